@@ -1,0 +1,63 @@
+"""Every mistake a user can make has a class here, and its message is one sentence with the remedy in it."""
+
+
+class FairMOTLabError(Exception):
+    """Base of all errors that fairmot_lab raises on purpose; the command line prints it in one line and exits with 2."""
+
+
+class SourceError(FairMOTLabError):
+    """A sequence, video, image folder or camera that cannot be read."""
+
+
+class MotFileError(FairMOTLabError, ValueError):
+    """A MOTChallenge text file or seqinfo.ini that would give wrong figures if it were read."""
+
+
+class ConfigError(FairMOTLabError, ValueError):
+    """A setting outside its range, or one that does not exist."""
+
+
+class UnknownModelError(FairMOTLabError, KeyError):
+    """A model name that the zoo does not hold."""
+
+    __str__ = Exception.__str__  # KeyError would show the sentence as a quoted key
+
+
+class WeightsError(FairMOTLabError):
+    """A weights file that is damaged, unsafe, or made for another architecture."""
+
+
+class DownloadError(FairMOTLabError):
+    """A transfer that did not give the file it promised."""
+
+
+class EngineError(FairMOTLabError):
+    """An engine or device that this machine does not offer."""
+
+
+class OutputsError(FairMOTLabError):
+    """Kept network outputs that are damaged, in use, or made from something else."""
+
+
+class TrackingError(FairMOTLabError, ValueError):
+    """Detections that no tracker should accept: non-finite boxes, empty boxes, broken embeddings."""
+
+
+class EvaluationError(FairMOTLabError):
+    """Results and ground truth that cannot be compared."""
+
+
+class WriteError(FairMOTLabError):
+    """A result, video or folder that cannot be written."""
+
+
+class HubError(FairMOTLabError):
+    """A request that the PaddleHub-compatible module does not serve."""
+
+
+class TrainingError(FairMOTLabError):
+    """Training data, checkpoints or settings that cannot be used."""
+
+
+class FairMOTLabWarning(UserWarning):
+    """Something was left out, or a figure needs a caveat: the message says what and how much."""

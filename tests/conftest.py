@@ -1,0 +1,43 @@
+"""Fixtures that several test modules share. Real sequences are read from `../shared/data` or `FAIRMOT_LAB_DATA`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with MOT17/, MOT15/, video/ and golden/; tests that need it skip where it does not exist."""
+    folder = Path(os.environ.get("FAIRMOT_LAB_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "MOT17" / "train").is_dir():
+        pytest.skip(f"no real sequences in {folder} (set FAIRMOT_LAB_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mot17(real_data: Path) -> Path:
+    """MOT17/train: ground truth, public detections and seqinfo of 21 folders."""
+    return real_data / "MOT17" / "train"
+
+
+@pytest.fixture(scope="session")
+def mot17_09(mot17: Path) -> Path:
+    """MOT17-09-SDP, the one MOT17 sequence with frames (525 of 1920x1080)."""
+    return mot17 / "MOT17-09-SDP"
+
+
+@pytest.fixture(scope="session")
+def golden(real_data: Path) -> Path:
+    """A real tracker's results on MOT17-train with TrackEval's own figures for them."""
+    return real_data / "golden" / "trackeval-mot17-train"
+
+
+@pytest.fixture(scope="session")
+def pets_video(real_data: Path) -> Path:
+    """PETS09-S2L1 as a video of 795 frames, 768x576."""
+    return real_data / "video" / "vtest.avi"
