@@ -1,0 +1,39 @@
+# Two commands: `make demo` and `make test`. Both set up .venv first, or use the activated conda environment.
+
+PYTHON ?= python3.11
+
+# conda's base environment is nobody's project environment: only another activated one is used
+ifneq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
+ENVIRONMENT := $(CONDA_PREFIX)
+else
+ENVIRONMENT := $(CURDIR)/.venv
+endif
+RUN := $(ENVIRONMENT)/bin/python
+READY := $(ENVIRONMENT)/.fairmot-lab-ready
+
+.PHONY: demo test lint setup docs benchmarks clean
+
+demo: setup
+	$(RUN) -m fairmot_lab demo
+
+test: lint
+	$(RUN) -m pytest
+
+lint: setup
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+docs: setup
+	$(RUN) scripts/build_api.py
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(RUN) || $(PYTHON) -m venv $(ENVIRONMENT)
+	$(RUN) -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(RUN) -m pip check
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

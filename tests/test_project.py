@@ -1,0 +1,95 @@
+"""The project's own promises: one set of pins, a light import, a command line that exits cleanly."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from conftest import REPOSITORY
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+CONSTRAINTS = {
+    canonicalize_name(name): version
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (REPOSITORY / "constraints.txt").read_text(), re.M)
+}
+
+
+def requirements() -> list[Requirement]:
+    project = PYPROJECT["project"]
+    texts = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    return [Requirement(text) for text in texts]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_every_requirement_is_pinned_inside_its_range(requirement: Requirement) -> None:
+    assert requirement.specifier, f"{requirement.name} has no range"
+    assert requirement.specifier.contains(CONSTRAINTS[canonicalize_name(requirement.name)])
+
+
+def test_environment_yml_uses_the_same_pins() -> None:
+    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    assert environment["name"] == "fairmot-lab"
+    assert environment["channels"] == ["conda-forge"]
+    assert "python=3.11" in environment["dependencies"]
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert "-c constraints.txt" in pip
+    assert "-e .[cluster,test]" in pip
+    pins = dict(entry.split("==") for entry in pip if "==" in entry)
+    assert {canonicalize_name(name): version for name, version in pins.items()}.items() <= CONSTRAINTS.items()
+    assert set(pins) <= {requirement.name for requirement in requirements()}
+
+
+def test_installed_versions_are_the_pinned_ones() -> None:
+    from importlib.metadata import version
+
+    names = {canonicalize_name(requirement.name) for requirement in requirements()}
+    different = {name: version(name) for name in names if version(name) != CONSTRAINTS[name]}
+    assert not different, f"installed, but not what constraints.txt says: {different}"
+
+
+def test_import_is_light() -> None:
+    heavy = ("paddle", "ppdet", "motmetrics", "matplotlib", "onnxruntime", "IPython", "pandas", "cv2")
+    code = f"import fairmot_lab, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    import fairmot_lab
+
+    missing = [name for name in fairmot_lab.__all__ if getattr(fairmot_lab, name, None) is None]
+    assert not missing
+    assert set(fairmot_lab.__all__) <= set(dir(fairmot_lab))
+    with pytest.raises(AttributeError, match="no attribute 'tracc'"):
+        _ = fairmot_lab.tracc
+
+
+def test_version_is_the_same_everywhere() -> None:
+    import fairmot_lab
+
+    assert fairmot_lab.__version__ == PYPROJECT["project"]["version"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["track"], ["evaluate", "--gt"]])
+def test_wrong_usage_is_one_line_and_exit_2(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "fairmot_lab", *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_committed_names_a_machine() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.split():
+        path = REPOSITORY / name
+        if path.suffix in {".py", ".md", ".ipynb", ".yml", ".toml", ".txt", ".js", ".css"}:
+            text = path.read_text()
+            assert not re.search(r"/(?:root|home/\w+|work)/\w", text), f"{name} holds a path of one machine"
