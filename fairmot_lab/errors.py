@@ -2,7 +2,7 @@
 
 
 class FairMOTLabError(Exception):
-    """Base of all errors that fairmot_lab raises on purpose; the command line prints it in one line and exits with 2."""
+    """Base of all errors that fairmot_lab raises on purpose; the command line prints one line and exits with 2."""
 
 
 class SourceError(FairMOTLabError):

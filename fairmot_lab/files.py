@@ -23,7 +23,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Yields
     ------
     pathlib.Path
-        An empty file in the same folder with the same suffix. If the block raises, it is removed and `path` is as it was.
+        An empty file in the same folder with the same suffix. If the block raises, it is removed and `path` stays
+        as it was.
 
     Raises
     ------

@@ -22,8 +22,8 @@ CONSTRAINTS = {
 
 def requirements() -> list[Requirement]:
     project = PYPROJECT["project"]
-    texts = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
-    return [Requirement(text) for text in texts]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [Requirement(text) for texts in lists for text in texts]
 
 
 @pytest.mark.parametrize("requirement", requirements(), ids=str)
