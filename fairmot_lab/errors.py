@@ -47,6 +47,10 @@ class EvaluationError(FairMOTLabError):
     """Results and ground truth that cannot be compared."""
 
 
+class PlotError(FairMOTLabError, ValueError):
+    """A table that lacks what a figure shows, or a figure that cannot be drawn as asked."""
+
+
 class WriteError(FairMOTLabError):
     """A result, video or folder that cannot be written."""
 

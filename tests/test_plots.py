@@ -1,0 +1,556 @@
+"""Figures: what is drawn equals the table, and the picture equals the one that was looked at.
+
+The committed pictures in tests/baselines are made by `python tests/test_plots.py`; look at each before committing it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+if __name__ == "__main__":
+    matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.testing.compare import compare_images
+
+from fairmot_lab import plots
+from fairmot_lab.errors import PlotError
+
+BASELINES = Path(__file__).parent / "baselines"
+# root mean square over all pixels, 0..255: a changed mark is above it (see the test of small changes)
+TOLERANCE = 0.9
+
+
+# --- hand-made tables ------------------------------------------------------------------------------------------
+
+
+def events() -> pd.DataFrame:
+    """Three people in 30 frames: 1 goes from 7 to 9 and back, 2 is lost for 4 frames and gets 12, 3 is late."""
+    rows = []
+    for frame in range(1, 31):
+        rows.append((frame, "MATCH" if frame not in (11, 21) else "SWITCH", 1, 9 if 11 <= frame <= 20 else 7))
+        if not 14 <= frame <= 17:
+            rows.append((frame, "SWITCH" if frame == 18 else "MATCH", 2, 8 if frame < 14 else 12))
+        else:
+            rows.append((frame, "MISS", 2, np.nan))
+        if frame > 5:
+            rows.append((frame, "MISS", 3, np.nan) if frame <= 10 else (frame, "MATCH", 3, 20))
+        if frame == 11:
+            rows.append((frame, "TRANSFER", 1, 9))
+        rows.append((frame, "RAW", 1, 7))
+    table = pd.DataFrame(rows, columns=["FrameId", "Type", "OId", "HId"])
+    table["D"] = 0.2
+    table["Event"] = table.groupby("FrameId").cumcount()
+    return table.set_index(["FrameId", "Event"])
+
+
+def switches() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sequence": ["A", "A", "A", "B", "B", "B"],
+            "frame": [11, 21, 18, 40, 44, 60],
+            "kind": ["new id", "back to a known id", "takeover", "swap", "swap", "lost to another person"],
+            "gap": [1, 1, 5, 12, 12, 33],
+            "appearance_distance": [0.1, 0.12, 0.45, 0.3, 0.6, np.nan],
+            "x": [100.0, 120, 300, 400, 420, 560],
+            "y": [100.0, 110, 90, 120, 130, 80],
+            "w": 40.0,
+            "h": 100.0,
+        }
+    )
+
+
+def sweep() -> pd.DataFrame:
+    rows = []
+    for conf in (0.2, 0.3, 0.4, 0.5, 0.6):
+        for buffer in (10, 30, 60):
+            idf1 = 0.7 - (conf - 0.32) ** 2 * 3 + buffer * 0.001
+            rows.append(
+                ("OVERALL", conf, buffer, bool(buffer == 30), 0.6 - (conf - 0.4) ** 2 * 4, idf1, int(80 * conf))
+            )
+            rows.append(("A", conf, buffer, bool(buffer == 30), 0.0, 0.0, 999))
+    columns = ["sequence", "conf_thres", "track_buffer", "use_byte", "mota", "idf1", "num_switches"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def summary(mota: float, idf1: float, hota: float) -> pd.DataFrame:
+    values = {"mota": [0.0, mota], "idf1": [0.0, idf1], "hota": [0.0, hota]}
+    return pd.DataFrame({"sequence": ["A", "OVERALL"], **values})
+
+
+def trackers() -> dict[str, pd.DataFrame]:
+    return {"JDE": summary(0.7, 0.65, 0.55), "BYTE": summary(0.72, 0.6, 0.5), "bad": summary(-0.1, 0.2, 0.15)}
+
+
+def curves(shift: float = 0.0) -> pd.DataFrame:
+    alpha = np.arange(0.05, 0.99, 0.05)
+    deta, assa = 0.8 - 0.6 * alpha**3, 0.7 - 0.5 * alpha**2 - shift
+    return pd.DataFrame({"alpha": alpha, "hota": np.sqrt(deta * assa), "deta": deta, "assa": assa})
+
+
+def pairs() -> pd.DataFrame:
+    same, other = np.linspace(0.02, 0.4, 120) ** 1.3, np.linspace(0.2, 1.1, 200)
+    return pd.DataFrame({"distance": np.concatenate([same, other]), "same": [True] * 120 + [False] * 200})
+
+
+def detections() -> pd.DataFrame:
+    score = np.concatenate([np.linspace(0.05, 0.99, 300) ** 3, np.linspace(0.6, 0.98, 150)])
+    return pd.DataFrame({"score": score, "matched": [False] * 300 + [True] * 150})
+
+
+def per_frame() -> pd.DataFrame:
+    frame = np.arange(1, 61)
+    return pd.DataFrame(
+        {
+            "frame": frame,
+            "num_false_positives": (frame % 7 == 0).astype(int) * 2,
+            "num_misses": (frame // 10) % 3,
+            "num_switches": np.isin(frame, [22, 41]).astype(int),
+        }
+    )
+
+
+def tracks() -> pd.DataFrame:
+    frame = np.arange(1, 31)
+    one = pd.DataFrame({"frame": frame, "id": 7, "x": 20.0 + 8 * frame, "y": 60.0 + frame, "w": 30.0, "h": 80.0})
+    two = pd.DataFrame({"frame": frame, "id": 12, "x": 400.0 - 6 * frame, "y": 40.0 + 2 * frame, "w": 30.0, "h": 80.0})
+    return pd.concat([one, two], ignore_index=True)
+
+
+def picture() -> np.ndarray:
+    rows, columns = np.mgrid[0:240, 0:640]
+    return np.stack([rows, columns // 3, 255 - rows], axis=2).astype(np.uint8)
+
+
+def outputs() -> SimpleNamespace:
+    """What `centre_heatmap` reads of a FrameOutputs: 640x240 seen at 320x120, so a heatmap cell is 8 image pixels."""
+    rows, columns = np.mgrid[0:30, 0:80]
+    heatmap = np.zeros((30, 80))
+    for x, y, score in ((20, 15, 0.9), (45, 12, 0.35)):
+        heatmap = np.maximum(heatmap, score * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 6))
+    boxes = np.array([[140, 60, 40, 120], [345, 50, 30, 92]], np.float32)
+    letterbox = SimpleNamespace(to_image=lambda points: np.asarray(points, float) * 8)
+    scores = np.array([0.9, 0.35], np.float32)
+    return SimpleNamespace(frame=4, heatmap=heatmap, letterbox=letterbox, boxes=boxes, scores=scores)
+
+
+def growth() -> pd.DataFrame:
+    people = np.array([10, 30, 80])
+    table = [pd.DataFrame({"engine": "ppdet", "people": people, "frames": 200, "seconds": people * 0.08})]
+    table.append(pd.DataFrame({"engine": "fairmot_lab", "people": people, "frames": 200, "seconds": people * 0.004}))
+    return pd.concat(table, ignore_index=True)
+
+
+def training() -> pd.DataFrame:
+    step = np.arange(0, 500, 50)
+    ap = np.where(step % 100 == 0, 0.7 - 0.6 * np.exp(-step / 120), np.nan)
+    return pd.DataFrame({"step": step, "loss": 5 * np.exp(-step / 150) + 1, "ap50": ap})
+
+
+# --- one picture per figure: how it is drawn, and the smallest change that must be seen -------------------------
+
+
+def changed(table: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
+    table = table.copy()
+    table.iloc[row, table.columns.get_loc(column)] = value
+    return table
+
+
+Draw = Callable[..., plt.Axes]
+FIGURES: dict[str, tuple[Draw, Draw]] = {
+    "switch_timeline": (
+        lambda ax: plots.switch_timeline(events(), ax=ax),
+        lambda ax: plots.switch_timeline(events().replace({"HId": {9: 7}}), ax=ax),
+    ),
+    "switch_kinds": (
+        lambda ax: plots.switch_kinds(switches(), ax=ax),
+        lambda ax: plots.switch_kinds(switches().iloc[1:], ax=ax),
+    ),
+    "gap_against_distance": (
+        lambda ax: plots.gap_against_distance(switches(), threshold=0.4, ax=ax),
+        lambda ax: plots.gap_against_distance(changed(switches(), 2, "appearance_distance", 0.3), threshold=0.4, ax=ax),
+    ),
+    "switch_map": (
+        lambda ax: plots.switch_map(switches(), image=picture(), ax=ax),
+        lambda ax: plots.switch_map(changed(switches(), 2, "x", 200.0), image=picture(), ax=ax),
+    ),
+    "life_lines": (
+        lambda ax: plots.life_lines(events(), frame_rate=10, ax=ax),
+        lambda ax: plots.life_lines(events()[lambda t: ~((t.OId == 2) & (t.Type == "MISS"))], frame_rate=10, ax=ax),
+    ),
+    "metric_against_threshold": (
+        lambda ax: plots.metric_against_threshold(
+            sweep(), "conf_thres", ("mota", "idf1", "num_switches"), default=0.4, ax=ax
+        ),
+        lambda ax: plots.metric_against_threshold(
+            sweep().assign(mota=lambda t: t.mota - 0.01), "conf_thres", ("mota", "idf1", "num_switches"), ax=ax
+        ),
+    ),
+    "setting_heatmap": (
+        lambda ax: plots.setting_heatmap(sweep(), "conf_thres", "track_buffer", ax=ax),
+        lambda ax: plots.setting_heatmap(sweep(), "conf_thres", "track_buffer", "mota", ax=ax),
+    ),
+    "parallel_coordinates": (
+        lambda ax: plots.parallel_coordinates(sweep(), ["conf_thres", "track_buffer", "use_byte"], ax=ax),
+        lambda ax: plots.parallel_coordinates(sweep(), ["conf_thres", "use_byte", "track_buffer"], ax=ax),
+    ),
+    "compare_trackers_bars": (
+        lambda ax: plots.compare_trackers(trackers(), ("mota", "idf1", "hota", "assa"), ax=ax),
+        lambda ax: plots.compare_trackers(
+            {**trackers(), "bad": summary(0.1, 0.2, 0.15)}, ("mota", "idf1", "hota", "assa"), ax=ax
+        ),
+    ),
+    "compare_trackers_radar": (
+        lambda ax: plots.compare_trackers(trackers(), ("mota", "idf1", "hota"), kind="radar", ax=ax),
+        lambda ax: plots.compare_trackers(
+            {**trackers(), "JDE": summary(0.8, 0.65, 0.55)}, ("mota", "idf1", "hota"), kind="radar", ax=ax
+        ),
+    ),
+    "hota_curves": (
+        lambda ax: plots.hota_curves({"JDE": curves(), "BYTE": curves(0.1)}, ax=ax),
+        lambda ax: plots.hota_curves({"JDE": curves(), "BYTE": curves(0.12)}, ax=ax),
+    ),
+    "hota_parts": (lambda ax: plots.hota_curves(curves(), ax=ax), lambda ax: plots.hota_curves(curves(0.02), ax=ax)),
+    "embedding_distances": (
+        lambda ax: plots.embedding_distances(pairs(), threshold=0.3, ax=ax),
+        lambda ax: plots.embedding_distances(pairs(), threshold=0.25, ax=ax),
+    ),
+    "score_distributions": (
+        lambda ax: plots.score_distributions(detections(), by="matched", threshold=0.4, ax=ax),
+        lambda ax: plots.score_distributions(detections().iloc[:-60], by="matched", threshold=0.4, ax=ax),
+    ),
+    "centre_heatmap": (
+        lambda ax: plots.centre_heatmap(outputs(), picture(), threshold=0.3, ax=ax),
+        lambda ax: plots.centre_heatmap(outputs(), picture(), threshold=0.4, ax=ax),
+    ),
+    "errors_over_time": (
+        lambda ax: plots.errors_over_time(per_frame(), window=5, ax=ax),
+        lambda ax: plots.errors_over_time(per_frame(), window=9, ax=ax),
+    ),
+    "trajectories": (
+        lambda ax: plots.trajectories(tracks(), image=picture(), ax=ax),
+        lambda ax: plots.trajectories(tracks(), image=picture(), ids=[7], ax=ax),
+    ),
+    "association_growth": (
+        lambda ax: plots.association_growth(growth(), ax=ax),
+        lambda ax: plots.association_growth(changed(growth(), 5, "seconds", 0.6), ax=ax),
+    ),
+    "learning_curve": (
+        lambda ax: plots.learning_curve(training(), ["ap50"], ax=ax),
+        lambda ax: plots.learning_curve(changed(training(), 4, "ap50", 0.5), ["ap50"], ax=ax),
+    ),
+}
+
+
+def render(name: str, draw: Draw, path: Path) -> None:
+    """Draw with matplotlib's own defaults and fonts, whatever the user's settings are, and write a small PNG."""
+    fixed = {**matplotlib.rcParamsDefault, "backend": "Agg", "text.hinting": "none", "text.hinting_factor": 8}
+    with matplotlib.rc_context(fixed):
+        polar = {"projection": "polar"} if name.endswith("radar") else None
+        figure, ax = plt.subplots(figsize=(6.4, 4.4), dpi=64, layout="constrained", subplot_kw=polar)
+        assert draw(ax) is ax
+        figure.savefig(path, metadata={"Software": None})
+        plt.close(figure)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_picture(name: str, tmp_path: Path) -> None:
+    render(name, FIGURES[name][0], tmp_path / "now.png")
+    difference = compare_images(str(BASELINES / f"{name}.png"), str(tmp_path / "now.png"), tol=TOLERANCE)
+    assert difference is None, difference
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_small_change_is_seen(name: str, tmp_path: Path) -> None:
+    render(name, FIGURES[name][1], tmp_path / "changed.png")
+    assert compare_images(str(BASELINES / f"{name}.png"), str(tmp_path / "changed.png"), tol=TOLERANCE) is not None
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_pictures_are_small(name: str) -> None:
+    assert (BASELINES / f"{name}.png").stat().st_size < 60_000
+
+
+def test_no_picture_without_a_figure() -> None:
+    assert {path.stem for path in BASELINES.glob("*.png")} == set(FIGURES)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    backend = matplotlib.get_backend()
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
+    plt.switch_backend(backend)
+
+
+# --- what is drawn is what the table says ----------------------------------------------------------------------
+
+
+def test_timeline_marks_each_switch_and_colours_by_id() -> None:
+    ax = plots.switch_timeline(events(), frame_rate=10)
+    marks = ax.lines[0].get_xydata().tolist()
+    # frames 11, 18 and 21 at 10 a second begin half a frame before 1.0, 1.7 and 2.0 s; lanes 1 and 2
+    np.testing.assert_allclose(sorted(marks), [[0.95, -0.4], [1.65, 0.6], [1.95, -0.4]])
+    *lanes, legend = ax.collections
+    assert tuple(legend.get_facecolor()[0][:3]) == plots.MISSED
+    assert [len(lane.get_facecolors()) for lane in lanes] == [3, 3, 2]
+    first = lanes[0].get_facecolors()
+    assert tuple(first[0]) == tuple(first[2]) != tuple(first[1])  # 7, 9, 7
+    assert tuple(lanes[1].get_facecolors()[1][:3]) == plots.MISSED
+    assert ax.get_title(loc="left").endswith("3 people, 3 ID switches")
+    assert ax.get_xlabel() == "time (s)"
+
+
+def test_a_track_id_has_one_colour_in_all_lanes() -> None:
+    table = events().reset_index()
+    table.loc[(table.OId == 3) & (table.Type == "MATCH"), "HId"] = 8
+    lanes = plots.switch_timeline(table.set_index(["FrameId", "Event"])).collections
+    assert tuple(lanes[1].get_facecolors()[0]) == tuple(lanes[2].get_facecolors()[1])
+
+
+def test_many_ids_in_one_lane_never_touch_their_own_colour() -> None:
+    frames = np.arange(1, 201)
+    ids = frames // 3
+    kind = np.where(np.diff(ids, prepend=ids[0]) != 0, "SWITCH", "MATCH")
+    table = pd.DataFrame({"FrameId": frames, "Event": 0, "Type": kind, "OId": 1, "HId": ids, "D": 0.1})
+    colours = plots.switch_timeline(table.set_index(["FrameId", "Event"])).collections[0].get_facecolors()
+    assert len(colours) == len(set(ids))
+    assert all(tuple(a) != tuple(b) for a, b in pairwise(colours))
+
+
+def test_timeline_says_how_many_lanes_it_leaves_out() -> None:
+    ax = plots.switch_timeline(events(), max_lanes=1)
+    assert ax.get_title(loc="left") == "Who carries which track id: 1 of 3 people, 2 ID switches"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1"]
+
+
+def test_timeline_of_chosen_people_and_of_one_who_is_not_there() -> None:
+    ax = plots.switch_timeline(events(), objects=[3, 1])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["3", "1"]
+    with pytest.raises(PlotError, match="no ground-truth person 99"):
+        plots.switch_timeline(events(), objects=[99])
+
+
+def test_several_sequences_must_be_named() -> None:
+    both = pd.concat({"A": events(), "B": events()}, names=["sequence"])
+    with pytest.raises(PlotError, match="2 sequences"):
+        plots.switch_timeline(both)
+    assert "3 ID switches" in plots.switch_timeline(both, sequence="B").get_title(loc="left")
+    with pytest.raises(PlotError, match="no sequence 'C'"):
+        plots.life_lines(both, sequence="C")
+
+
+def test_life_lines_give_the_tracked_share() -> None:
+    texts = [text.get_text().strip() for text in plots.life_lines(events()).texts]
+    assert texts == ["100%", f"{26 / 30:.0%}", "80%"]  # person 3: 20 of 25 frames
+
+
+def test_kinds_are_counted_per_sequence() -> None:
+    ax = plots.switch_kinds(switches())
+    assert [text.get_text().strip() for text in ax.texts] == ["1", "1", "2", "1", "1"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(plots.SWITCH_KINDS)
+    assert [bar.get_width() for bar in ax.patches] == [1, 1, 0, 0, 1, 0, 0, 2, 1, 0]
+
+
+def test_a_kind_of_ones_own_is_drawn_too() -> None:
+    ax = plots.switch_kinds(pd.DataFrame({"kind": ["teleported", "new id"]}))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["new id", "teleported"]
+
+
+def test_switches_without_a_distance_are_counted() -> None:
+    ax = plots.gap_against_distance(switches())
+    assert sum(len(line.get_xdata()) for line in ax.lines) == 5
+    assert "5 ID switches" in ax.get_title(loc="left")
+    assert "1 more" in ax.get_title(loc="left")
+
+
+def test_map_marks_the_feet() -> None:
+    ax = plots.switch_map(switches(), size=(640, 360))
+    marks = np.concatenate([line.get_xydata() for line in ax.lines])
+    expected = np.c_[switches().x + 20, switches().y + 100]
+    assert sorted(map(tuple, marks)) == sorted(map(tuple, expected))
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 640), (360, 0))
+
+
+def test_sweep_lines_are_the_overall_rows() -> None:
+    ax = plots.metric_against_threshold(sweep(), "conf_thres", ("mota",))
+    x, y = ax.lines[0].get_data()
+    assert x.tolist() == [0.2, 0.3, 0.4, 0.5, 0.6]
+    np.testing.assert_allclose(y, [44, 56, 60, 56, 44])
+
+
+def test_heat_map_frames_the_best_cell() -> None:
+    ax = plots.setting_heatmap(sweep(), "conf_thres", "track_buffer", "idf1")
+    assert ax.patches[0].get_xy() == (0.5, 1.5)  # conf_thres 0.3, track_buffer 60
+    np.testing.assert_allclose(ax.images[0].get_array()[2, 1], 100 * (0.7 - 0.02**2 * 3 + 0.06))
+    ax = plots.setting_heatmap(sweep(), "conf_thres", "track_buffer", "num_switches")
+    assert ax.patches[0].get_xy()[0] == -0.5  # fewest switches at conf_thres 0.2
+
+
+def test_parallel_coordinates_thickest_line_is_the_best_run() -> None:
+    ax = plots.parallel_coordinates(sweep(), ["conf_thres", "track_buffer"])
+    runs = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert len(runs) == 15
+    best = max(runs, key=lambda line: line.get_linewidth())
+    np.testing.assert_allclose(best.get_ydata(), [0.25, 1, 1])
+
+
+def test_bars_show_negative_mota_and_missing_metrics() -> None:
+    ax = plots.compare_trackers(trackers(), ("mota", "assa"))
+    assert [text.get_text() for text in ax.texts] == ["70.0", "n/a", "72.0", "n/a", "-10.0", "n/a"]
+    assert ax.get_ylim()[0] < -10
+
+
+def test_figures_of_different_protocols_are_not_compared() -> None:
+    one = SimpleNamespace(summary=summary(0.7, 0.6, 0.5), protocol="raw", rules="motmetrics")
+    two = SimpleNamespace(summary=summary(0.7, 0.6, 0.5), protocol="motchallenge", rules="motmetrics")
+    with pytest.raises(PlotError, match="different protocol"):
+        plots.compare_trackers({"one": one, "two": two}, ("mota", "idf1"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"metrics": ("num_switches",)}, "not a rate"),
+        ({"kind": "pie"}, "'bars' or 'radar'"),
+        ({"metrics": ("mota", "idf1"), "kind": "radar"}, "three metrics"),
+    ],
+)
+def test_comparisons_that_cannot_be_drawn(arguments: dict, message: str) -> None:
+    with pytest.raises(PlotError, match=message):
+        plots.compare_trackers(trackers(), **arguments)
+
+
+def test_radar_says_what_it_clips() -> None:
+    assert "bad: below 0" in plots.compare_trackers(trackers(), ("mota", "idf1", "hota"), kind="radar").get_title(
+        "left"
+    )
+    with pytest.raises(PlotError, match="polar"):
+        plots.compare_trackers(trackers(), ("mota", "idf1", "hota"), kind="radar", ax=plt.subplots()[1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_area_under_roc_against_sklearn(seed: int) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(seed)
+    same, other = random.integers(0, 8, 30) / 10, random.integers(3, 12, 50) / 10  # with ties
+    expected = roc_auc_score([1] * 30 + [0] * 50, -np.concatenate([same, other]))
+    assert plots.area_under_roc(same, other) == pytest.approx(expected)
+
+
+def test_area_under_roc_of_nothing() -> None:
+    assert np.isnan(plots.area_under_roc(np.empty(0), np.ones(3)))
+
+
+def test_errors_are_summed_in_the_legend_and_averaged_in_the_line() -> None:
+    ax = plots.errors_over_time(per_frame(), window=3)
+    assert [text.get_text() for text in ax.get_legend().texts] == [
+        "misses (60)",
+        "false positives (16)",
+        "ID switches (2)",
+    ]
+    assert ax.lines[1].get_ydata()[6] == pytest.approx(2 / 3)
+    assert ax.lines[2].get_xdata().tolist() == [22, 41]
+
+
+def test_growth_is_per_frame_and_names_the_ratio() -> None:
+    ax = plots.association_growth(growth())
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [4, 12, 32])
+    assert [text.get_text() for text in ax.texts] == ["20x", "20x", "20x"]
+
+
+def test_heatmap_lies_on_the_pixels_it_saw() -> None:
+    ax = plots.centre_heatmap(outputs(), picture(), threshold=0.4)
+    assert ax.images[1].get_extent() == [0, 640, 240, 0]
+    assert ax.get_title(loc="left") == "Centre heatmap, frame 4: 1 of 2 peaks reach 0.4"
+    with pytest.raises(PlotError, match="without its heatmap"):
+        plots.centre_heatmap(SimpleNamespace(frame=4, heatmap=None, letterbox=None), picture())
+
+
+@pytest.mark.parametrize(
+    ("draw", "table"),
+    [
+        (plots.switch_timeline, events().iloc[:0]),
+        (plots.life_lines, events().iloc[:0]),
+        (plots.switch_kinds, switches().iloc[:0]),
+        (plots.gap_against_distance, switches().iloc[:0]),
+        (plots.switch_map, switches().iloc[:0]),
+        (plots.errors_over_time, per_frame().iloc[:0]),
+        (plots.trajectories, tracks().iloc[:0]),
+        (plots.score_distributions, detections().iloc[:0]),
+        (plots.embedding_distances, pairs().iloc[:0]),
+    ],
+)
+def test_an_empty_table_gives_an_empty_figure(draw: Draw, table: pd.DataFrame, tmp_path: Path) -> None:
+    plots.save(draw(table), tmp_path / "empty.svg")
+    assert (tmp_path / "empty.svg").stat().st_size > 0
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".svg", ".eps", ".png"])
+def test_saved_figures_are_the_same_each_time(suffix: str, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        plots.save(plots.switch_kinds(switches()), tmp_path / f"{name}{suffix}")
+    one, two = (tmp_path / f"{name}{suffix}").read_bytes(), (tmp_path / f"two{suffix}").read_bytes()
+    assert one == two if suffix != ".eps" else len(one) == len(two)  # PostScript carries a date in a comment
+    if suffix == ".svg":
+        assert b"Kinds of ID switch (6 in all)" in one  # text, not outlines
+        assert b"<image" not in one
+    with pytest.raises(PlotError, match="no suffix"):
+        plots.save(plots.switch_kinds(switches()), tmp_path / "figure.jpeg")
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(PlotError, match="needs the column 'kind'"):
+        plots.switch_kinds(pd.DataFrame({"type": [1]}))
+    with pytest.raises(PlotError, match="needs a DataFrame, not list"):
+        plots.trajectories([1, 2])
+
+
+def test_colours_differ_for_colour_blind_readers() -> None:
+    """As Machado et al. (2009) simulate the three kinds at full severity; the distance in CIE Lab is plainly seen."""
+    from matplotlib.colors import to_rgb
+
+    simulate = {
+        "deuteranopia": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "protanopia": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "tritanopia": [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ],
+    }
+    rgb = np.array([to_rgb(colour) for colour in plots.COLOURS])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    for name, matrix in simulate.items():
+        seen = np.clip(linear @ np.array(matrix).T, 0, 1) @ to_xyz.T / np.array([0.9505, 1.0, 1.089])
+        root = np.where(seen > 0.008856, np.cbrt(seen), 7.787 * seen + 16 / 116)
+        lab = np.c_[116 * root[:, 1] - 16, 500 * (root[:, 0] - root[:, 1]), 200 * (root[:, 1] - root[:, 2])]
+        apart = np.linalg.norm(lab[:, None] - lab[None], axis=2)[np.triu_indices(len(lab), 1)]
+        assert apart.min() > 7, (name, apart.min())
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else BASELINES
+    target.mkdir(parents=True, exist_ok=True)
+    for figure_name, (figure, _) in FIGURES.items():
+        render(figure_name, figure, target / f"{figure_name}.png")
