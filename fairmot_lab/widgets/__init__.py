@@ -1,0 +1,40 @@
+"""Views for JupyterLab. They hold no logic: each shows what functions of the library compute."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .association import AssociationInspector
+    from .embeddings import EmbeddingExplorer
+    from .heatmaps import HeatmapInspector
+    from .player import TrackPlayer
+    from .switches import SwitchBrowser
+    from .thresholds import ThresholdLab
+
+_HOME = {
+    "AssociationInspector": "association",
+    "EmbeddingExplorer": "embeddings",
+    "HeatmapInspector": "heatmaps",
+    "SwitchBrowser": "switches",
+    "ThresholdLab": "thresholds",
+    "TrackPlayer": "player",
+}
+
+__all__ = [
+    "AssociationInspector",
+    "EmbeddingExplorer",
+    "HeatmapInspector",
+    "SwitchBrowser",
+    "ThresholdLab",
+    "TrackPlayer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value

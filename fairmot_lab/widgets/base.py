@@ -1,0 +1,208 @@
+"""What all views share: how their modules are put together, shown, saved with a notebook, and closed."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import numpy as np
+from traitlets import Unicode
+
+from ..errors import FairMOTLabError
+
+STATIC = Path(__file__).parent / "static"
+
+# Okabe and Ito's colours without black and with the darkest blue last: identities are coloured by turns.
+PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#4BA3E3"]
+
+# The saved picture hides while a live view precedes it; where there is none (no kernel), the picture stands in for it.
+_SAVED_STYLE = """<style>
+.jp-OutputArea-child:has(.fml) + .jp-OutputArea-child:has(.fml-saved) { display: none; }
+.jp-OutputArea-child:not(:has(.fml)):has(+ .jp-OutputArea-child .fml-saved) { display: none; }
+.fml-saved img { max-width: 100%; display: block; } .fml-saved { font-size: 13px; }
+</style>"""
+
+
+@cache
+def compose(*names: str) -> str:
+    """One ES module from several files of static/.
+
+    anywidget loads a single text per widget, so the modules that the last one imports are put in front of it, and the
+    `import` and `export` lines between them fall away.
+    """
+    *shared, last = (STATIC / name for name in names)
+    imports = re.compile(r'^import .* from "\./[a-z]+\.js";\n', re.MULTILINE)
+    parts = [re.sub(r"^export ", "", imports.sub("", path.read_text()), flags=re.MULTILINE) for path in shared]
+    return "\n".join([*parts, imports.sub("", last.read_text())])
+
+
+@cache
+def stylesheet() -> str:
+    """The style sheet of all views."""
+    return (STATIC / "views.css").read_text()
+
+
+def sentence(error: Exception) -> str:
+    """What a view shows of an error: ours are written for readers, others carry their type."""
+    return str(error) if isinstance(error, FairMOTLabError) else f"{type(error).__name__}: {error}"
+
+
+def floats(array: Any) -> bytes:
+    """Pack numbers for the browser: 32-bit floats, little-endian, row by row."""
+    return np.ascontiguousarray(array, "<f4").tobytes()
+
+
+class Shown:
+    """Display of a view: the live widget, followed by a picture that takes its place when there is no kernel."""
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        from IPython.display import display
+
+        live = self._repr_mimebundle_(**kwargs)  # type: ignore[attr-defined]
+        if live is None:
+            return
+        data, metadata = live if isinstance(live, tuple) else (live, {})
+        display(data, metadata=metadata, raw=True)
+        display({"text/html": self._saved(), "text/plain": repr(self)}, raw=True)
+
+    def _saved(self) -> str:
+        try:
+            body = self.saved_html()
+        except Exception as error:  # the picture is an extra: the live view says what is wrong
+            body = f"<p>No picture was saved: {escape(sentence(error))}</p>"
+        name = type(self).__name__
+        return f'{_SAVED_STYLE}<div class="fml-saved">{body}<p><em>{name}: run the cell to use it.</em></p></div>'
+
+    def saved_html(self) -> str:
+        """What a notebook shows that is opened without its kernel: HTML without scripts."""
+        raise NotImplementedError
+
+
+class View(Shown, anywidget.AnyWidget):
+    """An element drawn by one of the modules in static/.
+
+    Attributes
+    ----------
+    error : str
+        Shown in a banner above the view; empty for none.
+    note : str
+        Shown below the view: what was left out and why.
+    """
+
+    error = Unicode("").tag(sync=True)
+    note = Unicode("").tag(sync=True)
+    _css = stylesheet()
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._handlers: dict[str, Callable[[dict, list], None]] = {}
+        self._closed = False
+        self.on_msg(self._receive)
+
+    def _receive(self, _: Any, content: Any, buffers: list) -> None:
+        """Hand a message of the browser to its handler; an error in it is shown, not lost in a log."""
+        handler = self._handlers.get(content.get("kind", "")) if isinstance(content, dict) else None
+        if handler is None:
+            return
+        try:
+            handler(content, buffers)
+        except Exception as error:
+            self.error = sentence(error)
+
+    def close(self) -> None:
+        """Close the view in all its places and free what it holds."""
+        if not self._closed:
+            self._closed = True
+            self._handlers.clear()
+            _close_parts(self)
+            super().close()
+
+    def state(self) -> dict[str, Any]:
+        """The synced traits that the module reads: what a page without a kernel is made of."""
+        skip = set(ipywidgets.DOMWidget.class_trait_names()) | {"_esm", "_css", "_anywidget_id", "comm"}
+        return {name: getattr(self, name) for name in self.traits(sync=True) if name not in skip}
+
+
+class Panel(Shown, ipywidgets.VBox):
+    """Several views and controls that belong together.
+
+    Attributes
+    ----------
+    error : str
+        What went wrong last, shown above the parts; empty for none.
+    """
+
+    error = Unicode("")
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._closed = False
+        self._banner = ipywidgets.HTML(layout={"display": "none"})
+        self._closers: list[Callable[[], None]] = []
+        self.observe(self._show_error, "error")
+
+    def _show_error(self, _: Any) -> None:
+        self._banner.layout.display = "" if self.error else "none"
+        self._banner.value = (
+            f'<div class="fml"><div class="fml-error" role="alert">{escape(self.error)}</div></div>'
+            if self.error
+            else ""
+        )
+
+    def _guard(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Wrap an observer: what goes wrong in it is shown in the panel."""
+
+        def guarded(*arguments: Any) -> None:
+            if self._closed:
+                return
+            try:
+                function(*arguments)
+            except Exception as error:
+                self.error = sentence(error)
+
+        return guarded
+
+    def close(self) -> None:
+        """Close all parts, stop what runs in the background, and free what it holds."""
+        if not self._closed:
+            self._closed = True
+            for closer in self._closers:
+                closer()
+            _close_parts(self)
+            super().close()
+
+
+def _close_parts(widget: ipywidgets.Widget) -> None:
+    """Close children, layout and style too: ipywidgets leaves them registered for ever."""
+    for child in getattr(widget, "children", ()):
+        if not isinstance(child, Shown):
+            _close_parts(child)
+        child.close()
+    for part in ("layout", "style"):
+        if isinstance(getattr(widget, part, None), ipywidgets.Widget):
+            getattr(widget, part).close()
+    widget.unobserve_all()
+
+
+def picture(jpeg: bytes, text: str, width: int | None = None) -> str:
+    """An <img> element that carries its bytes."""
+    size = f' width="{width}"' if width else ""
+    return f'<img alt="{escape(text)}"{size} src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
+
+
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], limit: int = 100) -> str:
+    """A plain HTML table; rows past the limit are counted, not dropped in silence."""
+    head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(v))}</td>" for v in row) + "</tr>" for row in rows[:limit])
+    rest = f"<p>{len(rows) - limit} more rows are not in this page.</p>" if len(rows) > limit else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
+
+
+def escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

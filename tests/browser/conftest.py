@@ -1,0 +1,52 @@
+"""One JupyterLab and one browser for all tests of this folder; without a browser they skip."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from . import lab  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if shutil.which(lab.CHROMIUM) is None:
+        pytest.skip(f"no browser at {lab.CHROMIUM} (install chromium or set FAIRMOT_LAB_CHROMIUM)")
+    with lab.chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Server]:
+    with lab.jupyterlab(tmp_path_factory.mktemp("notebooks")) as running:
+        yield running
+
+
+@pytest.fixture
+def notebook(browser: Any, server: lab.Server) -> Iterator[Callable[..., lab.Notebook]]:
+    """Opens notebooks: `notebook(cells)` runs them and returns the open page."""
+    opened: list[lab.Notebook] = []
+
+    def open_cells(cells: Sequence[str], **options: Any) -> lab.Notebook:
+        name = f"{uuid.uuid4().hex[:8]}.ipynb"
+        server.write(name, cells)
+        opened.append(lab.Notebook(browser, server, name, **options))
+        opened[-1].run()
+        return opened[-1]
+
+    yield open_cells
+    for book in opened:
+        book.close()
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go."""
+    return tmp_path_factory.mktemp("screenshots")
