@@ -1,0 +1,522 @@
+"""Sources: what every medium gives, and what each fault gets. Pictures show their number, so frames are told apart."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from videos import damage, number_in, picture, turn, write_sound, write_video
+
+import fairmot_lab as fl
+from fairmot_lab import live
+from fairmot_lab.errors import FairMOTLabWarning, SourceError
+from fairmot_lab.sources import natural_key, read_image
+
+
+def numbers(source: fl.Source, *span: int) -> list[int]:
+    return [number_in(frame.image) for frame in source.frames(*span)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve JPEGs whose names sort wrongly as text."""
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for number in range(1, 13):
+        cv2.imwrite(str(folder / f"img{number}.jpg"), picture(number))
+    (folder / "Thumbs.db").write_bytes(b"not an image")
+    return folder
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Path:
+    """A MOTChallenge sequence of five frames with ground truth and detections."""
+    folder = tmp_path / "TEST-01"
+    for part in ("img1", "gt", "det"):
+        (folder / part).mkdir(parents=True)
+    for number in range(1, 6):
+        cv2.imwrite(str(folder / "img1" / f"{number:06d}.jpg"), picture(number))
+    (folder / "seqinfo.ini").write_text(
+        "[Sequence]\nname=TEST-01\nimDir=img1\nframeRate=25\nseqLength=5\nimWidth=64\nimHeight=48\nimExt=.jpg\n"
+    )
+    (folder / "gt" / "gt.txt").write_text("1,7,10,10,5,10,1,1,1\n2,7,11,10,5,10,1,1,0.5\n")
+    (folder / "det" / "det.txt").write_text("1,-1,10,10,5,10,0.9\n")
+    return folder
+
+
+# -- images and sequences -------------------------------------------------------------------------------------------
+
+
+def test_folder_is_read_in_natural_order(folder: Path) -> None:
+    source = fl.open_source(folder)
+    assert (source.kind, source.name, len(source)) == ("images", "walk", 12)
+    assert (source.width, source.height, source.frame_rate) == (64, 48, 30.0)
+    assert numbers(source) == list(range(1, 13))
+    assert numbers(source, 9, 11) == [9, 10, 11]
+    assert [frame.time for frame in source.frames(1, 3)] == pytest.approx([0, 1 / 30, 2 / 30])
+    assert number_in(source.image(10)) == 10
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=2, unique=True))
+def test_natural_key_orders_names_by_their_number(values: list[int]) -> None:
+    names = sorted((f"frame_{value}.png" for value in values), key=natural_key)
+    assert names == [f"frame_{value}.png" for value in sorted(values)]
+
+
+def test_sequence_folder(sequence: Path) -> None:
+    source = fl.open_source(sequence)
+    assert (source.kind, source.name, len(source), source.frame_rate) == ("sequence", "TEST-01", 5, 25.0)
+    assert numbers(source) == [1, 2, 3, 4, 5]
+    assert source.has_ground_truth
+    assert source.has_detections
+    truth = source.ground_truth
+    assert truth[["frame", "id", "x", "w"]].values.tolist() == [[1, 7, 10, 5], [2, 7, 11, 5]]
+    expected = {"sequence": "TEST-01", "length": 5, "frame_rate": 25.0, "width": 64, "height": 48}
+    assert expected.items() <= truth.attrs.items()
+    assert len(source.detections) == 1
+
+
+def test_sequence_without_its_images_still_gives_ground_truth(sequence: Path) -> None:
+    for image in (sequence / "img1").iterdir():
+        image.unlink()
+    source = fl.open_source(sequence)
+    assert (len(source), len(source.ground_truth), source.width) == (5, 2, 64)
+    with pytest.raises(SourceError, match="img1 has no images"):
+        next(iter(source))
+
+
+def test_sequence_faults_name_file_and_value(sequence: Path) -> None:
+    (sequence / "gt" / "gt.txt").unlink()
+    with pytest.raises(SourceError, match=r"gt\.txt is missing"):
+        _ = fl.open_source(sequence).ground_truth
+    (sequence / "img1" / "000003.jpg").unlink()
+    with pytest.raises(SourceError, match=r"seqLength=5, but .* holds 4 images \(000003.jpg is the first"):
+        fl.open_source(sequence)
+    (sequence / "seqinfo.ini").unlink()
+    with pytest.raises(SourceError, match=r"seqinfo\.ini is missing"):
+        fl.open_source(sequence)
+    with pytest.raises(SourceError, match="has no gt"):
+        _ = fl.open_source(sequence / "img1").ground_truth
+
+
+def test_sequence_whose_images_have_another_size(sequence: Path) -> None:
+    for number in range(1, 6):
+        cv2.imwrite(str(sequence / "img1" / f"{number:06d}.jpg"), picture(number, 128, 96))
+    with pytest.raises(SourceError, match=r"000001\.jpg is 128x96, but seqinfo\.ini gives imWidth=64"):
+        fl.open_source(sequence)
+
+
+def test_folder_of_sequences_is_no_source(sequence: Path) -> None:
+    with pytest.raises(SourceError, match=r"holds 1 sequences; give one of them, such as .*TEST-01"):
+        fl.open_source(sequence.parent)
+
+
+def test_real_sequence(mot17_09: Path) -> None:
+    source = fl.open_source(mot17_09)
+    assert (len(source), source.width, source.height, source.frame_rate) == (525, 1920, 1080, 30.0)
+    assert len(source.ground_truth) == sum(1 for _ in (mot17_09 / "gt" / "gt.txt").open())
+    assert source.jpeg(17) == (mot17_09 / "img1" / "000017.jpg").read_bytes()
+    assert np.array_equal(source.image(17), cv2.imread(str(mot17_09 / "img1" / "000017.jpg")))
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (np.full((4, 6), 200, np.uint8), 200),  # grey
+        (np.full((4, 6), 200 * 256 + 17, np.uint16), 200),  # 16-bit grey
+        (np.full((4, 6, 3), 200 * 256 + 17, np.uint16), 200),  # 16-bit colour
+        (np.full((4, 6, 4), 200, np.uint8), 200),  # with transparency
+    ],
+)
+def test_grey_and_16_bit_png(tmp_path: Path, made: np.ndarray, expected: int) -> None:
+    cv2.imwrite(str(tmp_path / "1.png"), made)
+    source = fl.open_source(tmp_path)
+    image = source.image(1)
+    assert (image.shape, image.dtype) == ((4, 6, 3), np.uint8)
+    assert (image == expected).all()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tif"])
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.97])
+def test_image_cut_in_the_middle_of_a_folder_is_named(tmp_path: Path, suffix: str, kept: float) -> None:
+    rng = np.random.default_rng(3)
+    for number in range(1, 5):
+        cv2.imwrite(str(tmp_path / f"{number}{suffix}"), rng.integers(0, 256, (48, 64, 3), np.uint8))
+    victim = tmp_path / f"3{suffix}"
+    victim.write_bytes(victim.read_bytes()[: int(kept * victim.stat().st_size)])
+    source = fl.open_source(tmp_path)
+    read = []
+    with pytest.raises(SourceError, match=rf"{tmp_path}/3\{suffix} "):
+        for frame in source:
+            read.append(frame.number)
+    assert read == [1, 2]
+
+
+def test_jpeg_with_a_thumbnail_and_a_trailer(tmp_path: Path) -> None:
+    """The thumbnail has an end marker of its own, and phones append data after the image: neither may mislead."""
+    inner, outer = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (16, 12), "red").save(inner, "JPEG")
+    Image.fromarray(picture(5)).save(outer, "JPEG")
+    segment = b"\xff\xe2" + (len(inner.getvalue()) + 2).to_bytes(2, "big") + inner.getvalue()
+    data = outer.getvalue()[:2] + segment + outer.getvalue()[2:]
+    (tmp_path / "1.jpg").write_bytes(data + b"\0" * 100)
+    assert number_in(read_image(tmp_path / "1.jpg")) == 5
+    (tmp_path / "1.jpg").write_bytes(data[: len(segment) + len(outer.getvalue()) // 2])
+    with pytest.raises(SourceError, match="cut short"):
+        read_image(tmp_path / "1.jpg")
+
+
+def test_missing_image_and_text_that_poses_as_one(folder: Path) -> None:
+    source = fl.open_source(folder)
+    (folder / "img4.jpg").write_text("no image at all")
+    with pytest.raises(SourceError, match=r"img4\.jpg cannot be decoded"):
+        source.image(4)
+    (folder / "img4.jpg").unlink()
+    with pytest.raises(SourceError, match=r"img4\.jpg cannot be read \(No such file"):
+        source.image(4)
+    with pytest.raises(SourceError, match="no frame 13; its frames are 1 to 12"):
+        source.image(13)
+
+
+def test_jpeg_bytes(folder: Path, tmp_path: Path) -> None:
+    source = fl.open_source(folder)
+    assert source.jpeg(2) == (folder / "img2.jpg").read_bytes()
+    assert source.jpeg(2, max_width=64) == (folder / "img2.jpg").read_bytes()
+    small = cv2.imdecode(np.frombuffer(source.jpeg(2, max_width=32), np.uint8), cv2.IMREAD_COLOR)
+    assert small.shape == (24, 32, 3)
+    assert number_in(small) == 2
+    arrays = fl.open_source([picture(9)])
+    coded = cv2.imdecode(np.frombuffer(arrays.jpeg(1, quality=95), np.uint8), cv2.IMREAD_COLOR)
+    assert np.abs(coded.astype(int) - picture(9)).mean() < 2
+
+
+# -- videos ---------------------------------------------------------------------------------------------------------
+
+CONTAINERS = {
+    "h264 with reordered frames": ("a.mp4", {}),
+    "fragmented": ("a.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+    "one keyframe": ("a.mp4", {"gop": 1000}),
+    "reordered in AVI, which has no presentation stamps": ("a.avi", {}),
+    "MPEG-4 in AVI": ("a.avi", {"codec": "mpeg4"}),
+    "motion JPEG": ("a.avi", {"codec": "mjpeg", "pixels": "yuvj420p"}),
+    "Matroska": ("a.mkv", {}),
+    "transport stream, which seeks inexactly": ("a.ts", {}),
+    "bare H.264 without any stamps": ("a.h264", {}),
+    "WebM": ("a.webm", {"codec": "libvpx-vp9"}),
+    "Flash": ("a.flv", {}),
+    "odd size": ("a.mp4", {"size": (65, 49), "pixels": "yuv444p"}),
+}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_video_frames_are_counted_and_found_exactly(tmp_path: Path, kind: str) -> None:
+    name, options = CONTAINERS[kind]
+    source = fl.open_source(write_video(tmp_path / name, 30, **options))
+    assert len(source) == 30
+    assert (source.width, source.height) == options.get("size", (64, 48))
+    assert numbers(source) == list(range(1, 31))
+    assert numbers(source, 8, 12) == [8, 9, 10, 11, 12]
+    order = [30, 1, 17, 16, 15, 14, 18, 29, 2, 30]
+    assert [number_in(source.image(number)) for number in order] == order
+
+
+def test_random_access_decodes_no_more_than_a_group_of_pictures(tmp_path: Path) -> None:
+    source = fl.open_source(write_video(tmp_path / "a.mp4", 60, gop=6))
+    assert isinstance(source, fl.video.VideoSource)
+    source.image(45)
+    assert set(source._cache) <= set(range(43, 46))
+
+
+def test_video_time_stamps(tmp_path: Path) -> None:
+    stamps = [0, 100, 150, 400, 430, 1000]
+    source = fl.open_source(write_video(tmp_path / "a.mp4", 6, stamps=stamps))
+    assert [frame.time for frame in source] == pytest.approx([stamp / 1000 for stamp in stamps])
+    as_told = fl.open_source(tmp_path / "a.mp4", frame_rate=5)
+    assert [frame.time for frame in as_told] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+
+
+def test_real_video(pets_video: Path) -> None:
+    """Its 795 frames agree with the ground truth of PETS09-S2L1, which goes to frame 795."""
+    source = fl.open_source(pets_video)
+    assert (len(source), source.width, source.height, source.frame_rate) == (795, 768, 576, 10.0)
+    capture = cv2.VideoCapture(str(pets_video))
+    for frame in source.frames(1, 40):
+        assert np.abs(capture.read()[1].astype(int) - frame.image).mean() < 1.5
+    capture.release()
+
+
+@pytest.mark.parametrize(("degrees", "back"), [(90, 1), (180, 2), (270, 3)])
+def test_rotation_metadata_is_applied(tmp_path: Path, degrees: int, back: int) -> None:
+    source = fl.open_source(turn(write_video(tmp_path / "a.mp4", 5), degrees))
+    assert (source.width, source.height) == ((64, 48) if degrees == 180 else (48, 64))
+    assert [number_in(np.rot90(frame.image, back)) for frame in source] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.avi", {"codec": "mjpeg", "pixels": "yuvj420p"}), ("a.mp4", {})])
+def test_truncated_video_says_how_many_frames_were_read(tmp_path: Path, name: str, options: dict) -> None:
+    path = write_video(tmp_path / name, 100, **options)
+    path.write_bytes(path.read_bytes()[: int(0.7 * path.stat().st_size)])
+    with pytest.raises(SourceError, match=r"ends early: [0-9]+ of 100 frames could be read"):
+        fl.open_source(path)
+    with pytest.warns(FairMOTLabWarning, match="ends early"):
+        source = fl.open_source(path, allow_truncated=True)
+    count = len(source)
+    assert 20 < count < 100
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the cut can take references of the last frames
+        read = numbers(source)
+    assert read[:20] == list(range(1, 21))
+    assert len(read) <= count
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.webm", {"codec": "libvpx-vp9"}), ("a.flv", {}), ("a.mp4", {"movflags": "frag_keyframe+empty_moov"})],
+)
+def test_truncated_without_a_promised_count(tmp_path: Path, name: str, options: dict) -> None:
+    path = write_video(tmp_path / name, 60, **options)
+    path.write_bytes(path.read_bytes()[: int(0.7 * path.stat().st_size)])
+    with pytest.raises(SourceError, match=r"ends early: [0-9]+ frames could be read"):
+        fl.open_source(path)
+
+
+def test_video_with_its_index_cut_off(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 60, movflags="use_metadata_tags")
+    path.write_bytes(path.read_bytes()[: int(0.7 * path.stat().st_size)])
+    with pytest.raises(SourceError, match=r"a\.mp4 is cut off before its index, so 0 frames"):
+        fl.open_source(path)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_corrupt_segment_is_survived_and_said(tmp_path: Path, name: str) -> None:
+    source = fl.open_source(damage(write_video(tmp_path / name, 100, gop=10), 0.5, 0.55))
+    with pytest.warns(FairMOTLabWarning, match="frames could not be decoded and are left out"):
+        frames = list(source)
+    order = [frame.number for frame in frames]
+    assert order == sorted(set(order))
+    assert [number_in(frame.image) for frame in frames[:9]] == list(range(1, 10))  # before the damage
+    assert [number_in(frame.image) for frame in frames[-10:]] == list(range(91, 101))  # after it
+    assert 70 <= len(frames) < 100
+
+
+def test_changing_resolution_is_scaled_and_said(tmp_path: Path) -> None:
+    first = write_video(tmp_path / "a.ts", 10).read_bytes()
+    second = write_video(tmp_path / "b.ts", 10, size=(128, 96)).read_bytes()
+    (tmp_path / "both.ts").write_bytes(first + second)
+    source = fl.open_source(tmp_path / "both.ts")
+    with pytest.warns(FairMOTLabWarning, match="at frame 11 from 64x48 to 128x96"):
+        frames = list(source)
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
+    assert [number_in(frame.image) for frame in frames] == [*range(1, 11), *range(1, 11)]
+
+
+def test_sound_without_picture(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="holds sound but no picture"):
+        fl.open_source(write_sound(tmp_path / "a.m4a"))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.avi", "mpeg4"), ("a.mp4", "libx264")])
+def test_video_of_0_frames(tmp_path: Path, name: str, codec: str) -> None:
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+    with pytest.raises(SourceError, match="0 frames"):
+        fl.open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"just a note\n" * 40, bytes(range(256)) * 200])
+def test_file_that_is_no_video(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(SourceError, match=r"a\.mp4 (cannot be read as a video|holds no)"):
+        fl.open_source(tmp_path / "a.mp4")
+
+
+# -- arrays, fingerprints, wrong things -----------------------------------------------------------------------------
+
+
+def test_list_of_arrays() -> None:
+    source = fl.open_source([picture(number) for number in range(1, 6)], frame_rate=10, name="mine")
+    assert (source.kind, source.name, len(source), source.frame_rate) == ("arrays", "mine", 5, 10)
+    assert numbers(source) == numbers(source) == [1, 2, 3, 4, 5]
+    assert number_in(source.image(4)) == 4
+    assert numbers(fl.open_source(np.stack([picture(1), picture(2)]))) == [1, 2]
+    assert fl.open_source(source) is source
+
+
+def test_generator_is_lazy_and_read_once() -> None:
+    made = []
+
+    def camera():
+        for number in range(1, 100):
+            made.append(number)
+            yield picture(number)
+
+    source = fl.open_source(camera())
+    assert source.length is None
+    assert numbers(source, 1, 3) == [1, 2, 3]
+    assert made == [1, 2, 3]
+    assert numbers(source, 4, 5) == [4, 5]
+    with pytest.raises(SourceError, match="was read up to frame 5"):
+        next(iter(source))
+    with pytest.raises(SourceError, match="cannot be fetched by number"):
+        source.image(2)
+    with pytest.raises(SourceError, match="no known length"):
+        len(source)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([], "no images to read"),
+        (iter([]), "no images to read"),
+        ([np.zeros((4, 4), np.uint8)], r"Frame 1 of arrays is uint8 \(4, 4\)"),
+        ([np.zeros((4, 4, 3))], r"Frame 1 of arrays is float64"),
+        ([np.zeros((0, 4, 3), np.uint8)], "is empty"),
+        (["a.jpg"], "is a str"),
+        (np.zeros((4, 4, 3), np.uint8), "no list of images"),
+        (3.5, "A float has no frames"),
+        (None, "A NoneType has no frames"),
+        ("/nowhere/at/all", "There is no /nowhere/at/all"),
+    ],
+)
+def test_wrong_sources(wrong: object, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        fl.open_source(wrong)
+
+
+def test_empty_folder_and_wrong_frame_rate(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is empty; a folder of images"):
+        fl.open_source(tmp_path)
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(SourceError, match="holds no images"):
+        fl.open_source(tmp_path)
+    for rate in (0, -1, float("nan")):
+        with pytest.raises(SourceError, match="frame rate must be"):
+            fl.open_source([picture(1)], frame_rate=rate)
+
+
+def test_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_path: Path) -> None:
+    before = fl.open_source(folder).fingerprint()
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert fl.open_source(moved).fingerprint() == before
+    cv2.imwrite(str(moved / "img12.jpg"), picture(200))
+    assert fl.open_source(moved).fingerprint() != before
+    video = write_video(tmp_path / "a.mp4")
+    print_of_video = fl.open_source(video).fingerprint()
+    assert fl.open_source(video.rename(tmp_path / "b.mp4")).fingerprint() == print_of_video
+    assert fl.open_source([picture(1)]).fingerprint() == fl.open_source([picture(1)]).fingerprint()
+    assert fl.open_source(iter([picture(1)])).fingerprint() != fl.open_source(iter([picture(1)])).fingerprint()
+
+
+# -- cameras and streams --------------------------------------------------------------------------------------------
+
+
+class FakeCamera(live.LiveSource):
+    """Plays a script of connections: images are shown, "fail" breaks the connection, "stall" shows nothing more."""
+
+    kind = "camera"
+
+    def __init__(self, script: list[list], retries: int = 3) -> None:
+        super().__init__("fake", 25.0, retries, stall_seconds=0.3)
+        self.script = iter(script)
+        self.retry_seconds = 0.01
+        self.released = threading.Event()
+        self._start()
+
+    def _connect(self):
+        for step in next(self.script, ["fail"]):
+            if isinstance(step, str) and step == "fail":
+                raise OSError("the cable is out")
+            if isinstance(step, str):
+                self.released.wait(5)
+                return
+            yield step
+            time.sleep(0.05)  # slower than the reader, so that no frame is replaced
+
+
+def test_camera_that_drops_and_stalls_is_opened_again() -> None:
+    camera = FakeCamera([[picture(1), picture(2), "fail"], ["fail"], [picture(3), "stall"], [picture(4)]])
+    read: list[tuple[int, int]] = []
+    with pytest.warns(FairMOTLabWarning) as said, pytest.raises(SourceError, match=r"lost after frame 4 .* in 3 tries"):
+        read.extend((frame.number, number_in(frame.image)) for frame in camera)
+    camera.released.set()
+    assert read == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    texts = [str(each.message) for each in said]
+    assert "fake was lost after frame 2 (the cable is out); try 1 of 3." in texts
+    assert "fake was lost after frame 2 (the cable is out); try 2 of 3." in texts
+    assert "fake was lost after frame 3 (no frame came for 0.3 seconds); try 1 of 3." in texts
+    assert sum("after frame 4" in text for text in texts) == 3
+
+
+def test_slow_reader_gets_the_newest_frame_and_the_count_of_the_others() -> None:
+    camera = FakeCamera([[picture(number) for number in range(1, 31)]])
+    frames = camera.frames()
+    next(frames)
+    time.sleep(0.5)
+    frame = next(frames)
+    assert number_in(frame.image) >= 5
+    assert camera.dropped == number_in(frame.image) - 2
+    assert frame.number == 2
+    assert frame.time == pytest.approx(0.05 * (number_in(frame.image) - 1), abs=0.25)
+    camera.close()
+    assert list(frames) == []
+
+
+def test_camera_that_is_not_there() -> None:
+    with pytest.raises(SourceError, match="Camera 93 cannot be opened"):
+        fl.open_source(93)
+    with pytest.raises(SourceError, match="Camera 93 cannot be opened"):
+        fl.open_source("93")
+
+
+class _Server(threading.Thread):
+    """Serves each of its recordings to one connection."""
+
+    def __init__(self, recordings: list[bytes]) -> None:
+        import socket
+
+        super().__init__(daemon=True)
+        self.recordings = recordings
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://user:secret@127.0.0.1:{self.socket.getsockname()[1]}"
+        self.start()
+
+    def run(self) -> None:
+        for recording in self.recordings:
+            connection, _ = self.socket.accept()
+            connection.sendall(recording)
+            connection.close()
+        self.socket.close()
+
+
+def test_network_stream_that_drops_is_opened_again(tmp_path: Path) -> None:
+    parts = [write_video(tmp_path / f"{part}.ts", 20).read_bytes() for part in range(2)]
+    server = _Server(parts)
+    source = fl.open_source(server.address.replace("user:secret@", ""), retries=2, stall_seconds=5)
+    assert isinstance(source, live.StreamSource)
+    source.retry_seconds = 0.01
+    assert (source.kind, source.width, source.height, source.length) == ("stream", 64, 48, None)
+    read: list[int] = []
+    with pytest.warns(FairMOTLabWarning, match="try [12] of 2"), pytest.raises(SourceError, match="in 2 tries"):
+        read.extend(frame.number for frame in source)
+    assert read == list(range(1, len(read) + 1))
+    assert len(read) + source.dropped == 40
+    with pytest.raises(SourceError, match="is live"):
+        source.image(1)
+
+
+def test_password_of_an_address_is_not_shown() -> None:
+    with pytest.raises(SourceError, match="cannot be opened") as error:
+        fl.open_source("tcp://user:secret@127.0.0.1:9", stall_seconds=1)
+    assert "secret" not in str(error.value)

@@ -1,0 +1,93 @@
+"""Small videos with known content, and their faults, for the tests of sources and tracking."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
+    """A BGR image that shows its number as eight black and white columns (bit 0 on the left)."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    for bit in range(8):
+        left, right = bit * width // 8, (bit + 1) * width // 8
+        image[: height // 2, left:right] = 255 if number >> bit & 1 else 0
+    return image
+
+
+def number_in(image: np.ndarray) -> int:
+    """The number that `picture` drew, read back from a decoded image of any size."""
+    height, width = image.shape[:2]
+    row = image[height // 4, :, 0]
+    return sum((row[(2 * bit + 1) * width // 16] > 127) << bit for bit in range(8))
+
+
+def write_video(
+    path: Path,
+    count: int = 20,
+    *,
+    size: tuple[int, int] = (64, 48),
+    codec: str = "libx264",
+    rate: int = 10,
+    gop: int = 5,
+    b_frames: int = 2,
+    stamps: list[int] | None = None,
+    pixels: str = "yuv420p",
+    movflags: str = "faststart",
+) -> Path:
+    """Encode `picture(1)` ... `picture(count)`; `stamps` are in milliseconds."""
+    options = {"movflags": movflags} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = pixels
+        stream.codec_context.gop_size = gop
+        if codec in ("libx264", "mpeg4"):
+            stream.codec_context.max_b_frames = b_frames
+        if codec == "libx264":
+            stream.options = {"crf": "12", "sc_threshold": "0"}
+        if stamps is not None:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(1, count + 1):
+            frame = av.VideoFrame.from_ndarray(picture(number, *size), format="bgr24")
+            if stamps is not None:
+                frame.pts, frame.time_base = stamps[number - 1], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_sound(path: Path, seconds: int = 1) -> Path:
+    """A file with sound and no picture."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        for start in range(0, 8000 * seconds, 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 8000, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def turn(path: Path, degrees: int) -> Path:
+    """Write a display matrix into an MP4, as a phone does: `degrees` clockwise (90, 180, 270)."""
+    one = 0x10000
+    a, b = {90: (0, one), 180: (-one, 0), 270: (0, -one)}[degrees]
+    matrix = struct.pack(">9i", a, b, 0, -b, a, 0, 0, 0, 0x40000000)
+    data = path.read_bytes()
+    place = data.index(b"tkhd") + 4 + 40
+    path.write_bytes(data[:place] + matrix + data[place + 36 :])
+    return path
+
+
+def damage(path: Path, start: float, stop: float) -> Path:
+    """Overwrite the part of a file between two fractions of its length with noise."""
+    data = bytearray(path.read_bytes())
+    first, last = int(start * len(data)), int(stop * len(data))
+    data[first:last] = np.random.default_rng(0).integers(0, 256, last - first, np.uint8).tobytes()
+    path.write_bytes(data)
+    return path
