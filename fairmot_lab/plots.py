@@ -128,7 +128,6 @@ def switch_timeline(
     PlotError
         If the events lack what is drawn, or hold several sequences and none was named.
     """
-    ax = _axes(ax, (9, 4.5))
     states = _states(evaluation, sequence)
     people = _order_people(states)
     if objects is not None:
@@ -138,6 +137,8 @@ def switch_timeline(
         shown = list(objects)
     else:
         shown = people[:max_lanes]
+    ax = _axes(ax, (9, 1.4 + 0.17 * max(len(shown), 6)))
+    total = int(states.switch.sum())
     states = states[states.gt_id.isin(shown)]
     segments = _segments(states)
     colours = _id_colours(segments)
@@ -174,10 +175,10 @@ def switch_timeline(
     ax.set_yticks(range(len(shown)), [str(person) for person in shown], fontsize=8 if len(shown) < 25 else 6)
     ax.set_ylim(len(shown) - 0.5 if shown else 0.5, -0.9)
     some = f"{len(shown)} of {len(people)} people" if len(shown) < len(people) else f"{len(people)} people"
-    count = int(switches.shape[0])
+    count = f"{len(switches)} of {total}" if len(switches) < total else str(total)
     return _finish(
         ax,
-        f"Who carries which track id: {some}, {count} ID switch{'' if count == 1 else 'es'}",
+        f"Who carries which track id: {some}, {count} ID switch{'' if total == 1 else 'es'}",
         unit,
         "ground-truth person",
         grid="x",
@@ -319,11 +320,11 @@ def life_lines(
     max_lanes
         At most so many people, the first to appear; the title says how many there are.
     """
-    ax = _axes(ax, (8, 5))
     states = _states(evaluation, sequence)
     at, half, unit = _time_axis(frame_rate)
     first = states.groupby("gt_id").frame.min().sort_values(kind="stable")
     shown = list(first.index[:max_lanes])
+    ax = _axes(ax, (8, 1.4 + 0.14 * max(len(shown), 8)))
     rows = {person: row for row, person in enumerate(shown)}
     visible = states[states.gt_id.isin(shown)].assign(track_id=lambda t: np.where(t.track_id >= 0, 0, -1))
     parts = _segments(visible)
@@ -831,9 +832,10 @@ def trajectories(
     image: np.ndarray | None = None,
     size: tuple[int, int] | None = None,
     ids: Sequence[int] | None = None,
+    max_labels: int = 25,
     ax: Axes | None = None,
 ) -> Axes:
-    """The paths of people's feet over a frame; a ring where each begins, its id where it ends.
+    """The paths of people's feet over a frame; a ring where each begins, its id where it ends (of the longest paths).
 
     Parameters
     ----------
@@ -845,6 +847,8 @@ def trajectories(
         Width and height of the image in pixels, where no image is given.
     ids
         Only these ids.
+    max_labels
+        So many ids are written, those of the longest paths.
     """
     ax = _axes(ax, (7, 4.4))
     table = _table(tracks, "tracks", ("frame", "id", "x", "y", "w", "h"))
@@ -852,12 +856,15 @@ def trajectories(
     if ids is not None:
         table = table[table.id.isin(ids)]
     _backdrop(ax, image, size)
+    labelled = set(table.id.value_counts().index[:max_labels])
     for number, (track_id, path) in enumerate(table.sort_values("frame", kind="stable").groupby("id")):
         x, y = (path.x + path.w / 2).to_numpy(), (path.y + path.h).to_numpy()
         colour = COLOURS[number % len(COLOURS)]
         ax.plot(x, y, color="white", linewidth=3.2, alpha=0.7)
         ax.plot(x, y, color=colour, linestyle=LINES[number // len(COLOURS) % len(LINES)], linewidth=1.7)
         ax.plot(x[0], y[0], marker="o", markersize=5, markerfacecolor="white", markeredgecolor=colour)
+        if track_id not in labelled:
+            continue
         ax.text(
             x[-1],
             y[-1],

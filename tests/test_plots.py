@@ -330,7 +330,7 @@ def test_many_ids_in_one_lane_never_touch_their_own_colour() -> None:
 
 def test_timeline_says_how_many_lanes_it_leaves_out() -> None:
     ax = plots.switch_timeline(events(), max_lanes=1)
-    assert ax.get_title(loc="left") == "Who carries which track id: 1 of 3 people, 2 ID switches"
+    assert ax.get_title(loc="left") == "Who carries which track id: 1 of 3 people, 2 of 3 ID switches"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["1"]
 
 

@@ -1,0 +1,102 @@
+"""The documents hold what they promise: links lead somewhere, and every public name has its page."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fairmot_lab
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENTS = [
+    path
+    for folder in (REPOSITORY, REPOSITORY / "docs", REPOSITORY / "data", REPOSITORY / "notebooks")
+    for path in sorted(folder.glob("*.md"))
+] + sorted((REPOSITORY / "docs" / "models").glob("*.md"))
+
+
+def anchors(text: str) -> set[str]:
+    """The names that headings get: lower case, words joined by hyphens, punctuation dropped."""
+    headings = re.findall(r"^#+ +(.+)$", re.sub(r"```.*?```", "", text, flags=re.S), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        name, _, anchor = target.partition("#")
+        there = (document.parent / name).resolve() if name else document
+        assert there.exists(), f"{document.name} links to {target}"
+        if anchor and there.suffix == ".md":
+            assert anchor in anchors(there.read_text(encoding="utf-8")), f"{document.name} links to {target}"
+
+
+def test_the_index_lists_every_document() -> None:
+    index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
+    for path in [*(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "docs" / "models").glob("*.md")]:
+        name = path.relative_to(REPOSITORY / "docs").as_posix()
+        assert name == "README.md" or f"({name})" in index, name
+    for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
+        assert f"(../notebooks/{path.name})" in index, path.name
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The API pages, built where importing numba, paddle and the rest cannot disturb other tests, and without a network."""
+    folder = tmp_path_factory.mktemp("api")
+    script = "import socket, runpy, sys; socket.socket.connect = None; sys.argv = sys.argv[1:]; "
+    script += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    build = str(REPOSITORY / "scripts" / "build_api.py")
+    done = subprocess.run(
+        [sys.executable, "-c", script, build, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_every_public_name_has_its_place(pages: Path) -> None:
+    front = (pages / "fairmot_lab.html").read_text(encoding="utf-8")
+    for name in fairmot_lab.__all__:
+        if inspect.ismodule(getattr(fairmot_lab, name)):
+            assert (pages / "fairmot_lab" / f"{name}.html").exists(), name
+        else:
+            assert f'id="{name}"' in front, name
+    for path in (REPOSITORY / "fairmot_lab").glob("[!_]*.py"):
+        assert (pages / "fairmot_lab" / f"{path.stem}.html").exists(), path.stem
+
+
+def test_pages_need_no_network_and_name_no_machine(pages: Path) -> None:
+    for page in pages.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?://[^\"]+)", text)
+        assert not loaded, (page.name, loaded)
+        assert str(REPOSITORY) not in text, page.name
+        assert str(Path.home()) + "/" not in text, page.name
+
+
+def test_every_public_name_is_documented() -> None:
+    for name in fairmot_lab.__all__:
+        thing = getattr(fairmot_lab, name)
+        assert inspect.getdoc(thing), f"{name} has no docstring"
+        if not inspect.ismodule(thing):
+            continue
+        for part, member in vars(thing).items():
+            own = inspect.isfunction(member) and member.__module__ == thing.__name__
+            if own and not part.startswith("_"):
+                assert inspect.getdoc(member), f"{name}.{part} has no docstring"
+
+
+def test_functions_with_several_arguments_describe_them() -> None:
+    """NumPy style: a section of parameters wherever there is more than one to explain."""
+    for name in fairmot_lab.__all__:
+        thing = getattr(fairmot_lab, name)
+        if inspect.isfunction(thing) and len(inspect.signature(thing).parameters) > 1:
+            assert re.search(r"^Parameters\n-+$", inspect.getdoc(thing) or "", flags=re.M), name
