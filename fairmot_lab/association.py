@@ -10,11 +10,23 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError
+import numpy as np
+
+from .errors import ConfigError, FairMOTLabWarning, TrackingError
+from .explanation import FrameRecord, Trace, explain
+
+__all__ = ["FrameTracks", "Setting", "Trace", "Tracker", "TrackerConfig", "explain", "track_arrays", "track_outputs"]
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .detection import FrameOutputs
+    from .outputs import Outputs, SequenceArrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,3 +272,479 @@ def check_names(names: Any) -> None:
             near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}."
             raise ConfigError(f"{name} is not a setting of the tracker; {hint}")
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameTracks:
+    """The tracks that are reported in one frame.
+
+    Attributes
+    ----------
+    frame : int
+        Frame number, counted from 1.
+    ids : (M,) int64
+        Track ids, counted from 1 within one tracker.
+    boxes : (M, 4) float32
+        `x, y, w, h` in pixels: the Kalman filter's estimate, not the detector's box.
+    scores : (M,) float32
+        The score of the detection that the track took.
+    class_ids : (M,) int64
+        The class of that detection (-1 unknown).
+    detections : (M,) int64
+        Row of that detection in the frame's boxes.
+    """
+
+    frame: int
+    ids: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+    detections: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Tracker:
+    """FairMOT's tracker, one frame at a time; exactly ppdet's JDETracker, at a fraction of its time.
+
+    Frames come in ascending order. A gap in their numbers means frames in which nothing was detected: time passes,
+    tracks are lost and forgotten. In the first frame, whatever its number, detections are tracked at once; later ones
+    must be seen twice. All state belongs to the object; it can be pickled and copied at any time.
+
+    Without embeddings the first stage compares boxes (IoU with `match_thres`) in place of embeddings and motion, as
+    ppdet does; a warning says so once, except for BYTE, which is published that way.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    frame_rate
+        Frames per second; a lost track is kept for `int(frame_rate / 30 * track_buffer)` frames, as in
+        PaddleDetection's engine.
+    trace
+        Keep a record of every decision in `tracker.trace`, for `explain`.
+
+    Attributes
+    ----------
+    config, frame_rate, max_time_lost
+        As given, and the buffer in frames.
+    trace : Trace or None
+        One record per frame.
+
+    Raises
+    ------
+    ConfigError
+        If the frame rate is not a positive number.
+    """
+
+    def __init__(self, config: TrackerConfig | None = None, frame_rate: float = 30.0, *, trace: bool = False) -> None:
+        self.config = config or TrackerConfig()
+        self.frame_rate = check_frame_rate(frame_rate)
+        self.max_time_lost = int(self.frame_rate / 30.0 * self.config.track_buffer)
+        self.trace = Trace() if trace else None
+        self._rules = _rules(self.config, self.max_time_lost)
+        self._state = kernels().empty_state(64, 0)
+        self._frame: int | None = None
+        self._class: int | None = None
+        self._dimension: int | None = None  # of the embeddings; 0: none; None: not known yet
+
+    def update(self, outputs: FrameOutputs) -> FrameTracks:
+        """Track the next frame.
+
+        Parameters
+        ----------
+        outputs
+            Anything with `frame`, `boxes` (N, 4: x, y, w, h in pixels), `scores` (N,), and where they exist
+            `embeddings` (N, D) and `class_ids` (N,). Nothing of it is changed.
+
+        Raises
+        ------
+        TrackingError
+            If the frame does not follow the one before, or holds something that no tracker should accept: a box that is
+            not finite or has no size, a score that is not finite or outside 0..1, an embedding that is zero or not
+            finite, embeddings that come and go or change their length, several classes. The tracker is then as it was
+            before.
+        """
+        detections = Detections.from_frame(outputs)
+        self._check(detections)
+        if self._dimension is None and len(detections) and not detections.dimension and not self.config.use_byte:
+            _warn_of_iou()
+        return self._update(detections)
+
+    def _check(self, detections: Detections) -> None:
+        """Refuse what does not follow the frame before."""
+        check_order(detections, self._frame, self.config.any_scores)
+        if len(detections) and self._dimension is not None and detections.dimension != self._dimension:
+            raise TrackingError(
+                f"frame {detections.frame} has embeddings of {detections.dimension} numbers and the frames before had "
+                f"{self._dimension}; use the outputs of one model throughout."
+            )
+        if len(detections) and self._class is not None and detections.class_ids[0] != self._class:
+            raise TrackingError(
+                f"frame {detections.frame} has detections of class {detections.class_ids[0]} and the frames before of "
+                f"class {self._class}; track each class with its own tracker."
+            )
+
+    def _update(self, detections: Detections) -> FrameTracks:
+        """`update` with detections that were checked."""
+        if self._frame is not None:
+            self._pass_time(detections.frame - self._frame - 1)
+        if len(detections) and self._dimension is None:
+            self._dimension = detections.dimension
+            self._class = int(detections.class_ids[0])
+        return self._step(detections)
+
+    def _pass_time(self, frames: int) -> None:
+        """Frames in which nothing was detected; once every track is forgotten they only count."""
+        assert self._frame is not None
+        for _ in range(min(frames, self.max_time_lost + 3)):
+            self._step(Detections.none(self._frame + 1))
+            frames -= 1
+        self._frame += frames
+        self._state.counters[kernels().STEP] += frames
+
+    def _step(self, detections: Detections) -> FrameTracks:
+        compiled = kernels()
+        embeddings = detections.embeddings
+        if len(detections) == 0:  # they may come without embeddings
+            embeddings = np.empty((0, self._state.feature.shape[1]), np.float32)
+        needed = int(self._state.counters[:2].sum()) + len(detections)
+        if needed > len(self._state.ids) or embeddings.shape[1] != self._state.feature.shape[1]:
+            self._state = compiled.resized_state(self._state, max(64, 2 * needed), embeddings.shape[1])
+        arguments = (self._state, detections.boxes, detections.scores, embeddings, self._rules)
+        if self.trace is None:
+            ids, boxes, scores, rows = compiled.step(*arguments)
+        else:
+            (ids, boxes, scores, rows), record = compiled.traced_step(*arguments)
+        self._frame = detections.frame
+        tracks = FrameTracks(detections.frame, ids, boxes, scores, detections.class_ids[rows], rows)
+        if self.trace is not None:
+            self.trace.append(FrameRecord(detections, tracks, record, self.config, self.max_time_lost))
+        return tracks
+
+
+@dataclasses.dataclass(frozen=True)
+class Detections:
+    """Detections of one frame, or of a whole sequence, in the form that the compiled code takes: contiguous copies."""
+
+    frame: int
+    boxes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray
+    class_ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def dimension(self) -> int:
+        """Length of the embeddings, 0 where there are none."""
+        return self.embeddings.shape[1]
+
+    @classmethod
+    def none(cls, frame: int) -> Detections:
+        """A frame without detections."""
+        return cls(
+            frame,
+            np.empty((0, 4), np.float32),
+            np.empty(0, np.float32),
+            np.empty((0, 0), np.float32),
+            np.empty(0, np.int64),
+        )
+
+    @classmethod
+    def from_frame(cls, outputs: FrameOutputs) -> Detections:
+        """Convert to the types of the compiled code, and check shapes.
+
+        Raises
+        ------
+        TrackingError
+            If the arrays do not belong together.
+        """
+        frame = int(outputs.frame)
+        return cls(frame, *_arrays(f"frame {frame}", outputs))
+
+
+def _arrays(place: str, outputs: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """boxes, scores, embeddings and class_ids of outputs as contiguous copies of the right types."""
+    try:
+        boxes = np.array(outputs.boxes, np.float32, order="C").reshape(-1, 4)
+        scores = np.array(outputs.scores, np.float32, order="C").reshape(-1)
+        embeddings, class_ids = outputs.embeddings, getattr(outputs, "class_ids", None)
+        if embeddings is None:
+            embeddings = np.empty((len(scores), 0), np.float32)
+        else:
+            embeddings = np.array(embeddings, np.float32, order="C")
+            embeddings = embeddings.reshape(len(scores), -1 if len(scores) else 0)
+        class_ids = np.full(len(scores), -1) if class_ids is None else np.array(class_ids, np.int64).reshape(-1)
+    except ValueError as error:
+        raise TrackingError(f"{place}: the arrays do not belong together ({error}); see FrameOutputs.") from error
+    if not len(boxes) == len(scores) == len(class_ids):
+        raise TrackingError(
+            f"{place} has {len(boxes)} boxes, {len(scores)} scores and {len(class_ids)} classes; "
+            "each detection needs one of each."
+        )
+    return boxes, scores, embeddings, class_ids.astype(np.int64)
+
+
+def check_order(detections: Detections, last_frame: int | None, any_scores: bool) -> None:
+    """Refuse a frame that does not come after `last_frame`, or whose detections no tracker should accept.
+
+    Raises
+    ------
+    TrackingError
+        Naming the frame, the value and the remedy.
+    """
+    frame = detections.frame
+    if last_frame is not None and frame <= last_frame:
+        raise TrackingError(f"frame {frame} comes after frame {last_frame}; give each frame once, in ascending order.")
+    check_detections(detections, any_scores, lambda row: f"frame {frame}, detection {row}")
+
+
+_FAULTS = {
+    1: ("has the box {box}", "every number of a box must be finite"),
+    2: ("has the box {box}", "width and height must be above 0"),
+    3: ("has the score {score}", "scores must be finite"),
+    4: ("has the score {score}", "scale scores to 0..1, or set any_scores=True for a detector with another scale"),
+    5: ("has an embedding that is not finite", "make the outputs again"),
+    6: ("has an embedding of zeros", "leave embeddings out (None) where there are none"),
+}
+
+
+def check_detections(detections: Detections, any_scores: bool, place: Callable[[int], str]) -> None:
+    """Refuse detections that no tracker should accept.
+
+    Parameters
+    ----------
+    place
+        Gives the words for where a row is.
+
+    Raises
+    ------
+    TrackingError
+        Naming the place, the value and the remedy.
+    """
+    row, kind = kernels().fault(detections.boxes, detections.scores, detections.embeddings, any_scores)
+    if kind:
+        box = ", ".join(f"{value:g}" for value in detections.boxes[row])
+        what, remedy = _FAULTS[kind]
+        what = what.format(box=f"({box})", score=f"{detections.scores[row]:g}")
+        raise TrackingError(f"{place(row)} {what}; {remedy}.")
+    if len(detections) and (detections.class_ids != detections.class_ids[0]).any():
+        row = int(np.argmax(detections.class_ids != detections.class_ids[0]))
+        raise TrackingError(
+            f"{place(row)} is of class {detections.class_ids[row]}, the first of class {detections.class_ids[0]}; "
+            "track each class with its own tracker."
+        )
+
+
+def track_arrays(
+    arrays: SequenceArrays, config: TrackerConfig | None = None, frame_rate: float = 30.0, *, trace: bool = False
+) -> Any:
+    """Track a whole sequence from the flat arrays of its detections; the same as `Tracker.update` frame by frame.
+
+    Parameters
+    ----------
+    arrays
+        As `Outputs.arrays()` gives them: `frames` (F,) ascending, `offsets` (F + 1,), `boxes` (T, 4: x, y, w, h in
+        pixels), `scores` (T,), `embeddings` (T, D) or None, `class_ids` (T,).
+    config
+        The settings.
+    frame_rate
+        Frames per second.
+    trace
+        Give a record of every decision too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `frame`, `id`, `x`, `y`, `w`, `h` (pixels, top-left), `score`, `class_id`, and `det`: the row of the detection
+        that the track took. Sorted by frame; `attrs` hold frame_rate, settings and length (the last frame's number).
+    Trace
+        Only with `trace=True`; the result is then a pair.
+
+    Raises
+    ------
+    TrackingError
+        If the detections hold something that no tracker should accept; see `Tracker.update`.
+    """
+    tracker = Tracker(config, frame_rate, trace=trace)
+    if len(arrays.scores) and arrays.embeddings is None and not tracker.config.use_byte:
+        _warn_of_iou()
+    tracks = track_sequence(tracker, arrays)
+    return (tracks, tracker.trace) if trace else tracks
+
+
+def track_sequence(tracker: Any, arrays: SequenceArrays) -> pd.DataFrame:
+    """Put the frames of flat arrays through a fresh tracker, all checked before the first.
+
+    Parameters
+    ----------
+    tracker
+        A `Tracker` or `ReferenceTracker`.
+    arrays
+        As of `track_arrays`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `track_arrays`.
+    """
+    boxes, scores, embeddings, class_ids = _arrays("the sequence", arrays)
+    frames = np.asarray(arrays.frames, np.int64)
+    offsets = np.asarray(arrays.offsets, np.int64)
+    if len(offsets) != len(frames) + 1 or offsets[0] or offsets[-1] != len(scores) or (np.diff(offsets) < 0).any():
+        raise TrackingError(
+            f"offsets do not divide {len(scores)} detections among {len(frames)} frames; see SequenceArrays."
+        )
+    if (np.diff(frames) <= 0).any():
+        late = int(np.argmax(np.diff(frames) <= 0)) + 1
+        raise TrackingError(
+            f"frame {frames[late]} comes after frame {frames[late - 1]}; give each frame once, in ascending order."
+        )
+
+    def place(row: int) -> str:
+        index = int(np.searchsorted(offsets, row, side="right")) - 1
+        return f"frame {frames[index]}, detection {row - offsets[index]}"
+
+    check_detections(Detections(0, boxes, scores, embeddings, class_ids), tracker.config.any_scores, place)
+    results = []
+    for index, frame in enumerate(frames.tolist()):
+        rows = slice(offsets[index], offsets[index + 1])
+        # the compiled code normalises embeddings in place: `embeddings` is our own copy
+        results.append(tracker._update(Detections(frame, boxes[rows], scores[rows], embeddings[rows], class_ids[rows])))
+    tracks = tracks_table(results, offsets[:-1])
+    tracks.attrs = {
+        "frame_rate": tracker.frame_rate,
+        "settings": tracker.config.to_dict(),
+        "length": int(frames[-1]) if len(frames) else 0,
+    }
+    return tracks
+
+
+def track_outputs(outputs: Outputs, config: TrackerConfig | None = None, *, trace: bool = False) -> Any:
+    """Track kept network outputs, or public detections.
+
+    Parameters
+    ----------
+    outputs
+        As `open_outputs` or `detect` gives them.
+    config
+        The settings.
+    trace
+        Give a record of every decision too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `track_arrays`; `det` is the row in `outputs.embeddings()`, and `attrs` name the sequence and its length
+        too.
+    Trace
+        Only with `trace=True`; the result is then a pair.
+
+    Raises
+    ------
+    TrackingError
+        If the detections hold something that no tracker should accept; see `Tracker.update`.
+    """
+    result = track_arrays(outputs.arrays(), config, outputs.frame_rate or 30.0, trace=trace)
+    tracks = result[0] if trace else result
+    tracks.attrs["sequence"] = outputs.name
+    tracks.attrs["length"] = outputs.length or tracks.attrs["length"]
+    return result
+
+
+def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.ndarray | None = None) -> pd.DataFrame:
+    """The tracks table of frames that were tracked.
+
+    Parameters
+    ----------
+    results
+        What `Tracker.update` gave, frame by frame.
+    first_rows
+        For each frame the row of its first detection among those of the sequence; without it `det` counts within
+        frames.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `track_arrays`, without `attrs`.
+    """
+    import pandas as pd
+
+    counts = np.array([len(result) for result in results], np.int64)
+    boxes = np.concatenate([result.boxes for result in results] or [np.empty((0, 4))]).astype(np.float64)
+    first = np.zeros(len(results), np.int64) if first_rows is None else np.asarray(first_rows, np.int64)
+
+    def column(name: str, kind: type) -> np.ndarray:
+        return np.concatenate([getattr(result, name) for result in results] or [np.empty(0)]).astype(kind)
+
+    return pd.DataFrame(
+        {
+            "frame": np.repeat(np.array([result.frame for result in results], np.int64), counts),
+            "id": column("ids", np.int64),
+            "x": boxes[:, 0],
+            "y": boxes[:, 1],
+            "w": boxes[:, 2],
+            "h": boxes[:, 3],
+            "score": column("scores", np.float64),
+            "class_id": column("class_ids", np.int64),
+            "det": column("detections", np.int64) + np.repeat(first, counts),
+        }
+    )
+
+
+def check_frame_rate(frame_rate: float) -> float:
+    """Give the frame rate as a float.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a positive number.
+    """
+    try:
+        value = float(frame_rate)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise ConfigError(f"frame_rate is {frame_rate!r}; it must be a number of frames per second above 0.")
+    return value
+
+
+def kernels() -> Any:
+    """The compiled code; importing it loads numba, which the settings alone do not need."""
+    from . import kernels
+
+    return kernels
+
+
+def _rules(config: TrackerConfig, max_time_lost: int) -> Any:
+    """The settings in the precision in which ppdet compares them."""
+    return kernels().Rules(
+        conf_thres=np.float32(config.conf_thres),
+        low_conf_thres=np.float32(config.low_conf_thres),
+        det_thresh=config.conf_thres + 0.1 if config.use_byte else config.det_thresh,
+        embedding_thresh=config.tracked_thresh,
+        iou_thresh=config.match_thres,
+        second_thresh=config.r_tracked_thresh,
+        unconfirmed_thresh=config.unconfirmed_thresh,
+        max_time_lost=max_time_lost,
+        min_box_area=config.min_box_area,
+        vertical_ratio=config.vertical_ratio,
+        euclidean=config.metric_type == "euclidean",
+        use_byte=config.use_byte,
+        forget_removed=config.forget_removed,
+        refresh_score=config.refresh_score,
+        predict_unconfirmed=config.predict_unconfirmed,
+        keep_equal_scores=config.keep_equal_scores,
+    )
+
+
+def _warn_of_iou() -> None:
+    warnings.warn(
+        "these detections have no embeddings: the first stage compares boxes alone (IoU with match_thres), "
+        "tracked_thresh and metric_type have no effect",
+        FairMOTLabWarning,
+        stacklevel=3,
+    )
