@@ -19,11 +19,13 @@ import pandas as pd
 
 from .errors import PlotError
 from .files import atomic_write
+from .inspection import EmbeddingDistances, area_under_roc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
-    from .detection import FrameOutputs
+    from .detection import FrameOutputs, Letterbox
 
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
     "#E69F00",
@@ -624,9 +626,7 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
 # --- appearance and detections ---------------------------------------------------------------------------------
 
 
-def embedding_distances(
-    pairs: pd.DataFrame, *, threshold: float | None = None, bins: int = 50, ax: Axes | None = None
-) -> Axes:
+def embedding_distances(pairs: Any, *, threshold: float | None = None, bins: int = 50, ax: Axes | None = None) -> Axes:
     """Cosine distances between embeddings of the same person and of different people, as densities.
 
     The title gives the area under the ROC curve: the chance that a same-person pair is nearer than one of different
@@ -635,16 +635,20 @@ def embedding_distances(
     Parameters
     ----------
     pairs
-        Columns `distance` (1 - cosine similarity, in [0, 2]) and `same` (bool).
+        What `inspection.embedding_distances` returns, or a DataFrame with the columns `distance` (1 - cosine
+        similarity, in [0, 2]) and `same` (bool).
     threshold
         The setting `tracked_thresh`, drawn as a line with the share of each kind below it.
     bins
         Number of histogram bins.
     """
     ax = _axes(ax, (6, 4))
-    table = _table(pairs, "pairs", ("distance", "same"))
-    same = table.distance[table.same.astype(bool)].to_numpy(float)
-    other = table.distance[~table.same.astype(bool)].to_numpy(float)
+    if isinstance(pairs, EmbeddingDistances):
+        same, other = np.asarray(pairs.same, float), np.asarray(pairs.different, float)
+    else:
+        table = _table(pairs, "pairs", ("distance", "same"))
+        same = table.distance[table.same.astype(bool)].to_numpy(float)
+        other = table.distance[~table.same.astype(bool)].to_numpy(float)
     top = max(same.max(initial=0), other.max(initial=0), 1e-6)
     edges = np.linspace(0, top, bins + 1).tolist()
     for values, name, colour, style in ((same, "same person", BLUE, "-"), (other, "different people", ORANGE, "--")):
@@ -663,19 +667,6 @@ def embedding_distances(
     auc = area_under_roc(same, other)
     note = "" if np.isnan(auc) else f", area under ROC {auc:.3f}"
     return _finish(ax, f"Embedding distances{note}", "cosine distance (0: alike)", "density")
-
-
-def area_under_roc(same: np.ndarray, other: np.ndarray) -> float:
-    """The chance that a distance in `same` is below one in `other`, ties counted half (Mann-Whitney U).
-
-    NaN if one of them is empty.
-    """
-    from scipy.stats import rankdata
-
-    if not len(same) or not len(other):
-        return float("nan")
-    ranks = rankdata(np.concatenate([other, same]))[: len(other)]
-    return float((ranks.sum() - len(other) * (len(other) + 1) / 2) / (len(same) * len(other)))
 
 
 def score_distributions(
@@ -748,19 +739,8 @@ def centre_heatmap(
     if outputs.heatmap is None or outputs.letterbox is None:
         raise PlotError(f"frame {outputs.frame} was kept without its heatmap; run detect(..., heatmaps=True).")
     heatmap = np.asarray(outputs.heatmap, float)
-    height, width = image.shape[:2]
-    ax.imshow(image[:, :, ::-1])
-    rows, columns = heatmap.shape
-    (left, right), (top, bottom) = np.asarray(outputs.letterbox.to_image(np.array([[0, 0], [columns, rows]], float))).T
-    ax.imshow(
-        heatmap,
-        cmap="viridis",
-        vmin=0,
-        vmax=1,
-        alpha=np.clip(np.sqrt(np.clip(heatmap, 0, 1)) * opacity, 0, 1),
-        extent=(left, right, bottom, top),
-        interpolation="bilinear",
-    )
+    opacities = np.sqrt(np.clip(heatmap, 0, 1)) * np.clip(opacity, 0, 1)
+    _cells_over_frame(ax, heatmap, outputs.letterbox, image, cmap="viridis", low=0, high=1, alpha=opacities)
     note = ""
     if threshold is not None:
         chosen = np.asarray(outputs.scores) >= threshold
@@ -768,9 +748,40 @@ def centre_heatmap(
             ax.add_patch(Rectangle((x, y), w, h, fill=False, edgecolor=YELLOW, linewidth=1.2))
             ax.plot(x + w / 2, y + h / 2, marker="+", color="white", markersize=7, markeredgewidth=1.5)
         note = f": {int(chosen.sum())} of {len(chosen)} peaks reach {threshold:g}"
-    ax.set_xlim(0, width)
-    ax.set_ylim(height, 0)
     return _finish(ax, f"Centre heatmap, frame {outputs.frame}{note}", "x (pixels)", "y (pixels)", grid="")
+
+
+def similarity_map(
+    similarity: np.ndarray,
+    letterbox: Letterbox,
+    image: np.ndarray,
+    *,
+    low: float = 0.0,
+    opacity: float = 0.65,
+    ax: Axes | None = None,
+) -> Axes:
+    """How much each position of a frame looks like one person; the most similar cell is marked.
+
+    Parameters
+    ----------
+    similarity
+        (H/4, W/4) cosine similarities in [-1, 1], as `inspection.similarity_map` computes them.
+    letterbox
+        Of the same frame: where the cells lie in the image.
+    image
+        (H, W, 3) uint8 BGR, the frame.
+    low
+        Similarities up to this have the darkest colour.
+    opacity
+        Of the colours over the frame.
+    """
+    ax = _axes(ax, (7, 4.4))
+    shown = _cells_over_frame(ax, similarity, letterbox, image, cmap="viridis", low=low, high=1, alpha=opacity)
+    ax.figure.colorbar(shown, ax=ax, label="cosine similarity", shrink=0.7)
+    row, column = np.unravel_index(np.argmax(similarity), similarity.shape)
+    x, y = np.asarray(letterbox.to_image(np.array([[column + 0.5, row + 0.5]], float)))[0]
+    ax.plot(x, y, marker="o", markersize=11, markerfacecolor="none", markeredgecolor="white", markeredgewidth=2)
+    return _finish(ax, f"Most similar: {similarity.max():.2f} in the ring", "x (pixels)", "y (pixels)", grid="")
 
 
 # --- frames and time -------------------------------------------------------------------------------------------
@@ -1130,6 +1141,31 @@ def _backdrop(ax: Axes, image: np.ndarray | None, size: tuple[int, int] | None) 
         ax.set_ylim(size[1], 0)
     elif not ax.yaxis_inverted():
         ax.invert_yaxis()
+
+
+def _cells_over_frame(
+    ax: Axes,
+    cells: np.ndarray,
+    letterbox: Letterbox,
+    image: np.ndarray,
+    *,
+    cmap: str,
+    low: float,
+    high: float,
+    alpha: Any,
+) -> AxesImage:
+    """A map of the network laid over the pixels that it saw, letterbox bars cut off."""
+    height, width = image.shape[:2]
+    ax.imshow(image[:, :, ::-1])
+    rows, columns = cells.shape
+    (left, top), (right, bottom) = np.asarray(letterbox.to_image(np.array([[0, 0], [columns, rows]], float)))
+    extent = (left, right, bottom, top)
+    drawn = ax.imshow(
+        cells, cmap=cmap, vmin=low, vmax=high, alpha=alpha, extent=extent, interpolation="bilinear", aspect="equal"
+    )
+    ax.set_xlim(0, width)
+    ax.set_ylim(height, 0)
+    return drawn
 
 
 def _bars(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes | None) -> Axes:

@@ -50,7 +50,7 @@ def test_the_index_lists_every_document() -> None:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The API pages, built where importing numba, paddle and the rest cannot disturb other tests, and without a network."""
+    """The API pages, built without a network and in a process of its own: it imports every library."""
     folder = tmp_path_factory.mktemp("api")
     script = "import socket, runpy, sys; socket.socket.connect = None; sys.argv = sys.argv[1:]; "
     script += "runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -24,6 +24,7 @@ from matplotlib.testing.compare import compare_images
 
 from fairmot_lab import plots
 from fairmot_lab.errors import PlotError
+from fairmot_lab.inspection import area_under_roc, embedding_distances
 
 BASELINES = Path(__file__).parent / "baselines"
 # root mean square over all pixels, 0..255: a changed mark is above it (see the test of small changes)
@@ -232,6 +233,10 @@ FIGURES: dict[str, tuple[Draw, Draw]] = {
         lambda ax: plots.centre_heatmap(outputs(), picture(), threshold=0.3, ax=ax),
         lambda ax: plots.centre_heatmap(outputs(), picture(), threshold=0.4, ax=ax),
     ),
+    "similarity_map": (
+        lambda ax: plots.similarity_map(outputs().heatmap, outputs().letterbox, picture(), ax=ax),
+        lambda ax: plots.similarity_map(outputs().heatmap * 0.9, outputs().letterbox, picture(), ax=ax),
+    ),
     "errors_over_time": (
         lambda ax: plots.errors_over_time(per_frame(), window=5, ax=ax),
         lambda ax: plots.errors_over_time(per_frame(), window=9, ax=ax),
@@ -439,6 +444,17 @@ def test_radar_says_what_it_clips() -> None:
         plots.compare_trackers(trackers(), ("mota", "idf1", "hota"), kind="radar", ax=plt.subplots()[1])
 
 
+def test_distances_may_come_from_the_function_behind_the_widget() -> None:
+    random = np.random.default_rng(0)
+    ids = np.repeat([1, 2, 3], 20)
+    vectors = np.eye(8)[ids] + random.normal(0, 0.3, (60, 8))
+    distances = embedding_distances(vectors, ids, np.tile(np.arange(20), 3))
+    pairs = pd.DataFrame({"distance": np.r_[distances.same, distances.different]})
+    pairs["same"] = np.arange(len(pairs)) < len(distances.same)
+    one, two = plots.embedding_distances(distances), plots.embedding_distances(pairs)
+    assert one.get_title("left") == two.get_title("left") == f"Embedding distances, area under ROC {distances.auc:.3f}"
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_area_under_roc_against_sklearn(seed: int) -> None:
     from sklearn.metrics import roc_auc_score
@@ -446,11 +462,11 @@ def test_area_under_roc_against_sklearn(seed: int) -> None:
     random = np.random.default_rng(seed)
     same, other = random.integers(0, 8, 30) / 10, random.integers(3, 12, 50) / 10  # with ties
     expected = roc_auc_score([1] * 30 + [0] * 50, -np.concatenate([same, other]))
-    assert plots.area_under_roc(same, other) == pytest.approx(expected)
+    assert area_under_roc(same, other) == pytest.approx(expected)
 
 
 def test_area_under_roc_of_nothing() -> None:
-    assert np.isnan(plots.area_under_roc(np.empty(0), np.ones(3)))
+    assert np.isnan(area_under_roc(np.empty(0), np.ones(3)))
 
 
 def test_errors_are_summed_in_the_legend_and_averaged_in_the_line() -> None:
