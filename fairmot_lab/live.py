@@ -9,6 +9,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
@@ -174,6 +175,11 @@ class LiveSource(Source):
             self._connection = None
 
 
+def _now() -> str:
+    """Part of the name of a live source: what it shows is never seen again, so no two recordings share a name."""
+    return datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
 class CameraSource(LiveSource):
     """A camera of this machine, by its number, read with OpenCV."""
 
@@ -182,7 +188,7 @@ class CameraSource(LiveSource):
     def __init__(
         self, number: int, frame_rate: float | None, name: str | None, retries: int, stall_seconds: float
     ) -> None:
-        super().__init__(name or f"camera{number}", frame_rate, retries, stall_seconds)
+        super().__init__(name or f"camera{number}-{_now()}", frame_rate, retries, stall_seconds)
         self.number = number
         self._given_rate = frame_rate
         self._start()
@@ -218,9 +224,8 @@ class StreamSource(LiveSource):
         self, address: str, frame_rate: float | None, name: str | None, retries: int, stall_seconds: float
     ) -> None:
         host = re.sub(r"^[^:]+://([^/@]*@)?", "", address)  # without user and password
-        super().__init__(
-            name or re.sub(r"[^A-Za-z0-9.-]+", "_", host).strip("_") or "stream", frame_rate, retries, stall_seconds
-        )
+        host = re.sub(r"[^A-Za-z0-9.-]+", "_", host).strip("_") or "stream"
+        super().__init__(name or f"{host}-{_now()}", frame_rate, retries, stall_seconds)
         self.address = address
         self._shown = re.sub(r"://[^/@]*@", "://", address)
         self._given_rate = frame_rate

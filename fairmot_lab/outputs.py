@@ -35,7 +35,7 @@ from .files import make_folder
 
 if TYPE_CHECKING:
     from .network import Model
-    from .sources import Source
+    from .sources import Frame, Source
 
 FORMAT = 1
 MAP_CACHE_BYTES = 256 * 2**20
@@ -495,62 +495,137 @@ def detect(
     WriteError
         If the folder cannot be written.
     """
-    from .network import load_model
-    from .sources import open_source
-
-    if not 0 < score_floor < 1:
-        raise ConfigError(f"score_floor is {score_floor}; it must lie between 0 and 1.")
-    if max_per_frame < 1:
-        raise ConfigError(f"max_per_frame is {max_per_frame}; it must be 1 or more.")
-    source = open_source(source)
-    folder = make_folder(folder)
-    if isinstance(model, str | os.PathLike):
-        model = load_model(model)
-    info = OutputsInfo(
-        name=source.name,
-        frame_rate=float(source.frame_rate),
-        width=source.width,
-        height=source.height,
-        length=source.length,
-        source=source.fingerprint(),
-        model=model.name,
-        architecture=model.architecture,
-        weights_sha256=model.weights_sha256,
-        input_width=model.input_size[0],
-        input_height=model.input_size[1],
-        embedding_dim=model.embedding_dim,
-        score_floor=score_floor,
-        max_per_frame=max_per_frame,
-        heatmaps=heatmaps,
-        engine=model.engine,
-        versions=model.versions,
-    )
-    path = folder / (re.sub(r"[^-.=+@ ()\w]", "_", source.name) + ".tar")
-    with ArchiveWriter(path) as writer:
-        if writer.groups:
-            _compare(path, _unpack_info(writer.read(0), path), info, writer.closed)
-        else:
-            writer.append({"json": json.dumps(asdict(info), indent=1).encode() + b"\n"})
-        if not writer.closed:
-            _run(source, model, info, writer, progress)
-        writer.close_archive()
-    return KeptOutputs(path)
-
-
-def _run(source: Source, model: Model, info: OutputsInfo, writer: ArchiveWriter, progress: bool) -> None:
     from tqdm.auto import tqdm
 
-    frames = source.frames(first=writer.groups)
-    bar = tqdm(total=info.length, initial=writer.groups - 1, unit="frame", desc=info.name, disable=not progress)
-    results = model.run(frames, score_floor=info.score_floor, max_per_frame=info.max_per_frame, heatmap=info.heatmaps)
-    with bar, contextlib.closing(results):
-        for _, outputs in results:
-            if outputs.frame != writer.groups:
-                raise OutputsError(f"{source.name} gave frame {outputs.frame} where {writer.groups} was expected.")
-            writer.append(_pack(outputs))
-            bar.update()
-    if info.length is not None and writer.groups - 1 != info.length:
-        raise OutputsError(f"{source.name} gave {writer.groups - 1} frames where it promised {info.length}.")
+    with OutputsWriter(
+        source, model, folder, score_floor=score_floor, max_per_frame=max_per_frame, heatmaps=heatmaps
+    ) as writer:
+        info = writer.info
+        bar = tqdm(total=info.length, initial=writer.held, unit="frame", desc=info.name, disable=not progress)
+        with bar:
+            for _ in writer.run():
+                bar.update()
+    return KeptOutputs(writer.path)
+
+
+class OutputsWriter:
+    """Makes the outputs of a source frame by frame; what `detect` does in one call. Used in a `with` block.
+
+    Parameters are those of `detect`, and so are the errors.
+
+    Attributes
+    ----------
+    source, model
+        The opened source and the loaded model.
+    path : pathlib.Path
+        The file.
+    info : OutputsInfo
+    held : int
+        How many frames were kept by an earlier run: `read` gives them, and `run` begins behind them.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        model: Model | str,
+        folder: str | os.PathLike[str],
+        *,
+        score_floor: float = 0.05,
+        max_per_frame: int = 500,
+        heatmaps: bool = True,
+    ) -> None:
+        from .network import load_model
+        from .sources import open_source
+
+        if not 0 < score_floor < 1:
+            raise ConfigError(f"score_floor is {score_floor}; it must lie between 0 and 1.")
+        if max_per_frame < 1:
+            raise ConfigError(f"max_per_frame is {max_per_frame}; it must be 1 or more.")
+        self.source = source = open_source(source)
+        folder = make_folder(folder)
+        if isinstance(model, str | os.PathLike):
+            model = load_model(model)
+        self.model = model
+        self.info = info = OutputsInfo(
+            name=source.name,
+            frame_rate=float(source.frame_rate),
+            width=source.width,
+            height=source.height,
+            length=source.length,
+            source=source.fingerprint(),
+            model=model.name,
+            architecture=model.architecture,
+            weights_sha256=model.weights_sha256,
+            input_width=model.input_size[0],
+            input_height=model.input_size[1],
+            embedding_dim=model.embedding_dim,
+            score_floor=score_floor,
+            max_per_frame=max_per_frame,
+            heatmaps=heatmaps,
+            engine=model.engine,
+            versions=model.versions,
+        )
+        self.path = folder / (re.sub(r"[^-.=+@ ()\w]", "_", source.name) + ".tar")
+        self._archive = ArchiveWriter(self.path)
+        try:
+            if self._archive.groups:
+                _compare(self.path, _unpack_info(self._archive.read(0), self.path), info, self._archive.closed)
+            else:
+                self._archive.append({"json": json.dumps(asdict(info), indent=1).encode() + b"\n"})
+        except BaseException:
+            self._archive.__exit__()
+            raise
+        self.held = self._archive.groups - 1
+        self.closed = self._archive.closed
+
+    def __enter__(self) -> OutputsWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._archive.__exit__()
+
+    def read(self, number: int) -> FrameOutputs:
+        """The outputs of a frame that an earlier run kept."""
+        return _unpack(self._archive.read(number), number, self.info)
+
+    def run(self) -> Iterator[tuple[Frame, FrameOutputs]]:
+        """Run the network over the frames that are not held; each is kept before it is given.
+
+        A frame that the source leaves out because it is damaged is kept without detections, and not given.
+        """
+        if not self.closed:
+            info = self.info
+            results = self.model.run(
+                self.source.frames(first=self.held + 1),
+                score_floor=info.score_floor,
+                max_per_frame=info.max_per_frame,
+                heatmap=info.heatmaps,
+            )
+            with contextlib.closing(results):  # type: ignore[type-var]
+                for frame, outputs in results:
+                    self._fill(outputs.frame)
+                    self._archive.append(_pack(outputs))
+                    yield frame, outputs
+            if info.length is not None:
+                self._fill(info.length + 1)
+        self._archive.close_archive()
+
+    def _fill(self, number: int) -> None:
+        """Keep frames without detections up to frame `number`, which comes next."""
+        if number < self._archive.groups:
+            raise OutputsError(f"{self.info.name} gave frame {number} where {self._archive.groups} was expected.")
+        while self._archive.groups < number:
+            self._archive.append(_pack(_nothing(self._archive.groups, self.info.embedding_dim)))
+
+
+def _nothing(frame: int, embedding_dim: int) -> FrameOutputs:
+    return FrameOutputs(
+        frame,
+        np.empty((0, 4), np.float32),
+        np.empty(0, np.float32),
+        np.empty((0, embedding_dim), np.float32),
+        peaks=np.empty((0, 2), np.int64),
+    )
 
 
 def _pack(outputs: FrameOutputs) -> dict[str, bytes]:

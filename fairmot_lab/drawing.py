@@ -1,0 +1,345 @@
+"""Boxes, ids, trails and heatmaps on frames, and videos of them.
+
+Colours follow the id, the same in every picture and on every machine. They are the palette of Okabe and Ito (Color
+Universal Design, 2008), which people with any kind of colour blindness can tell apart, in three lightnesses; lines
+have a dark rim, so that they stand out on any ground, and the id is written at every box.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .detection import Letterbox
+    from .sources import Frame, Source
+
+_OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
+_RIM = (20, 20, 20)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def _mix(colour: str, other: int, share: float) -> str:
+    channels = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(channel * (1 - share) + other * share):02x}" for channel in channels)
+
+
+PALETTE: tuple[str, ...] = (
+    *_OKABE_ITO,
+    *(_mix(colour, 255, 0.5) for colour in _OKABE_ITO),
+    *(_mix(colour, 0, 0.35) for colour in _OKABE_ITO),
+)
+"""Colours as "#rrggbb"; track `id` has number `id % len(PALETTE)`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "VideoWriter":  # lives with PyAV, which drawing on images does not need
+        from .video import VideoWriter
+
+        return VideoWriter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def id_color(track_id: int) -> tuple[int, int, int]:
+    """The colour of a track as (blue, green, red), 0..255; always the same for the same id."""
+    text = PALETTE[int(track_id) % len(PALETTE)]
+    return int(text[5:7], 16), int(text[3:5], 16), int(text[1:3], 16)
+
+
+class Trails:
+    """Where the tracks of the last frames stood: the middle of the lower edge of each box.
+
+    Parameters
+    ----------
+    length
+        How many frames a trail reaches back.
+    """
+
+    def __init__(self, length: int = 30) -> None:
+        self.length = length
+        self._points: dict[int, deque[tuple[int, float, float]]] = {}
+
+    def add(self, frame: int, tracks: Any) -> None:
+        """Add the tracks of a frame; what is older than `length` frames is forgotten, so memory stays constant."""
+        ids, boxes, _ = _columns(tracks)
+        for track_id, (x, y, w, h) in zip(ids.tolist(), boxes.tolist(), strict=True):
+            self._points.setdefault(track_id, deque()).append((frame, x + w / 2, y + h))
+        for track_id in list(self._points):
+            points = self._points[track_id]
+            while points and points[0][0] <= frame - self.length:
+                points.popleft()
+            if not points:
+                del self._points[track_id]
+
+    def points(self, track_id: int) -> np.ndarray:
+        """(P, 2) float: the trail of a track in pixels, oldest first."""
+        return np.array([point[1:] for point in self._points.get(track_id, ())], np.float64).reshape(-1, 2)
+
+
+def draw_tracks(
+    image: np.ndarray,
+    tracks: Any,
+    *,
+    trails: Trails | None = None,
+    scores: bool = True,
+    draw_threshold: float = 0.0,
+) -> np.ndarray:
+    """Draw the boxes of one frame, with ids, scores and trails.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+        BGR; it is not changed.
+    tracks
+        The rows of one frame: a tracks table (`id`, `x`, `y`, `w`, `h`, `score` where it is known), or `FrameTracks`.
+    trails
+        Trails to draw behind the boxes; the caller adds the frames.
+    scores
+        Whether the score is written beside the id.
+    draw_threshold
+        Tracks with a lower score are not drawn.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+        A copy with the drawing.
+    """
+    canvas = image.copy()
+    ids, boxes, values = _columns(tracks)
+    drawn = np.ones(len(ids), bool) if values is None else values >= draw_threshold
+    line = _line_width(canvas)
+    if trails is not None:
+        for track_id in ids[drawn].tolist():
+            _draw_trail(canvas, trails.points(track_id), id_color(track_id), line)
+    for row in np.flatnonzero(drawn):
+        colour = id_color(ids[row])
+        corner, opposite = _corners(boxes[row])
+        cv2.rectangle(canvas, corner, opposite, _RIM, line + 2)
+        cv2.rectangle(canvas, corner, opposite, colour, line)
+    for row in np.flatnonzero(drawn):  # above all boxes, so that every id can be read
+        text = str(ids[row]) if values is None or not scores else f"{ids[row]} {values[row]:.2f}"
+        draw_label(canvas, text, _corners(boxes[row])[0], id_color(ids[row]), above=True)
+    return canvas
+
+
+def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity: float = 0.7) -> np.ndarray:
+    """Lay the network's centre heatmap over a frame.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+        BGR, of the size that the letterbox belongs to; it is not changed.
+    heatmap : (h, w) float32
+        Centre scores, 0..1.
+    box
+        How the frame lay in the network's input.
+    opacity
+        Opacity where the score is 1; it falls to 0 with the score.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+    """
+    height, width = image.shape[:2]
+    # Where heatmap cell centres lie in the image: two points fix scale and shift, cells and pixels count from 0.
+    (x0, y0), (x1, y1) = box.to_image(np.array([[0.5, 0.5], [1.5, 1.5]])) - 0.5
+    matrix = np.array([[x1 - x0, 0, x0], [0, y1 - y0, y0]])
+    scores = cv2.warpAffine(heatmap.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR)
+    scores = np.clip(scores, 0, 1)
+    colours = cv2.applyColorMap(np.rint(scores * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    # The square root keeps faint responses visible beside strong ones.
+    share = (opacity * np.sqrt(scores))[..., None].astype(np.float32)
+    return np.rint(image + share * (colours.astype(np.float32) - image)).astype(np.uint8)
+
+
+def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str] = ("", "")) -> np.ndarray:
+    """Two pictures of one height beside each other, with titles above their upper left corners."""
+    canvas = np.ascontiguousarray(np.hstack([left, right]))
+    for title, x in zip(titles, (0, left.shape[1]), strict=True):
+        if title:
+            draw_label(canvas, title, (x, 0), (235, 235, 235), above=False)
+    cv2.line(canvas, (left.shape[1], 0), (left.shape[1], canvas.shape[0]), _RIM, 2)
+    return canvas
+
+
+def draw_label(
+    canvas: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int], *, above: bool
+) -> None:
+    """Write text on a filled ground at a corner, moved into the picture where it would stick out; changes `canvas`."""
+    height, width = canvas.shape[:2]
+    size = max(0.35, min(height, width) / 1300)
+    line = max(1, round(size * 1.6))
+    (text_width, text_height), base = cv2.getTextSize(text, _FONT, size, line)
+    pad = max(1, round(4 * size))
+    box_width, box_height = text_width + 2 * pad, text_height + base + pad
+    x = max(0, min(corner[0], width - box_width))
+    y = max(0, min(corner[1] - box_height if above else corner[1], height - box_height))
+    cv2.rectangle(canvas, (x, y), (x + box_width, y + box_height), colour, -1)
+    bright = 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2] > 120
+    ink = (0, 0, 0) if bright else (255, 255, 255)
+    cv2.putText(canvas, text, (x + pad, y + text_height + pad), _FONT, size, ink, line, cv2.LINE_AA)
+
+
+class Overlay:
+    """Draws one frame after another: heatmap, trails, boxes, ids and scores.
+
+    Parameters
+    ----------
+    trails
+        How many frames the trails reach back; 0 for none.
+    scores
+        Whether scores are written beside the ids.
+    draw_threshold
+        Tracks with a lower score are not drawn. It acts on the drawing only.
+    heatmap
+        Whether the network's centre heatmap is laid over the frame, where there is one.
+    """
+
+    def __init__(
+        self, *, trails: int = 30, scores: bool = True, draw_threshold: float = 0.0, heatmap: bool = False
+    ) -> None:
+        self.trails = Trails(trails) if trails else None
+        self.scores = scores
+        self.draw_threshold = draw_threshold
+        self.heatmap = heatmap
+
+    def draw(self, frame: Frame, tracks: Any, outputs: Any = None) -> np.ndarray:
+        """A drawn copy of a frame.
+
+        Parameters
+        ----------
+        frame
+            The frame; frames come in ascending order.
+        tracks
+            Its tracks, as in `draw_tracks`.
+        outputs
+            Its `FrameOutputs`, for the heatmap.
+        """
+        image = frame.image
+        if self.heatmap and outputs is not None and outputs.heatmap is not None and outputs.letterbox is not None:
+            image = draw_heatmap(image, outputs.heatmap, outputs.letterbox)
+        if self.trails is not None:
+            self.trails.add(frame.number, tracks)
+        return draw_tracks(image, tracks, trails=self.trails, scores=self.scores, draw_threshold=self.draw_threshold)
+
+
+class FrameRows:
+    """The rows of each frame of a table, found by bisection.
+
+    Parameters
+    ----------
+    table
+        Tracks or ground truth, with the column `frame`.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._table = table.sort_values("frame", kind="stable")
+        self._frames = self._table["frame"].to_numpy()
+
+    def at(self, number: int) -> pd.DataFrame:
+        """The rows of frame `number`."""
+        first, last = np.searchsorted(self._frames, [number, number + 1])
+        return self._table.iloc[first:last]
+
+
+def render_frames(
+    source: Source,
+    tracks: pd.DataFrame | Mapping[str, pd.DataFrame],
+    *,
+    first: int = 1,
+    last: int | None = None,
+    **settings: Any,
+) -> Iterator[tuple[Frame, np.ndarray]]:
+    """Draw tables of tracks on the frames of a source.
+
+    Parameters
+    ----------
+    source
+        The frames.
+    tracks
+        A tracks table; or one or two by title, drawn side by side: two runs, or a run and the ground truth.
+    first, last
+        The frames to draw, both included.
+    **settings
+        As for `Overlay`.
+
+    Yields
+    ------
+    (Frame, numpy.ndarray)
+        A frame and its drawing.
+    """
+    tables = dict(tracks) if isinstance(tracks, Mapping) else {"": tracks}
+    if not 1 <= len(tables) <= 2:
+        raise ValueError(f"one or two tables can be drawn side by side, not {len(tables)}")
+    panels = [(title, FrameRows(table), Overlay(**settings)) for title, table in tables.items()]
+    for frame in source.frames(first, last):
+        images = [overlay.draw(frame, rows.at(frame.number)) for _, rows, overlay in panels]
+        if len(images) == 2:
+            yield frame, side_by_side(images[0], images[1], (panels[0][0], panels[1][0]))
+        else:
+            yield frame, images[0]
+
+
+def render_video(
+    source: Source,
+    tracks: pd.DataFrame | Mapping[str, pd.DataFrame],
+    path: str | os.PathLike[str],
+    *,
+    first: int = 1,
+    last: int | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> None:
+    """Write a video of tables of tracks on the frames of a source; parameters as of `render_frames`.
+
+    Raises
+    ------
+    WriteError
+        If the video cannot be written.
+    SourceError
+        If a frame cannot be read.
+    """
+    from tqdm.auto import tqdm
+
+    from .video import VideoWriter
+
+    total = None if source.length is None else min(last or source.length, source.length) - first + 1
+    drawn = render_frames(source, tracks, first=first, last=last, **settings)
+    with VideoWriter(path, source.frame_rate) as writer:
+        for frame, image in tqdm(drawn, total=total, unit="frame", desc="video", disable=not progress):
+            writer.write(image, frame.time)
+
+
+def _columns(tracks: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """ids, boxes and scores (None where unknown) of a table or of FrameTracks."""
+    if hasattr(tracks, "ids"):
+        return np.asarray(tracks.ids), np.asarray(tracks.boxes, np.float64).reshape(-1, 4), np.asarray(tracks.scores)
+    scores = tracks["score"].to_numpy() if "score" in tracks else None
+    return tracks["id"].to_numpy(), tracks[["x", "y", "w", "h"]].to_numpy(np.float64), scores
+
+
+def _corners(box: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
+    x, y, w, h = np.clip(box, -20_000, 20_000)  # OpenCV draws nothing beyond 16-bit coordinates
+    return (round(x), round(y)), (round(x + w), round(y + h))
+
+
+def _line_width(image: np.ndarray) -> int:
+    return max(1, round(min(image.shape[:2]) / 400))
+
+
+def _draw_trail(canvas: np.ndarray, points: np.ndarray, colour: tuple[int, int, int], line: int) -> None:
+    """A line that grows thicker towards the present."""
+    if len(points) < 2:
+        return
+    whole = np.rint(np.clip(points, -20_000, 20_000)).astype(np.int32)
+    third = max(1, (len(whole) + 2) // 3)
+    for part, start in enumerate(range(0, len(whole) - 1, third)):
+        width = max(1, line * (part + 1) // 2)
+        cv2.polylines(canvas, [whole[start : start + third + 1]], False, colour, width, cv2.LINE_AA)
