@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ConfigError, FairMOTLabWarning, TrackingError
-from .explanation import FrameRecord, Trace, explain
+from .explanation import FrameRecord, StageRecord, Trace, explain
 
 __all__ = ["FrameTracks", "Setting", "Trace", "Tracker", "TrackerConfig", "explain", "track_arrays", "track_outputs"]
 
@@ -343,9 +343,14 @@ class Tracker:
         self.frame_rate = check_frame_rate(frame_rate)
         self.max_time_lost = int(self.frame_rate / 30.0 * self.config.track_buffer)
         self.trace = Trace() if trace else None
-        self._rules = _rules(self.config, self.max_time_lost)
-        self._state = kernels().empty_state(64, 0)
+        # in BYTE ppdet derives det_thresh from conf_thres
+        self._birth_thresh = self.config.conf_thres + 0.1 if self.config.use_byte else self.config.det_thresh
+        self._store = _Store.room_for(64, 0)
+        self._tracked = np.empty(0, np.int64)  # slots, in ppdet's order
+        self._lost = np.empty(0, np.int64)
+        self._last_id = 0
         self._frame: int | None = None
+        self._first_frame: int | None = None
         self._class: int | None = None
         self._dimension: int | None = None  # of the embeddings; 0: none; None: not known yet
 
@@ -387,41 +392,325 @@ class Tracker:
             )
 
     def _update(self, detections: Detections) -> FrameTracks:
-        """`update` with detections that were checked."""
-        if self._frame is not None:
-            self._pass_time(detections.frame - self._frame - 1)
+        """`update` with detections that were checked; their embeddings are normalised in place."""
+        if self._frame is None:
+            self._first_frame = detections.frame
+        else:  # frames that are missing; once every track is forgotten nothing happens in them
+            end = min(detections.frame, self._frame + self.max_time_lost + 4)
+            for frame in range(self._frame + 1, end):
+                self._step(Detections.none(frame))
         if len(detections) and self._dimension is None:
             self._dimension = detections.dimension
             self._class = int(detections.class_ids[0])
         return self._step(detections)
 
-    def _pass_time(self, frames: int) -> None:
-        """Frames in which nothing was detected; once every track is forgotten they only count."""
-        assert self._frame is not None
-        for _ in range(min(frames, self.max_time_lost + 3)):
-            self._step(Detections.none(self._frame + 1))
-            frames -= 1
-        self._frame += frames
-        self._state.counters[kernels().STEP] += frames
-
     def _step(self, detections: Detections) -> FrameTracks:
-        compiled = kernels()
-        embeddings = detections.embeddings
-        if len(detections) == 0:  # they may come without embeddings
-            embeddings = np.empty((0, self._state.feature.shape[1]), np.float32)
-        needed = int(self._state.counters[:2].sum()) + len(detections)
-        if needed > len(self._state.ids) or embeddings.shape[1] != self._state.feature.shape[1]:
-            self._state = compiled.resized_state(self._state, max(64, 2 * needed), embeddings.shape[1])
-        arguments = (self._state, detections.boxes, detections.scores, embeddings, self._rules)
-        if self.trace is None:
-            ids, boxes, scores, rows = compiled.step(*arguments)
+        """One frame of ppdet's `JDETracker.update`."""
+        config, store = self.config, self._store
+        frame = self._frame = detections.frame
+        scores = detections.scores
+        offered = _Offer(detections, *kernels().measure(detections.boxes))
+        if self._dimension:
+            kernels().normalise(detections.embeddings)
+
+        # tracks that were seen twice, and lost ones, move; ppdet lets those of one frame wait
+        is_confirmed = store.confirmed[self._tracked]
+        pool = np.concatenate((self._tracked[is_confirmed], self._lost))
+        unconfirmed = self._tracked[~is_confirmed]
+        was_tracked = store.status[pool] == TRACKED
+        kernels().predict(store.motion, pool, was_tracked)
+        if config.predict_unconfirmed:
+            kernels().predict(store.motion, unconfirmed, np.ones(len(unconfirmed), np.bool_))
+
+        # first stage: embeddings and motion, or IoU where there are no embeddings
+        high = np.flatnonzero(scores > np.float32(config.conf_thres))
+        if self._dimension:
+            first = self._appearance_stage(pool, high, offered)
         else:
-            (ids, boxes, scores, rows), record = compiled.traced_step(*arguments)
-        self._frame = detections.frame
-        tracks = FrameTracks(detections.frame, ids, boxes, scores, detections.class_ids[rows], rows)
+            first = self._iou_stage("first", pool, high, offered, config.match_thres)
+
+        # second stage: IoU of the tracks still to be seen, in BYTE with the detections of low score
+        unseen = pool[(first.columns < 0) & was_tracked]
+        if config.use_byte:
+            second = self._iou_stage("second", unseen, self._low_rows(scores), offered, BYTE_SECOND_THRESH)
+            left = first.rows_left
+        else:
+            second = self._iou_stage("second", unseen, first.rows_left, offered, config.r_tracked_thresh)
+            left = second.rows_left
+
+        # third stage: tracks of one frame are confirmed or dropped
+        third = self._iou_stage("unconfirmed", unconfirmed, left, offered, config.unconfirmed_thresh)
+
+        found = first.slots_taken[store.status[first.slots_taken] != TRACKED]
+        old_scores = store.score[found]
+        self._take(
+            np.concatenate((first.slots_taken, second.slots_taken, third.slots_taken)),
+            np.concatenate((first.rows_taken, second.rows_taken, third.rows_taken)),
+            offered,
+        )
+        if not config.refresh_score:
+            store.score[found] = old_scores
+        store.status[second.slots_left] = LOST
+        store.status[third.slots_left] = REMOVED
+        is_strong = ~(scores[third.rows_left].astype(np.float64) < self._birth_thresh)
+        newborn = self._bear(third.rows_left[is_strong], offered)
+        store = self._store  # the births may have called for a larger one
+
+        # the lists of the next frame; ppdet takes an expired track off the lost ones one frame late, and off at once
+        # if it is found in that frame and lost again later
+        expired = self._lost[frame - store.last[self._lost] > self.max_time_lost]
+        store.status[expired] = REMOVED
+        stays_lost = (store.status[self._lost] != TRACKED) & ~store.retired[self._lost]
+        if config.forget_removed:
+            stays_lost &= store.status[self._lost] != REMOVED
+        relapsed = store.retired[second.slots_left]
+        store.retired[expired] = True
+        stays_tracked = store.status[self._tracked] == TRACKED
+        tracked = np.concatenate((self._tracked[stays_tracked], newborn, found))
+        lost = np.concatenate((self._lost[stays_lost], second.slots_left[~relapsed]))
+        tracked, lost, duplicates = self._part_duplicates(tracked, lost)
+
+        result, hidden = self._report(detections, tracked)
         if self.trace is not None:
-            self.trace.append(FrameRecord(detections, tracks, record, self.config, self.max_time_lost))
-        return tracks
+            self.trace.append(
+                FrameRecord(
+                    detections=detections,
+                    tracks=result,
+                    stages=tuple(stage.record(store) for stage in (first, second, third)),
+                    born=tuple(zip(store.ids[newborn].tolist(), third.rows_left[is_strong].tolist(), strict=True)),
+                    too_weak=tuple(third.rows_left[~is_strong].tolist()),
+                    expired=tuple(store.ids[expired].tolist()),
+                    relapsed=tuple(store.ids[second.slots_left[relapsed]].tolist()),
+                    duplicates=duplicates,
+                    hidden=tuple(store.ids[hidden].tolist()),
+                    config=config,
+                    max_time_lost=self.max_time_lost,
+                )
+            )
+        store.keep_only(tracked, lost)
+        self._tracked, self._lost = tracked, lost
+        return result
+
+    def _low_rows(self, scores: np.ndarray) -> np.ndarray:
+        """BYTE's detections of low score."""
+        low, high = np.float32(self.config.low_conf_thres), np.float32(self.config.conf_thres)
+        below = scores <= high if self.config.keep_equal_scores else scores < high
+        return np.flatnonzero((scores > low) & below)
+
+    def _appearance_stage(self, slots: np.ndarray, rows: np.ndarray, offered: _Offer) -> _Stage:
+        store = self._store
+        appearance, gate, cost = kernels().appearance_cost(
+            store.motion,
+            store.feature,
+            slots,
+            offered.detections.embeddings,
+            offered.measurements,
+            rows,
+            self.config.metric_type == "euclidean",
+            self.trace is not None,
+        )
+        return _Stage.assigned("first", slots, rows, cost, self.config.tracked_thresh, appearance, gate)
+
+    def _iou_stage(self, name: str, slots: np.ndarray, rows: np.ndarray, offered: _Offer, limit: float) -> _Stage:
+        if len(slots) and len(rows):
+            _, corners = kernels().estimate(self._store.motion, slots)
+            cost = kernels().iou_cost(corners, offered.corners, rows)
+        else:
+            cost = np.empty((len(slots), len(rows)))
+        return _Stage.assigned(name, slots, rows, cost, limit)
+
+    def _take(self, slots: np.ndarray, rows: np.ndarray, offered: _Offer) -> None:
+        """Tracks take detections: they are corrected by them."""
+        store = self._store
+        kernels().correct(store.motion, slots, offered.measurements, rows)
+        if self._dimension:
+            kernels().absorb(store.feature, slots, offered.detections.embeddings, rows)
+        store.status[slots] = TRACKED
+        store.confirmed[slots] = True
+        store.last[slots] = offered.detections.frame
+        store.score[slots] = offered.detections.scores[rows]
+        store.row[slots] = rows
+
+    def _bear(self, rows: np.ndarray, offered: _Offer) -> np.ndarray:
+        """Start tracks at detections; give their slots."""
+        if not len(rows):
+            return np.empty(0, np.int64)
+        detections = offered.detections
+        slots = np.flatnonzero(self._store.status == FREE)[: len(rows)]
+        if len(slots) < len(rows) or self._store.feature.shape[1] != detections.dimension:
+            self._store = self._store.enlarged(2 * len(self._store.ids) + len(rows), detections.dimension)
+            slots = np.flatnonzero(self._store.status == FREE)[: len(rows)]
+        store = self._store
+        kernels().begin(store.motion, slots, offered.measurements, rows)
+        store.feature[slots] = detections.embeddings[rows]
+        store.ids[slots] = np.arange(self._last_id + 1, self._last_id + 1 + len(rows))
+        self._last_id += len(rows)
+        store.status[slots] = TRACKED
+        store.confirmed[slots] = detections.frame == self._first_frame
+        store.retired[slots] = False
+        store.start[slots] = store.last[slots] = detections.frame
+        store.score[slots] = detections.scores[rows]
+        store.row[slots] = rows
+        return slots
+
+    def _part_duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple]:
+        """Of a tracked and a lost track on one spot, drop the one that has been seen for fewer frames."""
+        if not (len(tracked) and len(lost)):
+            return tracked, lost, ()
+        store = self._store
+        _, corners = kernels().estimate(store.motion, tracked)
+        _, others = kernels().estimate(store.motion, lost)
+        cost = kernels().iou_cost(corners, others, np.arange(len(lost)))
+        i, j = np.nonzero(cost < float(np.float32(DUPLICATE_COST)))
+        if not len(i):
+            return tracked, lost, ()
+        age = store.last - store.start
+        drops_lost = age[tracked[i]] > age[lost[j]]
+        dropped = np.where(drops_lost, lost[j], tracked[i])
+        kept = np.where(drops_lost, tracked[i], lost[j])
+        pairs = tuple(zip(store.ids[dropped].tolist(), store.ids[kept].tolist(), cost[i, j].tolist(), strict=True))
+        return np.delete(tracked, i[~drops_lost]), np.delete(lost, j[drops_lost]), pairs
+
+    def _report(self, detections: Detections, tracked: np.ndarray) -> tuple[FrameTracks, np.ndarray]:
+        """The tracks that are shown, and the slots that are not because of their size or shape."""
+        store = self._store
+        slots = tracked[store.confirmed[tracked]]
+        boxes, _ = kernels().estimate(store.motion, slots)
+        width, height = boxes[:, 2], boxes[:, 3]
+        is_shown = (width * height).astype(np.float64) > self.config.min_box_area
+        if self.config.vertical_ratio > 0:
+            is_shown &= (width / height).astype(np.float64) <= self.config.vertical_ratio
+        shown = slots[is_shown]
+        rows = store.row[shown]
+        tracks = FrameTracks(
+            detections.frame, store.ids[shown], boxes[is_shown], store.score[shown], detections.class_ids[rows], rows
+        )
+        return tracks, slots[~is_shown]
+
+
+FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot
+BYTE_SECOND_THRESH = 0.4  # fixed in ByteTrack and in ppdet
+DUPLICATE_COST = 0.15  # 1 - IoU below which a tracked and a lost track are one
+
+
+@dataclasses.dataclass
+class _Store:
+    """What is known of each track; a track holds one slot (row) of every array, and slots are used again."""
+
+    motion: np.ndarray  # (K, 24) float32, see kernels.py
+    feature: np.ndarray  # (K, D) float32, the smoothed embedding
+    ids: np.ndarray
+    status: np.ndarray
+    confirmed: np.ndarray  # it was seen twice, or in the first frame
+    retired: np.ndarray  # its buffer ran out once
+    start: np.ndarray  # first frame
+    last: np.ndarray  # last frame in which it took a detection
+    score: np.ndarray
+    row: np.ndarray  # of the detection that it took last
+
+    @classmethod
+    def room_for(cls, slots: int, dimension: int) -> _Store:
+        def whole() -> np.ndarray:
+            return np.zeros(slots, np.int64)
+
+        return cls(
+            motion=np.zeros((slots, kernels().MOTION_SIZE), np.float32),
+            feature=np.zeros((slots, dimension), np.float32),
+            ids=whole(),
+            status=whole(),
+            confirmed=np.zeros(slots, np.bool_),
+            retired=np.zeros(slots, np.bool_),
+            start=whole(),
+            last=whole(),
+            score=np.zeros(slots, np.float32),
+            row=whole(),
+        )
+
+    def enlarged(self, slots: int, dimension: int) -> _Store:
+        """The same tracks with more room; embeddings may appear where there were none."""
+        new = _Store.room_for(slots, dimension)
+        for name, old in vars(self).items():
+            if old.size:
+                getattr(new, name)[: len(old)] = old
+        return new
+
+    def keep_only(self, tracked: np.ndarray, lost: np.ndarray) -> None:
+        is_held = np.zeros(len(self.status), np.bool_)
+        is_held[tracked] = True
+        is_held[lost] = True
+        self.status[~is_held] = FREE
+
+
+@dataclasses.dataclass(frozen=True)
+class _Offer:
+    """A frame's detections as the stages take them; see `kernels.measure`."""
+
+    detections: Detections
+    corners: np.ndarray
+    measurements: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stage:
+    """Tracks (slots) and detections (rows) that were to be paired, and what came of it."""
+
+    name: str
+    slots: np.ndarray
+    rows: np.ndarray
+    cost: np.ndarray
+    limit: float
+    columns: np.ndarray  # for each track the column it took, or -1
+    slots_taken: np.ndarray
+    rows_taken: np.ndarray
+    slots_left: np.ndarray
+    rows_left: np.ndarray
+    appearance: np.ndarray | None
+    gate: np.ndarray | None
+
+    @classmethod
+    def assigned(
+        cls,
+        name: str,
+        slots: np.ndarray,
+        rows: np.ndarray,
+        cost: np.ndarray,
+        limit: float,
+        appearance: np.ndarray | None = None,
+        gate: np.ndarray | None = None,
+    ) -> _Stage:
+        """Pair at the least cost, no pair above `limit`."""
+        if not (len(slots) and len(rows)):
+            none, columns = np.empty(0, np.int64), np.full(len(slots), -1, np.int64)
+            return cls(name, slots, rows, cost, limit, columns, none, none, slots, rows, appearance, gate)
+        columns, owners = kernels().assign(cost, limit)
+        hit = columns >= 0
+        return cls(
+            name,
+            slots,
+            rows,
+            cost,
+            limit,
+            columns,
+            slots[hit],
+            rows[columns[hit]],
+            slots[~hit],
+            rows[owners < 0],
+            appearance,
+            gate,
+        )
+
+    def record(self, store: _Store) -> StageRecord:
+        """The same in terms of ids, for slots are used again."""
+        return StageRecord(
+            name=self.name,
+            tracks=store.ids[self.slots],
+            detections=self.rows,
+            cost=self.cost,
+            limit=self.limit,
+            columns=self.columns,
+            appearance=self.appearance,
+            gate=self.gate,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -717,28 +1006,6 @@ def kernels() -> Any:
     from . import kernels
 
     return kernels
-
-
-def _rules(config: TrackerConfig, max_time_lost: int) -> Any:
-    """The settings in the precision in which ppdet compares them."""
-    return kernels().Rules(
-        conf_thres=np.float32(config.conf_thres),
-        low_conf_thres=np.float32(config.low_conf_thres),
-        det_thresh=config.conf_thres + 0.1 if config.use_byte else config.det_thresh,
-        embedding_thresh=config.tracked_thresh,
-        iou_thresh=config.match_thres,
-        second_thresh=config.r_tracked_thresh,
-        unconfirmed_thresh=config.unconfirmed_thresh,
-        max_time_lost=max_time_lost,
-        min_box_area=config.min_box_area,
-        vertical_ratio=config.vertical_ratio,
-        euclidean=config.metric_type == "euclidean",
-        use_byte=config.use_byte,
-        forget_removed=config.forget_removed,
-        refresh_score=config.refresh_score,
-        predict_unconfirmed=config.predict_unconfirmed,
-        keep_equal_scores=config.keep_equal_scores,
-    )
 
 
 def _warn_of_iou() -> None:

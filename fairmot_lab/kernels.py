@@ -1,7 +1,12 @@
 """The compiled arithmetic of the association: the only module that touches numba.
 
-One call of `step` takes the tracker's state from one frame to the next. Every rounding step follows ppdet's tracker
-(single precision in the Kalman filter, double precision in the costs), so that ties fall the same way.
+Every rounding step follows ppdet's tracker (single precision in the Kalman filter, double precision in the costs), so
+that ties fall the same way.
+
+A track's motion is a row of 24 single-precision numbers: centre x, centre y, aspect w / h and height; their velocities
+per frame; and four covariances for each of the four: position-position, position-velocity, velocity-position,
+velocity-velocity. ppdet's 8 x 8 covariance falls into these 2 x 2 blocks, for neither motion nor noise nor measurement
+mixes coordinates.
 
 Machine code is kept by numba beside this file, or in the user's cache folder where that is read-only; where neither can
 be written, it is compiled anew in each process.
@@ -10,26 +15,21 @@ be written, it is compiled anew in each process.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numba
 import numpy as np
 
-FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot
-N_TRACKED, N_LOST, LAST_ID, STEP = 0, 1, 2, 3  # places in State.counters
+GATE = 9.4877  # 0.95 quantile of chi-square with 4 degrees of freedom, as ppdet rounds it
+MOTION_SIZE = 24
 
-GATE = np.float32(9.4877)  # 0.95 quantile of chi-square with 4 degrees of freedom, as ppdet rounds it
-MOTION_WEIGHT = 0.98  # lambda of FairMOT's fuse_motion
-BYTE_SECOND_THRESH = 0.4  # ByteTrack fixes the second stage's limit, so does ppdet
-DUPLICATE_COST = np.float32(0.15)  # 1 - IoU below which two tracks are one
-
+_MOTION_WEIGHT = 0.98  # lambda of FairMOT's fuse_motion
 _POSITION = 1.0 / 20  # standard deviations of the Kalman filter as shares of the box height (DeepSORT)
 _VELOCITY = 1.0 / 160
 _POSITION32, _VELOCITY32 = np.float32(_POSITION), np.float32(_VELOCITY)
 _ASPECT_NOISE = np.float32(1e-2) * np.float32(1e-2)
 _ASPECT_VELOCITY_NOISE = np.float32(1e-5) * np.float32(1e-5)
 _ASPECT_MEASUREMENT_NOISE = np.float32(1e-1) * np.float32(1e-1)
-_HALF, _ONE, _ZERO = np.float32(0.5), np.float32(1), np.float32(0)
+_GATE32, _ZERO, _ONE, _TWO = np.float32(GATE), np.float32(0), np.float32(1), np.float32(2)
 _KEEP, _TAKE = np.float32(0.9), np.float32(1.0 - 0.9)  # smoothing of a track's embedding
 _HUGE = 1e6  # larger than any price that occurs in an assignment
 
@@ -37,123 +37,11 @@ _HUGE = 1e6  # larger than any price that occurs in an assignment
 def _compiled(function: Callable | None = None, **options) -> Callable:
     if function is None:
         return lambda function: _compiled(function, **options)
+    options = {"nogil": True, "error_model": "numpy", **options}
     try:
-        return numba.njit(cache=True, nogil=True, **options)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache can be written
-        return numba.njit(nogil=True, **options)(function)
-
-
-class State(NamedTuple):
-    """All that a tracker remembers. A track lives in one slot; slots are reused.
-
-    `mean` (K, 8): centre x, centre y, aspect w / h, height, and their velocities per frame. `covariance` (K, 4, 4):
-    ppdet's 8 x 8 matrix falls into one 2 x 2 block per coordinate (motion, noise and measurement do not mix
-    coordinates); a row holds position-position, position-velocity, velocity-position, velocity-velocity. `feature`
-    (K, D): the smoothed embedding. `tracked` and `lost` hold slots in ppdet's order, as many as `counters` says.
-    """
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    feature: np.ndarray
-    ids: np.ndarray
-    score: np.ndarray
-    status: np.ndarray
-    confirmed: np.ndarray
-    retired: np.ndarray
-    start: np.ndarray
-    last: np.ndarray
-    detection: np.ndarray
-    tracked: np.ndarray
-    lost: np.ndarray
-    counters: np.ndarray
-
-
-class Rules(NamedTuple):
-    """The settings in the precision in which ppdet compares them."""
-
-    conf_thres: np.float32
-    low_conf_thres: np.float32
-    det_thresh: float
-    embedding_thresh: float
-    iou_thresh: float
-    second_thresh: float
-    unconfirmed_thresh: float
-    max_time_lost: int
-    min_box_area: float
-    vertical_ratio: float
-    euclidean: bool
-    use_byte: bool
-    forget_removed: bool
-    refresh_score: bool
-    predict_unconfirmed: bool
-    keep_equal_scores: bool
-
-
-class Record(NamedTuple):
-    """What `step` saw and did in one frame. Slots are given as ids, detections as rows of the frame.
-
-    `pool`, `high`: tracks and detections of the first stage, with `appearance` (distance between embeddings), `gate`
-    (squared Mahalanobis distance) and `first` (the cost), each (pool, high). `second_tracks`, `second_rows`,
-    `second`: of the second. `new_tracks`, `new_rows`, `third`: of the stage for unconfirmed tracks. `*_match`: for
-    each track the column it got, or -1. `born`: pairs of id and row. `too_weak`: rows left over with a score below
-    det_thresh. `ended`: ids whose buffer ran out, `vanished`: ids lost a second time after that. `duplicates`: rows
-    of removed id, kept id; `duplicate_cost`. `hidden`: ids not reported because of their size or shape.
-    """
-
-    pool: np.ndarray
-    pool_lost: np.ndarray
-    high: np.ndarray
-    appearance: np.ndarray
-    gate: np.ndarray
-    first: np.ndarray
-    first_match: np.ndarray
-    second_tracks: np.ndarray
-    second_rows: np.ndarray
-    second: np.ndarray
-    second_match: np.ndarray
-    new_tracks: np.ndarray
-    new_rows: np.ndarray
-    third: np.ndarray
-    third_match: np.ndarray
-    born: np.ndarray
-    too_weak: np.ndarray
-    ended: np.ndarray
-    vanished: np.ndarray
-    duplicates: np.ndarray
-    duplicate_cost: np.ndarray
-    hidden: np.ndarray
-
-
-def empty_state(slots: int, dimension: int) -> State:
-    """A state without tracks, with room for `slots` tracks and embeddings of `dimension` numbers (0: none)."""
-    return State(
-        mean=np.zeros((slots, 8), np.float32),
-        covariance=np.zeros((slots, 4, 4), np.float32),
-        feature=np.zeros((slots, dimension), np.float32),
-        ids=np.zeros(slots, np.int64),
-        score=np.zeros(slots, np.float32),
-        status=np.zeros(slots, np.int64),
-        confirmed=np.zeros(slots, np.bool_),
-        retired=np.zeros(slots, np.bool_),
-        start=np.zeros(slots, np.int64),
-        last=np.zeros(slots, np.int64),
-        detection=np.zeros(slots, np.int64),
-        tracked=np.zeros(slots, np.int64),
-        lost=np.zeros(slots, np.int64),
-        counters=np.zeros(4, np.int64),
-    )
-
-
-def resized_state(state: State, slots: int, dimension: int) -> State:
-    """The same tracks in a state with more slots, or with room for embeddings where there was none."""
-    new = empty_state(slots, dimension)
-    for name, old in state._asdict().items():
-        target = getattr(new, name)
-        if name == "feature":
-            target[: len(old), : old.shape[1]] = old
-        else:
-            target[: len(old)] = old
-    return new
+        return numba.njit(**options)(function)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -358,104 +246,180 @@ def _augment(square, start, column_of, row_of, price):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Kalman filter of DeepSORT and ppdet: centre x, centre y, aspect ratio and height at constant velocity
+# Kalman filter of DeepSORT and ppdet at constant velocity
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 @_compiled
-def _predict(state, slot):
-    mean, covariance = state.mean[slot], state.covariance[slot]
-    if state.status[slot] != TRACKED:
-        mean[7] = _ZERO
-    position = _POSITION32 * mean[3]
-    velocity = _VELOCITY32 * mean[3]
-    for c in range(4):
-        noise = _ASPECT_NOISE if c == 2 else position * position
-        velocity_noise = _ASPECT_VELOCITY_NOISE if c == 2 else velocity * velocity
-        mean[c] += mean[c + 4]
-        block = covariance[c]
-        position_row = block[0] + block[2]
-        velocity_row = block[1] + block[3]
-        block[0] = (position_row + velocity_row) + noise
-        block[1] = velocity_row
-        block[2] = block[2] + block[3]
-        block[3] = block[3] + velocity_noise
-
-
-@_compiled
-def _innovation_variance(state, slot, c):
-    """Variance of measurement minus prediction in coordinate `c`."""
-    if c == 2:
-        return state.covariance[slot, c, 0] + _ASPECT_MEASUREMENT_NOISE
-    deviation = np.float32(_POSITION * np.float64(state.mean[slot, 3]))
-    return state.covariance[slot, c, 0] + deviation * deviation
-
-
-@_compiled
-def _start_filter(state, slot, measurement):
-    mean, covariance = state.mean[slot], state.covariance[slot]
-    mean[:4] = measurement
-    mean[4:] = _ZERO
-    position = 2 * _POSITION * np.float64(measurement[3])
-    velocity = 10 * _VELOCITY * np.float64(measurement[3])
-    for c in range(4):
-        covariance[c, 0] = np.float32(1e-2 * 1e-2) if c == 2 else np.float32(position * position)
-        covariance[c, 1] = _ZERO
-        covariance[c, 2] = _ZERO
-        covariance[c, 3] = np.float32(1e-5 * 1e-5) if c == 2 else np.float32(velocity * velocity)
-
-
-@_compiled
-def _correct(state, slot, measurement):
-    mean, covariance = state.mean[slot], state.covariance[slot]
-    innovation_variance = np.empty(4, np.float32)
-    for c in range(4):  # first all four: they depend on the height before the correction
-        innovation_variance[c] = _innovation_variance(state, slot, c)
-    for c in range(4):
-        variance = innovation_variance[c]
-        block = covariance[c]
-        gain = block[0] / variance
-        velocity_gain = block[2] / variance
-        innovation = measurement[c] - mean[c]
-        mean[c] += innovation * gain
-        mean[c + 4] += innovation * velocity_gain
-        weighted = gain * variance
-        velocity_weighted = velocity_gain * variance
-        block[0] -= weighted * gain
-        block[1] -= weighted * velocity_gain
-        block[2] -= velocity_weighted * gain
-        block[3] -= velocity_weighted * velocity_gain
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# costs
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-@_compiled
-def iou_cost(corners, others):
-    """1 - IoU of each box with each other, as ppdet's `iou_distance` counts it: a box from 10 to 19 is 10 wide.
+def predict(motion, slots, keep_growing):
+    """Move tracks by one frame, in place.
 
     Parameters
     ----------
-    corners, others : (n, 4), (m, 4) float32
-        left, top, right, bottom.
+    motion : (K, 24) float32
+    slots : (n,) int64
+        Rows of `motion`.
+    keep_growing : (n,) bool
+        Where it is false, the height stays: the velocity of a lost track's height is set to 0.
+    """
+    for i in range(len(slots)):
+        state = motion[slots[i]]
+        if not keep_growing[i]:
+            state[7] = _ZERO
+        position = _POSITION32 * state[3]
+        velocity = _VELOCITY32 * state[3]
+        for c in range(4):
+            k = 8 + 4 * c
+            state[c] += state[c + 4]
+            position_row = state[k] + state[k + 2]
+            velocity_row = state[k + 1] + state[k + 3]
+            state[k] = (position_row + velocity_row) + (_ASPECT_NOISE if c == 2 else position * position)
+            state[k + 1] = velocity_row
+            state[k + 2] = state[k + 2] + state[k + 3]
+            state[k + 3] = state[k + 3] + (_ASPECT_VELOCITY_NOISE if c == 2 else velocity * velocity)
+
+
+@_compiled
+def _innovation_variance(state, c):
+    """Variance of measurement minus prediction in coordinate `c`."""
+    if c == 2:
+        return state[8 + 4 * c] + _ASPECT_MEASUREMENT_NOISE
+    deviation = np.float32(_POSITION * np.float64(state[3]))
+    return state[8 + 4 * c] + deviation * deviation
+
+
+@_compiled
+def correct(motion, slots, measurements, rows):
+    """Correct tracks by the measurements that they took, in place.
+
+    Parameters
+    ----------
+    motion : (K, 24) float32
+    slots : (n,) int64
+        Rows of `motion`.
+    measurements : (N, 4) float32
+        As of `measure`.
+    rows : (n,) int64
+        Rows of `measurements`.
+    """
+    variances = np.empty(4, np.float32)
+    for i in range(len(slots)):
+        state = motion[slots[i]]
+        for c in range(4):  # first all four: they depend on the height before the correction
+            variances[c] = _innovation_variance(state, c)
+        for c in range(4):
+            k = 8 + 4 * c
+            gain = state[k] / variances[c]
+            velocity_gain = state[k + 2] / variances[c]
+            innovation = measurements[rows[i], c] - state[c]
+            state[c] += innovation * gain
+            state[c + 4] += innovation * velocity_gain
+            weighted = gain * variances[c]
+            velocity_weighted = velocity_gain * variances[c]
+            state[k] -= weighted * gain
+            state[k + 1] -= weighted * velocity_gain
+            state[k + 2] -= velocity_weighted * gain
+            state[k + 3] -= velocity_weighted * velocity_gain
+
+
+@_compiled
+def begin(motion, slots, measurements, rows):
+    """Start tracks at measurements, at rest; parameters as of `correct`."""
+    for i in range(len(slots)):
+        state = motion[slots[i]]
+        state[:] = _ZERO
+        height = np.float64(measurements[rows[i], 3])
+        position = 2 * _POSITION * height
+        velocity = 10 * _VELOCITY * height
+        for c in range(4):
+            k = 8 + 4 * c
+            state[c] = measurements[rows[i], c]
+            state[k] = np.float32(1e-2 * 1e-2) if c == 2 else np.float32(position * position)
+            state[k + 3] = np.float32(1e-5 * 1e-5) if c == 2 else np.float32(velocity * velocity)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# boxes and costs
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@_compiled
+def measure(boxes):
+    """Corners and measurements of detections.
+
+    ppdet is given corners in single precision and takes widths from those: so do we. For boxes that came from corners,
+    such as the network's, this changes nothing.
+
+    Parameters
+    ----------
+    boxes : (N, 4) float32
+        x, y, w, h in pixels.
 
     Returns
     -------
-    (n, m) float64 that holds single-precision values
+    corners : (N, 4) float32
+        left, top, right, bottom.
+    measurements : (N, 4) float32
+        centre x, centre y, w / h, h.
     """
-    n, m = len(corners), len(others)
+    corners = np.empty((len(boxes), 4), np.float32)
+    measurements = np.empty((len(boxes), 4), np.float32)
+    for i in range(len(boxes)):
+        x, y = boxes[i, 0], boxes[i, 1]
+        width = (x + boxes[i, 2]) - x
+        height = (y + boxes[i, 3]) - y
+        corners[i, 0], corners[i, 1], corners[i, 2], corners[i, 3] = x, y, width + x, height + y
+        measurements[i, 0] = x + width / _TWO
+        measurements[i, 1] = y + height / _TWO
+        measurements[i, 2] = width / height
+        measurements[i, 3] = height
+    return corners, measurements
+
+
+@_compiled
+def estimate(motion, slots):
+    """Boxes x, y, w, h and corners left, top, right, bottom of tracks, each (n, 4) float32."""
+    boxes = np.empty((len(slots), 4), np.float32)
+    corners = np.empty((len(slots), 4), np.float32)
+    for i in range(len(slots)):
+        state = motion[slots[i]]
+        width, height = state[2] * state[3], state[3]
+        left, top = state[0] - width / _TWO, state[1] - height / _TWO
+        boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = left, top, width, height
+        corners[i, 0], corners[i, 1], corners[i, 2], corners[i, 3] = left, top, width + left, height + top
+    return boxes, corners
+
+
+@_compiled
+def iou_cost(corners, others, rows):
+    """1 - IoU of boxes with others, as ppdet's `iou_distance` counts it: a box from 10 to 19 is 10 wide.
+
+    Parameters
+    ----------
+    corners, others : (n, 4), (N, 4) float32
+        left, top, right, bottom.
+    rows : (m,) int64
+        Which of the others.
+
+    Returns
+    -------
+    (n, m) float64
+        Its values have single precision.
+    """
+    n, m = len(corners), len(rows)
     cost = np.ones((n, m))
     area = np.empty(m)
     for j in range(m):
-        area[j] = (np.float64(others[j, 2] - others[j, 0]) + 1.0) * (np.float64(others[j, 3] - others[j, 1]) + 1.0)
+        other = others[rows[j]]
+        area[j] = (np.float64(other[2] - other[0]) + 1.0) * (np.float64(other[3] - other[1]) + 1.0)
     for i in range(n):
-        own = (np.float64(corners[i, 2] - corners[i, 0]) + 1.0) * (np.float64(corners[i, 3] - corners[i, 1]) + 1.0)
+        box = corners[i]
+        own = (np.float64(box[2] - box[0]) + 1.0) * (np.float64(box[3] - box[1]) + 1.0)
         for j in range(m):
-            width = np.float64(min(corners[i, 2], others[j, 2]) - max(corners[i, 0], others[j, 0])) + 1.0
+            other = others[rows[j]]
+            width = np.float64(min(box[2], other[2]) - max(box[0], other[0])) + 1.0
             if width > 0:
-                height = np.float64(min(corners[i, 3], others[j, 3]) - max(corners[i, 1], others[j, 1])) + 1.0
+                height = np.float64(min(box[3], other[3]) - max(box[1], other[1])) + 1.0
                 if height > 0:
                     common = width * height
                     cost[i, j] = _ONE - np.float32(common / (own + area[j] - common))
@@ -486,378 +450,105 @@ def _normalise(feature):
 
 
 @_compiled
-def _absorb(smooth, feature):
-    """Move a track's embedding towards that of its detection."""
-    _normalise(feature)
-    for k in range(len(smooth)):
-        smooth[k] = _KEEP * smooth[k] + _TAKE * feature[k]
-    _normalise(smooth)
+def normalise(features):
+    """Bring each row of (N, D) float32 to length 1, in place; twice, as ppdet does, which can change the last bit."""
+    for i in range(len(features)):
+        _normalise(features[i])
+        _normalise(features[i])
 
 
 @_compiled
-def _appearance_cost(state, pool, features, high, measurements, euclidean, all_pairs):
-    """Distance of embeddings, squared Mahalanobis distance, and their mixture (FairMOT's fuse_motion).
+def absorb(smooth, slots, features, rows):
+    """Move the smoothed embeddings of tracks towards those of the detections they took, in place.
 
-    The embeddings of pairs outside the gate are compared only if `all_pairs`, for their cost is inf anyhow.
+    Parameters
+    ----------
+    smooth : (K, D) float32
+    slots : (n,) int64
+        Rows of `smooth`.
+    features : (N, D) float32
+        Of the detections.
+    rows : (n,) int64
+        Rows of `features`.
     """
-    n, m = len(pool), len(high)
+    for i in range(len(slots)):
+        track, feature = smooth[slots[i]], features[rows[i]]
+        _normalise(feature)
+        for k in range(len(track)):
+            track[k] = _KEEP * track[k] + _TAKE * feature[k]
+        _normalise(track)
+
+
+@_compiled
+def appearance_cost(motion, smooth, slots, features, measurements, rows, euclidean, all_pairs):
+    """Distance of embeddings, squared Mahalanobis distance of boxes, and FairMOT's mixture of both (`fuse_motion`).
+
+    Parameters
+    ----------
+    motion, smooth : (K, 24), (K, D) float32
+        Of the tracks.
+    slots : (n,) int64
+        Which tracks.
+    features, measurements : (N, D), (N, 4) float32
+        Of the detections, normalised.
+    rows : (m,) int64
+        Which detections.
+    euclidean : bool
+        Else cosine.
+    all_pairs : bool
+        Compare the embeddings of pairs outside the gate too. Their cost is inf anyhow: this is for the record.
+
+    Returns
+    -------
+    appearance : (n, m) float64
+        NaN where not compared.
+    gate : (n, m) float32
+    cost : (n, m) float64
+        inf outside the gate.
+    """
+    n, m = len(slots), len(rows)
     appearance = np.full((n, m), np.nan)
     gate = np.empty((n, m), np.float32)
     cost = np.full((n, m), np.inf)
     lengths = np.empty(m)
     deviation = np.empty(4, np.float32)
-    share = np.float32(1 - MOTION_WEIGHT)
+    share = np.float32(1 - _MOTION_WEIGHT)
     for j in range(m):
-        lengths[j] = np.sqrt(_dot(features[high[j]], features[high[j]]))
+        feature = features[rows[j]]
+        lengths[j] = np.sqrt(_dot(feature, feature))
     for i in range(n):
-        slot = pool[i]
-        smooth = state.feature[slot]
-        length = np.sqrt(_dot(smooth, smooth))
+        state, track = motion[slots[i]], smooth[slots[i]]
+        length = np.sqrt(_dot(track, track))
         for c in range(4):
-            deviation[c] = np.sqrt(_innovation_variance(state, slot, c))
+            deviation[c] = np.sqrt(_innovation_variance(state, c))
         for j in range(m):
-            row = high[j]
             total = _ZERO
             for c in range(4):
-                z = (measurements[row, c] - state.mean[slot, c]) / deviation[c]
+                z = (measurements[rows[j], c] - state[c]) / deviation[c]
                 total += z * z
             gate[i, j] = total
-            inside = not total > GATE
+            inside = total <= _GATE32
             if inside or all_pairs:
+                feature = features[rows[j]]
                 if euclidean:
-                    distance = np.sqrt(_squared_difference(smooth, features[row]))
+                    distance = np.sqrt(_squared_difference(track, feature))
                 else:
-                    cosine = _dot(smooth, features[row]) / (length * lengths[j])
-                    distance = 1.0 - min(1.0, max(-1.0, cosine))
+                    distance = 1.0 - min(1.0, max(-1.0, _dot(track, feature) / (length * lengths[j])))
                 appearance[i, j] = distance
                 if inside:
-                    cost[i, j] = MOTION_WEIGHT * distance + np.float64(share * total)
+                    cost[i, j] = _MOTION_WEIGHT * distance + np.float64(share * total)
     return appearance, gate, cost
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# one frame
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-@_compiled
-def _track_corners(state, slots):
-    corners = np.empty((len(slots), 4), np.float32)
-    for i in range(len(slots)):
-        mean = state.mean[slots[i]]
-        width = mean[2] * mean[3]
-        corners[i, 0] = mean[0] - width / np.float32(2)
-        corners[i, 1] = mean[1] - mean[3] / np.float32(2)
-        corners[i, 2] = width + corners[i, 0]
-        corners[i, 3] = mean[3] + corners[i, 1]
-    return corners
-
-
-@_compiled
-def _detections(boxes):
-    """Corners and measurements (centre x, centre y, w / h, h) of boxes x, y, w, h.
-
-    ppdet is given corners in single precision and takes widths from those: so do we. For boxes that came from corners,
-    such as the network's, this changes nothing.
-    """
-    corners = np.empty((len(boxes), 4), np.float32)
-    measurements = np.empty((len(boxes), 4), np.float32)
-    for i in range(len(boxes)):
-        x, y = boxes[i, 0], boxes[i, 1]
-        width = (x + boxes[i, 2]) - x
-        height = (y + boxes[i, 3]) - y
-        corners[i, 0], corners[i, 1], corners[i, 2], corners[i, 3] = x, y, width + x, height + y
-        measurements[i, 0] = x + width / np.float32(2)
-        measurements[i, 1] = y + height / np.float32(2)
-        measurements[i, 2] = width / height
-        measurements[i, 3] = height
-    return corners, measurements
-
-
-@_compiled
-def _take(state, slot, row, measurements, scores, features, step):
-    """A track takes the detection of a row."""
-    _correct(state, slot, measurements[row])
-    if features.shape[1]:
-        _absorb(state.feature[slot], features[row])
-    state.status[slot] = TRACKED
-    state.confirmed[slot] = True
-    state.last[slot] = step
-    state.detection[slot] = row
-
-
-@_compiled
-def _picked(values, keep):
-    """The values at which `keep` is true."""
-    count = 0
-    for i in range(len(values)):
-        count += keep[i]
-    picked = np.empty(count, values.dtype)
-    count = 0
-    for i in range(len(values)):
-        if keep[i]:
-            picked[count] = values[i]
-            count += 1
-    return picked
-
-
-@_compiled
-def _advance(state, boxes, scores, features, rules, all_pairs):
-    """Take the state one frame further, changing it in place.
-
-    Parameters
-    ----------
-    state : State
-        With at least as many free slots as there are detections.
-    boxes : (N, 4) float32
-        x, y, w, h in pixels.
-    scores : (N,) float32
-    features : (N, D) float32
-        The embeddings; they are normalised in place. D = 0: none.
-    rules : Rules
-    all_pairs : bool
-        Compare the embeddings of pairs outside the gate, for the record.
-    """
-    counters = state.counters
-    counters[STEP] += 1
-    step = counters[STEP]
-    total = len(scores)
-    corners, measurements = _detections(boxes)
-    rows = np.arange(total)
-    is_high = scores > rules.conf_thres
-    high = _picked(rows, is_high)
-    with_features = features.shape[1] > 0
-
-    tracked = state.tracked[: counters[N_TRACKED]].copy()
-    lost = state.lost[: counters[N_LOST]].copy()
-    confirmed = np.empty(len(tracked), np.bool_)
-    for i in range(len(tracked)):
-        confirmed[i] = state.confirmed[tracked[i]]
-    unconfirmed = _picked(tracked, ~confirmed)
-    pool = np.concatenate((_picked(tracked, confirmed), lost))
-    pool_lost = np.empty(len(pool), np.bool_)
-    for i in range(len(pool)):
-        pool_lost[i] = state.status[pool[i]] != TRACKED
-        _predict(state, pool[i])
-    if rules.predict_unconfirmed:
-        for i in range(len(unconfirmed)):
-            _predict(state, unconfirmed[i])
-
-    # first stage: embeddings and motion, or IoU where there are no embeddings
-    if with_features:
-        for row in range(total):
-            _normalise(features[row])
-            _normalise(features[row])  # ppdet does it twice, which can change the last bit
-        appearance, gate, first = _appearance_cost(
-            state, pool, features, high, measurements, rules.euclidean, all_pairs
-        )
-    else:
-        appearance = np.empty((0, 0))
-        gate = np.empty((0, 0), np.float32)
-        first = iou_cost(_track_corners(state, pool), corners[high])
-    first_match, first_track = assign(first, rules.embedding_thresh if with_features else rules.iou_thresh)
-    found = np.zeros(len(pool), np.bool_)
-    for i in range(len(pool)):
-        if first_match[i] >= 0:
-            slot, row = pool[i], high[first_match[i]]
-            found[i] = pool_lost[i]
-            if not pool_lost[i] or rules.refresh_score:
-                state.score[slot] = scores[row]
-            _take(state, slot, row, measurements, scores, features, step)
-
-    # second stage: IoU of the tracks still there, in BYTE with the detections of low score
-    left = _picked(high, first_track < 0)
-    second_tracks = _picked(pool, (first_match < 0) & ~pool_lost)
-    if rules.use_byte:
-        is_low = (scores > rules.low_conf_thres) & (scores < rules.conf_thres)
-        if rules.keep_equal_scores:
-            is_low |= scores == rules.conf_thres
-        second_rows = _picked(rows, is_low)
-        second_thresh = BYTE_SECOND_THRESH
-    else:
-        second_rows = left
-        second_thresh = rules.second_thresh
-    second = iou_cost(_track_corners(state, second_tracks), corners[second_rows])
-    second_match, second_track = assign(second, second_thresh)
-    for i in range(len(second_tracks)):
-        slot = second_tracks[i]
-        if second_match[i] >= 0:
-            row = second_rows[second_match[i]]
-            state.score[slot] = scores[row]
-            _take(state, slot, row, measurements, scores, features, step)
-        else:
-            state.status[slot] = LOST
-    newly_lost = _picked(second_tracks, second_match < 0)
-    if not rules.use_byte:
-        left = _picked(second_rows, second_track < 0)
-
-    # third stage: tracks of one frame are confirmed or dropped
-    third_rows = left
-    third = iou_cost(_track_corners(state, unconfirmed), corners[third_rows])
-    third_match, third_track = assign(third, rules.unconfirmed_thresh)
-    for i in range(len(unconfirmed)):
-        slot = unconfirmed[i]
-        if third_match[i] >= 0:
-            row = third_rows[third_match[i]]
-            state.score[slot] = scores[row]
-            _take(state, slot, row, measurements, scores, features, step)
-        else:
-            state.status[slot] = REMOVED
-    left = _picked(third_rows, third_track < 0)
-
-    # births
-    strong = np.empty(len(left), np.bool_)
-    for i in range(len(left)):
-        strong[i] = not np.float64(scores[left[i]]) < rules.det_thresh
-    too_weak = _picked(left, ~strong)
-    parents = _picked(left, strong)
-    newborn = np.empty(len(parents), np.int64)
-    slot = 0
-    for i in range(len(parents)):
-        while state.status[slot] != FREE:
-            slot += 1
-        newborn[i] = slot
-        row = parents[i]
-        counters[LAST_ID] += 1
-        _start_filter(state, slot, measurements[row])
-        if with_features:
-            state.feature[slot] = features[row]
-        state.ids[slot] = counters[LAST_ID]
-        state.score[slot] = scores[row]
-        state.status[slot] = TRACKED
-        state.confirmed[slot] = step == 1
-        state.retired[slot] = False
-        state.start[slot] = step
-        state.last[slot] = step
-        state.detection[slot] = row
-
-    # lists of the next frame
-    expired = np.zeros(len(lost), np.bool_)
-    still_lost = np.zeros(len(lost), np.bool_)
-    for i in range(len(lost)):
-        slot = lost[i]
-        if step - state.last[slot] > rules.max_time_lost:
-            state.status[slot] = REMOVED
-            expired[i] = True
-        # ppdet takes an expired track off the list of lost ones only in the frame after: `retired` is set below
-        still_lost[i] = (
-            state.status[slot] != TRACKED and not state.retired[slot] and not (expired[i] and rules.forget_removed)
-        )
-    relapsed = np.empty(len(newly_lost), np.bool_)
-    for i in range(len(newly_lost)):
-        relapsed[i] = state.retired[newly_lost[i]]
-    ended = _picked(lost, expired)
-    vanished = _picked(newly_lost, relapsed)
-    for i in range(len(ended)):
-        state.retired[ended[i]] = True
-    stays = np.empty(len(tracked), np.bool_)
-    for i in range(len(tracked)):
-        stays[i] = state.status[tracked[i]] == TRACKED
-    next_tracked = np.concatenate((_picked(tracked, stays), newborn, _picked(pool, found)))
-    next_lost = np.concatenate((_picked(lost, still_lost), _picked(newly_lost, ~relapsed)))
-
-    # of two tracks on one spot, the one that was reported longer survives
-    duplicate_cost = iou_cost(_track_corners(state, next_tracked), _track_corners(state, next_lost))
-    keep_tracked = np.ones(len(next_tracked), np.bool_)
-    keep_lost = np.ones(len(next_lost), np.bool_)
-    pairs = np.empty((len(next_tracked) * len(next_lost), 2), np.int64)
-    pair_cost = np.empty(len(pairs))
-    count = 0
-    for i in range(len(next_tracked)):
-        for j in range(len(next_lost)):
-            if np.float32(duplicate_cost[i, j]) < DUPLICATE_COST:
-                p, q = next_tracked[i], next_lost[j]
-                pair_cost[count] = duplicate_cost[i, j]
-                if state.last[p] - state.start[p] > state.last[q] - state.start[q]:
-                    keep_lost[j] = False
-                    pairs[count, 0], pairs[count, 1] = state.ids[q], state.ids[p]
-                else:
-                    keep_tracked[i] = False
-                    pairs[count, 0], pairs[count, 1] = state.ids[p], state.ids[q]
-                count += 1
-    duplicates = pairs[:count]
-    next_tracked = _picked(next_tracked, keep_tracked)
-    next_lost = _picked(next_lost, keep_lost)
-
-    # the record speaks of ids, for slots are free again from here on
-    pool_ids, second_ids, new_ids = state.ids[pool], state.ids[second_tracks], state.ids[unconfirmed]
-    born = np.empty((len(newborn), 2), np.int64)
-    born[:, 0] = state.ids[newborn]
-    born[:, 1] = parents
-    ended_ids, vanished_ids = state.ids[ended], state.ids[vanished]
-
-    alive = np.zeros(len(state.status), np.bool_)
-    for i in range(len(next_tracked)):
-        alive[next_tracked[i]] = True
-        state.tracked[i] = next_tracked[i]
-    for i in range(len(next_lost)):
-        alive[next_lost[i]] = True
-        state.lost[i] = next_lost[i]
-    for slot in range(len(alive)):
-        if not alive[slot]:
-            state.status[slot] = FREE
-    counters[N_TRACKED] = len(next_tracked)
-    counters[N_LOST] = len(next_lost)
-
-    # what is reported
-    reported = np.empty(len(next_tracked), np.bool_)
-    concealed = np.empty(len(next_tracked), np.bool_)
-    for i in range(len(next_tracked)):
-        mean = state.mean[next_tracked[i]]
-        width = mean[2] * mean[3]
-        concealed[i] = np.float64(width * mean[3]) <= rules.min_box_area or (
-            rules.vertical_ratio > 0 and np.float64(width / mean[3]) > rules.vertical_ratio
-        )
-        concealed[i] = concealed[i] and state.confirmed[next_tracked[i]]
-        reported[i] = state.confirmed[next_tracked[i]] and not concealed[i]
-    shown = _picked(next_tracked, reported)
-    out_boxes = _track_corners(state, shown)
-    for i in range(len(shown)):
-        out_boxes[i, 2] = state.mean[shown[i], 2] * state.mean[shown[i], 3]
-        out_boxes[i, 3] = state.mean[shown[i], 3]
-    result = (state.ids[shown], out_boxes, state.score[shown], state.detection[shown])
-    record = Record(
-        pool_ids,
-        pool_lost,
-        high,
-        appearance,
-        gate,
-        first,
-        first_match,
-        second_ids,
-        second_rows,
-        second,
-        second_match,
-        new_ids,
-        third_rows,
-        third,
-        third_match,
-        born,
-        too_weak,
-        ended_ids,
-        vanished_ids,
-        duplicates,
-        pair_cost[:count],
-        state.ids[_picked(next_tracked, concealed)],
-    )
-    return result, record
-
-
-@_compiled
-def step(state, boxes, scores, features, rules):
-    """Take the state one frame further; give ids, boxes (x, y, w, h), scores and rows of the reported tracks."""
-    return _advance(state, boxes, scores, features, rules, False)[0]
-
-
-@_compiled
-def traced_step(state, boxes, scores, features, rules):
-    """As `step`, and with it the frame's `Record`."""
-    return _advance(state, boxes, scores, features, rules, True)
 
 
 @_compiled
 def fault(boxes, scores, features, any_scores):
     """The first row that no tracker should accept and what is wrong with it.
+
+    Parameters
+    ----------
+    boxes, scores, features : (N, 4), (N,), (N, D) float32
+    any_scores : bool
+        Accept scores outside 0..1.
 
     Returns
     -------
