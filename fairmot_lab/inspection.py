@@ -185,6 +185,13 @@ def peak_table(outputs: FrameOutputs, top_k: int = 100) -> pd.DataFrame:
     return pd.DataFrame({**columns, **dict(zip(BOX, outputs.boxes[:n].T.astype(float), strict=True))})
 
 
+def detection_at(outputs: FrameOutputs, x: float, y: float) -> int | None:
+    """Row of the best-scoring box that covers a pixel (rows are ordered by score); None where there is none."""
+    left, top, width, height = outputs.boxes.T
+    rows = np.flatnonzero((left <= x) & (x <= left + width) & (top <= y) & (y <= top + height))
+    return int(rows[0]) if len(rows) else None
+
+
 def crop(image: np.ndarray, box: Sequence[float], height: int = 88, margin: float = 0.05) -> np.ndarray:
     """Cut a box out of a frame.
 
@@ -268,7 +275,7 @@ def label_detections(outputs: Outputs, table: pd.DataFrame, min_iou: float = 0.5
     outputs
         Detections of a sequence.
     table
-        Tracks, or ground truth (rows with conf 0 are not used).
+        Tracks, or ground truth (rows with conf 0 are not used). Tracks with a column `det` say it themselves.
     min_iou
         Smallest overlap of a detection with its box.
 
@@ -282,6 +289,9 @@ def label_detections(outputs: Outputs, table: pd.DataFrame, min_iou: float = 0.5
 
     arrays = outputs.arrays()
     ids = np.full(len(arrays.scores), -1, np.int64)
+    if "det" in table:  # tracks made from these outputs know their detections
+        ids[table["det"]] = table["id"]
+        return ids
     used = table[table["conf"] != 0] if "conf" in table else table
     rows = {int(number): part for number, part in used.groupby("frame")}
     for i, number in enumerate(arrays.frames):

@@ -18,9 +18,6 @@ from ..errors import FairMOTLabError
 
 STATIC = Path(__file__).parent / "static"
 
-# Okabe and Ito's colours without black and with the darkest blue last: identities are coloured by turns.
-PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#4BA3E3"]
-
 # The saved picture hides while a live view precedes it; where there is none (no kernel), the picture stands in for it.
 _SAVED_STYLE = """<style>
 .jp-OutputArea-child:has(.fml) + .jp-OutputArea-child:has(.fml-saved) { display: none; }

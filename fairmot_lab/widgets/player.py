@@ -11,9 +11,10 @@ import numpy as np
 from traitlets import Bool, Bytes, Float, Int, List, TraitError, Unicode, validate
 
 from .. import inspection
+from ..drawing import PALETTE
 from ..errors import SourceError
 from ..sources import Source, open_source
-from .base import PALETTE, View, compose, floats, picture, sentence
+from .base import View, compose, floats, picture, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,7 @@ class TrackPlayer(View):
     smooth = Bool(False).tag(sync=True)
     prefetch = Int(16).tag(sync=True)
     cache_mb = Float(48.0).tag(sync=True)
-    palette = List(Unicode(), PALETTE).tag(sync=True)
+    palette = List(Unicode(), list(PALETTE)).tag(sync=True)
 
     name = Unicode("").tag(sync=True)
     length = Int(0).tag(sync=True)
@@ -202,38 +203,23 @@ class TrackPlayer(View):
         evaluation: Evaluation | None = None,
     ) -> None:
         """Replace the boxes; parameters as of the class."""
-        tables: dict[str, pd.DataFrame] = {}
-        notes: list[str] = []
-        if tracks is not None:
-            tables["tracks"] = tracks
-        if ground_truth is not None:
-            counted = ground_truth[ground_truth["conf"] != 0] if "conf" in ground_truth else ground_truth
-            if len(counted) < len(ground_truth):
-                notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
-            tables["ground_truth"] = counted
-        errors = switches = None
-        if evaluation is not None:
-            errors, switches = inspection.evaluation_errors(evaluation, tracks, ground_truth, self.name)
-            for layer, kind in (("false_positives", "FP"), ("misses", "MISS"), ("switches", "SWITCH")):
-                tables[layer] = errors[errors["kind"] == kind]
-        packed = [_pack(LAYERS.index(layer), table) for layer, table in tables.items()]
-        rows = np.concatenate(packed) if packed else np.empty((0, 8))
-        outside = int(((rows[:, 0] < 1) | (rows[:, 0] > self.length)).sum())
-        if outside:
-            notes.append(f"{outside} boxes lie in frames that {self.name} does not have (it has {self.length}).")
-        added = [layer for layer in tables if layer not in self.available]
+        self.apply(prepare(self.name, self.length, tracks, ground_truth, evaluation))
+
+    def apply(self, prepared: Prepared) -> None:
+        """Show boxes that `prepare` made, for instance in another thread."""
+        added = [layer for layer in prepared.tables if layer not in self.available]
         with self.hold_sync():
-            self.available = [layer for layer in LAYERS if layer in tables]
-            if not self.layers and self.available:
-                start = {"tracks", "switches"} if "tracks" in tables else {"ground_truth"}
+            self.available = [layer for layer in LAYERS if layer in prepared.tables]
+            if not self.layers:
+                start = {"tracks", "switches"} if "tracks" in prepared.tables else {"ground_truth"}
                 self.layers = [layer for layer in self.available if layer in start]
             elif added:
                 self.layers = [x for x in self.available if x in self.layers or (x == "switches" and x in added)]
-            self.boxes = floats(rows[np.argsort(rows[:, 0], kind="stable")])
-            self.lanes = floats(inspection.error_lanes(errors, self.length)) if errors is not None else b""
-            self.switches = inspection.switch_marks(switches) if switches is not None else []
-            self.note = " ".join(notes)
-        self._tables = tables
+            self.boxes = floats(prepared.rows)
+            self.lanes = b"" if prepared.lanes is None else floats(prepared.lanes)
+            self.switches = prepared.switches
+            self.note = prepared.note
+        self._tables = prepared.tables
 
     def refresh(self) -> None:
         """Fetch frames and overlays anew: what the overlay shows has changed."""
@@ -338,6 +324,68 @@ class TrackPlayer(View):
         page = Page(f"{self.name}: TrackPlayer", max_mb=max_mb)
         page.add_player(self, frames=frames, max_width=max_width)
         return page.write(path)
+
+
+@dataclass
+class Prepared:
+    """Boxes, packed for the browser.
+
+    Attributes
+    ----------
+    tables : dict
+        Table of each layer.
+    rows : (N, 8) float
+        frame, layer, id, x, y, w, h, score; by frame.
+    lanes : (2, length) or None
+        False positives and misses per frame.
+    switches : list of dict
+        Marks of the timeline.
+    note : str
+        What is not shown, and why.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    rows: np.ndarray
+    lanes: np.ndarray | None
+    switches: list[dict[str, Any]]
+    note: str
+
+
+def prepare(
+    name: str,
+    length: int,
+    tracks: pd.DataFrame | None = None,
+    ground_truth: pd.DataFrame | None = None,
+    evaluation: Evaluation | None = None,
+) -> Prepared:
+    """Pack the boxes of a sequence; parameters as of `TrackPlayer`."""
+    tables: dict[str, pd.DataFrame] = {}
+    notes: list[str] = []
+    if tracks is not None:
+        tables["tracks"] = tracks
+    if ground_truth is not None:
+        counted = ground_truth[ground_truth["conf"] != 0] if "conf" in ground_truth else ground_truth
+        if len(counted) < len(ground_truth):
+            notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
+        tables["ground_truth"] = counted
+    lanes, marks = None, []
+    if evaluation is not None:
+        errors, switches = inspection.evaluation_errors(evaluation, tracks, ground_truth, name)
+        lanes, marks = inspection.error_lanes(errors, length), inspection.switch_marks(switches)
+        boxless = int(errors["x"].isna().sum())
+        if boxless:
+            notes.append(f"{boxless} errors have no box, as their table was not given; the timeline counts them.")
+        errors = errors[errors["x"].notna()]
+        for layer, kind in (("false_positives", "FP"), ("misses", "MISS"), ("switches", "SWITCH")):
+            tables[layer] = errors[errors["kind"] == kind]
+    packed = [_pack(LAYERS.index(layer), table) for layer, table in tables.items()]
+    rows = np.concatenate(packed) if packed else np.empty((0, 8))
+    outside = int(((rows[:, 0] < 1) | (rows[:, 0] > length)).sum())
+    if outside:
+        notes.append(f"{outside} boxes lie in frames that {name} does not have (it has {length}).")
+    if len(rows) and rows[:, 2].max() > 2**24:
+        notes.append("Ids above 16777216 are shown rounded.")
+    return Prepared(tables, rows[np.argsort(rows[:, 0], kind="stable")], lanes, marks, " ".join(notes))
 
 
 def _open(source: Any) -> Source | None:

@@ -1,5 +1,5 @@
 // The canvas player: compressed frames come from the kernel, boxes are drawn here.
-import { h, icon, button, frameOf, errorBanner, noteOf, makeScope, themeOf, fitCanvas, floats, octets, colourOf, clamp, setTraits, COLOURS } from "./common.js";
+import { h, icon, button, frameOf, errorBanner, noteOf, makeScope, themeOf, fitCanvas, floats, octets, colourOf, clamp, setTraits, inkOn, COLOURS } from "./common.js";
 
 const COLUMNS = 8; // of the trait `boxes`: frame, layer, id, x, y, w, h, score
 const LAYERS = [
@@ -141,7 +141,7 @@ class Player {
       if (f >= 1 && f <= this.last && !this.store.has(f) && !this.asked.has(f) && !this.failed.has(f) && this.asked.size + wanted.length < limit) wanted.push(f);
     };
     if (missing) want(this.frame);
-    if (!missing || this.playing) for (let i = 1; i <= ahead && wanted.length < BATCH; i++) want(this.frame + i * this.direction * this.stride());
+    if (!missing || this.playing) for (const f of this.following(ahead)) if (wanted.length < BATCH) want(f);
     if (wanted.length) {
       for (const f of wanted) this.asked.set(f, performance.now());
       this.counts.asked += wanted.length;
@@ -149,6 +149,13 @@ class Player {
       this.watch();
     }
     this.decodeNear();
+  }
+
+  /** The frames that come next the way we are going. */
+  following(count) {
+    const held = this.model.get("held") || [];
+    if (!held.length) return Array.from({ length: count }, (_, i) => this.frame + (i + 1) * this.direction * this.stride());
+    return this.direction > 0 ? held.filter(f => f > this.frame).slice(0, count) : held.filter(f => f < this.frame).slice(-count).reverse();
   }
 
   /** Faster than real time not every frame is shown, so not every frame is fetched. */
@@ -163,7 +170,7 @@ class Player {
 
   decodeNear() {
     if (this.store.has(this.frame)) {
-      for (let i = 0; i <= DECODE_AHEAD && this.decoding.size < 2; i++) this.decode(this.frame + i * this.direction * this.stride());
+      for (const f of [this.frame, ...this.following(DECODE_AHEAD)]) if (this.decoding.size < 2) this.decode(f);
     } else if (!this.has(this.frame) && !this.decoding.size) { // on the way there: show the nearest frame that is here
       let best = 0;
       for (const f of this.store.keys()) if (Math.abs(f - this.frame) < Math.abs((best || this.shown) - this.frame)) best = f;
@@ -692,8 +699,8 @@ class PlayerView {
     g.textBaseline = "alphabetic";
     const width = g.measureText(text).width + 6 * this.ratio, top = Math.max(this.oy, y - size - 4 * this.ratio);
     x = clamp(x, this.ox, this.canvas.width - this.ox - width); // people at the edge keep their number
-    g.fillStyle = "rgba(0,0,0,.78)"; g.fillRect(x, top, width, size + 4 * this.ratio);
-    g.fillStyle = colour; g.fillText(text, x + 3 * this.ratio, top + size);
+    g.fillStyle = colour; g.fillRect(x, top, width, size + 4 * this.ratio);
+    g.fillStyle = inkOn(colour); g.fillText(text, x + 3 * this.ratio, top + size);
   }
 
   paintBox(g, i) {

@@ -1,0 +1,303 @@
+"""EmbeddingExplorer: what the tracker knows about looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+from traitlets import Float, Int, Unicode, link
+
+from .. import inspection
+from ..errors import ConfigError, OutputsError
+from .base import Panel, floats
+from .parts import HistogramView, MatrixView, ScatterView, beside, colours, crops, heading
+from .player import Overlay, TrackPlayer
+
+if TYPE_CHECKING:
+    from ..network import Model
+    from ..outputs import Outputs
+
+
+class EmbeddingExplorer(Panel):
+    """Appearance vectors in the plane, compared in a matrix, measured in histograms, and searched for in a frame.
+
+    Parameters
+    ----------
+    outputs
+        Kept outputs with embeddings.
+    labels
+        Tracks or ground-truth table: whose each detection is. Ground truth is matched by overlap (IoU at least 0.5).
+    source
+        The frames: for crops, the player and the similarity map.
+    model
+        The network that made the outputs: the similarity map needs its dense embedding map.
+    method
+        "pca", "tsne" or "umap" (needs umap-learn).
+    player
+        A TrackPlayer to move along with; one of its own is made if there is a source and no player is given.
+    **traits
+        Start values of the traits.
+
+    Attributes
+    ----------
+    frame : int
+        The frame on show, which is also the rows of the cosine matrix.
+    other_frame : int
+        The columns of the cosine matrix, and the frame of the similarity map.
+    selected_id : int or None
+        The identity that stands out everywhere.
+    threshold : float
+        Cosine distance; the line in the histograms, and the mark in the matrix.
+    method : str
+        How the plane is made.
+    query : (frame, row) or None
+        The detection whose looks are searched for; set by a click on a person in the player.
+    ids : (T,) int64
+        Identity per detection, -1 for none. `distances`: `inspection.EmbeddingDistances`; `projection`:
+        `inspection.Projection`.
+    similarity : (H/4, W/4) float32 or None
+        The similarity map on show.
+
+    Raises
+    ------
+    OutputsError
+        If the outputs come without embeddings.
+    """
+
+    frame = Int(1)
+    other_frame = Int(2)
+    selected_id = Int(None, allow_none=True)
+    threshold = Float(0.4)
+    method = Unicode("pca")
+
+    def __init__(
+        self,
+        outputs: Outputs,
+        labels: pd.DataFrame,
+        source: Any = None,
+        model: Model | None = None,
+        *,
+        method: str = "pca",
+        player: TrackPlayer | None = None,
+        **traits: Any,
+    ) -> None:
+        embeddings = outputs.embeddings()
+        numbers = [int(n) for n in outputs.frames]
+        if not numbers:
+            raise OutputsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
+        start = {"frame": numbers[0], "other_frame": numbers[min(1, len(numbers) - 1)], **traits}
+        super().__init__(**start, method=method)
+        self.outputs, self.model = outputs, model
+        self.query: tuple[int, int] | None = None
+        self.similarity: np.ndarray | None = None
+        self.ids = inspection.label_detections(outputs, labels)
+        arrays = outputs.arrays()
+        self._frames = np.repeat(arrays.frames, np.diff(arrays.offsets))
+        self.distances = inspection.embedding_distances(embeddings, self.ids, self._frames)
+
+        self.scatter = ScatterView()
+        self.histogram = HistogramView(title="Cosine distance of pairs of detections")
+        self.matrix = MatrixView(row_name="detection", column_name="detection", accept_below=False)
+        self.player = player
+        own = player is None and source is not None
+        if own:
+            self.player = TrackPlayer(source, labels)
+        self.source = self.player.source if self.player is not None else None
+        self.map: TrackPlayer | None = None
+
+        self._method = ipywidgets.Dropdown(
+            options=("pca", "tsne", "umap"), value=method, description="plane", tooltip="how the plane is made"
+        )
+        self._other = ipywidgets.BoundedIntText(
+            self.other_frame, min=1, max=max(numbers), description="other frame", tooltip="columns of the cosine matrix"
+        )
+        self._links = [
+            link((self, "frame"), (self.scatter, "frame")),
+            link((self, "selected_id"), (self.scatter, "selected_id")),
+            link((self, "threshold"), (self.histogram, "threshold")),
+            link((self, "method"), (self._method, "value")),
+            link((self, "other_frame"), (self._other, "value")),
+        ]
+        if self.player is not None:
+            self._links.append(link((self, "frame"), (self.player, "frame")))
+            trait = "selected_id" if "tracks" in self.player.available else "selected_gt_id"
+            self._links.append(link((self, "selected_id"), (self.player, trait)))
+            self.player.on_frame_click(self._guard(self._ask))
+        self._closers += [item.unlink for item in self._links]
+        self.scatter._handlers["crop"] = self._send_crop
+        self.observe(self._guard(lambda _: self._project()), "method")
+        self.observe(self._guard(lambda _: self._compare_frames()), ["frame", "other_frame"])
+        self.observe(self._guard(lambda _: self._say_threshold()), "threshold")
+
+        parts: list[ipywidgets.Widget] = [self._banner, ipywidgets.HBox([self._method, self._other])]
+        if own and self.player is not None:
+            parts.append(beside(self.player, self.scatter))
+        else:
+            parts.append(self.scatter)
+        parts.append(beside(self.histogram, self.matrix))
+        if self.source is not None and model is not None:
+            self.map = TrackPlayer(self.source, overlay=self._map_overlay, prefetch=0, frame=self.other_frame)
+            self.map.overlay_colours = colours("cividis")
+            mirror = link((self, "other_frame"), (self.map, "frame"))
+            self._closers.append(mirror.unlink)
+            self._map_title = heading("Similarity map: click a person in the player")
+            parts += [self._map_title, self.map]
+        self.children = parts
+        self._show_histogram()
+        self._guard(self._project)()
+        self._guard(self._compare_frames)()
+
+    # -- plane --------------------------------------------------------------------------------------------------------
+
+    def _project(self) -> None:
+        self.error = ""
+        self.projection = inspection.project(self.outputs.embeddings(), self.method)
+        rows = self.projection.rows
+        with self.scatter.hold_sync():
+            self.scatter.active = -1
+            kept = f", {self.projection.explained:.0%} of the variance" if self.projection.method == "pca" else ""
+            self.scatter.title = f"{len(rows)} embeddings, {self.projection.method.upper()}{kept}"
+            left = self.projection.left_out
+            self.scatter.note = f"{left} more embeddings are not drawn (a random sample is)." if left else ""
+            points = np.column_stack((self.projection.points, self.ids[rows], self._frames[rows]))
+            self.scatter.points = floats(points)
+
+    def _send_crop(self, content: dict, _: list) -> None:
+        row = int(self.projection.rows[int(content["index"])])
+        picture = self.crop(row)
+        if picture:
+            self.scatter.send({"kind": "crop", "index": content["index"]}, [picture])
+
+    def crop(self, row: int, height: int = 88) -> bytes:
+        """The picture of a detection (row of `outputs.detections()`) as JPEG bytes; empty without a source."""
+        arrays = self.outputs.arrays()
+        return crops(self.source, [self._frames[row]], arrays.boxes[[row]], height)[0]
+
+    # -- distances ----------------------------------------------------------------------------------------------------
+
+    def _show_histogram(self) -> None:
+        edges, same, different = self.distances.histogram()
+        with self.histogram.hold_sync():
+            self.histogram.edges, self.histogram.same = floats(edges), floats(same)
+            self.histogram.different = floats(different)
+            sampled = "A random sample of all pairs. " if self.distances.sampled else ""
+            unknown = int((self.ids < 0).sum())
+            self.histogram.note = (
+                f"{sampled}{unknown} of {len(self.ids)} detections belong to nobody and are not counted."
+            )
+        self._say_threshold()
+
+    def _say_threshold(self) -> None:
+        found = self.distances
+        same, different = found.accepted(self.threshold)
+        ranked = f"{found.rank1:.3f} ({found.gap} frames later, {found.queries} queries)"
+        self.histogram.text = (
+            f"AUC {found.auc:.4f}, rank-1 {ranked if found.queries else f'unknown (nobody seen {found.gap} frames later)'}."
+            f" Distance at most {self.threshold:.2f}: {same:.1%} of same pairs, {different:.2%} of different pairs."
+        )
+        self.matrix.limit = 1 - self.threshold
+
+    # -- two frames ---------------------------------------------------------------------------------------------------
+
+    def _rows(self, number: int) -> np.ndarray:
+        return np.flatnonzero(self._frames == number)
+
+    def _compare_frames(self) -> None:
+        self.error = ""
+        rows, columns = self._rows(self.frame), self._rows(self.other_frame)
+        embeddings, arrays = self.outputs.embeddings(), self.outputs.arrays()
+        values = inspection.cosine_matrix(embeddings[rows], embeddings[columns])
+        same = (self.ids[rows][:, None] == self.ids[columns][None]) & (self.ids[rows][:, None] >= 0)
+        both = np.concatenate((rows, columns))
+        pictures = crops(self.source, self._frames[both], arrays.boxes[both], 64)
+        self.matrix.show(
+            values,
+            [_name(self.ids[row]) for row in rows],
+            [_name(self.ids[row]) for row in columns],
+            pairs=np.argwhere(same),
+            row_crops=pictures[: len(rows)],
+            column_crops=pictures[len(rows) :],
+            title=f"Cosine similarity of frame {self.frame} (down) and frame {self.other_frame} (across)",
+            hint="Double frames: the same person. Dotted: closer than the threshold.",
+            low=min(0.0, float(values.min(initial=0))),
+        )
+
+    # -- similarity map -----------------------------------------------------------------------------------------------
+
+    def _ask(self, frame: int, x: float, y: float) -> None:
+        """A click on a person: search for them."""
+        if self.map is None:
+            return
+        row = inspection.detection_at(self.outputs.frame(frame), x, y)
+        if row is not None:
+            self.search(frame, row)
+
+    def search(self, frame: int, row: int) -> None:
+        """Show where in `other_frame` it looks like detection `row` of `frame`.
+
+        Raises
+        ------
+        ConfigError
+            If the explorer was made without a source or a model.
+        """
+        if self.map is None:
+            raise ConfigError("The similarity map needs frames and the network: give source= and model=.")
+        self.query = (frame, row)
+        self._map_title.value = heading(
+            f"Similarity map: how much each place of the frame below looks like detection {row} of frame {frame}"
+        ).value
+        self.map.refresh()
+
+    def _map_overlay(self, number: int) -> Overlay:
+        box = self.outputs.frame(number).letterbox
+        if self.query is None or box is None:
+            if box is None:
+                raise OutputsError(f"Frame {number} has no heatmap cells, so there is no similarity map.")
+            return Overlay(None, box, np.empty((0, 7)))
+        vector = self.outputs.frame(self.query[0]).embeddings[self.query[1]]  # type: ignore[index]
+        dense = self.outputs.embedding_map(number, self.source, self.model)  # type: ignore[arg-type]
+        self.similarity = inspection.similarity_map(dense, vector)
+        return Overlay(
+            self.similarity, box, np.empty((0, 7)), low=min(0.0, float(self.similarity.min())), label="cosine"
+        )
+
+    # -- without a kernel ---------------------------------------------------------------------------------------------
+
+    def saved_html(self) -> str:
+        """The figures, and the frame on show."""
+        shown = self.player.saved_html() if self.player is not None else ""
+        return shown + self.histogram.saved_html() + self.scatter.saved_html()
+
+    def to_html(
+        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 800, **options: Any
+    ) -> str:
+        """A page that works without kernel and network; see `TrackPlayer.to_html`.
+
+        Up to 300 points have a crop. The cosine matrix is that of the two frames on show.
+        """
+        from .page import Page
+
+        page = Page(f"{self.outputs.name}: EmbeddingExplorer", max_mb=max_mb)
+        rows = self.projection.rows
+        chosen = np.unique(np.linspace(0, len(rows) - 1, min(300, len(rows))).astype(int)) if self.source else []
+        arrays = self.outputs.arrays()
+        pictures = crops(self.source, self._frames[rows[chosen]], arrays.boxes[rows[chosen]], 64) if len(chosen) else []
+        held = {str(i): picture for i, picture in zip(chosen, pictures, strict=True)}
+        note = f"the crops of {len(rows) - len(held)} of {len(rows)} points" if len(held) < len(rows) else None
+        page.add_view(self.scatter, changes={"crops": held}, note=note)
+        page.add_view(self.histogram, group="numbers")
+        page.add_view(self.matrix, group="numbers", note="the cosine matrices of other pairs of frames")
+        if self.map is not None:
+            page.add_player(
+                self.map, frames=[self.other_frame], max_width=max_width, title="Similarity map", links={"frame": ""}
+            )
+        if self.player is not None:
+            page.add_player(self.player, max_width=max_width, **options)
+        return page.write(path)
+
+
+def _name(identity: int) -> str:
+    return str(identity) if identity >= 0 else "–"

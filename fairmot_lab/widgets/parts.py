@@ -1,0 +1,249 @@
+"""The parts that the larger views are built of: a table, a matrix, a scatter plot, a histogram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
+
+from .. import inspection
+from ..drawing import PALETTE
+from ..sources import encode_jpeg
+from .base import View, compose, escape, floats, html_table, picture
+
+if TYPE_CHECKING:
+    from ..sources import Source
+
+
+@cache
+def colours(name: str) -> bytes:
+    """A colour map of matplotlib as 256 times 3 bytes (red, green, blue)."""
+    import matplotlib
+
+    return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
+
+
+COLOUR_MAPS = ("cividis", "viridis", "magma", "gray")  # even in lightness, so readable in any kind of colour vision
+
+
+def beside(*parts: ipywidgets.Widget, least: str = "420px") -> ipywidgets.Box:
+    """Parts side by side where there is room, one below the other where there is not."""
+    for part in parts:
+        part.layout.flex = f"1 1 {least}"
+        part.layout.min_width = f"min(100%, {least})"
+    return ipywidgets.Box(
+        list(parts), layout={"flex_flow": "row wrap", "grid_gap": "12px", "align_items": "flex-start"}
+    )
+
+
+def heading(text: str) -> ipywidgets.HTML:
+    """A small heading between parts."""
+    return ipywidgets.HTML(f'<div class="fml"><div class="fml-caption">{escape(text)}</div></div>')
+
+
+class TableView(View):
+    """Rows that can be sorted, filtered and picked.
+
+    Attributes
+    ----------
+    columns : list of dict
+        `key`, `label`, `kind` ("number", "text", "image"), and optionally `digits`, `help`, `signed`, `better`.
+    rows : list of dict
+        Values by key; JPEG bytes for images, None for none.
+    selected : int
+        Index of the row that is picked; -1 for none.
+    sort_by, descending
+        The order on show. `filter_by`: key whose values can be chosen; `chosen`: the values chosen, none meaning all.
+    """
+
+    _esm = compose("common.js", "table.js")
+    title = Unicode("").tag(sync=True)
+    columns = List().tag(sync=True)
+    rows = List().tag(sync=True)
+    selected = Int(-1).tag(sync=True)
+    sort_by = Unicode("").tag(sync=True)
+    descending = Bool(False).tag(sync=True)
+    filter_by = Unicode("").tag(sync=True)
+    chosen = List(Unicode()).tag(sync=True)
+    searchable = Bool(False).tag(sync=True)
+    max_height = Int(0).tag(sync=True)
+
+    def saved_html(self) -> str:
+        """The rows as plain HTML."""
+        plain = [c for c in self.columns if c["kind"] != "image"]
+        rows = [[_text(row.get(c["key"]), c) for c in plain] for row in self.rows]
+        return f"<p>{escape(self.title)}</p>" + html_table([c["label"] for c in plain], rows, limit=50)
+
+
+def _text(value: Any, column: dict) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.{column.get('digits', 3)}f}"
+    return str(value)
+
+
+class MatrixView(View):
+    """A matrix with pictures along its sides, marks for thresholds, gates and chosen pairs.
+
+    Attributes
+    ----------
+    values : bytes
+        Set with `show`: (rows, columns) float32; NaN where nothing was compared.
+    rows, columns : list of str
+        What the sides stand for; `row_crops`, `column_crops` their pictures (JPEG bytes, may be empty).
+    masked : bytes
+        One byte per cell: 1 outside the gate, drawn hatched.
+    limit : float or None
+        Cells at or below it (`accept_below`), else at or above it, get a dotted frame.
+    pairs : list of [row, column]
+        Chosen cells, drawn with a double frame.
+    selected : [row, column]
+        The cell that was clicked; `text` what is said about it.
+    """
+
+    _esm = compose("common.js", "matrix.js")
+    title = Unicode("").tag(sync=True)
+    values = Bytes(b"").tag(sync=True)
+    masked = Bytes(b"").tag(sync=True)
+    rows = List(Unicode()).tag(sync=True)
+    columns = List(Unicode()).tag(sync=True)
+    row_crops = List().tag(sync=True)
+    column_crops = List().tag(sync=True)
+    row_name = Unicode("row").tag(sync=True)
+    column_name = Unicode("column").tag(sync=True)
+    pairs = List().tag(sync=True)
+    limit = Float(None, allow_none=True).tag(sync=True)
+    accept_below = Bool(True).tag(sync=True)
+    low = Float(0.0).tag(sync=True)
+    high = Float(1.0).tag(sync=True)
+    selected = List([-1, -1]).tag(sync=True)
+    text = Unicode("").tag(sync=True)
+    texts = Dict().tag(sync=True)
+    hint = Unicode("Click a cell, or use the arrow keys.").tag(sync=True)
+    empty = Unicode("There is nothing to compare.").tag(sync=True)
+    colours = Bytes(b"").tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**{"colours": colours("cividis"), **traits})
+
+    def show(
+        self,
+        values: np.ndarray,
+        rows: Sequence[str],
+        columns: Sequence[str],
+        *,
+        masked: np.ndarray | None = None,
+        pairs: Sequence[Sequence[int]] = (),
+        row_crops: Sequence[bytes] = (),
+        column_crops: Sequence[bytes] = (),
+        **traits: Any,
+    ) -> None:
+        """Show another matrix, in one update."""
+        with self.hold_sync():
+            self.values = floats(values)
+            self.masked = b"" if masked is None else np.ascontiguousarray(masked, np.uint8).tobytes()
+            self.rows, self.columns = list(rows), list(columns)
+            self.row_crops, self.column_crops = list(row_crops), list(column_crops)
+            self.pairs = [[int(r), int(c)] for r, c in pairs]
+            self.selected, self.text = [-1, -1], ""
+            for name, value in traits.items():
+                setattr(self, name, value)
+
+    def saved_html(self) -> str:
+        """The numbers as a plain HTML table."""
+        values = np.frombuffer(self.values, "<f4").reshape(len(self.rows), -1) if self.rows else np.empty((0, 0))
+        rows = [
+            [name, *(f"{v:.2f}" if np.isfinite(v) else "–" for v in line)]
+            for name, line in zip(self.rows, values, strict=False)
+        ]
+        return f"<p>{escape(self.title)}</p>" + html_table(["", *self.columns], rows, limit=60)
+
+
+class ScatterView(View):
+    """Points in the plane, coloured by identity.
+
+    Attributes
+    ----------
+    points : bytes
+        (N, 4) float32: x, y, id (-1: none), frame.
+    selected_id : int or None
+        The identity that stands out; `frame` the frame whose points have a rim; `active` the point picked (-1: none).
+    """
+
+    _esm = compose("common.js", "scatter.js")
+    title = Unicode("").tag(sync=True)
+    points = Bytes(b"").tag(sync=True)
+    palette = List(Unicode(), list(PALETTE)).tag(sync=True)
+    selected_id = Int(None, allow_none=True).tag(sync=True)
+    frame = Int(1).tag(sync=True)
+    active = Int(-1).tag(sync=True)
+    hint = Unicode("Rest on a point to see the person; click to go there.").tag(sync=True)
+    crops = Dict().tag(sync=True)
+
+    def saved_html(self) -> str:
+        """How many points there are; the plane itself needs a script."""
+        return f"<p>{escape(self.title)}: {len(self.points) // 16} points.</p>"
+
+
+class HistogramView(View):
+    """Two histograms over the same edges, each as a share of its own pairs, with a threshold that can be moved.
+
+    Attributes
+    ----------
+    edges, same, different : bytes
+        float32: (n + 1,), (n,), (n,).
+    threshold : float
+        Where the line stands.
+    text : str
+        What the threshold means, in words.
+    """
+
+    _esm = compose("common.js", "histogram.js")
+    title = Unicode("").tag(sync=True)
+    edges = Bytes(b"").tag(sync=True)
+    same = Bytes(b"").tag(sync=True)
+    different = Bytes(b"").tag(sync=True)
+    threshold = Float(0.4).tag(sync=True)
+    text = Unicode("").tag(sync=True)
+
+    def saved_html(self) -> str:
+        """What the threshold means."""
+        return f"<p>{escape(self.title)}: {escape(self.text)}</p>"
+
+
+def crop_html(jpeg: bytes, caption: str) -> str:
+    """A crop with a caption below."""
+    return (
+        f'<figure style="margin:0 8px 0 0">{picture(jpeg, caption)}<figcaption>{escape(caption)}</figcaption></figure>'
+    )
+
+
+def crops(source: Source | None, frames: Sequence[int], boxes: np.ndarray, height: int = 72) -> list[bytes]:
+    """Pictures of boxes as JPEG bytes, each frame read once; empty bytes without a source or where a frame is lacking.
+
+    Parameters
+    ----------
+    source
+        Where the frames come from.
+    frames : (N,)
+        The frame of each box; 0 for none.
+    boxes : (N, 4)
+        x, y, w, h in pixels.
+    height
+        Of the pictures in pixels.
+    """
+    found = [b""] * len(frames)
+    if source is None:
+        return found
+    for number in sorted({int(f) for f in frames}):
+        if not 1 <= number <= len(source):
+            continue
+        image = source.image(number)
+        for i in np.flatnonzero(np.asarray(frames) == number):
+            found[i] = encode_jpeg(inspection.crop(image, boxes[i], height), quality=80)
+    return found

@@ -1,0 +1,305 @@
+"""ThresholdLab: turn a setting and see at once what it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pandas as pd
+from traitlets import Int, Unicode, link
+
+from .. import inspection
+from ..association import Setting, TrackerConfig
+from ..errors import ConfigError
+from ..files import atomic_write
+from .base import Panel, escape
+from .parts import TableView, beside, heading
+from .player import TrackPlayer, prepare
+
+if TYPE_CHECKING:
+    from ..outputs import Outputs
+
+FIGURES = [
+    {"key": "label", "label": "figure", "kind": "text"},
+    {"key": "baseline", "label": "baseline", "kind": "number", "digits": 4},
+    {"key": "candidate", "label": "now", "kind": "number", "digits": 4},
+    {"key": "difference", "label": "difference", "kind": "number", "digits": 4, "signed": True},
+    {"key": "verdict", "label": "", "kind": "text"},
+]
+SWITCHES = [
+    {"key": "change", "label": "ID switch", "kind": "text"},
+    {"key": "frame", "label": "frame", "kind": "number"},
+    {"key": "gt_id", "label": "person", "kind": "number"},
+    {"key": "from_id", "label": "from", "kind": "number"},
+    {"key": "to_id", "label": "to", "kind": "number"},
+    {"key": "kind", "label": "kind", "kind": "text"},
+]
+
+
+class ThresholdLab(Panel):
+    """Every setting of the tracker as a slider; figures and pictures follow while it moves.
+
+    Parameters
+    ----------
+    outputs
+        Kept outputs or public detections of a sequence.
+    ground_truth
+        Its ground-truth table.
+    source
+        Its frames, for the two players; without, there are figures only.
+    config
+        The settings to start from, which are the first baseline.
+    frame
+        The frame on show at first.
+
+    Attributes
+    ----------
+    config : TrackerConfig
+        The candidate. Set it to move the sliders.
+    baseline, candidate : inspection.Replay
+        Tracks and evaluation of the pinned settings and of the present ones.
+    frame : int
+        The frame on show in both players.
+    code : str
+        The settings as a `TrackerConfig(...)` line.
+    figures : pandas.DataFrame
+        What `inspection.compare_figures` says of baseline and candidate.
+    switches : pandas.DataFrame
+        What `inspection.compare_switches` says: the ID switches that vanish and appear.
+    controls : dict
+        The slider or box of each setting, by name.
+
+    Notes
+    -----
+    Settings are replayed in a thread of their own, always the newest: those that were overtaken are never computed.
+    `pin()` makes the candidate the baseline, `reset()` goes back to it, `save(path)` writes JSON.
+    """
+
+    frame = Int(1)
+    code = Unicode("")
+
+    def __init__(
+        self,
+        outputs: Outputs,
+        ground_truth: pd.DataFrame,
+        source: Any = None,
+        config: TrackerConfig | None = None,
+        *,
+        frame: int = 1,
+        **traits: Any,
+    ) -> None:
+        super().__init__(frame=frame, **traits)
+        self.outputs, self.ground_truth = outputs, ground_truth
+        self._config = config or TrackerConfig()
+        self._setting = False
+        self.controls = {s.name: _control(s, getattr(self._config, s.name)) for s in TrackerConfig.settings().values()}
+        observer = self._guard(self._turned)
+        for control in self.controls.values():
+            control.observe(observer, "value")
+        self._figures = TableView(title="Figures", columns=FIGURES)
+        self._switches = TableView(title="ID switches that change", columns=SWITCHES, max_height=240)
+        self._switches.observe(self._guard(self._go), "selected")
+        self._status = ipywidgets.HTML()
+        self._line = ipywidgets.HTML()
+        pin = self._button("Pin as baseline", "compare with these settings from now on", self.pin)
+        reset = self._button("Back to baseline", "move all sliders back", self.reset)
+        self._path = ipywidgets.Text("tracker.json", description="file", tooltip="where Save writes")
+        save = self._button("Save as JSON", "write the settings to the file", lambda: self.save(self._path.value))
+        self.players: list[TrackPlayer] = []
+        views: list[ipywidgets.Widget] = []
+        if source is not None:
+            self.players = [TrackPlayer(source, frame=frame, name=name) for name in ("baseline", "candidate")]
+            links = [link((self, "frame"), (player, "frame")) for player in self.players]
+            links.append(link((self.players[0], "selected_gt_id"), (self.players[1], "selected_gt_id")))
+            self._closers += [item.unlink for item in links]
+            named = [
+                ipywidgets.VBox([heading(title), player])
+                for title, player in zip(("Baseline", "Now"), self.players, strict=True)
+            ]
+            views = [beside(*named)]
+        self._work = inspection.LatestWins(self._replay, self._show, self._fail, post_to_loop())
+        self._closers.append(self._work.close)
+        sliders = ipywidgets.Box(list(self.controls.values()), layout={"flex_flow": "row wrap"})
+        buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
+        tables = beside(self._figures, self._switches, least="340px")
+        self.children = [self._banner, sliders, buttons, self._line, self._status, tables, *views]
+        self.baseline = self.candidate = inspection.replay(outputs, ground_truth, self._config)
+        self._show_baseline()
+        self._present()
+
+    # -- settings -----------------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> TrackerConfig:
+        """The present settings."""
+        return self._config
+
+    @config.setter
+    def config(self, config: TrackerConfig) -> None:
+        self._setting = True
+        try:
+            for name, control in self.controls.items():
+                value = getattr(config, name)
+                if hasattr(control, "max"):
+                    control.min, control.max = min(control.min, value), max(control.max, value)
+                control.value = value
+        finally:
+            self._setting = False
+        self._want(config)
+
+    def _turned(self, _: Any) -> None:
+        if not self._setting:
+            self._want(TrackerConfig(**{name: control.value for name, control in self.controls.items()}))
+
+    def _want(self, config: TrackerConfig) -> None:
+        self.error = ""
+        self._config = config
+        self._work.submit(config)
+
+    def wait(self, timeout: float | None = 60) -> bool:
+        """Wait until the figures are those of the present settings; False if that took longer (seconds)."""
+        return self._work.wait(timeout)
+
+    def pin(self) -> None:
+        """Make the present settings the baseline."""
+        self.baseline = self.candidate
+        self._show_baseline()
+        self._present()
+
+    def reset(self) -> None:
+        """Go back to the baseline's settings."""
+        self.config = self.baseline.config
+
+    def save(self, path: str | Path) -> Path:
+        """Write the present settings as JSON; `TrackerConfig.from_json` reads it."""
+        if not str(path).strip():
+            raise ConfigError("The file to save the settings in has no name; give one, such as tracker.json.")
+        with atomic_write(path) as temporary:
+            temporary.write_text(self._config.to_json())
+        self._status.value = _words(f"Saved as {path}.")
+        return Path(path)
+
+    # -- replays ------------------------------------------------------------------------------------------------------
+
+    def _replay(self, config: TrackerConfig) -> Any:
+        """In the background: all that costs time."""
+        found = inspection.replay(self.outputs, self.ground_truth, config)
+        player = self.players[1] if self.players else None
+        boxes = player and prepare(player.name, player.length, found.tracks, self.ground_truth, found.evaluation)
+        return found, boxes
+
+    def _show(self, _: TrackerConfig, result: Any) -> None:
+        self.candidate, boxes = result
+        self._present()
+        if boxes:
+            self.players[1].apply(boxes)
+
+    def _fail(self, _: TrackerConfig, error: Exception) -> None:
+        self.error = str(error)
+
+    def _show_baseline(self) -> None:
+        for player, found in zip(self.players, (self.baseline, self.candidate), strict=False):
+            player.show(found.tracks, self.ground_truth, found.evaluation)
+
+    @property
+    def figures(self) -> pd.DataFrame:
+        """Figures of baseline and candidate."""
+        return inspection.compare_figures(
+            *(found.evaluation.summary.iloc[-1] for found in (self.baseline, self.candidate))
+        )
+
+    @property
+    def switches(self) -> pd.DataFrame:
+        """ID switches that vanish and appear."""
+        return inspection.compare_switches(self.baseline.evaluation.switches, self.candidate.evaluation.switches)
+
+    def _present(self) -> None:
+        self._figures.rows = [
+            {**row, "verdict": _verdict(row["difference"] * row["better"])} for row in self.figures.to_dict("records")
+        ]
+        changed = self.switches
+        columns = [c["key"] for c in SWITCHES if c["key"] in changed]
+        vanish = int((changed["change"] == "vanishes").sum())
+        with self._switches.hold_sync():
+            self._switches.title = f"ID switches: {vanish} vanish, {len(changed) - vanish} appear"
+            self._switches.selected = -1
+            self._switches.rows = inspection.records(changed[columns])
+        self.code = inspection.config_line(self.candidate.config)
+        self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
+        self._status.value = _words(f"replayed and evaluated in {self.candidate.seconds:.2f} s")
+
+    def _go(self, _: Any) -> None:
+        if self._switches.selected >= 0:
+            row = self._switches.rows[self._switches.selected]
+            self.frame = row["frame"]
+            for player, wanted in zip(self.players, ("vanishes", "appears"), strict=False):
+                player.selected_id = row["to_id"] if row["change"] == wanted else None
+                player.selected_gt_id = row["gt_id"]
+
+    def _button(self, text: str, meaning: str, action: Callable[[], Any]) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=text, tooltip=meaning)
+        button.on_click(self._guard(lambda _: action()))
+        return button
+
+    # -- without a kernel ---------------------------------------------------------------------------------------------
+
+    def saved_html(self) -> str:
+        """The settings and the figures."""
+        return f"<p><code>{escape(self.code)}</code></p>{self._figures.saved_html()}{self._switches.saved_html()}"
+
+    def to_html(
+        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 640, **options: Any
+    ) -> str:
+        """A page that works without kernel and network; see `TrackPlayer.to_html`. Its settings cannot be turned."""
+        from .page import Page
+
+        page = Page("ThresholdLab", max_mb=max_mb)
+        page.add_text(f"baseline: {inspection.config_line(self.baseline.config)}")
+        page.add_text(f"now: {self.code}")
+        page.add_view(self._figures)
+        page.add_view(self._switches, group="switches")
+        for player, title in zip(self.players, ("Baseline", "Now"), strict=False):
+            page.add_player(
+                player, title=title, group="players", max_width=max_width, share=len(self.players), **options
+            )
+        page.left_out("the sliders, because tracking needs a kernel")
+        return page.write(path)
+
+
+def _control(setting: Setting, value: Any) -> ipywidgets.Widget:
+    """A slider for numbers, a box for yes or no, a list for choices."""
+    common = {"description": setting.name, "tooltip": setting.doc, "style": {"description_width": "10em"}}
+    layout = {"width": "24em"}
+    if setting.kind == "bool":
+        return ipywidgets.Checkbox(value, indent=False, layout=layout, **common)
+    if setting.kind == "choice":
+        return ipywidgets.Dropdown(options=setting.choices, value=value, layout=layout, **common)
+    assert setting.low is not None
+    assert setting.high is not None
+    # The range accepted can be endless; the slider ends at twice the range that a search covers.
+    low, high = setting.low, min(setting.high, 2 * setting.search[1])
+    low, high = min(low, value), max(high, value)
+    if setting.kind == "int":
+        return ipywidgets.IntSlider(value, min=int(low), max=int(high), layout=layout, **common)
+    step = 0.01 if high <= 10 else 1.0
+    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, layout=layout, **common)
+
+
+def _words(text: str) -> str:
+    return f'<div class="fml"><span class="fml-dim">{escape(text)}</span></div>'
+
+
+def _verdict(gain: float) -> str:
+    return "better" if gain > 0 else "worse" if gain < 0 else ""
+
+
+def post_to_loop() -> Callable[[Callable[[], None]], None] | None:
+    """Where results of a thread are shown: in the kernel's event loop, since widgets belong to its thread."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return lambda callback: loop.call_soon_threadsafe(callback) and None
