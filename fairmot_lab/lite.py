@@ -122,7 +122,7 @@ class ShuffleNet(nn.Layer):
 
 
 class ShuffleUnit(nn.Layer):
-    """One unit of ShuffleNetV2: even channels pass through, odd ones go to the main branch; both see all at stride 2."""
+    """A unit of ShuffleNetV2: even channels pass through, odd ones are worked on; at stride 2 both branches see all."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -230,6 +230,11 @@ def _stage(inputs: int, outputs: int, repeats: int) -> nn.Sequential:
     return nn.Sequential(
         ShuffleUnit(inputs, outputs, 2), *(ShuffleUnit(outputs, outputs, 1) for _ in range(repeats - 1))
     )
+
+
+def is_fastestdet(path: str | os.PathLike[str]) -> bool:
+    """Whether a safetensors file holds FastestDet."""
+    return any(name.startswith("detect_head.") for name in _read_tensors(path))
 
 
 def start_from_fastestdet(model: FairMOTLite, path: str | os.PathLike[str]) -> int:

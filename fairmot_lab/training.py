@@ -1,0 +1,661 @@
+"""Train the compact FairMOT, or fine-tune it on sequences of one's own: `python -m fairmot_lab.training --help`.
+
+One step draws pairs of views (see `training_data`), asks for centres everywhere and for size, offset and identity at
+the people's cells only, and moves the weights by AdamW. Every step's randomness comes from (seed, step) alone, so a run
+that was killed and resumed ends with the same weights as one that was not.
+
+Losses: ppdet's focal loss on centres; 1 - GIoU and L1 of the logarithms on sizes; L1 on offsets; on embeddings the
+cross-entropy over identities with FairMOT's scale (Zhang et al., IJCV 2021) and the supervised contrastive loss
+(Khosla et al., NeurIPS 2020), which needs no classifier and so carries over to people never seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .errors import FairMOTLabError, TrainingError
+from .files import atomic_write, make_folder
+from .lite import (
+    EMBEDDING_DIM,
+    INPUT_SIZE,
+    FairMOTLite,
+    build_lite,
+    is_fastestdet,
+    load_lite,
+    save_lite,
+    start_from_fastestdet,
+)
+from .training_data import Augmentation, Footage, build_targets, prepare_footage, rendered_footage, sample_batch
+
+import paddle  # isort: skip  (.lite prepares the environment for it)
+from paddle.nn import functional  # isort: skip
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of a training run; they are kept in its checkpoints.
+
+    Attributes
+    ----------
+    steps
+        Length of the run.
+    pairs
+        Pairs of views in a step.
+    learning_rate, final_rate
+        AdamW's rate after the warm-up, and its part that is left at the end (cosine between).
+    backbone_rate
+        Factor on the rate for the pretrained backbone and neck.
+    warmup
+        Steps of linear warm-up.
+    weight_decay
+        AdamW's, on convolution weights.
+    ema
+        Decay of the running average of the weights, which is what is evaluated and saved.
+    giou, size, offset, identity, contrast
+        Weights of the losses beside the focal loss, which counts 1.
+    temperature
+        Of the contrastive loss.
+    evaluate_every, save_every
+        Steps between evaluations and between checkpoints.
+    seed
+        Of everything random.
+    augmentation
+        How views are made.
+    """
+
+    steps: int = 2000
+    pairs: int = 8
+    learning_rate: float = 2e-3
+    final_rate: float = 0.02
+    backbone_rate: float = 0.3
+    warmup: int = 50
+    weight_decay: float = 1e-4
+    ema: float = 0.998
+    giou: float = 2.0
+    size: float = 0.3
+    offset: float = 1.0
+    identity: float = 0.5
+    contrast: float = 0.4
+    temperature: float = 0.1
+    evaluate_every: int = 200
+    save_every: int = 50
+    seed: int = 0
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup))
+        cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / max(1, self.steps)))
+        return self.learning_rate * warm * (self.final_rate + (1 - self.final_rate) * cosine)
+
+
+class Trainer:
+    """A model in training: weights, their running average, the optimizer and the step it has reached.
+
+    Parameters
+    ----------
+    footages
+        What is trained on.
+    config
+        Settings.
+    model
+        Starting weights; random ones if None.
+    """
+
+    def __init__(self, footages: Sequence[Footage], config: TrainingConfig, model: FairMOTLite | None = None) -> None:
+        if not footages:
+            raise TrainingError("there is nothing to train on; name at least one sequence or some rendered scenes.")
+        paddle.seed(config.seed)
+        self.footages, self.config = list(footages), config
+        self.model = build_lite() if model is None else model
+        self.average = build_lite()
+        self.average.set_state_dict(self.model.state_dict())
+        self.average.eval()
+        identities = sum(footage.identities for footage in self.footages)
+        self.classifier = paddle.nn.Linear(EMBEDDING_DIM, max(2, identities))
+        self.identity_scale = math.sqrt(2) * math.log(max(2, identities - 1))
+        self.step_number = 0
+        started = [*self.model.backbone.parameters(), *self.model.SPP.parameters()]
+        known = {id(parameter) for parameter in started}
+        fresh = [p for p in self.model.parameters() if id(p) not in known] + self.classifier.parameters()
+        self.optimizer = paddle.optimizer.AdamW(
+            learning_rate=config.learning_rate,
+            parameters=[{"params": started, "learning_rate": config.backbone_rate}, {"params": fresh}],
+            weight_decay=config.weight_decay,
+            grad_clip=paddle.nn.ClipGradByGlobalNorm(10.0),
+        )
+
+    def step(self) -> dict[str, float]:
+        """Train on one batch; the losses by name."""
+        config = self.config
+        rng = np.random.default_rng((config.seed, self.step_number))
+        views = sample_batch(self.footages, config.pairs, config.augmentation, rng)
+        batch = {name: paddle.to_tensor(value) for name, value in build_targets(views, rng).items()}
+        self.model.train()
+        losses = self.losses(batch)
+        self.optimizer.set_lr(config.rate(self.step_number))
+        losses["loss"].backward()
+        self.optimizer.step()
+        self.optimizer.clear_grad()
+        values = {name: float(value) for name, value in losses.items()}
+        if not math.isfinite(values["loss"]):
+            raise TrainingError(f"the loss is {values['loss']} at step {self.step_number}; lower learning_rate.")
+        self.step_number += 1
+        self._update_average()
+        return values
+
+    def losses(self, batch: dict[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
+        """Every loss of a batch that `build_targets` made, and their weighted sum `loss`."""
+        from ppdet.modeling.losses import CTFocalLoss
+
+        config = self.config
+        feature = self.model.features(batch["image"])
+        heatmap = paddle.clip(self.model.heatmap(feature), 1e-4, 1 - 1e-4)
+        parts = {"heatmap": CTFocalLoss()(heatmap, batch["heatmap"])}
+        size, offset, embedding = (
+            value[:, :, 1, 1] for value in self.model.describe(cut_patches(feature, batch["cell"]))
+        )
+        parts["giou"] = 1 - giou(size, batch["size"]).mean()
+        parts["size"] = (paddle.log(size) - paddle.log(paddle.clip(batch["size"], min=0.25))).abs().mean()
+        parts["offset"] = functional.l1_loss(offset, batch["offset"])
+        embedding, identity = embedding[batch["recognisable"]], batch["identity"][batch["recognisable"]]
+        logits = self.classifier(embedding * self.identity_scale)
+        parts["identity"] = functional.cross_entropy(logits, identity)
+        parts["contrast"] = contrastive_loss(embedding, identity, config.temperature)
+        loss = parts["heatmap"]
+        for name in ("giou", "size", "offset", "identity", "contrast"):
+            loss = loss + getattr(config, name) * parts[name]
+        return {"loss": loss, **parts}
+
+    def _update_average(self) -> None:
+        # a short memory at first: random weights must not linger in the average
+        decay = min(self.config.ema, (1 + self.step_number) / (10 + self.step_number))
+        state = self.model.state_dict()
+        with paddle.no_grad():
+            for name, value in self.average.state_dict().items():
+                value.set_value(value * decay + state[name] * (1 - decay))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that a resumed run needs, as safetensors."""
+        from safetensors.numpy import save
+
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        tensors |= {f"classifier.{name}": value for name, value in self.classifier.state_dict().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in self._moments().items()}
+        metadata = {"step": str(self.step_number), "config": json.dumps(dataclasses.asdict(self.config))}
+        metadata["footages"] = json.dumps([[one.name, one.identities] for one in self.footages])
+        data = save({name: np.asarray(value.numpy()) for name, value in tensors.items()}, metadata)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Continue from what `save` wrote.
+
+        Raises
+        ------
+        TrainingError
+            If the file is no checkpoint, or one of other settings or other footage.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "np") as file:
+                metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in list(file.keys())}
+            step, config, footages = (
+                int(metadata["step"]),
+                json.loads(metadata["config"]),
+                json.loads(metadata["footages"]),
+            )
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise TrainingError(f"{path} is no checkpoint of a training run ({error!r}); remove it.") from error
+        mine = json.loads(json.dumps(dataclasses.asdict(self.config)))
+        changed = sorted(name for name in mine if mine[name] != config.get(name))
+        if changed or footages != [[one.name, one.identities] for one in self.footages]:
+            what = ", ".join(changed) or "the sequences"
+            raise TrainingError(
+                f"{path} belongs to a run with other settings ({what}); resume with those, or remove it."
+            )
+        for prefix, layer in (("model.", self.model), ("average.", self.average), ("classifier.", self.classifier)):
+            for name, value in layer.state_dict().items():
+                value.set_value(tensors[prefix + name])
+        moments = {n.removeprefix("optimizer."): v for n, v in tensors.items() if n.startswith("optimizer.")}
+        names = {ours: theirs for theirs, ours in self._parameter_names().items()}
+        state = {}
+        for name, value in moments.items():
+            parameter, _, kind = name.partition("|")
+            state[names[parameter] + kind] = paddle.to_tensor(value)
+        self.optimizer.set_state_dict(state)
+        self.step_number = step
+
+    def _parameter_names(self) -> dict[str, str]:
+        """paddle's own names, which depend on what was built before in the process, to the names of our layers."""
+        names = {value.name: f"model.{name}" for name, value in self.model.named_parameters()}
+        return names | {value.name: f"classifier.{name}" for name, value in self.classifier.named_parameters()}
+
+    def _moments(self) -> dict[str, paddle.Tensor]:
+        names, moments = self._parameter_names(), {}
+        for key, value in self.optimizer.state_dict().items():
+            owner = max((name for name in names if key.startswith(name)), key=len, default=None)
+            if owner is not None:
+                moments[f"{names[owner]}|{key.removeprefix(owner)}"] = value
+        return moments
+
+
+def cut_patches(feature: paddle.Tensor, cells: paddle.Tensor) -> paddle.Tensor:
+    """The 3x3 neighbourhoods of cells: what a 3x3 convolution sees there, so that a head need not run everywhere.
+
+    Parameters
+    ----------
+    feature : (N, C, H, W)
+    cells : (P, 3) int64
+        Image, row, column.
+
+    Returns
+    -------
+    (P, C, 3, 3) Tensor
+        Zero outside the map.
+    """
+    padded = paddle.transpose(functional.pad(feature, [1, 1, 1, 1]), [0, 2, 3, 1])
+    steps = paddle.to_tensor([[0, y, x] for y in range(3) for x in range(3)], dtype="int64")
+    patches = paddle.gather_nd(padded, cells.unsqueeze(1) + steps)
+    return paddle.transpose(patches, [0, 2, 1]).reshape([-1, feature.shape[1], 3, 3])
+
+
+def giou(first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
+    """Generalised IoU (Rezatofighi et al., CVPR 2019) of boxes (P, 4) around one point: left, top, right, bottom."""
+
+    def area(box: paddle.Tensor) -> paddle.Tensor:
+        return (box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3])
+
+    overlap = area(paddle.minimum(first, second))
+    union = area(first) + area(second) - overlap
+    hull = area(paddle.maximum(first, second))
+    return overlap / union - (hull - union) / hull
+
+
+def contrastive_loss(embeddings: paddle.Tensor, identities: paddle.Tensor, temperature: float) -> paddle.Tensor:
+    """Supervised contrastive loss of unit vectors (P, D) over those with another vector of their identity.
+
+    Returns
+    -------
+    Tensor
+        Scalar; 0 if no identity occurs twice.
+    """
+    count = embeddings.shape[0]
+    itself = paddle.eye(count)
+    logits = embeddings @ embeddings.T / temperature - 1e4 * itself
+    log_share = functional.log_softmax(logits, axis=1)
+    same = (identities.unsqueeze(0) == identities.unsqueeze(1)).astype("float32") - itself
+    partners = same.sum(1)
+    each = -(log_share * same).sum(1) / paddle.clip(partners, min=1)
+    return each.sum() / paddle.clip((partners > 0).astype("float32").sum(), min=1)
+
+
+def train(
+    footages: Sequence[Footage],
+    folder: str | os.PathLike[str],
+    config: TrainingConfig,
+    *,
+    start: FairMOTLite | None = None,
+    held_out: Sequence[Footage] = (),
+    progress: bool = True,
+) -> FairMOTLite:
+    """Train until `config.steps`, continuing if `folder` holds a checkpoint.
+
+    Parameters
+    ----------
+    footages
+        What is trained on.
+    folder
+        Gets `checkpoint.safetensors`, `fairmot_lite.safetensors` (the averaged weights, for `load_model`), `curve.csv`
+        and `curve.png`.
+    start
+        Starting weights; random ones if None. Not used when a checkpoint is continued.
+    held_out
+        Footage that is not trained on, for the learning curve.
+
+    Returns
+    -------
+    FairMOTLite
+        The averaged model.
+
+    Raises
+    ------
+    TrainingError
+        If the checkpoint belongs to other settings or footage, or the loss is no longer finite.
+    """
+    from tqdm.auto import tqdm
+
+    folder = make_folder(folder)
+    checkpoint, curve_path = folder / "checkpoint.safetensors", folder / "curve.csv"
+    trainer = Trainer(footages, config, start)
+    rows: list[dict[str, float]] = []
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+        if curve_path.exists():
+            rows = pd.read_csv(curve_path).query("step <= @trainer.step_number").to_dict("records")  # type: ignore
+    recent: list[dict[str, float]] = []
+    with tqdm(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
+        while trainer.step_number < config.steps:
+            recent.append(trainer.step())
+            bar.update()
+            bar.set_postfix(loss=f"{recent[-1]['loss']:.2f}")
+            step, last = trainer.step_number, trainer.step_number == config.steps
+            if step % config.evaluate_every == 0 or last:
+                row = {"step": step} | pd.DataFrame(recent).mean().to_dict() | validate(trainer.average, held_out)
+                rows.append(row)
+                recent = []
+                _write_curve(rows, folder)
+                save_lite(trainer.average, folder / "fairmot_lite.safetensors", _provenance(trainer))
+            if step % config.save_every == 0 or last:
+                trainer.save(checkpoint)
+    return trainer.average
+
+
+def validate(model: FairMOTLite, footages: Sequence[Footage], frames: int = 24, gap: int = 30) -> dict[str, float]:
+    """Average precision and re-identification on footage that was not trained on: means, and one by one.
+
+    Parameters
+    ----------
+    frames
+        Frames looked at in each footage, evenly spread; as many again lie `gap` later.
+    gap
+        Frames between the two times of the re-identification.
+
+    Returns
+    -------
+    dict
+        `ap`: average precision at IoU 0.5 of people with visibility 0.25 or more; `recall`: the part of them found with
+        a score of 0.4 or more; `rank1`: how often a found person's most similar found person `gap` frames later is the
+        same one. NaN without footage. With several footages, `ap NAME` and so on are theirs.
+    """
+    if not footages:
+        return dict.fromkeys(("ap", "recall", "rank1"), math.nan)
+    measured = [_validate_one(model, footage, frames, gap) for footage in footages]
+    means = {name: float(np.nanmean([one[name] for one in measured])) for name in measured[0]}
+    if len(footages) == 1:
+        return means
+    named = zip(footages, measured, strict=True)
+    return means | {f"{name} {footage.name}": one[name] for footage, one in named for name in one}
+
+
+def _validate_one(model: FairMOTLite, footage: Footage, frames: int, gap: int) -> dict[str, float]:
+    last = max(1, len(footage.frames) - gap)
+    scores, hits, present, found_above, right, asked = [], [], 0, 0, 0, 0
+    for first in np.unique(np.linspace(0, last - 1, min(frames, last)).astype(int)):
+        seen = []
+        for number in (first, first + gap):
+            if number >= len(footage.frames):
+                continue
+            outputs = predict(model, footage.frames[number])
+            people = footage.people[number]
+            who, counts = match_detections(outputs.boxes, people)
+            scores.append(outputs.scores[counts])
+            hits.append(who[counts] >= 0)
+            present += int((people.visibility >= 0.25).sum())
+            found_above += int((counts & (who >= 0) & (outputs.scores >= 0.4)).sum())
+            good = (who >= 0) & (outputs.scores >= 0.3)
+            seen.append((who[good], outputs.embeddings[good]))
+        if len(seen) == 2:
+            (earlier, queries), (later, gallery) = seen
+            both = np.isin(earlier, later)
+            if both.any():
+                best = later[np.argmax(queries[both].astype(float) @ gallery.T.astype(float), axis=1)]
+                right, asked = right + int((best == earlier[both]).sum()), asked + int(both.sum())
+    precision = average_precision(np.concatenate(scores), np.concatenate(hits), present)
+    return {
+        "ap": precision,
+        "recall": found_above / max(1, present),
+        "rank1": right / asked if asked else math.nan,
+    }
+
+
+def predict(model: FairMOTLite, image: np.ndarray, input_size: tuple[int, int] = INPUT_SIZE):
+    """Run the model under paddle on one image; a `FrameOutputs`."""
+    from .detection import decode, letterbox
+
+    blob, box = letterbox(np.ascontiguousarray(image), input_size)
+    with paddle.no_grad():
+        maps = [value.numpy() for value in model(paddle.to_tensor(blob))]
+    return decode(*maps, box, keep_heatmap=False)
+
+
+def match_detections(boxes: np.ndarray, people, visible: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
+    """Give each detection, best first, the free person it overlaps most, at IoU 0.5 or more.
+
+    Returns
+    -------
+    identity : (N,) int64
+        Of the person found, -1 where none.
+    counts : (N,) bool
+        Whether the detection counts: not those that found someone less visible than `visible`, nor those that lie more
+        than half in an area to ignore.
+    """
+    identity = np.full(len(boxes), -1, np.int64)
+    counts = np.ones(len(boxes), bool)
+    free = np.ones(len(people.boxes), bool)
+    overlap = _iou(boxes, people.boxes)
+    for row in range(len(boxes)):
+        candidates = np.where(free, overlap[row], 0)
+        if candidates.size and candidates.max() >= 0.5:
+            best = int(candidates.argmax())
+            free[best] = False
+            identity[row] = people.identities[best]
+            counts[row] = people.visibility[best] >= visible
+        elif len(people.ignored):
+            counts[row] = _inside(boxes[row], people.ignored).max() <= 0.5
+    return identity, counts
+
+
+def average_precision(scores: np.ndarray, hits: np.ndarray, present: int) -> float:
+    """Area under the precision envelope over recall (every point, as in PASCAL VOC from 2010 on)."""
+    if not present:
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(hits[order])
+    precision = found / np.arange(1, len(found) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(found / present, prepend=0) * envelope))
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    upper_left = np.maximum(first[..., None, :2], second[:, :2])
+    lower_right = np.minimum((first[..., :2] + first[..., 2:])[..., None, :], second[:, :2] + second[:, 2:])
+    return np.clip(lower_right - upper_left, 0, None).prod(-1)
+
+
+def _iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    overlap = _overlap(first, second)
+    return overlap / (first[:, 2:].prod(1)[:, None] + second[:, 2:].prod(1) - overlap)
+
+
+def _inside(box: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    return _overlap(box, areas) / box[2:].prod()
+
+
+def _provenance(trainer: Trainer) -> dict[str, str]:
+    """What the weights' file says about itself."""
+    return {
+        "architecture": "fairmot_lite",
+        "step": str(trainer.step_number),
+        "trained_on": ", ".join(footage.name for footage in trainer.footages),
+        "config": json.dumps(dataclasses.asdict(trainer.config)),
+    }
+
+
+def _write_curve(rows: list[dict[str, float]], folder: Path) -> None:
+    curve = pd.DataFrame(rows)
+    with atomic_write(folder / "curve.csv") as temporary:
+        curve.to_csv(temporary, index=False)
+    with atomic_write(folder / "curve.png") as temporary:
+        plot_curve(curve).savefig(temporary, dpi=110)
+
+
+def plot_curve(curve: pd.DataFrame):
+    """Draw a learning curve: losses on the left, what the held-out footage says on the right; a matplotlib Figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in ("heatmap", "giou", "size", "offset", "identity", "contrast"):
+        left.plot(curve["step"], curve[name], label=name)
+    left.set(xlabel="step", ylabel="loss", yscale="log", title="training")
+    for name, label in (("ap", "AP at IoU 0.5"), ("recall", "recall at score 0.4"), ("rank1", "ReID rank-1")):
+        right.plot(curve["step"], curve[name], marker=".", label=label)
+    right.set(xlabel="step", ylim=(0, 1), title="held-out sequences")
+    for axes in (left, right):
+        axes.legend()
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def load_start(path: str | os.PathLike[str]) -> FairMOTLite:
+    """Starting weights: "fairmot_lite" for the bundled ones, "scratch" for none, or a file.
+
+    Parameters
+    ----------
+    path
+        The file holds weights that training wrote, or FastestDet's COCO weights for the backbone and the neck.
+
+    Raises
+    ------
+    WeightsError
+        If the file is neither.
+    """
+    if path in ("fairmot_lite", "scratch"):
+        return load_lite() if path == "fairmot_lite" else build_lite()
+    if is_fastestdet(path):
+        model = build_lite()
+        start_from_fastestdet(model, path)
+        return model
+    return load_lite(path)
+
+
+def gather_footage(
+    sequences: Sequence[str],
+    videos: Sequence[tuple[str, str]],
+    scenes: int,
+    cache: str | os.PathLike[str],
+    *,
+    scene_share: float = 0.3,
+    progress: bool = True,
+) -> list[Footage]:
+    """Sequences, videos with ground truth, and rendered scenes, weighted.
+
+    Parameters
+    ----------
+    sequences
+        MOTChallenge folders with ground truth.
+    videos
+        Pairs of a video and its gt.txt.
+    scenes
+        How many scenes to render.
+    cache
+        Folder for frames.
+    scene_share
+        Part of the views that come from rendered scenes where there is real footage too.
+
+    Returns
+    -------
+    list of Footage
+        Real ones weigh as the root of how many people they show, so that one long sequence does not decide.
+    """
+    from .motfile import read_mot
+    from .sources import open_source
+
+    real = [prepare_footage(open_source(path), cache, progress=progress) for path in sequences]
+    for video, truth in videos:
+        source = open_source(video)
+        table = read_mot(truth, "ground_truth", length=len(source))
+        real.append(prepare_footage(source, cache, truth=table, progress=progress))
+    total = sum(math.sqrt(footage.identities) for footage in real)
+    for footage in real:
+        footage.weight = (1 - scene_share if scenes else 1) * math.sqrt(footage.identities) / total
+    return real + rendered_footage(scenes, cache, weight=scene_share if real else 1.0, progress=progress)
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, steps: int, learning_rate: float, scenes: int) -> None:
+    """Declare what training and fine-tuning can be told on the command line, with these defaults."""
+    parser.add_argument("sequences", nargs="*", metavar="SEQ", help="MOTChallenge sequence folders with gt/gt.txt")
+    parser.add_argument(
+        "--video",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FILE", "GT"),
+        help="a video and its gt.txt; repeatable",
+    )
+    parser.add_argument("--scenes", type=int, default=scenes, help="rendered scenes to train on as well (%(default)s)")
+    parser.add_argument(
+        "--scene-share", type=float, default=0.3, help="part of the views taken from them (%(default)s)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="fairmot_lite",
+        metavar="WEIGHTS",
+        help="fairmot_lite (default), a file that training wrote, FastestDet's COCO weights, or scratch",
+    )
+    parser.add_argument(
+        "--held-out", nargs="*", default=[], metavar="SEQ", help="sequences for the learning curve only"
+    )
+    parser.add_argument(
+        "--output", default="training", metavar="DIR", help="weights, checkpoint and curve (%(default)s)"
+    )
+    parser.add_argument("--cache", metavar="DIR", help="frames kept between runs (DIR/cache)")
+    parser.add_argument("--steps", type=int, default=steps, help="%(default)s")
+    parser.add_argument("--pairs", type=int, default=8, help="pairs of views in a step (%(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=learning_rate, help="%(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="%(default)s")
+    parser.add_argument("--evaluate-every", type=int, default=100, metavar="STEPS", help="%(default)s")
+
+
+def run(options: argparse.Namespace, *, progress: bool = True) -> Path:
+    """Train as the command line says; the path of the weights."""
+    output = make_folder(options.output)
+    cache = make_folder(options.cache or output / "cache")
+    footages = gather_footage(
+        options.sequences, options.video, options.scenes, cache, scene_share=options.scene_share, progress=progress
+    )
+    held_out = gather_footage(options.held_out, [], 0, cache, progress=progress)
+    config = TrainingConfig(
+        steps=options.steps,
+        pairs=options.pairs,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        evaluate_every=options.evaluate_every,
+    )
+    train(footages, output, config, start=load_start(options.start), held_out=held_out, progress=progress)
+    return output / "fairmot_lite.safetensors"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m fairmot_lab.training`: 0 when it went well, 2 for a user's mistake, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m fairmot_lab.training", description="Train the compact FairMOT.")
+    add_arguments(parser, steps=2000, learning_rate=2e-3, scenes=60)
+    try:
+        path = run(parser.parse_args(arguments))
+    except FairMOTLabError as error:
+        sys.stderr.write(f"training: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("training: interrupted; the same command continues from the last checkpoint\n")
+        return 130
+    sys.stdout.write(f"{path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
