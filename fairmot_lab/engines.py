@@ -56,7 +56,7 @@ class OnnxEngine:
 
     name = "onnxruntime"
     device = "cpu"
-    libraries = ("onnxruntime", "paddle2onnx", "paddlepaddle", "paddledet")
+    libraries: tuple[str, ...] = ("onnxruntime", "paddle2onnx", "paddlepaddle", "paddledet")
 
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
@@ -92,7 +92,7 @@ class PaddleEngine:
     """
 
     name = "paddle"
-    libraries = ("paddlepaddle", "paddledet")
+    libraries: tuple[str, ...] = ("paddlepaddle", "paddledet")
 
     def __init__(self, program: Path, device: str, threads: int) -> None:
         from .network import import_paddle

@@ -1,0 +1,399 @@
+"""Kept outputs: the same bytes however the run ended, every damaged byte noticed, readable by tools that exist."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import tracemalloc
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+import fairmot_lab as fl
+from fairmot_lab.archive import ArchiveWriter
+from fairmot_lab.detection import FrameOutputs
+from fairmot_lab.errors import ConfigError, FairMOTLabWarning, OutputsError, SourceError
+from fairmot_lab.network import Model
+from fairmot_lab.outputs import KeptOutputs, OutputsInfo, PublicDetections, detect, open_outputs
+
+SIZE = (160, 96)
+
+
+class ColourEngine:
+    """A stand-in for a network: maps that are a fixed function of the input's pixels, with a few peaks."""
+
+    name = "onnxruntime"
+    device = "cpu"
+    threads = 1
+    libraries = ("numpy",)
+
+    def __init__(self, pause: float = 0.0) -> None:
+        self.pause = pause
+
+    def __call__(self, blob: np.ndarray) -> tuple[np.ndarray, ...]:
+        time.sleep(self.pause)
+        red, green, blue = blob[0, :, ::4, ::4]
+        heatmap = (red**8)[None, None]
+        size = np.stack((green, blue, red, green))[None] * 5 + 0.1
+        embedding = np.stack((red, green, blue, 1 + red, 1 + green, 1 + blue, red * blue, 1 - green))[None]
+        return heatmap, size, size[:, :2] / 10, embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
+
+
+def make_model(weights: str = "0" * 64, pause: float = 0.0, size: tuple[int, int] = SIZE) -> Model:
+    return Model("colours", "lite", size, 8, weights, ColourEngine(pause))
+
+
+def make_frames(count: int = 12, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [cv2.GaussianBlur(rng.integers(0, 256, (90, 120, 3), np.uint8), (3, 3), 0) for _ in range(count)]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "street"
+    folder.mkdir()
+    for number, image in enumerate(make_frames(), 1):
+        cv2.imwrite(str(folder / f"{number:06d}.png"), image)
+    return folder
+
+
+def same(left: FrameOutputs, right: FrameOutputs) -> None:
+    assert left.frame == right.frame
+    assert left.letterbox == right.letterbox
+    assert left.discarded == right.discarded
+    for name in ("boxes", "scores", "embeddings", "class_ids", "peaks"):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name)
+        assert getattr(left, name).dtype == getattr(right, name).dtype
+
+
+def test_outputs_on_disk_are_those_in_memory(images: Path, tmp_path: Path) -> None:
+    model = make_model()
+    outputs = detect(images, model, tmp_path / "out", progress=False)
+    assert outputs.complete
+    assert outputs.frames.tolist() == list(range(1, 13))
+    total = 0
+    for frame, kept in zip(fl.open_source(images), outputs, strict=True):
+        direct = model(frame.image, frame=frame.number)
+        assert len(direct) > 3
+        same(kept, direct)
+        assert np.abs(kept.heatmap - direct.heatmap).max() <= 0.5 / 255 + 1e-6
+        total += len(direct)
+    arrays, table = outputs.arrays(), outputs.detections()
+    assert len(table) == total == arrays.offsets[-1]
+    same_frame = table[table["frame"] == 5]
+    np.testing.assert_array_equal(same_frame[["x", "y", "w", "h"]], outputs.frame(5).boxes)
+    np.testing.assert_array_equal(outputs.embeddings()[same_frame["det"]], outputs.frame(5).embeddings)
+    assert outputs.fingerprint["weights_sha256"] == "0" * 64
+    assert outputs.fingerprint["versions"] == {"numpy": np.__version__}
+
+
+def test_tools_that_exist_read_the_file(images: Path, tmp_path: Path) -> None:
+    outputs = detect(images, make_model(), tmp_path, progress=False)
+    with tarfile.open(outputs.path) as archive:
+        names = archive.getnames()
+        assert names[:5] == [
+            "outputs.json",
+            "outputs.sha256",
+            "000001.safetensors",
+            "000001.png",
+            "000001.sha256",
+        ]
+        assert json.load(archive.extractfile("outputs.json"))["length"] == 12
+        boxes = load(archive.extractfile("000012.safetensors").read())["boxes"]
+        png = archive.extractfile("000012.png").read()
+    np.testing.assert_array_equal(boxes, outputs.frame(12).boxes)
+    assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED).shape == (24, 40)
+    done = subprocess.run(["sha256sum", "--check", "street.tar.sha256"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_heatmaps(images: Path, tmp_path: Path) -> None:
+    outputs = detect(images, make_model(), tmp_path, heatmaps=False, progress=False)
+    assert not outputs.has_heatmaps
+    assert outputs.frame(1).heatmap is None
+
+
+def test_a_run_cut_anywhere_goes_on_to_the_same_bytes(images: Path, tmp_path: Path) -> None:
+    """Whatever prefix of the file a killed process leaves, the next call makes the same file of it."""
+    whole = detect(images, make_model(), tmp_path / "whole", progress=False).path.read_bytes()
+    rng = random.Random(0)
+    cuts = {0, 1, 511, 512, len(whole) - 1024, len(whole) - 1} | {rng.randrange(len(whole)) for _ in range(20)}
+    for cut in sorted(cuts):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        (folder / "street.tar").write_bytes(whole[:cut])
+        detect(images, make_model(), folder, progress=False)
+        assert (folder / "street.tar").read_bytes() == whole, cut
+        assert (folder / "street.tar.sha256").read_text().split()[0] == hashlib.sha256(whole).hexdigest()
+
+
+CHILD = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_outputs import detect, make_model
+detect({images!r}, make_model(pause=0.02), {folder!r}, progress=False)
+"""
+
+
+def start_child(images: Path, folder: Path) -> subprocess.Popen:
+    code = CHILD.format(tests=str(Path(__file__).parent), images=str(images), folder=str(folder))
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def wait_for(path: Path, size: int) -> None:
+    deadline = time.monotonic() + 60
+    while not (path.exists() and path.stat().st_size >= size):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_sigkill_at_random_moments(images: Path, tmp_path: Path) -> None:
+    whole = detect(images, make_model(), tmp_path / "whole", progress=False).path.read_bytes()
+    folder, rng, kills = tmp_path / "killed", random.Random(1), 0
+    for _ in range(4):
+        child = start_child(images, folder)
+        held = (folder / "street.tar").stat().st_size if (folder / "street.tar").exists() else 0
+        wait_for(folder / "street.tar", held + 1)
+        time.sleep(rng.random() * 0.06)
+        child.send_signal(signal.SIGKILL)
+        kills += child.wait() == -signal.SIGKILL
+        child.stderr.close()
+    assert kills
+    detect(images, make_model(), folder, progress=False)
+    assert (folder / "street.tar").read_bytes() == whole
+
+
+def test_read_while_it_is_written_and_a_second_writer_is_refused(images: Path, tmp_path: Path) -> None:
+    detect(images, make_model(), tmp_path / "whole", progress=False)
+    path = tmp_path / "out" / "street.tar"
+    child = start_child(images, tmp_path / "out")
+    try:
+        wait_for(path, 4000)
+        os.kill(child.pid, signal.SIGSTOP)  # so that the writer is there for sure while we look
+        early = open_outputs(path)  # no warning: a writer is at work
+        held = len(early)
+        assert not early.complete
+        with pytest.raises(OutputsError, match=r"street\.tar is being written by another process"):
+            detect(images, make_model(), tmp_path / "out", progress=False)
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+        _, message = child.communicate()
+    assert child.returncode == 0, message
+    assert early.refresh() == 12 > held
+    same(early.frame(12), open_outputs(tmp_path / "whole").frame(12))
+
+
+def test_interrupt_keeps_what_is_complete(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = ArchiveWriter.append
+
+    def interrupted(self: ArchiveWriter, members: dict[str, bytes]) -> None:
+        append(self, members)
+        if self.groups == 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveWriter, "append", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            detect(images, make_model(), tmp_path, progress=False)
+    with pytest.warns(FairMOTLabWarning, match=r"street\.tar is not finished: it holds 5 of 12 frames"):
+        assert len(open_outputs(tmp_path)) == 5
+    assert detect(images, make_model(), tmp_path, progress=False).complete
+
+
+def test_a_broken_frame_keeps_those_before_it(images: Path, tmp_path: Path) -> None:
+    good = (images / "000006.png").read_bytes()
+    (images / "000006.png").write_bytes(good[: len(good) // 2])
+    with pytest.raises(SourceError, match=r"000006\.png"):
+        detect(images, make_model(), tmp_path / "out", progress=False)
+    with pytest.warns(FairMOTLabWarning, match="5 of 12 frames"):
+        assert len(open_outputs(tmp_path / "out")) == 5
+
+
+def test_every_flipped_byte_is_noticed(images: Path, tmp_path: Path) -> None:
+    path = detect(images, make_model(), tmp_path, progress=False).path
+    whole, rng = path.read_bytes(), random.Random(2)
+    digest = path.with_name("street.tar.sha256")
+    places = {0, 150, len(whole) - 1, len(whole) - 1024} | {rng.randrange(len(whole)) for _ in range(60)}
+    for place in sorted(places):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        with pytest.raises(OutputsError, match=r"street\.tar"):
+            open_outputs(path)
+        with pytest.raises(OutputsError, match=r"street\.tar"):
+            detect(images, make_model(), tmp_path, progress=False)
+        assert path.read_bytes() == damaged  # evidence is not overwritten
+    path.write_bytes(whole)
+    line = digest.read_bytes()
+    for place in range(len(line)):
+        digest.write_bytes(line[:place] + bytes([line[place] ^ 4]) + line[place + 1 :])
+        with pytest.raises(OutputsError, match=r"street\.tar\.sha256 is damaged"):
+            open_outputs(path)
+
+
+def test_damage_names_the_frame(images: Path, tmp_path: Path) -> None:
+    path = detect(images, make_model(), tmp_path, progress=False).path
+    path.with_name("street.tar.sha256").unlink()
+    outputs = open_outputs(path)
+    start, end = outputs._scan.places[7]
+    damaged = bytearray(path.read_bytes())
+    damaged[(start + end) // 2] ^= 255
+    path.write_bytes(damaged)
+    with pytest.raises(OutputsError, match=r"street\.tar is damaged \(frame 7\)"):
+        open_outputs(path)
+    with pytest.raises(OutputsError, match=r"street\.tar is damaged \(frame 7\)"):
+        outputs.frame(7)  # also when it happens after opening
+    assert len(outputs.frame(6)) > 0
+
+
+def test_a_finished_file_cut_short_is_noticed(images: Path, tmp_path: Path) -> None:
+    path = detect(images, make_model(), tmp_path, progress=False).path
+    outputs, whole = open_outputs(path), path.read_bytes()
+    for cut in (len(whole) - 1, len(whole) - 5000, outputs._scan.places[9][0], 600, 0):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(OutputsError, match=r"street\.tar or street\.tar\.sha256 is damaged \(it ends behind frame"):
+            open_outputs(path)
+    path.write_bytes(whole + b"more")
+    with pytest.raises(OutputsError, match="something behind its end"):
+        open_outputs(path)
+
+
+def test_something_else_under_the_same_name_is_refused(images: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    detect(images, make_model(), folder, progress=False)
+    with pytest.raises(OutputsError, match=r"street\.tar was made from something else: weights_sha256 0+ \(now 1+\)"):
+        detect(images, make_model("1" * 64), folder, progress=False)
+    with pytest.raises(OutputsError, match=r"input_width 160 \(now 192\), input_height 96 \(now 128\)"):
+        detect(images, make_model(size=(192, 128)), folder, progress=False)
+    with pytest.raises(OutputsError, match=r"score_floor 0\.05 \(now 0\.1\)"):
+        detect(images, make_model(), folder, score_floor=0.1, progress=False)
+    cv2.imwrite(str(images / "000003.png"), make_frames(seed=9)[0])
+    with pytest.raises(OutputsError, match=r"something else: source \w+"):
+        detect(images, make_model(), folder, progress=False)
+
+
+def test_another_engine_may_use_finished_outputs_but_not_go_on_with_unfinished_ones(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = detect(images, make_model(), tmp_path, progress=False).path
+    whole = path.read_bytes()
+    monkeypatch.setattr(ColourEngine, "name", "paddle")
+    with pytest.warns(FairMOTLabWarning, match=r"made with engine onnxruntime \(now paddle\)"):
+        assert len(detect(images, make_model(), tmp_path, progress=False)) == 12
+    path.write_bytes(whole[: len(whole) // 2])
+    path.with_name("street.tar.sha256").unlink()
+    with pytest.raises(OutputsError, match=r"begun with engine onnxruntime \(now paddle\)"):
+        detect(images, make_model(), tmp_path, progress=False)
+
+
+def test_embedding_maps_are_computed_on_request(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, source = make_model(), fl.open_source(images)
+    outputs = detect(source, model, tmp_path, progress=False)
+    monkeypatch.setattr("fairmot_lab.outputs.MAP_CACHE_BYTES", 3 * 8 * 24 * 40 * 4)
+    for number in (1, 2, 3, 4, 5):
+        embedding_map = outputs.embedding_map(number, source, model)
+        assert embedding_map.shape == (8, 24, 40)
+        frame = outputs.frame(number)
+        xs, ys = frame.peaks.T
+        np.testing.assert_allclose(embedding_map[:, ys, xs].T, frame.embeddings, atol=1e-3)
+    assert list(outputs._maps) == [3, 4, 5]
+    assert outputs.embedding_map(4, source, model) is outputs.embedding_map(4, source, model)
+    with pytest.raises(OutputsError, match="weights_sha256"):
+        outputs.embedding_map(1, source, make_model("1" * 64))
+
+
+def test_outputs_can_be_pickled(images: Path, tmp_path: Path) -> None:
+    outputs = detect(images, make_model(), tmp_path, progress=False)
+    same(pickle.loads(pickle.dumps(outputs)).frame(3), outputs.frame(3))
+
+
+def test_what_cannot_be_opened(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputsError, match="does not exist"):
+        open_outputs(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OutputsError, match=r"neither network outputs \(\*\.tar\) nor det/det\.txt"):
+        open_outputs(tmp_path / "empty")
+    detect(images, make_model(), tmp_path / "two", progress=False)
+    detect(make_frames(2), make_model(), tmp_path / "two", progress=False)
+    with pytest.raises(OutputsError, match="holds several sequences: choose with name="):
+        open_outputs(tmp_path / "two")
+    assert open_outputs(tmp_path / "two", "street").name == "street"
+    with pytest.raises(OutputsError, match="holds no alley: choose"):
+        open_outputs(tmp_path / "two", "alley")
+    (tmp_path / "photo.tar").write_bytes(cv2.imencode(".png", make_frames(1)[0])[1].tobytes())
+    with pytest.raises(OutputsError, match=r"photo\.tar is no outputs file"):
+        open_outputs(tmp_path / "photo.tar")
+    with tarfile.open(tmp_path / "other.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("readme"), io.BytesIO())
+    with pytest.raises(OutputsError, match=r"other\.tar"):
+        open_outputs(tmp_path / "other.tar")
+    with pytest.raises(OutputsError, match="holds no frame 13; it holds the frames 1 to 12"):
+        open_outputs(tmp_path / "two", "street").frame(13)
+
+
+@pytest.mark.parametrize(("name", "value"), [("score_floor", 0), ("score_floor", 1.5), ("max_per_frame", 0)])
+def test_settings_out_of_range(images: Path, tmp_path: Path, name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        detect(images, make_model(), tmp_path / "out", **{name: value})
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_that_are_none() -> None:
+    with pytest.raises(SourceError, match=r"uint8, blue first; this is \(4, 4\) uint8"):
+        make_model()(np.zeros((4, 4), np.uint8))
+
+
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    """A long run holds a few frames, not all: 600 frames of 32 KB at a peak of less than 5 MB."""
+    image = make_frames(1)[0]
+    tracemalloc.start()
+    outputs = detect((image for _ in range(600)), make_model(), tmp_path, progress=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(outputs) == 600
+    assert peak < 5e6
+
+
+def test_public_detections(mot17_09: Path) -> None:
+    outputs = open_outputs(mot17_09)
+    assert isinstance(outputs, PublicDetections)
+    assert not outputs.has_embeddings
+    assert (outputs.name, outputs.frame_rate, outputs.length) == ("MOT17-09-SDP", 30.0, 525)
+    rows = np.loadtxt(mot17_09 / "det" / "det.txt", delimiter=",")
+    assert len(outputs.detections()) == len(rows)
+    assert len(outputs) == 525
+    for number in (1, 200, 525):
+        wanted = rows[rows[:, 0] == number]
+        wanted = wanted[np.argsort(-wanted[:, 6], kind="stable")]
+        frame = outputs.frame(number)
+        np.testing.assert_allclose(frame.boxes, wanted[:, 2:6], rtol=1e-6)
+        np.testing.assert_allclose(frame.scores, wanted[:, 6], rtol=1e-6)
+        assert frame.embeddings is None
+    with pytest.raises(OutputsError, match="without embeddings"):
+        outputs.embeddings()
+
+
+def test_every_public_detection_file_opens(mot17: Path) -> None:
+    for folder in sorted(mot17.iterdir()):
+        outputs = open_outputs(folder)
+        assert outputs.arrays().offsets[-1] == len((folder / "det" / "det.txt").read_text().splitlines())
+
+
+def test_the_first_member_tells_everything(images: Path, tmp_path: Path) -> None:
+    outputs = detect(images, make_model(), tmp_path, progress=False)
+    assert isinstance(outputs, KeptOutputs)
+    assert isinstance(outputs.info, OutputsInfo)
+    wanted = {"source", "weights_sha256", "engine", "input_width", "input_height", "versions", "score_floor"}
+    assert wanted <= outputs.fingerprint.keys()
