@@ -151,12 +151,13 @@ def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity
     # Where heatmap cell centres lie in the image: two points fix scale and shift, cells and pixels count from 0.
     (x0, y0), (x1, y1) = box.to_image(np.array([[0.5, 0.5], [1.5, 1.5]])) - 0.5
     matrix = np.array([[x1 - x0, 0, x0], [0, y1 - y0, y0]])
-    scores = cv2.warpAffine(heatmap.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR)
-    scores = np.clip(scores, 0, 1)
-    colours = cv2.applyColorMap(np.rint(scores * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    levels = np.rint(np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
+    scores = cv2.warpAffine(levels, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    colours = cv2.applyColorMap(scores, cv2.COLORMAP_INFERNO)
     # The square root keeps faint responses visible beside strong ones.
-    share = (opacity * np.sqrt(scores))[..., None].astype(np.float32)
-    return np.rint(image + share * (colours.astype(np.float32) - image)).astype(np.uint8)
+    shares = np.rint(255 * opacity * np.sqrt(np.arange(256) / 255)).astype(np.uint8)
+    share = cv2.cvtColor(cv2.LUT(scores, shares), cv2.COLOR_GRAY2BGR)
+    return cv2.add(cv2.multiply(image, 255 - share, scale=1 / 255), cv2.multiply(colours, share, scale=1 / 255))
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str] = ("", "")) -> np.ndarray:

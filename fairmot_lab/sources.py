@@ -150,6 +150,14 @@ class Source(abc.ABC):
         """
         return encode_jpeg(self.image(number), max_width, quality)
 
+    def time_of(self, number: int) -> float:
+        """Seconds from the first frame to frame `number`."""
+        return (number - 1) / self.frame_rate
+
+    def number_at(self, time: float) -> int:
+        """The number of the frame that is shown at `time` (seconds since the first frame)."""
+        return max(1, math.floor(time * self.frame_rate + 1e-6) + 1)
+
     @property
     def has_ground_truth(self) -> bool:
         """Whether `ground_truth` can be read."""

@@ -84,6 +84,13 @@ class VideoSource(Source):
         """Seconds since the first frame, one for each frame."""
         return self._times.copy()
 
+    def time_of(self, number: int) -> float:
+        self._check_number(number)
+        return float(self._times[number - 1])
+
+    def number_at(self, time: float) -> int:
+        return max(1, int(np.searchsorted(self._times, time + 1e-6, side="right")))
+
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
         first, last = self._span(first, last)
         due = first
@@ -573,6 +580,8 @@ class VideoWriter:
 
     def _take_over(self) -> None:
         """Make the partial video of an earlier run a finished part, and find out where it ends."""
+        if self.path.exists() and not self.partial.exists() and not self._parts:
+            self.path.rename(self.partial)  # the user had interrupted, and the video was finished as far as it went
         if self.partial.exists():
             _cut_to_boxes(self.partial)
             part = self.path.with_name(f"{self.path.stem}.partial-{len(self._parts) + 1}.mp4")
