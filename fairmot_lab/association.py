@@ -7,18 +7,16 @@ with its BYTE form. The compiled arithmetic is in kernels.py, the sentences that
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ConfigError, FairMOTLabWarning, TrackingError
+from . import kernels
+from .errors import FairMOTLabWarning, TrackingError
 from .explanation import FrameRecord, StageRecord, Trace, explain
+from .settings import Setting, TrackerConfig, check_frame_rate
 
 __all__ = ["FrameTracks", "Setting", "Trace", "Tracker", "TrackerConfig", "explain", "track_arrays", "track_outputs"]
 
@@ -27,251 +25,6 @@ if TYPE_CHECKING:
 
     from .detection import FrameOutputs
     from .outputs import Outputs, SequenceArrays
-
-
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """What one field of `TrackerConfig` accepts, and where a search looks for good values.
-
-    Attributes
-    ----------
-    name, kind, default, doc
-        The field, its type (float, int, bool or choice), PaddleDetection's default for FairMOT, and what it does.
-    low, high
-        Smallest and largest value accepted (numbers only).
-    search
-        The range that a random search draws from (numbers), or the values it chooses among.
-    choices
-        The values accepted (choices only).
-    """
-
-    name: str
-    kind: str
-    default: Any
-    doc: str
-    low: float | None = None
-    high: float | None = None
-    search: tuple[Any, ...] = ()
-    choices: tuple[str, ...] = ()
-
-    def check(self, value: Any) -> Any:
-        """Give `value` in the setting's own type.
-
-        Raises
-        ------
-        ConfigError
-            If it is of another type or out of range.
-        """
-        if self.kind == "choice":
-            if value not in self.choices:
-                raise ConfigError(f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}.")
-            return str(value)
-        if self.kind == "bool":
-            if not isinstance(value, bool) and not (hasattr(value, "dtype") and value.dtype.kind == "b"):
-                raise ConfigError(f"{self.name} is {value!r}; it must be True or False.")
-            return bool(value)
-        if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
-            raise ConfigError(f"{self.name} is {value!r}; it must be a number from {self.low:g} to {self.high:g}.")
-        number = float(value)
-        assert self.low is not None
-        assert self.high is not None
-        if not (math.isfinite(number) and self.low <= number <= self.high):
-            raise ConfigError(f"{self.name} is {value}; it must lie from {self.low:g} to {self.high:g}.")
-        if self.kind == "int":
-            if number != int(number):
-                raise ConfigError(f"{self.name} is {value}; it must be a whole number.")
-            return int(number)
-        return number
-
-
-def _number(default: float, low: float, high: float, search: tuple[float, float], doc: str) -> Any:
-    kind = "int" if isinstance(default, int) else "float"
-    return dataclasses.field(
-        default=default, metadata={"kind": kind, "low": low, "high": high, "search": search, "doc": doc}
-    )
-
-
-def _switch(default: bool, doc: str, *, search: tuple[bool, ...] = (False, True)) -> Any:
-    return dataclasses.field(default=default, metadata={"kind": "bool", "search": search, "doc": doc})
-
-
-def _choice(default: str, choices: tuple[str, ...], doc: str) -> Any:
-    return dataclasses.field(
-        default=default, metadata={"kind": "choice", "choices": choices, "search": choices, "doc": doc}
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class TrackerConfig:
-    """Settings of the tracker: PaddleDetection's names for its JDETracker, with the defaults of its FairMOT models.
-
-    A cost is a distance (0: the same; embeddings: at most 2, IoU: at most 1), a score is a confidence (1: certain).
-    Values are checked, and a frozen instance can be a dictionary key. `TrackerConfig.settings()` lists every field with
-    its range and meaning. The last five fields are not in ppdet: the first admits detectors with scores of another
-    scale, the others repair faults of ppdet's tracker, and are off so that the default is exactly ppdet.
-
-    Raises
-    ------
-    ConfigError
-        If a value is of the wrong type, out of its range, or contradicts another.
-    """
-
-    conf_thres: float = _number(0.4, 0, 1, (0.1, 0.8), "detections with a score above this are tracked (BYTE: first)")
-    det_thresh: float = _number(
-        0.3,
-        0,
-        1,
-        (0.1, 0.8),
-        "a detection with a score below this starts no track (BYTE uses conf_thres + 0.1 instead)",
-    )
-    tracked_thresh: float = _number(
-        0.4, 0, 3, (0.1, 1.0), "first stage: largest cost of embedding and motion at which a track takes a detection"
-    )
-    r_tracked_thresh: float = _number(
-        0.5,
-        0,
-        1,
-        (0.1, 1.0),
-        "second stage: largest cost 1 - IoU at which a track takes a detection left over (not in BYTE)",
-    )
-    unconfirmed_thresh: float = _number(
-        0.7, 0, 1, (0.1, 1.0), "largest cost 1 - IoU at which a track of one frame is confirmed by a second detection"
-    )
-    track_buffer: int = _number(
-        30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames of a 30 frames/s video"
-    )
-    min_box_area: float = _number(
-        200.0, 0, 1e12, (0, 1000), "tracks with a box of at most this many square pixels are not reported"
-    )
-    vertical_ratio: float = _number(
-        1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
-    )
-    metric_type: str = _choice("cosine", ("cosine", "euclidean"), "the distance between embeddings")
-    use_byte: bool = _switch(False, "BYTE: the second stage offers the tracks left over the detections of low score")
-    match_thres: float = _number(
-        0.8, 0, 1, (0.3, 1.0), "first stage without embeddings: largest cost 1 - IoU at which a track takes a detection"
-    )
-    low_conf_thres: float = _number(0.2, 0, 1, (0.05, 0.3), "BYTE: detections with a score at most this are left out")
-    any_scores: bool = _switch(
-        False,
-        "accept scores outside 0..1, such as the margins of DPM; thresholds on scores may then be any number",
-        search=(False,),
-    )
-    forget_removed: bool = _switch(
-        False,
-        "repair: a track whose buffer has run out ends at once (ppdet can find it for one more frame, "
-        "and then drops it at its next miss whatever the buffer)",
-        search=(False,),
-    )
-    refresh_score: bool = _switch(
-        False, "repair: a track found again reports its new score (ppdet reports its old one)", search=(False,)
-    )
-    predict_unconfirmed: bool = _switch(
-        False,
-        "repair: a track of one frame is moved by the Kalman filter as any other (ppdet leaves it)",
-        search=(False,),
-    )
-    keep_equal_scores: bool = _switch(
-        False,
-        "repair: in BYTE a score of exactly conf_thres is of the low kind (ppdet drops the detection)",
-        search=(False,),
-    )
-
-    def __post_init__(self) -> None:
-        for setting in self.settings().values():
-            value = getattr(self, setting.name)
-            if self.any_scores is True and setting.name in _SCORE_THRESHOLDS:
-                setting = dataclasses.replace(setting, low=-1e6, high=1e6)
-            object.__setattr__(self, setting.name, setting.check(value))
-        if self.use_byte and self.low_conf_thres >= self.conf_thres:
-            raise ConfigError(
-                f"low_conf_thres is {self.low_conf_thres:g} and conf_thres is {self.conf_thres:g}; "
-                "with use_byte, low_conf_thres must be the smaller, or no detection is of low score."
-            )
-
-    @classmethod
-    def settings(cls) -> dict[str, Setting]:
-        """Every field by name: its type, default, range, search range and meaning."""
-        return {
-            field.name: Setting(name=field.name, default=field.default, **field.metadata)
-            for field in dataclasses.fields(cls)
-        }
-
-    def replace(self, **changes: Any) -> TrackerConfig:
-        """A copy with some values changed.
-
-        Raises
-        ------
-        ConfigError
-            If a name is unknown (the nearest is proposed) or a value is refused.
-        """
-        return TrackerConfig.from_dict({**self.to_dict(), **changes})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain Python values by name."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TrackerConfig:
-        """The inverse of `to_dict`; names left out keep their defaults.
-
-        Raises
-        ------
-        ConfigError
-            If a name is unknown (the nearest is proposed) or a value is refused.
-        """
-        check_names(values)
-        return cls(**values)
-
-    def to_json(self) -> str:
-        """A JSON object, one line per setting."""
-        return json.dumps(self.to_dict(), indent=2)
-
-    @classmethod
-    def from_json(cls, text_or_path: str | os.PathLike[str]) -> TrackerConfig:
-        """Read what `to_json` gave: the text itself, or a file that holds it.
-
-        Raises
-        ------
-        ConfigError
-            If it is not a JSON object of settings, or the file cannot be read.
-        """
-        text = os.fspath(text_or_path)
-        place = "the settings"
-        if not text.lstrip().startswith("{"):
-            place = text
-            try:
-                text = Path(text).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"{place} cannot be read as a settings file ({error}); give a JSON file.") from error
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"{place} is not JSON ({error}); write it with TrackerConfig.to_json().") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{place} holds a {type(values).__name__}; it must be a JSON object of settings.")
-        return cls.from_dict(values)
-
-
-_SCORE_THRESHOLDS = ("conf_thres", "det_thresh", "low_conf_thres")
-
-
-def check_names(names: Any) -> None:
-    """Refuse names that are not fields of `TrackerConfig`.
-
-    Raises
-    ------
-    ConfigError
-        Naming the unknown setting and the nearest known one.
-    """
-    known = [field.name for field in dataclasses.fields(TrackerConfig)]
-    for name in names:
-        if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}."
-            raise ConfigError(f"{name} is not a setting of the tracker; {hint}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -409,66 +162,66 @@ class Tracker:
         config, store = self.config, self._store
         frame = self._frame = detections.frame
         scores = detections.scores
-        offered = _Offer(detections, *kernels().measure(detections.boxes))
+        offered = _Offer(detections, *kernels.measure(detections.boxes))
         if self._dimension:
-            kernels().normalise(detections.embeddings)
+            kernels.normalise(detections.embeddings)
 
         # tracks that were seen twice, and lost ones, move; ppdet lets those of one frame wait
         is_confirmed = store.confirmed[self._tracked]
-        pool = np.concatenate((self._tracked[is_confirmed], self._lost))
-        unconfirmed = self._tracked[~is_confirmed]
-        was_tracked = store.status[pool] == TRACKED
-        kernels().predict(store.motion, pool, was_tracked)
+        confirmed, unconfirmed = self._tracked[is_confirmed], self._tracked[~is_confirmed]
+        pool = np.concatenate((confirmed, self._lost))
+        kernels.predict(store.motion, pool, len(confirmed))
         if config.predict_unconfirmed:
-            kernels().predict(store.motion, unconfirmed, np.ones(len(unconfirmed), np.bool_))
+            kernels.predict(store.motion, unconfirmed, len(unconfirmed))
 
         # first stage: embeddings and motion, or IoU where there are no embeddings
-        high = np.flatnonzero(scores > np.float32(config.conf_thres))
+        high = (scores > np.float32(config.conf_thres)).nonzero()[0]
         if self._dimension:
             first = self._appearance_stage(pool, high, offered)
         else:
             first = self._iou_stage("first", pool, high, offered, config.match_thres)
+        is_taken = first.columns >= 0
+        unseen = confirmed[~is_taken[: len(confirmed)]]
+        found = self._lost[is_taken[len(confirmed) :]]
 
         # second stage: IoU of the tracks still to be seen, in BYTE with the detections of low score
-        unseen = pool[(first.columns < 0) & was_tracked]
         if config.use_byte:
             second = self._iou_stage("second", unseen, self._low_rows(scores), offered, BYTE_SECOND_THRESH)
             left = first.rows_left
         else:
             second = self._iou_stage("second", unseen, first.rows_left, offered, config.r_tracked_thresh)
             left = second.rows_left
+        newly_lost = second.slots_left
 
         # third stage: tracks of one frame are confirmed or dropped
         third = self._iou_stage("unconfirmed", unconfirmed, left, offered, config.unconfirmed_thresh)
 
-        found = first.slots_taken[store.status[first.slots_taken] != TRACKED]
         old_scores = store.score[found]
-        self._take(
-            np.concatenate((first.slots_taken, second.slots_taken, third.slots_taken)),
-            np.concatenate((first.rows_taken, second.rows_taken, third.rows_taken)),
-            offered,
-        )
+        for stage in (first, second, third):
+            self._take(stage.slots_taken, stage.rows_taken, offered)
         if not config.refresh_score:
             store.score[found] = old_scores
-        store.status[second.slots_left] = LOST
-        store.status[third.slots_left] = REMOVED
         is_strong = ~(scores[third.rows_left].astype(np.float64) < self._birth_thresh)
         newborn = self._bear(third.rows_left[is_strong], offered)
         store = self._store  # the births may have called for a larger one
 
         # the lists of the next frame; ppdet takes an expired track off the lost ones one frame late, and off at once
         # if it is found in that frame and lost again later
+        store.status[newly_lost] = LOST
+        store.status[third.slots_left] = REMOVED
         expired = self._lost[frame - store.last[self._lost] > self.max_time_lost]
         store.status[expired] = REMOVED
         stays_lost = (store.status[self._lost] != TRACKED) & ~store.retired[self._lost]
         if config.forget_removed:
             stays_lost &= store.status[self._lost] != REMOVED
-        relapsed = store.retired[second.slots_left]
+        has_relapsed = store.retired[newly_lost]
         store.retired[expired] = True
         stays_tracked = store.status[self._tracked] == TRACKED
         tracked = np.concatenate((self._tracked[stays_tracked], newborn, found))
-        lost = np.concatenate((self._lost[stays_lost], second.slots_left[~relapsed]))
-        tracked, lost, duplicates = self._part_duplicates(tracked, lost)
+        lost = np.concatenate((self._lost[stays_lost], newly_lost[~has_relapsed]))
+        duplicates: tuple = ()
+        if len(lost):
+            tracked, lost, duplicates = self._part_duplicates(tracked, lost)
 
         result, hidden = self._report(detections, tracked)
         if self.trace is not None:
@@ -480,7 +233,7 @@ class Tracker:
                     born=tuple(zip(store.ids[newborn].tolist(), third.rows_left[is_strong].tolist(), strict=True)),
                     too_weak=tuple(third.rows_left[~is_strong].tolist()),
                     expired=tuple(store.ids[expired].tolist()),
-                    relapsed=tuple(store.ids[second.slots_left[relapsed]].tolist()),
+                    relapsed=tuple(store.ids[newly_lost[has_relapsed]].tolist()),
                     duplicates=duplicates,
                     hidden=tuple(store.ids[hidden].tolist()),
                     config=config,
@@ -499,7 +252,7 @@ class Tracker:
 
     def _appearance_stage(self, slots: np.ndarray, rows: np.ndarray, offered: _Offer) -> _Stage:
         store = self._store
-        appearance, gate, cost = kernels().appearance_cost(
+        appearance, gate, cost = kernels.appearance_cost(
             store.motion,
             store.feature,
             slots,
@@ -513,18 +266,20 @@ class Tracker:
 
     def _iou_stage(self, name: str, slots: np.ndarray, rows: np.ndarray, offered: _Offer, limit: float) -> _Stage:
         if len(slots) and len(rows):
-            _, corners = kernels().estimate(self._store.motion, slots)
-            cost = kernels().iou_cost(corners, offered.corners, rows)
+            _, corners = kernels.estimate(self._store.motion, slots)
+            cost = kernels.iou_cost(corners, offered.corners, rows)
         else:
             cost = np.empty((len(slots), len(rows)))
         return _Stage.assigned(name, slots, rows, cost, limit)
 
     def _take(self, slots: np.ndarray, rows: np.ndarray, offered: _Offer) -> None:
         """Tracks take detections: they are corrected by them."""
+        if not len(slots):
+            return
         store = self._store
-        kernels().correct(store.motion, slots, offered.measurements, rows)
+        kernels.correct(store.motion, slots, offered.measurements, rows)
         if self._dimension:
-            kernels().absorb(store.feature, slots, offered.detections.embeddings, rows)
+            kernels.absorb(store.feature, slots, offered.detections.embeddings, rows)
         store.status[slots] = TRACKED
         store.confirmed[slots] = True
         store.last[slots] = offered.detections.frame
@@ -541,7 +296,7 @@ class Tracker:
             self._store = self._store.enlarged(2 * len(self._store.ids) + len(rows), detections.dimension)
             slots = np.flatnonzero(self._store.status == FREE)[: len(rows)]
         store = self._store
-        kernels().begin(store.motion, slots, offered.measurements, rows)
+        kernels.begin(store.motion, slots, offered.measurements, rows)
         store.feature[slots] = detections.embeddings[rows]
         store.ids[slots] = np.arange(self._last_id + 1, self._last_id + 1 + len(rows))
         self._last_id += len(rows)
@@ -558,9 +313,9 @@ class Tracker:
         if not (len(tracked) and len(lost)):
             return tracked, lost, ()
         store = self._store
-        _, corners = kernels().estimate(store.motion, tracked)
-        _, others = kernels().estimate(store.motion, lost)
-        cost = kernels().iou_cost(corners, others, np.arange(len(lost)))
+        _, corners = kernels.estimate(store.motion, tracked)
+        _, others = kernels.estimate(store.motion, lost)
+        cost = kernels.iou_cost(corners, others, np.arange(len(lost)))
         i, j = np.nonzero(cost < float(np.float32(DUPLICATE_COST)))
         if not len(i):
             return tracked, lost, ()
@@ -575,7 +330,7 @@ class Tracker:
         """The tracks that are shown, and the slots that are not because of their size or shape."""
         store = self._store
         slots = tracked[store.confirmed[tracked]]
-        boxes, _ = kernels().estimate(store.motion, slots)
+        boxes, _ = kernels.estimate(store.motion, slots)
         width, height = boxes[:, 2], boxes[:, 3]
         is_shown = (width * height).astype(np.float64) > self.config.min_box_area
         if self.config.vertical_ratio > 0:
@@ -614,7 +369,7 @@ class _Store:
             return np.zeros(slots, np.int64)
 
         return cls(
-            motion=np.zeros((slots, kernels().MOTION_SIZE), np.float32),
+            motion=np.zeros((slots, kernels.MOTION_SIZE), np.float32),
             feature=np.zeros((slots, dimension), np.float32),
             ids=whole(),
             status=whole(),
@@ -682,7 +437,7 @@ class _Stage:
         if not (len(slots) and len(rows)):
             none, columns = np.empty(0, np.int64), np.full(len(slots), -1, np.int64)
             return cls(name, slots, rows, cost, limit, columns, none, none, slots, rows, appearance, gate)
-        columns, owners = kernels().assign(cost, limit)
+        columns, owners = kernels.assign(cost, limit)
         hit = columns >= 0
         return cls(
             name,
@@ -814,7 +569,7 @@ def check_detections(detections: Detections, any_scores: bool, place: Callable[[
     TrackingError
         Naming the place, the value and the remedy.
     """
-    row, kind = kernels().fault(detections.boxes, detections.scores, detections.embeddings, any_scores)
+    row, kind = kernels.fault(detections.boxes, detections.scores, detections.embeddings, any_scores)
     if kind:
         box = ", ".join(f"{value:g}" for value in detections.boxes[row])
         what, remedy = _FAULTS[kind]
@@ -982,30 +737,6 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
             "det": column("detections", np.int64) + np.repeat(first, counts),
         }
     )
-
-
-def check_frame_rate(frame_rate: float) -> float:
-    """Give the frame rate as a float.
-
-    Raises
-    ------
-    ConfigError
-        If it is not a positive number.
-    """
-    try:
-        value = float(frame_rate)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"frame_rate is {frame_rate!r}; it must be a number of frames per second above 0.")
-    return value
-
-
-def kernels() -> Any:
-    """The compiled code; importing it loads numba, which the settings alone do not need."""
-    from . import kernels
-
-    return kernels
 
 
 def _warn_of_iou() -> None:

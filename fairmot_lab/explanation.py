@@ -11,7 +11,8 @@ import numpy as np
 from .errors import TrackingError
 
 if TYPE_CHECKING:
-    from .association import Detections, FrameTracks, TrackerConfig
+    from .association import Detections, FrameTracks
+    from .settings import TrackerConfig
 
 
 @dataclasses.dataclass(frozen=True)

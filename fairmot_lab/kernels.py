@@ -251,7 +251,7 @@ def _augment(square, start, column_of, row_of, price):
 
 
 @_compiled
-def predict(motion, slots, keep_growing):
+def predict(motion, slots, tracked):
     """Move tracks by one frame, in place.
 
     Parameters
@@ -259,12 +259,12 @@ def predict(motion, slots, keep_growing):
     motion : (K, 24) float32
     slots : (n,) int64
         Rows of `motion`.
-    keep_growing : (n,) bool
-        Where it is false, the height stays: the velocity of a lost track's height is set to 0.
+    tracked : int
+        How many of them are tracked; the others are lost, and their height is kept from growing.
     """
     for i in range(len(slots)):
         state = motion[slots[i]]
-        if not keep_growing[i]:
+        if i >= tracked:
             state[7] = _ZERO
         position = _POSITION32 * state[3]
         velocity = _VELOCITY32 * state[3]

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .association import Detections, FrameTracks, TrackerConfig, check_frame_rate, check_order, track_sequence
+from .association import Detections, FrameTracks, check_order, track_sequence
 from .errors import ConfigError
+from .settings import TrackerConfig, check_frame_rate
 
 if TYPE_CHECKING:
     import pandas as pd
