@@ -215,7 +215,7 @@ def compare_protocols(
             with warnings.catch_warnings():
                 if tables:
                     warnings.simplefilter("ignore", FairMOTLabWarning)
-                tables.append(_evaluate(loaded, protocol, rules, frames, MOTMETRICS, notes).summary)
+                tables.append(_evaluate(loaded, protocol, rules, frames, (*_HOTA, *MOTMETRICS), notes).summary)
     table = pd.concat(tables, ignore_index=True)
     columns = [name for name in _SHOWN if name not in ("sequence", "num_frames")]
     table = table[["sequence", "protocol", "rules", *columns, "num_sequences", "num_frames", "num_dropped"]]

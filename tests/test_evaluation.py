@@ -1,0 +1,530 @@
+"""Evaluation against the stock libraries, TrackEval's published figures, and scenes counted by hand."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+
+import fairmot_lab as fl
+from fairmot_lab import matching
+from fairmot_lab.cli import main
+from fairmot_lab.errors import EvaluationError, FairMOTLabWarning, MotFileError
+from fairmot_lab.evaluation import MOTMETRICS, half_split, prepare, quick_figures
+from fairmot_lab.motfile import read_mot, write_mot
+
+COUNTS = [
+    name for name in MOTMETRICS if name.startswith(("num_", "mostly", "partially", "idt", "idf")) and name != "idf1"
+]
+
+
+def table(*rows: tuple, name: str = "A", length: int | None = None, classes: bool = False) -> pd.DataFrame:
+    """Boxes of 10 x 20 pixels from (frame, id, x) or (frame, id, x, class, conf)."""
+    result = pd.DataFrame(
+        {
+            "frame": [row[0] for row in rows],
+            "id": [row[1] for row in rows],
+            "x": [float(row[2]) for row in rows],
+            "y": 50.0,
+            "w": 10.0,
+            "h": 20.0,
+            "score": 1.0,
+            "class_id": [row[3] if len(row) > 3 else 1 if classes else -1 for row in rows],
+            "conf": [float(row[4]) if len(row) > 4 else 1.0 for row in rows],
+            "visibility": 1.0,
+        }
+    ).astype({"frame": np.int64, "id": np.int64, "class_id": np.int64})
+    result.attrs["sequence"] = name
+    if length:
+        result.attrs["length"] = length
+    return result
+
+
+def evaluate(*arguments, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        return fl.evaluate(*arguments, **options)
+
+
+# -------------------------------------------------------------------------------------------- a scene counted by hand
+
+# Person 1 walks through frames 1-6: tracked by 11, 11, missed, 12, 12, 11.  Person 2 is never found.  13 is a ghost.
+TRUTH = table(*[(f, 1, 100 + f) for f in range(1, 7)], *[(f, 2, 500) for f in range(1, 3)], length=6)
+TRACKS = table((1, 11, 101), (2, 11, 102), (4, 12, 104), (5, 12, 105), (6, 11, 106), (4, 13, 900))
+
+
+@pytest.mark.parametrize("rules", ["motmetrics", "trackeval"])
+def test_a_scene_counted_by_hand(rules):
+    result = evaluate(TRACKS, TRUTH, rules=rules)
+    row = result.overall
+    assert result.protocol == "raw"
+    assert row["num_objects"] == 8
+    assert row["num_predictions"] == 6
+    assert row["num_detections"] == 5
+    assert row["num_misses"] == 3
+    assert row["num_false_positives"] == 1
+    assert row["num_switches"] == 2
+    assert row["num_fragmentations"] == 1
+    assert (row["mostly_tracked"], row["partially_tracked"], row["mostly_lost"]) == (1, 0, 1)
+    assert row["mota"] == pytest.approx(1 - (3 + 1 + 2) / 8)
+    # person 1 goes with track 11 for three frames: IDTP 3 of 8 ground-truth and 6 predicted boxes
+    assert (row["idtp"], row["idfp"], row["idfn"]) == (3, 3, 5)
+    assert row["idf1"] == pytest.approx(2 * 3 / (8 + 6))
+    assert row["motp"] == (0 if rules == "motmetrics" else 1)
+    # HOTA by hand, alike for every alpha: TP 5, FN 3, FP 1; 11 has 3 of 3 boxes on person 1, 12 has 2 of 2
+    assert row["deta"] == pytest.approx(5 / 9)
+    assert row["assa"] == pytest.approx((3 * 3 / 6 + 2 * 2 / 6) / 5)
+    assert row["hota"] == pytest.approx(np.sqrt(5 / 9 * (3 * 3 / 6 + 2 * 2 / 6) / 5))
+    frames = result.per_frame.set_index("frame")
+    assert frames["num_switches"].to_dict() == {1: 0, 2: 0, 3: 0, 4: 1, 5: 0, 6: 1}
+    assert frames["num_misses"].to_dict() == {1: 1, 2: 1, 3: 1, 4: 0, 5: 0, 6: 0}
+    person = result.per_object.set_index("gt_id").loc[1]
+    assert (person["num_frames"], person["num_tracked"], person["num_ids"]) == (6, 5, 2)
+    assert (person["num_switches"], person["num_fragmentations"]) == (2, 1)
+    assert person["state"] == "mostly tracked"
+    for made in (result.per_frame, result.per_object, result.switches):
+        assert made.attrs["rules"] == rules
+        assert (made.attrs["num_frames"], made.attrs["num_dropped"]) == (6, 0)
+
+
+def test_mostly_tracked_differs_at_exactly_four_fifths():
+    truth = table(*[(f, 1, 100) for f in range(1, 6)])
+    tracks = table(*[(f, 1, 100) for f in range(1, 5)])
+    assert evaluate(tracks, truth).overall["mostly_tracked"] == 1
+    assert evaluate(tracks, truth, rules="trackeval").overall["partially_tracked"] == 1
+
+
+# --------------------------------------------------------------------------------------------------- stock motmetrics
+
+
+def stock(truth: Path, results: Path, protocol: str) -> pd.DataFrame:
+    import motmetrics as mm
+
+    dt = mm.io.loadtxt(results, fmt="mot15-2D")
+    if protocol == "motchallenge":
+        gt = mm.io.loadtxt(truth / "gt" / "gt.txt", fmt="mot15-2D")
+        return mm.utils.CLEAR_MOT_M(gt, dt, truth / "seqinfo.ini")[0].events
+    gt = mm.io.loadtxt(truth / "gt" / "gt.txt", fmt="mot15-2D", min_confidence=1)
+    return mm.utils.compare_to_groundtruth(gt, dt, "iou", distth=0.5).events
+
+
+def stock_figures(events: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    import motmetrics as mm
+
+    return mm.metrics.create().compute_many(
+        list(events.values()), metrics=list(MOTMETRICS), names=list(events), generate_overall=True
+    )
+
+
+def test_events_and_figures_equal_stock_motmetrics(mot17, golden):
+    names = ["MOT17-05-FRCNN", "MOT17-09-FRCNN"]
+    for protocol in ("motchallenge", "raw"):
+        expected = {name: stock(mot17 / name, golden / f"{name}.txt", protocol) for name in names}
+        result = evaluate(golden, mot17, protocol=protocol, sequences=names)
+        assert list(result.summary["sequence"]) == [*names, "OVERALL"]
+        for name in names:
+            assert result.events[name].equals(expected[name])
+            pd.testing.assert_frame_equal(result.events[name], expected[name])
+        figures = stock_figures(expected)
+        ours = result.summary.set_index("sequence")[list(MOTMETRICS)]
+        pd.testing.assert_frame_equal(ours, figures, check_exact=True, check_dtype=False, check_names=False)
+
+
+def noisy(truth: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Results made from ground truth: jitter, misses, ghosts, ids that change."""
+    rng = np.random.default_rng(seed)
+    kept = truth[rng.random(len(truth)) < 0.8].copy()
+    kept["id"] = kept["id"] + 1000 * (kept["frame"] // rng.integers(20, 60)) * (rng.random(len(kept)) < 0.7)
+    kept[["x", "y"]] += rng.normal(0, 0.08, (len(kept), 2)) * kept[["w", "h"]].to_numpy()
+    ghosts = kept.sample(frac=0.1, random_state=seed).assign(id=lambda rows: rows["id"] + 500_000)
+    ghosts["x"] += ghosts["w"] * rng.uniform(-2, 2, len(ghosts))
+    results = pd.concat([kept, ghosts]).drop_duplicates(["frame", "id"])
+    return results.drop(columns=["conf", "visibility"]).assign(score=1.0)
+
+
+def test_mot15_equals_stock_motmetrics(real_data, tmp_path):
+    folder = real_data / "MOT15" / "train" / "TUD-Stadtmitte"
+    path = tmp_path / "TUD-Stadtmitte.txt"
+    write_mot(noisy(read_mot(folder / "gt" / "gt.txt", "ground_truth"), 0), path)
+    result = evaluate(path, folder)
+    assert result.protocol == "raw"
+    expected = stock(folder, path, "raw")
+    assert result.events.equals(expected)
+    figures = stock_figures({"TUD-Stadtmitte": expected})
+    assert (result.summary[list(MOTMETRICS)].to_numpy() == figures.to_numpy()).all()
+
+
+@st.composite
+def crowds(draw):
+    """Few places, many boxes: ties and contested matches in every frame."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    frames, objects, tracks = draw(st.integers(1, 8)), draw(st.integers(1, 6)), draw(st.integers(1, 6))
+
+    def side(count, many):
+        rows = [
+            (frame, identity, rng.integers(0, many), draw(st.sampled_from([1, 1, 1, 7, 8])))
+            for frame in range(1, frames + 1)
+            for identity in range(1, count + 1)
+            if rng.random() < 0.8
+        ]
+        return table(*rows, length=frames, classes=True) if rows else None
+
+    return side(objects, 12), side(tracks, 12), frames
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(crowds())
+def test_ties_fall_as_in_stock_motmetrics(tmp_path_factory, crowd):
+    truth, tracks, frames = crowd
+    assume(truth is not None and tracks is not None)
+    tracks = tracks.drop(columns=["conf", "visibility"]).assign(class_id=-1)
+    folder = tmp_path_factory.mktemp("crowd") / "A"
+    write_mot(truth, folder / "gt" / "gt.txt")
+    write_mot(tracks, folder.parent / "A.txt")
+    (folder / "seqinfo.ini").write_text(
+        f"[Sequence]\nname=A\nframeRate=30\nseqLength={frames}\nimWidth=900\nimHeight=900\n"
+    )
+    for protocol in ("motchallenge", "raw"):
+        expected = stock(folder, folder.parent / "A.txt", protocol)
+        result = evaluate(folder.parent / "A.txt", folder, protocol=protocol)
+        assert result.events.equals(expected)
+        ours, quick = result.overall, quick_figures(tracks, truth, protocol=protocol)
+        assert {name: ours[name] for name in quick} == pytest.approx(quick, rel=1e-12)
+        with np.errstate(all="ignore"):
+            figures = stock_figures({"A": expected}).iloc[-1]
+        for name in COUNTS:
+            assert ours[name] == figures[name], name
+        for name in set(MOTMETRICS) - set(COUNTS):
+            assert ours[name] == figures[name] or not np.isfinite(figures[name]), name
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 7), st.integers(0, 5), st.integers(0, 2**32 - 1), st.sampled_from([2, 4, 1000]))
+def test_assignment_breaks_ties_as_scipy_does(rows, more, seed, levels):
+    cost = np.random.default_rng(seed).integers(0, levels, (rows, rows + more)).astype(float)
+    solution = np.empty(rows, np.int64)
+    matching.assign(cost, rows, rows + more, solution)
+    assert solution.tolist() == linear_sum_assignment(cost)[1].tolist()
+
+
+# -------------------------------------------------------------------------------------------------- PaddleDetection
+
+
+def test_the_paddle_protocol_equals_ppdet(mot17, golden, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from ppdet.metrics.mot_metrics import MOTEvaluator
+
+    name = "MOT17-05-FRCNN"
+    results = read_mot(golden / f"{name}.txt")
+    # PaddleDetection walks the frames of the result file only, and drops results on distractors too eagerly
+    results = results[~results["frame"].between(100, 150)]
+    truth = read_mot(mot17 / name / "gt" / "gt.txt", "ground_truth")
+    beside = truth[(truth["class_id"].isin([2, 7, 8, 12])) & truth["frame"].between(1, 90)].assign(
+        id=lambda t: t["id"] + 900
+    )
+    results = pd.concat([results, beside.drop(columns=["conf", "visibility"]).assign(class_id=-1)])
+    path = tmp_path / f"{name}.txt"
+    write_mot(results, path)
+    lines = [
+        ",".join([str(int(float(v))) if i < 2 else v for i, v in enumerate(line.split(","))])
+        for line in path.read_text().split()
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    evaluator = MOTEvaluator(str(mot17), name, "mot")
+    accumulator = evaluator.eval_file(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = evaluator.get_summary([accumulator], [name], list(MOTMETRICS))
+    result = evaluate(path, mot17 / name, protocol="paddle")
+    assert result.overall["num_dropped"] > 0
+    assert (result.summary[list(MOTMETRICS)].to_numpy() == expected.to_numpy()).all()
+    # its accumulator numbers the frames 0, 1, 2, ...; ours keeps the numbers of the sequence
+    ours = result.events.reset_index()
+    ours["FrameId"] = pd.factorize(ours["FrameId"])[0]
+    assert ours.set_index(["FrameId", "Event"]).equals(accumulator.events)
+    # the faults make a difference
+    assert result.overall["num_misses"] < evaluate(path, mot17 / name).overall["num_misses"]
+
+
+def test_paddle_needs_classes(real_data, tmp_path):
+    folder = real_data / "MOT15" / "train" / "TUD-Stadtmitte"
+    write_mot(noisy(read_mot(folder / "gt" / "gt.txt", "ground_truth"), 0), tmp_path / "TUD-Stadtmitte.txt")
+    with pytest.raises(EvaluationError, match="use protocol='raw'"):
+        evaluate(tmp_path, folder, protocol="paddle")
+    with pytest.raises(EvaluationError, match="rules='motmetrics'"):
+        evaluate(tmp_path, folder, protocol="paddle", rules="trackeval")
+
+
+# ---------------------------------------------------------------------------------------------------- TrackEval
+
+
+def test_trackeval_rules_equal_its_published_figures(mot17, golden):
+    expected = pd.read_csv(golden / "pedestrian_detailed.csv", float_precision="round_trip").set_index("seq")
+    result = evaluate(golden, mot17, rules="trackeval")
+    ours = result.detailed.set_index("sequence")
+    assert list(ours.index) == [*expected.index, "OVERALL"]
+    ours = ours.loc[expected.index, expected.columns].astype(float)
+    counts = [name for name in expected if (expected[name] % 1 == 0).all()]
+    assert len(counts) >= 19 * 3 + 15
+    assert (ours[counts] == expected[counts]).all().all()
+    assert (ours - expected).abs().max().max() < 1e-12
+    whole = result.overall
+    assert whole["num_switches"] == expected["IDSW"].sum()
+    assert whole["mota"] == pytest.approx(
+        1 - expected[["CLR_FN", "CLR_FP", "IDSW"]].sum().sum() / expected["GT_Dets"].sum(), abs=1e-12
+    )
+    found = expected[[f"HOTA_TP___{a}" for a in range(5, 100, 5)]].to_numpy()
+    associated = expected[[f"AssA___{a}" for a in range(5, 100, 5)]].to_numpy()
+    assert whole["assa"] == pytest.approx(((found * associated).sum(0) / found.sum(0)).mean(), abs=1e-12)
+    curve = result.hota_curves.query("sequence == 'MOT17-09-FRCNN' and alpha == 0.5").iloc[0]
+    assert curve["hota"] == pytest.approx(expected.loc["MOT17-09-FRCNN", "HOTA___50"], abs=1e-12)
+    # the default summary shows the same HOTA
+    default = evaluate(golden, mot17, metrics=["hota", "assa", "mota"])
+    assert default.summary["hota"].to_numpy() == pytest.approx(result.summary["hota"].to_numpy(), abs=1e-12)
+    # and its events are as many as it counts
+    for name, events in result.events.items():
+        assert (events["Type"] == "SWITCH").sum() == expected.loc[name, "IDSW"]
+        assert (events["Type"] == "MISS").sum() == expected.loc[name, "CLR_FN"]
+        assert (events["Type"] == "FP").sum() == expected.loc[name, "CLR_FP"]
+
+
+def test_continuity_differs_between_the_rules():
+    """After a missed frame TrackEval takes the better box, motmetrics the one it had."""
+    truth = table((1, 1, 100), (2, 1, 100), (3, 1, 100))
+    tracks = table((1, 11, 100), (3, 11, 102), (3, 12, 100))
+    assert evaluate(tracks, truth).overall["num_switches"] == 0
+    assert evaluate(tracks, truth, rules="trackeval").overall["num_switches"] == 1
+
+
+# --------------------------------------------------------------------------------------------------------- protocols
+
+
+def test_distractors_cost_nothing_under_motchallenge_only():
+    truth = table((1, 1, 100, 1), (1, 2, 300, 7, 0), (1, 3, 500, 3, 0), name="MOT17-99", length=1)
+    tracks = table((1, 11, 100), (1, 12, 300), (1, 13, 500))
+    for rules in ("motmetrics", "trackeval"):
+        scored = evaluate(tracks, truth, rules=rules).overall
+        assert (scored["num_dropped"], scored["num_false_positives"]) == (1, 1)
+        plain = evaluate(tracks, truth, rules=rules, protocol="raw").overall
+        assert (plain["num_dropped"], plain["num_false_positives"]) == (0, 2)
+    compared = fl.compare_protocols(tracks, truth)
+    assert compared.groupby(["protocol", "rules"], sort=False)["num_dropped"].first().to_dict() == {
+        ("motchallenge", "motmetrics"): 1,
+        ("raw", "motmetrics"): 0,
+        ("paddle", "motmetrics"): 1,
+        ("motchallenge", "trackeval"): 1,
+        ("raw", "trackeval"): 0,
+    }
+    assert compared.notna().all().all()
+
+
+def test_mot20_has_one_distractor_more():
+    for name, dropped in (("MOT20-01", 1), ("MOT17-02-SDP", 0)):
+        truth = table((1, 1, 100, 1), (1, 2, 300, 6, 0), name=name)
+        for rules in ("motmetrics", "trackeval"):
+            assert evaluate(table((1, 12, 300)), truth, rules=rules).overall["num_dropped"] == dropped
+
+
+def test_classes_that_do_not_exist_are_refused():
+    truth = table((1, 1, 100, 1), (2, 1, 100, 14))
+    with pytest.raises(EvaluationError, match=r"frame 2 has class 14.*protocol='raw'"):
+        evaluate(table((1, 1, 100)), truth)
+
+
+def test_triplicates_are_evaluated_once_each_and_said():
+    names = ["MOT17-02-DPM", "MOT17-02-SDP"]
+    truth = {name: TRUTH for name in names}
+    with pytest.warns(FairMOTLabWarning, match="several public detectors"):
+        result = fl.evaluate({name: TRACKS for name in names}, truth)
+    assert result.overall["num_sequences"] == 2
+    assert result.overall["num_objects"] == 16
+    assert any("detectors" in note for note in result.notes)
+    assert "detectors" in result._repr_html_()
+
+
+# ------------------------------------------------------------------------------------------------- nothing to compare
+
+
+@pytest.mark.parametrize("rules", ["motmetrics", "trackeval"])
+@pytest.mark.parametrize(
+    ("tracks", "truth", "words"),
+    [
+        (TRACKS[:0], TRUTH, "has no results"),
+        (TRACKS, TRUTH[:0], "no ground truth that counts"),
+        (TRACKS, TRUTH.assign(conf=0.0), "no ground truth that counts"),
+        (TRACKS.assign(x=5000.0), TRUTH, "not one result matches"),
+        (TRACKS[:0], TRUTH[:0], "no ground truth that counts"),
+    ],
+)
+def test_nothing_to_compare_gives_defined_figures(rules, tracks, truth, words):
+    with pytest.warns(FairMOTLabWarning, match=words):
+        alone = fl.evaluate(tracks, truth, rules=rules)
+    numbers = alone.summary.select_dtypes("number").to_numpy(float)
+    assert np.isfinite(numbers).all()
+    both = evaluate({"A": tracks, "B": TRACKS}, {"A": truth, "B": TRUTH}, rules=rules)
+    assert np.isfinite(both.summary.select_dtypes("number").to_numpy(float)).all()
+    rows = both.summary.set_index("sequence")
+    for name in ("num_misses", "num_false_positives", "num_switches", "num_objects", "idtp"):
+        assert rows.loc["OVERALL", name] == rows.loc["A", name] + rows.loc["B", name]
+    objects = rows.loc["OVERALL", "num_objects"]
+    errors = rows.loc["OVERALL", ["num_misses", "num_false_positives", "num_switches"]].sum()
+    assert rows.loc["OVERALL", "mota"] == pytest.approx(1 - errors / objects)
+    # what did not match has no part in the mean over matches
+    assert rows.loc["OVERALL", "motp"] == rows.loc["B", "motp"]
+    for made in (alone.per_frame, alone.per_object, alone.switches, alone.to_markdown(), alone._repr_html_()):
+        assert made is not None
+    if rules == "motmetrics":
+        quick = quick_figures(tracks, truth)
+        assert quick == pytest.approx({name: alone.overall[name] for name in quick})
+
+
+# ------------------------------------------------------------------------------------------------- part of a sequence
+
+
+def test_frames_choose_a_part_and_keep_their_numbers():
+    result = evaluate(TRACKS, TRUTH, frames=(4, 6))
+    assert result.per_frame["frame"].tolist() == [4, 5, 6]
+    assert result.overall["num_objects"] == 3
+    assert result.overall["num_switches"] == 1
+    assert evaluate(TRACKS, TRUTH, frames=(4, 6), rules="trackeval").overall["num_frames"] == 3
+    with pytest.warns(FairMOTLabWarning, match="add 3 to their frames"):
+        fl.evaluate(TRACKS[TRACKS["frame"] < 3], TRUTH, frames=(4, 6))
+    for frames in ((0, 3), (4, 3), (7, 9)):
+        with pytest.raises(EvaluationError, match="frames="):
+            evaluate(TRACKS, TRUTH, frames=frames)
+
+
+def test_halves_are_those_of_the_literature():
+    # MOT17-02 has 600 frames: CenterTrack's validation half holds 299 of them, the first being frame 302
+    assert half_split(600) == {"train": (1, 301), "val": (302, 600)}
+    assert half_split(525) == {"train": (1, 263), "val": (264, 525)}
+    with pytest.raises(EvaluationError):
+        half_split(2)
+
+
+# ----------------------------------------------------------------------------------------------------- what it takes
+
+
+def test_everything_it_takes_gives_the_same(tmp_path):
+    folder = tmp_path / "gt" / "A"
+    write_mot(TRUTH.assign(class_id=1), folder / "gt" / "gt.txt")
+    (folder / "seqinfo.ini").write_text("[Sequence]\nname=A\nframeRate=10\nseqLength=6\nimWidth=999\nimHeight=99\n")
+    results = tmp_path / "results"
+    write_mot(TRACKS.drop(columns=["conf", "visibility"]), results / "A.txt")
+    write_mot(TRACKS.drop(columns=["conf", "visibility"]), tmp_path / "tracker" / "data" / "A.txt")
+    source = fl.open_source  # a source is anything with a name and ground_truth
+
+    class Folder:
+        name = "A"
+        path = folder
+        ground_truth = TRUTH.assign(class_id=1)
+
+    assert callable(source)
+    expected = evaluate(TRACKS, TRUTH.assign(class_id=1)).summary
+    truths = [folder, folder.parent, folder / "gt" / "gt.txt", str(folder), Folder(), prepare(TRUTH.assign(class_id=1))]
+    for truth in [*truths, {"A": folder}, {"A": TRUTH.assign(class_id=1)}]:
+        for tracks in (TRACKS, results, results / "A.txt", {"A": results / "A.txt"}, tmp_path / "tracker"):
+            pd.testing.assert_frame_equal(evaluate(tracks, truth).summary, expected)
+    timed = evaluate(results, folder)
+    assert timed.per_frame["time"].tolist() == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_what_it_refuses(tmp_path):
+    with pytest.raises(EvaluationError, match="does not exist"):
+        evaluate(TRACKS, tmp_path / "nothing")
+    with pytest.raises(EvaluationError, match="holds no ground truth"):
+        evaluate(TRACKS, tmp_path)
+    with pytest.raises(EvaluationError, match="holds no result file"):
+        evaluate(tmp_path, TRUTH)
+    (tmp_path / "SEQ").mkdir()
+    (tmp_path / "SEQ" / "seqinfo.ini").write_text("")
+    with pytest.raises(EvaluationError, match=r"gt\.txt is missing"):
+        evaluate(TRACKS, tmp_path / "SEQ")
+    with pytest.raises(EvaluationError, match="protocol='coco'"):
+        evaluate(TRACKS, TRUTH, protocol="coco")
+    with pytest.raises(EvaluationError, match="rules='kitti'"):
+        evaluate(TRACKS, TRUTH, rules="kitti")
+    with pytest.raises(EvaluationError, match="no metric 'motA'"):
+        evaluate(TRACKS, TRUTH, metrics=["motA"])
+    with pytest.raises(EvaluationError, match=r"results of B have no ground truth.*nearest|there is A"):
+        evaluate({"A": TRACKS, "B": TRACKS}, {"A": TRUTH})
+    with pytest.raises(EvaluationError, match="'C' has no ground truth"):
+        evaluate({"A": TRACKS}, {"A": TRUTH}, sequences=["C"])
+    with pytest.raises(EvaluationError, match="cannot be a int"):
+        evaluate(TRACKS, 5)
+    with pytest.raises(MotFileError, match="frame 7, but the sequence has 6 frames"):
+        evaluate(table((7, 1, 1)), TRUTH)
+    with pytest.raises(MotFileError, match="results of A, row 1: frame 1 has id 1 a second time"):
+        evaluate(table((1, 1, 1), (1, 1, 5)), TRUTH)
+    with pytest.warns(FairMOTLabWarning, match="1 results have a class other than 1"):
+        fl.evaluate(TRACKS.assign(class_id=[3, 1, 1, 1, 1, 1]), TRUTH)
+
+
+def test_some_metrics_only():
+    result = evaluate(TRACKS, TRUTH, metrics=["mota", "hota", "num_fragmentations"])
+    full = evaluate(TRACKS, TRUTH).overall
+    assert list(result.summary)[:4] == ["sequence", "mota", "hota", "num_fragmentations"]
+    for name in ("mota", "hota", "num_fragmentations"):
+        assert result.overall[name] == full[name]
+
+
+def test_tables_say_under_what_they_were_made(tmp_path):
+    result = evaluate({"A_1": TRACKS, "B": TRACKS}, {"A_1": TRUTH, "B": TRUTH})
+    for text in (result.to_markdown(), result.to_latex(), str(result), result._repr_html_()):
+        assert "rotocol raw" in text
+        assert "2 sequences, 12 frames, 0 results dropped" in text
+    assert r"A\_1" in result.to_latex()
+    assert "| A_1 |" in result.to_markdown()
+    assert result.to_csv() == (result.to_csv(tmp_path / "summary.csv"), (tmp_path / "summary.csv").read_text())[1]
+    read = pd.read_csv(tmp_path / "summary.csv", float_precision="round_trip")
+    assert read.columns[0] == "sequence"
+    assert read["sequence"].tolist() == ["A_1", "B", "OVERALL"]
+    assert (read["mota"] == result.summary["mota"]).all()
+    assert {"protocol", "rules", "num_sequences", "num_frames", "num_dropped"} <= set(read)
+    with pytest.raises(EvaluationError, match="no column 'nothing'"):
+        result.to_markdown(["nothing"])
+
+
+def test_tables_add_up_on_real_results(mot17, golden):
+    for rules in ("motmetrics", "trackeval"):
+        result = evaluate(golden, mot17, sequences=["MOT17-13-FRCNN", "MOT17-05-FRCNN"], rules=rules)
+        row = result.overall
+        for name in ("num_switches", "num_misses", "num_false_positives", "num_objects", "num_predictions"):
+            assert result.per_frame[name].sum() == row[name]
+        for name in ("num_switches", "num_fragmentations"):
+            assert result.per_object[name].sum() == row[name]
+        assert (result.per_object["state"] == "mostly tracked").sum() == row["mostly_tracked"]
+        assert (result.per_object["state"] == "mostly lost").sum() == row["mostly_lost"]
+        assert result.per_object["num_tracked"].sum() == row["num_detections"]
+
+
+# ------------------------------------------------------------------------------------------------------ command line
+
+
+def test_command_line(mot17, golden, tmp_path, capsys):
+    arguments = ["evaluate", "--gt", str(mot17), "--results", str(golden), "--sequences", "MOT17-09-FRCNN"]
+    assert main([*arguments, "--csv", str(tmp_path / "summary.csv")]) == 0
+    read = pd.read_csv(tmp_path / "summary.csv")
+    assert read.columns[0] == "sequence"
+    assert read["sequence"].tolist()[-1] == "OVERALL"
+    assert "88.0" in capsys.readouterr().out
+    assert main(["evaluate", "--gt", str(mot17), "--results", str(golden / "MOT17-09-FRCNN.txt")]) == 0
+    assert "no results for MOT17-02-DPM, " in capsys.readouterr().err
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "MOT17-99-SDP.txt").write_text("1,1,1,1,5,5,1\n")
+    assert main(["evaluate", "--gt", str(mot17), "--results", str(results)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "MOT17-99-SDP have no ground truth" in error
+    (results / "MOT17-99-SDP.txt").rename(results / "MOT17-09-SDP.txt")
+    (results / "MOT17-09-SDP.txt").write_text("1,1,1,1,5,nan,1\n")
+    assert main(["evaluate", "--gt", str(mot17 / "MOT17-09-SDP"), "--results", str(results)]) == 2
+    assert "MOT17-09-SDP.txt, line 1: column 6 (h) is nan" in capsys.readouterr().err
