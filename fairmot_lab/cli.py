@@ -336,12 +336,63 @@ def _run_models_verify(options: argparse.Namespace) -> None:
     print(f"{weights.path}: whole, safe, fits {weights.architecture}; SHA-256 {digest}")
 
 
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "demo", help="render a street scene, track it with the bundled model, judge the result"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which scene (default: 0)")
+    parser.add_argument("--data", default="data", metavar="DIR", help="where the sequence goes (default: data)")
+    parser.add_argument("--output", default="outputs", metavar="DIR", help="where the results go (default: outputs)")
+    parser.add_argument("--frames", type=int, default=300, metavar="N", help="length of the sequence (default: 300)")
+    parser.add_argument("--no-video", action="store_true", help="make no overlay video")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.set_defaults(run=_run_demo)
+
+
+def _run_demo(options: argparse.Namespace) -> None:
+    from .demo import run_demo
+    from .scenes import SceneConfig
+
+    report = run_demo(
+        options.data,
+        options.output,
+        seed=options.seed,
+        config=SceneConfig(length=options.frames),
+        video=not options.no_video,
+        progress=not options.quiet,
+    )
+    row = report.summary.iloc[-1]
+    print(f"MOTA {row['mota']:.3f}  IDF1 {row['idf1']:.3f}  HOTA {row['hota']:.3f}  switches {row['num_switches']:.0f}")
+    print(f"{report.frames} frames in {report.seconds:.1f} s: {report.frames / report.seconds:.1f} frames a second")
+    for path in (report.sequence, report.text, report.picture, report.video):
+        if path is not None:
+            print(f"  {path}")
+
+
+def _add_finetune(commands: argparse._SubParsersAction) -> None:
+    from .training_arguments import add_arguments
+
+    parser = commands.add_parser("finetune", help="fine-tune the compact model on sequences with ground truth")
+    add_arguments(parser, steps=300, learning_rate=5e-4, scenes=0)
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.set_defaults(run=_run_finetune)
+
+
+def _run_finetune(options: argparse.Namespace) -> None:
+    from .training import run
+
+    weights = run(options, progress=not options.quiet)
+    print(f"{weights}\nUse it with: fairmot-lab track SOURCE --model {weights}")
+
+
 COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
     _add_track,
     _add_hub,
     _add_data,
     _add_evaluate,
     _add_models,
+    _add_demo,
+    _add_finetune,
 ]
 
 
