@@ -5,21 +5,24 @@ Functions of tables and arrays; nothing here knows about widgets.
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .errors import ConfigError, EvaluationError
+from .errors import ConfigError, EvaluationError, FairMOTLabWarning, OutputsError
 
 if TYPE_CHECKING:
     from .association import TrackerConfig
     from .detection import FrameOutputs
     from .evaluation import Evaluation
+    from .explanation import FrameRecord, StageRecord
     from .outputs import Outputs
 
 BOX = ["x", "y", "w", "h"]
@@ -91,7 +94,7 @@ def error_lanes(errors: pd.DataFrame, length: int) -> np.ndarray:
 
 
 def evaluation_errors(
-    evaluation: Evaluation, tracks: pd.DataFrame | None, ground_truth: pd.DataFrame | None, name: str
+    evaluation: Evaluation, name: str, tracks: pd.DataFrame | None = None, ground_truth: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The error boxes and the ID switches of one sequence of an evaluation.
 
@@ -99,26 +102,22 @@ def evaluation_errors(
     ----------
     evaluation
         Of one sequence or several.
-    tracks, ground_truth
-        Where boxes come from; see `error_boxes`.
     name
         The sequence; may be another if the evaluation holds only one.
+    tracks, ground_truth
+        Where boxes come from; by default what was evaluated. See `error_boxes`.
 
     Returns
     -------
     errors, switches : DataFrame
     """
     name = only_sequence(evaluation, name)
-    events = evaluation.events
-    if isinstance(events, dict):
-        events = events[name]
-    elif events.index.nlevels == 3:
-        events = events.loc[name]
+    one = evaluation.sequences[name]
+    tracks = one.tracks if tracks is None else tracks
+    ground_truth = one.ground_truth.table if ground_truth is None else ground_truth
     switches = evaluation.switches
-    if "sequence" in switches:
-        switches = switches[switches["sequence"] == name]
-    errors = error_boxes(events, tracks, ground_truth)
-    return errors, switches.reset_index(drop=True)
+    switches = switches[switches["sequence"] == name].reset_index(drop=True)
+    return error_boxes(one.event_table, tracks, ground_truth), switches
 
 
 def only_sequence(evaluation: Evaluation, name: str) -> str:
@@ -129,7 +128,7 @@ def only_sequence(evaluation: Evaluation, name: str) -> str:
     EvaluationError
         If there are several and none has that name.
     """
-    names = [str(n) for n in evaluation.summary["sequence"] if n != "OVERALL"]
+    names = list(evaluation.sequences)
     if name in names:
         return name
     if len(names) == 1:
@@ -517,6 +516,131 @@ def project(embeddings: np.ndarray, method: str = "pca", *, max_points: int = 40
     return Projection(np.asarray(points, np.float32), rows, method, count - len(rows), explained)
 
 
+# -- association ----------------------------------------------------------------------------------------------------
+
+
+class TracedReplay:
+    """A tracker's records of any frame, in bounded memory.
+
+    The whole trace of a crowded sequence takes gigabytes. So the sequence is tracked once without a trace, the tracker
+    is copied every `every` frames, and the records around a frame are made from the copy before it.
+
+    Parameters
+    ----------
+    outputs
+        Kept outputs or public detections.
+    config
+        The settings.
+    every
+        Frames between two copies.
+
+    Attributes
+    ----------
+    tracks : DataFrame
+        As `track_outputs` returns them.
+    """
+
+    def __init__(self, outputs: Outputs, config: TrackerConfig, every: int = 32) -> None:
+        from .association import Tracker, tracks_table
+
+        self._arrays = outputs.arrays()
+        self._every = every
+        self._copies: list[bytes] = []
+        self._window: dict[int, FrameRecord] = {}
+        tracker = Tracker(config, outputs.frame_rate or 30.0)
+        results = []
+        for index in range(len(self._arrays.frames)):
+            if index % every == 0:
+                self._copies.append(pickle.dumps(tracker))
+            results.append(tracker.update(self._frame(index)))
+        self.tracks = tracks_table(results, self._arrays.offsets[:-1])
+        self.tracks.attrs.update(sequence=outputs.name, length=outputs.length, frame_rate=outputs.frame_rate)
+
+    def _frame(self, index: int) -> FrameOutputs:
+        from .detection import FrameOutputs
+
+        arrays = self._arrays
+        rows = slice(arrays.offsets[index], arrays.offsets[index + 1])
+        embeddings = None if arrays.embeddings is None else arrays.embeddings[rows]
+        number = int(arrays.frames[index])
+        return FrameOutputs(number, arrays.boxes[rows], arrays.scores[rows], embeddings, arrays.class_ids[rows])
+
+    def record(self, frame: int) -> FrameRecord:
+        """What the tracker saw and did in a frame.
+
+        Raises
+        ------
+        OutputsError
+            If the outputs do not hold the frame.
+        """
+        from .explanation import Trace
+
+        if frame not in self._window:
+            index = int(np.searchsorted(self._arrays.frames, frame))
+            if index == len(self._arrays.frames) or self._arrays.frames[index] != frame:
+                raise OutputsError(f"There are no outputs of frame {frame}; choose one of those that were kept.")
+            first = index // self._every
+            tracker = pickle.loads(self._copies[first])
+            tracker.trace = Trace()
+            start = first * self._every
+            for i in range(start, min(start + self._every, len(self._arrays.frames))):
+                tracker.update(self._frame(i))
+            self._window = {record.frame: record for record in tracker.trace}
+        return self._window[frame]
+
+
+def pair_sentence(stage: StageRecord, row: int, column: int) -> str:
+    """Why a track and a detection were, or were not, paired in one stage.
+
+    Parameters
+    ----------
+    stage
+        The stage.
+    row, column
+        Of its matrices.
+    """
+    from .kernels import GATE
+
+    track, detection, cost = stage.tracks[row], stage.detections[column], float(stage.cost[row, column])
+    parts = []
+    if stage.appearance is not None:
+        parts.append(f"distance of the embeddings {stage.appearance[row, column]:.3f}")
+    if stage.gate is not None:
+        gate = float(stage.gate[row, column])
+        parts.append(f"motion {gate:.2f} ({'inside' if gate <= GATE else 'outside'} the gate of {GATE})")
+    if stage.appearance is None:
+        parts.append(f"IoU {1 - cost:.3f}")
+    if np.isfinite(cost):
+        parts.append(f"cost {cost:.3f} {'<=' if cost <= stage.limit else '>'} limit {stage.limit:g}")
+    if stage.columns[row] == column:
+        verdict = "paired"
+    elif not np.isfinite(cost):
+        verdict = "not paired: the motion forbids it"
+    elif cost > stage.limit:
+        verdict = "not paired: too far"
+    else:
+        rivals = []
+        if stage.columns[row] >= 0:
+            other = stage.columns[row]
+            rivals.append(f"the track took detection {stage.detections[other]} at {stage.cost[row, other]:.3f}")
+        if column in stage.columns:
+            other = int(np.flatnonzero(stage.columns == column)[0])
+            rivals.append(f"the detection went to track {stage.tracks[other]} at {stage.cost[other, column]:.3f}")
+        verdict = "not paired: " + (" and ".join(rivals) or "leaving both alone costs less")
+    return f"Track {track} and detection {detection}: {', '.join(parts)}; {verdict}."
+
+
+def cell_sentences(record: FrameRecord, stage: int, row: int, column: int) -> list[str]:
+    """All that is to be said about a cell: the pair, then what became of the track and of the detection."""
+    from .explanation import explain
+
+    found = record.stages[stage]
+    sentences = [pair_sentence(found, row, column)]
+    sentences += explain(record, track=int(found.tracks[row]))
+    sentences += explain(record, detection=int(found.detections[column]))
+    return list(dict.fromkeys(sentences))
+
+
 # -- figures ---------------------------------------------------------------------------------------------------------
 
 # What ThresholdLab shows: name, label, whether more is better (1), worse (-1).
@@ -530,13 +654,13 @@ FIGURES = (
 )
 
 
-def compare_figures(baseline: pd.Series, candidate: pd.Series) -> pd.DataFrame:
+def compare_figures(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> pd.DataFrame:
     """The figures of two evaluations side by side.
 
     Parameters
     ----------
     baseline, candidate
-        Rows of `Evaluation.summary`.
+        Figures by name: of `quick_figures`, or rows of `Evaluation.summary`.
 
     Returns
     -------
@@ -617,6 +741,27 @@ def switch_distances(switches: pd.DataFrame, outputs: Outputs, tracks: pd.DataFr
     return distances
 
 
+def explained_switches(
+    evaluation: Evaluation, name: str, outputs: Outputs | None = None, config: TrackerConfig | None = None
+) -> pd.DataFrame:
+    """The ID switches of one sequence with all that is known about them.
+
+    Parameters
+    ----------
+    evaluation, name
+        The evaluation, and which of its sequences.
+    outputs
+        The network outputs that were tracked; with embeddings, adds the column `distance` (see `switch_distances`).
+    config
+        The settings that they were tracked with; with them, adds what `switches.explain_switches` says.
+    """
+    switches = evaluation.switches
+    switches = switches[switches["sequence"] == name].reset_index(drop=True)
+    if outputs is not None and outputs.has_embeddings:
+        switches["distance"] = switch_distances(switches, outputs, evaluation.sequences[name].tracks)
+    return switches
+
+
 def config_line(config: TrackerConfig) -> str:
     """The settings as Python: those that differ from the defaults."""
     settings = config.settings()
@@ -626,58 +771,87 @@ def config_line(config: TrackerConfig) -> str:
 
 @dataclass(frozen=True)
 class Replay:
-    """Tracks and their evaluation under one setting.
+    """Tracks and their figures under one setting.
 
     Attributes
     ----------
     config : TrackerConfig
     tracks : DataFrame
-    evaluation : Evaluation
+    figures : dict
+        As `quick_figures` gives them.
     seconds : float
-        What tracking and evaluating took.
+        What tracking and counting took.
+    evaluation : Evaluation or None
+        Events, switches and all; made by `evaluate_replay`.
     """
 
     config: TrackerConfig
     tracks: pd.DataFrame
-    evaluation: Evaluation
+    figures: dict[str, float]
     seconds: float
+    evaluation: Evaluation | None = None
 
 
-def replay(outputs: Outputs, ground_truth: pd.DataFrame, config: TrackerConfig) -> Replay:
-    """Track kept outputs with `config` and evaluate the result."""
+def replay(outputs: Outputs, ground_truth: Any, config: TrackerConfig) -> Replay:
+    """Track kept outputs with `config` and count.
+
+    Parameters
+    ----------
+    outputs
+        Kept outputs or public detections.
+    ground_truth
+        A table, or better what `evaluation.prepare` returns.
+    config
+        The settings.
+    """
     from .association import track_outputs
-    from .evaluation import evaluate
+    from .evaluation import quick_figures
 
     start = time.perf_counter()
     tracks = track_outputs(outputs, config)
-    evaluation = evaluate(tracks, ground_truth)
-    return Replay(config, tracks, evaluation, time.perf_counter() - start)
+    figures = quick_figures(tracks, ground_truth)
+    return Replay(config, tracks, figures, time.perf_counter() - start)
+
+
+def evaluate_replay(replayed: Replay, ground_truth: Any) -> Replay:
+    """The same with its full evaluation."""
+    from .evaluation import evaluate
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)  # of a sequence without a match: the figures show it
+        return replace(replayed, evaluation=evaluate(replayed.tracks, ground_truth))
 
 
 # -- work behind a slider --------------------------------------------------------------------------------------------
 
 
 class LatestWins:
-    """Run a function in the background, always on the newest value: values that were overtaken are never computed.
+    """Work in the background, always on the newest value: values that were overtaken are never computed.
 
     Parameters
     ----------
-    function
-        `function(value) -> result`, called in a thread of its own, one call at a time.
+    stages
+        Functions called one after the other in a thread: `first(value, None) -> result`, `next(value, result)`. Between
+        them a newer value takes over, so the first should be the quick one.
     deliver
-        `deliver(value, result)`; `failed(value, error)` if the function raised.
+        `deliver(stage, value, result)` after each stage, counted from 0; `failed(value, error)` if one raised.
     post
         `post(callback)` runs a callback where results are wanted, such as an event loop; the thread itself by default.
+
+    Attributes
+    ----------
+    computed : int
+        How often the first stage was done.
     """
 
     def __init__(
         self,
-        function: Callable[[Any], Any],
-        deliver: Callable[[Any, Any], None],
+        stages: Sequence[Callable[[Any, Any], Any]],
+        deliver: Callable[[int, Any, Any], None],
         failed: Callable[[Any, Exception], None],
         post: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
-        self._function, self._deliver, self._failed = function, deliver, failed
+        self._stages, self._deliver, self._failed = list(stages), deliver, failed
         self._post = post or (lambda callback: callback())
         self._changed = threading.Condition()
         self._wanted: list[Any] = []
@@ -717,20 +891,26 @@ class LatestWins:
                 value = self._wanted.pop()
                 self._busy = True
             try:
-                result = self._function(value)
+                self._run(value)
             except Exception as error:
                 self._hand_over(self._failed, value, error)
-            else:
-                self.computed += 1
-                self._hand_over(self._deliver, value, result)
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
 
-    def _hand_over(self, receiver: Callable[[Any, Any], None], value: Any, result: Any) -> None:
+    def _run(self, value: Any) -> None:
+        result = None
+        for number, stage in enumerate(self._stages):
+            if number and (self._wanted or self._closed):
+                return
+            result = stage(value, result)
+            self.computed += number == 0
+            self._hand_over(self._deliver, number, value, result)
+
+    def _hand_over(self, receiver: Callable[..., None], *arguments: Any) -> None:
         def callback() -> None:
             if not self._closed:
-                receiver(value, result)
+                receiver(*arguments)
 
         if not self._closed:
             self._post(callback)

@@ -193,9 +193,10 @@ class EmbeddingExplorer(Panel):
     def _say_threshold(self) -> None:
         found = self.distances
         same, different = found.accepted(self.threshold)
+        unknown = f"unknown (nobody is seen {found.gap} frames later)"
         ranked = f"{found.rank1:.3f} ({found.gap} frames later, {found.queries} queries)"
         self.histogram.text = (
-            f"AUC {found.auc:.4f}, rank-1 {ranked if found.queries else f'unknown (nobody seen {found.gap} frames later)'}."
+            f"AUC {found.auc:.4f}, rank-1 {ranked if found.queries else unknown}."
             f" Distance at most {self.threshold:.2f}: {same:.1%} of same pairs, {different:.2%} of different pairs."
         )
         self.matrix.limit = 1 - self.threshold

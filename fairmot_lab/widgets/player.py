@@ -86,7 +86,7 @@ class TrackPlayer(View):
         Ground-truth table; rows whose `conf` is 0 are not shown, and counted in `note`. The source's own where True.
     evaluation
         An `Evaluation` of these tracks: adds the layers of false positives, misses and ID switches, and the timeline's
-        lanes. With several sequences, the one named as the source.
+        lanes. With several sequences, the one named as the source. Its tables are shown where none are given.
     max_width
         Wider frames are sent scaled down to this width (pixels); boxes are drawn at full precision all the same.
     overlay
@@ -361,6 +361,10 @@ def prepare(
     """Pack the boxes of a sequence; parameters as of `TrackPlayer`."""
     tables: dict[str, pd.DataFrame] = {}
     notes: list[str] = []
+    if evaluation is not None:
+        evaluated = evaluation.sequences[inspection.only_sequence(evaluation, name)]
+        tracks = evaluated.tracks if tracks is None else tracks
+        ground_truth = evaluated.ground_truth.table if ground_truth is None else ground_truth
     if tracks is not None:
         tables["tracks"] = tracks
     if ground_truth is not None:
@@ -370,11 +374,11 @@ def prepare(
         tables["ground_truth"] = counted
     lanes, marks = None, []
     if evaluation is not None:
-        errors, switches = inspection.evaluation_errors(evaluation, tracks, ground_truth, name)
+        errors, switches = inspection.evaluation_errors(evaluation, name, tracks, ground_truth)
         lanes, marks = inspection.error_lanes(errors, length), inspection.switch_marks(switches)
         boxless = int(errors["x"].isna().sum())
         if boxless:
-            notes.append(f"{boxless} errors have no box, as their table was not given; the timeline counts them.")
+            notes.append(f"{boxless} errors have no box in the tables given; the timeline counts them.")
         errors = errors[errors["x"].notna()]
         for layer, kind in (("false_positives", "FP"), ("misses", "MISS"), ("switches", "SWITCH")):
             tables[layer] = errors[errors["kind"] == kind]

@@ -14,8 +14,9 @@ from traitlets import Int, Unicode, link
 from .. import inspection
 from ..association import Setting, TrackerConfig
 from ..errors import ConfigError
+from ..evaluation import prepare as prepare_truth
 from ..files import atomic_write
-from .base import Panel, escape
+from .base import Panel, escape, sentence
 from .parts import TableView, beside, heading
 from .player import TrackPlayer, prepare
 
@@ -120,15 +121,19 @@ class ThresholdLab(Panel):
                 for title, player in zip(("Baseline", "Now"), self.players, strict=True)
             ]
             views = [beside(*named)]
-        self._work = inspection.LatestWins(self._replay, self._show, self._fail, post_to_loop())
+        self._truth = prepare_truth(ground_truth)
+        stages = [self._replay, self._evaluate]
+        self._work = inspection.LatestWins(stages, self._deliver, self._fail, post_to_loop())
         self._closers.append(self._work.close)
         sliders = ipywidgets.Box(list(self.controls.values()), layout={"flex_flow": "row wrap"})
         buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
         tables = beside(self._figures, self._switches, least="340px")
         self.children = [self._banner, sliders, buttons, self._line, self._status, tables, *views]
-        self.baseline = self.candidate = inspection.replay(outputs, ground_truth, self._config)
+        start = inspection.evaluate_replay(inspection.replay(outputs, self._truth, self._config), self._truth)
+        self.baseline = self.candidate = start
         self._show_baseline()
-        self._present()
+        self._show_figures()
+        self._show_switches()
 
     # -- settings -----------------------------------------------------------------------------------------------------
 
@@ -165,9 +170,13 @@ class ThresholdLab(Panel):
 
     def pin(self) -> None:
         """Make the present settings the baseline."""
+        self.wait()
+        if self.candidate.evaluation is None:
+            self.candidate = inspection.evaluate_replay(self.candidate, self._truth)
         self.baseline = self.candidate
         self._show_baseline()
-        self._present()
+        self._show_figures()
+        self._show_switches()
 
     def reset(self) -> None:
         """Go back to the baseline's settings."""
@@ -184,21 +193,30 @@ class ThresholdLab(Panel):
 
     # -- replays ------------------------------------------------------------------------------------------------------
 
-    def _replay(self, config: TrackerConfig) -> Any:
-        """In the background: all that costs time."""
-        found = inspection.replay(self.outputs, self.ground_truth, config)
-        player = self.players[1] if self.players else None
-        boxes = player and prepare(player.name, player.length, found.tracks, self.ground_truth, found.evaluation)
-        return found, boxes
+    def _replay(self, config: TrackerConfig, _: Any) -> inspection.Replay:
+        """In the background, first: tracks and figures."""
+        return inspection.replay(self.outputs, self._truth, config)
 
-    def _show(self, _: TrackerConfig, result: Any) -> None:
-        self.candidate, boxes = result
-        self._present()
-        if boxes:
-            self.players[1].apply(boxes)
+    def _evaluate(self, _: TrackerConfig, replayed: inspection.Replay) -> tuple[inspection.Replay, Any]:
+        """In the background, once the hand rests: ID switches, and the boxes for the player."""
+        found = inspection.evaluate_replay(replayed, self._truth)
+        if not self.players:
+            return found, None
+        player = self.players[1]
+        return found, prepare(player.name, player.length, found.tracks, self.ground_truth, found.evaluation)
+
+    def _deliver(self, stage: int, _: TrackerConfig, result: Any) -> None:
+        if stage == 0:
+            self.candidate = result
+            self._show_figures()
+        else:
+            self.candidate, boxes = result
+            self._show_switches()
+            if boxes:
+                self.players[1].apply(boxes)
 
     def _fail(self, _: TrackerConfig, error: Exception) -> None:
-        self.error = str(error)
+        self.error = sentence(error)
 
     def _show_baseline(self) -> None:
         for player, found in zip(self.players, (self.baseline, self.candidate), strict=False):
@@ -213,23 +231,26 @@ class ThresholdLab(Panel):
 
     @property
     def switches(self) -> pd.DataFrame:
-        """ID switches that vanish and appear."""
+        """ID switches that vanish and appear; empty while the candidate's are not known yet."""
+        if self.baseline.evaluation is None or self.candidate.evaluation is None:
+            return pd.DataFrame(columns=[column["key"] for column in SWITCHES])
         return inspection.compare_switches(self.baseline.evaluation.switches, self.candidate.evaluation.switches)
 
-    def _present(self) -> None:
+    def _show_figures(self) -> None:
         self._figures.rows = [
             {**row, "verdict": _verdict(row["difference"] * row["better"])} for row in self.figures.to_dict("records")
         ]
+        self.code = inspection.config_line(self.candidate.config)
+        self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
+        self._status.value = _words(f"tracked and counted in {self.candidate.seconds:.2f} s")
+
+    def _show_switches(self) -> None:
         changed = self.switches
-        columns = [c["key"] for c in SWITCHES if c["key"] in changed]
         vanish = int((changed["change"] == "vanishes").sum())
         with self._switches.hold_sync():
             self._switches.title = f"ID switches: {vanish} vanish, {len(changed) - vanish} appear"
             self._switches.selected = -1
-            self._switches.rows = inspection.records(changed[columns])
-        self.code = inspection.config_line(self.candidate.config)
-        self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
-        self._status.value = _words(f"replayed and evaluated in {self.candidate.seconds:.2f} s")
+            self._switches.rows = inspection.records(changed[[column["key"] for column in SWITCHES]])
 
     def _go(self, _: Any) -> None:
         if self._switches.selected >= 0:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from . import lab  # noqa: E402
+from . import lab
+
+SETUP = """
+import warnings
+import numpy as np, pandas as pd
+import fairmot_lab as fl
+from fairmot_lab.widgets.parts import *
+from tests.browser import scene
+truth = scene.ground_truth()
+frames = scene.images(truth)
+tracks = scene.tracks_with_swap(truth, 10)
+outputs = scene.SceneOutputs(truth)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +40,14 @@ def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[l
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def notebook(browser: Any, server: lab.Server) -> Iterator[Callable[..., lab.Notebook]]:
-    """Opens notebooks: `notebook(cells)` runs them and returns the open page."""
+    """Opens notebooks: `notebook(cells)` runs them after a common beginning and returns the open page."""
     opened: list[lab.Notebook] = []
 
     def open_cells(cells: Sequence[str], **options: Any) -> lab.Notebook:
         name = f"{uuid.uuid4().hex[:8]}.ipynb"
-        server.write(name, cells)
+        server.write(name, [SETUP, *cells])
         opened.append(lab.Notebook(browser, server, name, **options))
         opened[-1].run()
         return opened[-1]
@@ -44,9 +55,3 @@ def notebook(browser: Any, server: lab.Server) -> Iterator[Callable[..., lab.Not
     yield open_cells
     for book in opened:
         book.close()
-
-
-@pytest.fixture(scope="session")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go."""
-    return tmp_path_factory.mktemp("screenshots")

@@ -1,4 +1,4 @@
-"""A small scene whose every number is known, for tests of views: people walk on straight lines, two of them swap ids."""
+"""A small scene whose every number is known, for tests of views: people on straight lines, two of them swap ids."""
 
 from __future__ import annotations
 

@@ -1,0 +1,202 @@
+"""AssociationInspector: how tracks and detections were paired in a frame, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+from traitlets import Int, Unicode, link
+
+from .. import inspection
+from ..association import TrackerConfig
+from ..kernels import GATE
+from .base import Panel
+from .parts import MatrixView, beside, crops, heading
+from .player import TrackPlayer
+
+if TYPE_CHECKING:
+    from ..explanation import FrameRecord
+    from ..outputs import Outputs
+
+STAGES = {
+    "first": "First stage",
+    "second": "Second stage: what the first left over",
+    "unconfirmed": "Unconfirmed tracks: those seen once",
+}
+VALUES = ("cost", "appearance", "motion")
+
+
+class AssociationInspector(Panel):
+    """The stages of the association in one frame: cost matrices, gates, limits, the pairs chosen, and why.
+
+    Parameters
+    ----------
+    outputs
+        Kept outputs or public detections.
+    config
+        Settings of the tracker.
+    source
+        The frames: for the player, and for the pictures along the sides of the matrices.
+    **traits
+        Start values of the traits.
+
+    Attributes
+    ----------
+    frame : int
+        The frame on show, counted from 1.
+    selected_id : int or None
+        The track that is selected.
+    values : str
+        What the first stage's matrix shows: "cost", "appearance" (distance of the embeddings) or "motion" (squared
+        Mahalanobis distance).
+    tracks : pandas.DataFrame
+        What the tracker reports. `record`: the `FrameRecord` of the frame on show.
+    matrices : list of MatrixView
+        One per stage: tracks by id down, detections by row across. Hatched: outside the gate of motion. Dotted: within
+        the limit. Double frame: paired. Clicking a cell, or Enter, says why.
+    """
+
+    frame = Int(1)
+    selected_id = Int(None, allow_none=True)
+    values = Unicode("cost")
+
+    def __init__(
+        self, outputs: Outputs, config: TrackerConfig | None = None, source: Any = None, **traits: Any
+    ) -> None:
+        super().__init__(**traits)
+        self.outputs = outputs
+        self.config = config or TrackerConfig()
+        self._replay = inspection.TracedReplay(outputs, self.config)
+        self.tracks = self._replay.tracks
+        self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
+        self.player = None if source is None else TrackPlayer(source, self.tracks, frame=self.frame)
+        self.source = None if self.player is None else self.player.source
+        self._show = ipywidgets.Dropdown(
+            options=VALUES, value=self.values, description="show", tooltip="what the first stage's matrix shows"
+        )
+        self._number = ipywidgets.BoundedIntText(
+            self.frame, min=1, max=max([1, *(int(n) for n in outputs.frames)]), description="frame"
+        )
+        self._links = [link((self, "values"), (self._show, "value")), link((self, "frame"), (self._number, "value"))]
+        if self.player is not None:
+            self._links.append(link((self, "frame"), (self.player, "frame")))
+            self._links.append(link((self, "selected_id"), (self.player, "selected_id")))
+        self._closers += [item.unlink for item in self._links]
+        self.matrices = [MatrixView(row_name="track", column_name="detection") for _ in STAGES]
+        for stage, matrix in enumerate(self.matrices):
+            matrix.observe(self._guard(lambda _, stage=stage: self._say(stage)), "selected")
+        self._events = heading("")
+        self.observe(self._guard(lambda _: self._draw()), ["frame", "values"])
+        views = [] if self.player is None else [self.player]
+        first, *later = self.matrices
+        controls = ipywidgets.HBox([self._show, self._number])
+        self.children = [self._banner, controls, beside(*views, first), beside(*later, least="340px"), self._events]
+        self._guard(self._draw)()
+
+    @property
+    def record(self) -> FrameRecord:
+        """What the tracker saw and did in the frame on show."""
+        return self._replay.record(self.frame)
+
+    def _draw(self) -> None:
+        self.error = ""
+        if not len(self.outputs):
+            self.matrices[0].empty = f"{self.outputs.name} holds no frames."
+            return
+        record = self.record
+        pictures = self._pictures(record)
+        for stage, matrix in zip(record.stages, self.matrices, strict=False):
+            values, low, high, limit = _values(stage, self.values)
+            outside = None if stage.gate is None else stage.gate > GATE
+            pairs = [(row, column) for row, column in enumerate(stage.columns) if column >= 0]
+            shown = f", {self.values}" if stage.appearance is not None else ", 1 - IoU"
+            matrix.show(
+                values,
+                [str(t) for t in stage.tracks],
+                [str(d) for d in stage.detections],
+                masked=outside,
+                pairs=pairs,
+                row_crops=[pictures[("track", int(t))] for t in stage.tracks],
+                column_crops=[pictures[("detection", int(d))] for d in stage.detections],
+                title=f"{STAGES[stage.name]}{shown}: {len(pairs)} pairs, limit {stage.limit:g}",
+                low=low,
+                high=high,
+                limit=limit,
+                empty=f"{len(stage.tracks)} tracks and {len(stage.detections)} detections: nothing to compare.",
+            )
+        self._events.value = heading(_event_words(record)).value
+
+    def _pictures(self, record: FrameRecord) -> dict[tuple[str, int], bytes]:
+        """A crop per detection of the frame, and per track where it was last reported before."""
+        tracks = sorted({int(t) for stage in record.stages for t in stage.tracks})
+        rows = sorted({int(d) for stage in record.stages for d in stage.detections})
+        before = self._last_seen[self._last_seen["frame"] < record.frame]
+        last = before.drop_duplicates("id", keep="last").set_index("id").reindex(tracks)
+        frames = [*last["frame"].fillna(0).astype(int), *[record.frame] * len(rows)]
+        boxes = np.concatenate((last[["x", "y", "w", "h"]].to_numpy(), record.detections.boxes[rows]))
+        keys = [("track", t) for t in tracks] + [("detection", d) for d in rows]
+        return dict(zip(keys, crops(self.source, frames, boxes, 64), strict=True))
+
+    def _say(self, stage: int) -> None:
+        matrix, (row, column) = self.matrices[stage], self.matrices[stage].selected
+        if row < 0:
+            return
+        matrix.text = "\n".join(inspection.cell_sentences(self.record, stage, row, column))
+        self.selected_id = int(self.record.stages[stage].tracks[row])
+        for other in self.matrices:
+            if other is not matrix:
+                other.selected = [-1, -1]
+
+    # -- without a kernel ---------------------------------------------------------------------------------------------
+
+    def saved_html(self) -> str:
+        """The frame on show and its matrices as tables."""
+        shown = self.player.saved_html() if self.player is not None else ""
+        return shown + "".join(matrix.saved_html() for matrix in self.matrices)
+
+    def to_html(
+        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 960, **options: Any
+    ) -> str:
+        """A page that works without kernel and network; see `TrackPlayer.to_html`.
+
+        It holds the matrices of the frame on show with the sentences of up to 2,500 cells each.
+        """
+        from .page import Page
+
+        page = Page(f"{self.outputs.name}: AssociationInspector, frame {self.frame}", max_mb=max_mb)
+        page.add_text(inspection.config_line(self.config))
+        page.left_out("the matrices of other frames")
+        for number, (matrix, stage) in enumerate(zip(self.matrices, self.record.stages, strict=False)):
+            texts = {}
+            if stage.cost.size <= 2500:
+                for row, column in np.ndindex(*stage.cost.shape):
+                    sentences = inspection.cell_sentences(self.record, number, row, column)
+                    texts[f"{row},{column}"] = "\n".join(sentences)
+            else:
+                page.left_out(f"the reasons of the {stage.cost.size} cells of the {stage.name} stage")
+            page.add_view(matrix, changes={"texts": texts}, group=None if number == 0 else "later")
+        page.add_text(_event_words(self.record))
+        if self.player is not None:
+            page.add_player(self.player, max_width=max_width, **options)
+        return page.write(path)
+
+
+def _values(stage: Any, which: str) -> tuple[np.ndarray, float, float, float | None]:
+    """What a matrix shows, the ends of its colours, and its mark."""
+    if which == "appearance" and stage.appearance is not None:
+        return stage.appearance, 0.0, 1.0, None
+    if which == "motion" and stage.gate is not None:
+        return stage.gate, 0.0, 2 * GATE, GATE
+    return stage.cost, 0.0, 1.0, stage.limit
+
+
+def _event_words(record: FrameRecord) -> str:
+    """Births, ends and what else happened, in a line."""
+    parts = [f"track {track} born from detection {row}" for track, row in record.born]
+    parts += [f"detection {row} too weak for a birth" for row in record.too_weak]
+    parts += [f"track {track} expired" for track in (*record.expired, *record.relapsed)]
+    parts += [f"track {dropped} removed as a duplicate of {kept}" for dropped, kept, _ in record.duplicates]
+    parts += [f"track {track} not reported (size or shape)" for track in record.hidden]
+    return f"Frame {record.frame}: {'; '.join(parts) or 'no births, no ends'}."

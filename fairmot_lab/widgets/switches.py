@@ -1,0 +1,186 @@
+"""SwitchBrowser: every ID switch, with pictures of before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+from traitlets import Int, link
+
+from .. import inspection
+from .base import Panel, escape
+from .parts import TableView, beside, crop_html, crops
+from .player import TrackPlayer
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+    from ..outputs import Outputs
+
+COLUMNS = [
+    {"key": "frame", "label": "frame", "kind": "number"},
+    {"key": "time", "label": "time", "kind": "number", "digits": 2, "help": "seconds"},
+    {"key": "gt_id", "label": "person", "kind": "number"},
+    {"key": "from_id", "label": "from", "kind": "number", "help": "id before"},
+    {"key": "to_id", "label": "to", "kind": "number", "help": "id after"},
+    {"key": "kind", "label": "kind", "kind": "text"},
+    {"key": "gap", "label": "gap", "kind": "number", "help": "frames since the last match"},
+    {"key": "missed", "label": "missed", "kind": "number", "help": "frames of the gap in which the person was missed"},
+    {"key": "visibility", "label": "visible", "kind": "number", "digits": 2},
+    {"key": "iou_other", "label": "IoU other", "kind": "number", "digits": 2, "help": "with the nearest other person"},
+    {"key": "covered", "label": "covered", "kind": "number", "digits": 2, "help": "share covered by someone nearer"},
+    {"key": "distance", "label": "distance", "kind": "number", "digits": 3, "help": "of the embeddings, 1 - cosine"},
+    {"key": "why", "label": "why", "kind": "text"},
+]
+
+
+class SwitchBrowser(Panel):
+    """The table of ID switches; a row shows the person before and after, and moves the player.
+
+    Parameters
+    ----------
+    evaluation
+        An `Evaluation` of one sequence, or of several of which one is named as the source.
+    source
+        The frames: for pictures and the player.
+    outputs
+        The network outputs that were tracked: for the distances of embeddings and the reasons.
+    config
+        The settings that were tracked with: for the reasons.
+    player
+        A TrackPlayer to move; one of its own is made if there is a source and no player is given.
+    **traits
+        Start values of the traits.
+
+    Attributes
+    ----------
+    selected : int
+        Row of `switches` that is picked; -1 for none.
+    frame : int
+        The frame on show.
+    switches : pandas.DataFrame
+        `Evaluation.switches` of the sequence, with a column `distance` where outputs with embeddings are given, and
+        `why` where it is known.
+    table : TableView
+        Sortable by each column, filtered by kind with the buttons above it.
+    """
+
+    frame = Int(1)
+    selected = Int(-1)
+
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        source: Any = None,
+        outputs: Outputs | None = None,
+        config: Any = None,
+        *,
+        player: TrackPlayer | None = None,
+        **traits: Any,
+    ) -> None:
+        super().__init__(**traits)
+        own = player is None and source is not None
+        self.player = TrackPlayer(source) if own else player
+        self.source = None if self.player is None else self.player.source
+        wanted = self.player.name if self.player is not None else outputs.name if outputs is not None else ""
+        self.name = inspection.only_sequence(evaluation, wanted)
+        if own and self.player is not None:
+            self.player.show(evaluation=evaluation)
+            self.player.layers = [x for x in self.player.available if x in ("tracks", "switches")]
+        evaluated = evaluation.sequences[self.name]
+        self.tracks, self.ground_truth = evaluated.tracks, evaluated.ground_truth.table
+        self.switches = inspection.explained_switches(evaluation, self.name, outputs, config)
+        self.table = TableView(
+            title=f"{len(self.switches)} ID switches in {self.name}",
+            columns=[column for column in COLUMNS if column["key"] in self.switches],
+            rows=inspection.records(self.switches[[c["key"] for c in COLUMNS if c["key"] in self.switches]]),
+            sort_by="frame",
+            filter_by="kind",
+            searchable=True,
+            max_height=360,
+        )
+        self._pictures = ipywidgets.HTML()
+        self._links = [link((self, "selected"), (self.table, "selected"))]
+        if self.player is not None:
+            self._links.append(link((self, "frame"), (self.player, "frame")))
+        self._closers += [item.unlink for item in self._links]
+        self.observe(self._guard(lambda _: self._pick()), "selected")
+        side = [self._pictures, *([self.player] if own and self.player is not None else [])]
+        self.children = [self._banner, self.table, beside(*side, least="340px")]
+        self._pick()
+
+    def _pick(self) -> None:
+        self.error = ""
+        if not 0 <= self.selected < len(self.switches):
+            text = "Pick an ID switch." if len(self.switches) else "No person changes their id: nothing to browse."
+            self._pictures.value = f'<div class="fml"><p>{text}</p></div>'
+            return
+        self._pictures.value = f'<div class="fml">{self.story(self.selected)}</div>'
+        switch = self.switches.iloc[self.selected]
+        self.frame = int(switch["frame"])
+        if self.player is not None:
+            self.player.selected_id = int(switch["to_id"])
+            self.player.selected_gt_id = int(switch["gt_id"])
+
+    def story(self, row: int) -> str:
+        """What happened in a switch, as HTML: pictures of the person before and after, distance and reason."""
+        switch = self.switches.iloc[row]
+        pictures = "".join(crop_html(jpeg, caption) for jpeg, caption in self.pictures(row) if jpeg)
+        words = [
+            f"Person {switch['gt_id']}: id {_plain(switch['from_id'])} becomes {_plain(switch['to_id'])} in frame "
+            f"{switch['frame']} ({switch['kind']})."
+        ]
+        if "distance" in self.switches:
+            distance = switch["distance"]
+            known = not pd.isna(distance)
+            words.append(f"Cosine distance before to after: {distance:.3f}." if known else "No distance is known.")
+        if "why" in self.switches and isinstance(switch["why"], str):
+            words.append(switch["why"])
+        return f'<div style="display:flex">{pictures}</div><p>{escape(" ".join(words))}</p>'
+
+    def pictures(self, row: int, height: int = 180) -> list[tuple[bytes, str]]:
+        """Crops of the person: with the old id, and with the new; JPEG bytes and captions."""
+        switch = self.switches.iloc[row]
+        wanted = [
+            (self.tracks, switch["last_frame"], switch["from_id"], "before: id {id}, frame {frame}"),
+            (self.ground_truth, switch["last_frame"], switch["gt_id"], "person {id} then, frame {frame}"),
+            (self.tracks, switch["frame"], switch["to_id"], "after: id {id}, frame {frame}"),
+            (self.ground_truth, switch["frame"], switch["gt_id"], "person {id} now, frame {frame}"),
+        ]
+        frames, boxes, captions = [], [], []
+        for table, frame, identity, caption in wanted:
+            found = table[(table["frame"] == frame) & (table["id"] == identity)]
+            if len(found):
+                frames.append(int(frame))
+                boxes.append(found[["x", "y", "w", "h"]].to_numpy()[0])
+                captions.append(caption.format(id=_plain(identity), frame=int(frame)))
+        return list(zip(crops(self.source, frames, np.array(boxes), height), captions, strict=True))
+
+    # -- without a kernel ---------------------------------------------------------------------------------------------
+
+    def saved_html(self) -> str:
+        """The table, and the switch that is picked."""
+        story = self.story(self.selected) if 0 <= self.selected < len(self.switches) else ""
+        return self.table.saved_html() + story
+
+    def to_html(
+        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 800, **options: Any
+    ) -> str:
+        """A page that works without kernel and network; see `TrackPlayer.to_html`. Up to 40 switches have pictures."""
+        from .page import Page
+
+        page = Page(f"{self.name}: SwitchBrowser", max_mb=max_mb)
+        page.add_view(self.table)
+        if self.player is not None:
+            page.add_player(self.player, max_width=max_width, share=2, **options)
+        for row in range(min(40, len(self.switches))):
+            page.add_html(f"<section>{self.story(row)}</section>")
+        if len(self.switches) > 40:
+            page.left_out(f"the pictures of {len(self.switches) - 40} ID switches")
+        return page.write(path)
+
+
+def _plain(value: Any) -> str:
+    return "none" if pd.isna(value) else str(int(value))

@@ -1,0 +1,304 @@
+"""TrackPlayer in a real JupyterLab."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from . import lab
+
+CELL = """
+evaluation = fl.evaluate(tracks, truth)
+player = fl.widgets.TrackPlayer(frames, tracks, truth, evaluation)
+player
+"""
+
+
+@pytest.fixture(scope="module")
+def book(notebook: Callable[..., lab.Notebook]) -> lab.Notebook:
+    book = notebook([CELL])
+    shows(book, 1)
+    return book
+
+
+@pytest.fixture(autouse=True)
+def rewound(book: lab.Notebook) -> Any:
+    """Every test begins at frame 1 with nothing selected, and leaves no error on the console."""
+    book.kernel(
+        "player.playing = False; player.frame = 1; player.selected_id = player.selected_gt_id = None\n"
+        "player.min_score = 0.0; player.layers = ['tracks', 'switches']; player.error = ''"
+    )
+    shows(book, 1)
+    book.page.locator(".fml-player").first.focus()
+    book.page.keyboard.press("0")
+    yield
+    assert book.errors == []
+
+
+def shows(book: lab.Notebook, frame: int, view: int = 0) -> None:
+    book.until("([f, v]) => document.querySelectorAll('.fml-screen')[v]?.dataset.frame === String(f)", [frame, view])
+
+
+def pixels(book: lab.Notebook, view: int = 0) -> np.ndarray:
+    """(H, W, 3): what the canvas shows."""
+    data = book.page.evaluate(
+        "v => document.querySelectorAll('.fml-screen')[v].toDataURL('image/png').split(',')[1]", view
+    )
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
+
+
+def colour_of_left_edge(book: lab.Notebook) -> float:
+    """The scene's left edge has a grey of frame * 255 // 20."""
+    shot = pixels(book)
+    return float(shot[-10:-4, 1:3].mean())
+
+
+def test_a_step_changes_the_picture_to_that_of_the_frame(book: lab.Notebook) -> None:
+    before = pixels(book)
+    for expected in (2, 3, 4):
+        book.page.keyboard.press("ArrowRight")
+        shows(book, expected)
+        assert colour_of_left_edge(book) == pytest.approx(expected * 255 // 20, abs=4)
+    assert np.abs(pixels(book) - before).max() > 50
+    book.page.keyboard.press("ArrowLeft")
+    shows(book, 3)
+    assert book.wait_kernel("print(player.frame)", "3") == "3"
+
+
+def test_every_key_does_what_the_help_says(book: lab.Notebook) -> None:
+    press = book.page.keyboard.press
+    press("Shift+ArrowRight")
+    shows(book, 11)
+    press("End")
+    shows(book, 20)
+    press("ArrowRight")
+    shows(book, 20)
+    press("Home")
+    shows(book, 1)
+    press("n")
+    shows(book, 10)
+    assert book.wait_kernel("print(player.selected_id in (1, 2))", "True") == "True"
+    press("p")
+    shows(book, 10)
+    press("Home")
+    press("2")
+    assert book.wait_kernel("print('ground_truth' in player.layers)", "True") == "True"
+    press("Escape")
+    assert book.wait_kernel("print(player.selected_id)", "None") == "None"
+    press("t")
+    assert book.wait_kernel("print(player.selected_id or player.selected_gt_id)", "1") == "1"
+
+
+def test_keys_do_not_reach_the_notebook(book: lab.Notebook) -> None:
+    """a, b, x, dd, m, z are commands of JupyterLab that add, cut, delete and change cells."""
+    count = "window.jupyterapp.shell.currentWidget.content.widgets.map(c => c.model.type).join()"
+    before = book.page.evaluate(count)
+    for key in ("a", "b", "x", "d", "d", "m", "z", "ArrowDown", "ArrowUp", "j", "k", "1", "1", "n", "p", "y"):
+        book.page.keyboard.press(key)
+    book.page.locator(".fml-player button").first.focus()
+    for key in ("d", "d", "x", "b"):
+        book.page.keyboard.press(key)
+    assert book.page.evaluate(count) == before
+    assert book.page.evaluate("document.activeElement.closest('.fml-player') !== null")
+
+
+def test_a_click_selects_the_box_under_it_everywhere(book: lab.Notebook) -> None:
+    box = book.page.locator(".fml-screen").first.bounding_box()
+    # person 2 in frame 1: x 162.4, y 180, 96 x 144 in a frame of 640 x 360
+    book.page.mouse.click(box["x"] + (162.4 + 48) / 640 * box["width"], box["y"] + (180 + 72) / 360 * box["height"])
+    assert book.wait_kernel("print(player.selected_id)", "2") == "2"
+    plain = pixels(book)
+    book.page.mouse.click(box["x"] + box["width"] * 0.99, box["y"] + box["height"] * 0.02)
+    assert book.wait_kernel("print(player.selected_id)", "None") == "None"
+    assert (pixels(book) != plain).any()
+
+
+def test_the_kernel_moves_the_view(book: lab.Notebook) -> None:
+    book.kernel("player.frame = 7; player.selected_id = 4")
+    shows(book, 7)
+    assert book.kernel("player.frame = 21").startswith("TraitError: arrays has no frame 21; its frames are 1 to 20.")
+
+
+def test_the_score_filter_works_without_the_kernel(book: lab.Notebook) -> None:
+    count = "document.querySelector('.fml-screen').dataset.boxes"
+    assert book.page.evaluate(count) == "4"
+    slider = book.page.locator(".fml-player input[aria-label^='Least score']")
+    slider.evaluate("e => { e.value = 0.5; e.dispatchEvent(new Event('input')); }")
+    book.until("() => document.querySelector('.fml-screen').dataset.boxes === '3'")
+    assert book.wait_kernel("print(player.min_score)", "0.5") == "0.5"
+
+
+def test_layers_show_what_the_evaluation_found(book: lab.Notebook) -> None:
+    book.kernel("player.frame = 10; player.layers = ['switches']")
+    shows(book, 10)
+    book.until("() => document.querySelector('.fml-screen').dataset.boxes === '2'")
+    assert book.kernel("print(len(evaluation.switches), [s['frame'] for s in player.switches])").strip() == "2 [10, 10]"
+    label = book.page.locator(".fml-screen").first.get_attribute("aria-label")
+    assert "ID switch 1 to 2" in label
+    assert "ID switch 2 to 1" in label
+
+
+def test_zoom_and_pan_show_a_part(book: lab.Notebook) -> None:
+    whole = pixels(book)
+    for _ in range(3):
+        book.page.keyboard.press("+")
+    zoomed = pixels(book)
+    assert (zoomed != whole).mean() > 0.05
+    book.page.keyboard.press("Control+ArrowRight")
+    assert (pixels(book) != zoomed).any()
+    book.page.keyboard.press("0")
+    np.testing.assert_array_equal(pixels(book), whole)
+
+
+def test_playing_goes_on_to_the_end_and_stops(book: lab.Notebook) -> None:
+    book.kernel("player.speed = 4.0")
+    book.page.keyboard.press(" ")
+    shows(book, 20)
+    assert book.wait_kernel("print(player.playing, player.frame)", "False 20") == "False 20"
+    book.kernel("player.speed = 1.0")
+
+
+def test_the_timeline_seeks_and_finds_switches(book: lab.Notebook) -> None:
+    box = book.page.locator(".fml-timeline").first.bounding_box()
+    book.page.mouse.click(box["x"] + box["width"] * 0.999, box["y"] + 5)
+    shows(book, 20)
+    book.page.mouse.click(box["x"] + box["width"] * 9 / 19 + 3, box["y"] + 5)
+    shows(book, 10)
+
+
+def test_two_views_of_one_widget_move_together_and_one_may_go(book: lab.Notebook) -> None:
+    book.command("notebook:insert-cell-below")
+    book.page.evaluate(
+        """() => { const c = window.jupyterapp.shell.currentWidget.content;
+            c.activeCell.model.sharedModel.setSource('player'); }"""
+    )
+    book.command("notebook:run-cell")
+    book.until("() => document.querySelectorAll('.fml-screen').length === 2")
+    shows(book, 1, view=1)
+    book.page.locator(".fml-player").first.focus()
+    book.page.keyboard.press("ArrowRight")
+    shows(book, 2, view=0)
+    shows(book, 2, view=1)
+    assert (pixels(book, 1) != 0).any()
+    book.page.locator(".fml-player").nth(1).focus()
+    book.page.keyboard.press("ArrowRight")
+    shows(book, 3, view=0)
+    book.command("notebook:delete-cell")
+    book.until("() => document.querySelectorAll('.fml-screen').length === 1")
+    book.page.locator(".fml-player").first.focus()
+    book.page.keyboard.press("ArrowRight")
+    shows(book, 4)
+
+
+def test_both_themes_are_readable(book: lab.Notebook, tmp_path: Path) -> None:
+    contrast = """() => {
+        const root = document.querySelector('.fml-player'), style = getComputedStyle(root);
+        const light = c => { const m = c.match(/[\\d.]+/g).slice(0, 3).map(v => (v / 255) ** 2.2);
+            return 0.2126 * m[0] + 0.7152 * m[1] + 0.0722 * m[2]; };
+        const [a, b] = [light(style.color), light(style.backgroundColor)];
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); }"""
+    assert book.page.evaluate(contrast) > 7
+    light = book.page.locator(".fml-player").first.screenshot()
+    book.theme(dark=True)
+    book.until("() => getComputedStyle(document.querySelector('.fml-player')).backgroundColor !== 'rgb(255, 255, 255)'")
+    assert book.page.evaluate(contrast) > 7
+    assert book.page.locator(".fml-player").first.screenshot() != light
+    book.theme(dark=False)
+
+
+def test_an_error_of_the_source_is_shown_in_the_view(book: lab.Notebook) -> None:
+    book.kernel("kept = frames[11]; frames[11] = np.zeros((3, 3), np.uint8); player.refresh(); player.frame = 12")
+    banner = book.page.locator(".fml-player .fml-error").first
+    banner.wait_for(state="visible")
+    assert "Frame 12 of arrays is uint8 (3, 3)" in banner.inner_text()
+    book.kernel("frames[11] = kept; player.refresh()")
+    shows(book, 12)
+    banner.wait_for(state="hidden")
+
+
+@pytest.mark.parametrize(
+    ("make", "boxes", "text"),
+    [
+        ("fl.widgets.TrackPlayer([])", None, "holds no frames"),
+        ("fl.widgets.TrackPlayer(frames, tracks[:0])", "0", "1 / 20"),
+        ("fl.widgets.TrackPlayer(frames[:1], tracks[tracks['frame'] == 1])", "4", "1 / 1"),
+        ("fl.widgets.TrackPlayer(scene.images(big := scene.ground_truth(1, 200, (3840, 2160))), big)", "200", "1 / 1"),
+    ],
+    ids=["empty source", "no detections", "one frame", "4K with 200 people"],
+)
+def test_extremes_look_right(notebook: Any, book: lab.Notebook, make: str, boxes: str | None, text: str) -> None:
+    other = extremes(notebook)
+    other.kernel("other.close() if 'other' in globals() else None")
+    other.kernel(f"other = {make}; area.children = [other]")
+    other.until("text => document.querySelector('.fml-player')?.innerText.includes(text)", text)
+    if boxes is not None:
+        shows(other, 1)
+        other.until("n => document.querySelector('.fml-screen').dataset.boxes === n", boxes)
+    assert other.errors == []
+
+
+_EXTREMES: dict[int, lab.Notebook] = {}
+
+
+def extremes(notebook: Any) -> lab.Notebook:
+    """One notebook for all extremes, with a box to put them in."""
+    key = id(notebook)
+    if key not in _EXTREMES:
+        _EXTREMES[key] = notebook(["import ipywidgets\narea = ipywidgets.VBox()\narea"])
+    return _EXTREMES[key]
+
+
+def test_a_saved_notebook_shows_a_picture_without_its_kernel(notebook: Any) -> None:
+    other = notebook([CELL])
+    shows(other, 1)
+    assert other.page.locator(".fml-saved").first.is_hidden()
+    other.command("docmanager:save")
+    lab.shut_kernel(other.server, other.name)
+    # Opened anew with no kernel at all: what a colleague sees who only reads.
+    other.page.goto(f"{other.server.url}/doc/tree/{other.name}?token={other.server.token}&kernel=null")
+    picture = other.page.locator(".fml-saved img")
+    picture.wait_for(state="visible")
+    other.until("() => document.querySelector('.fml-saved img').naturalWidth === 640")
+    assert "frame 1 of 20" in other.page.locator(".fml-saved").inner_text()
+    assert (
+        other.page.get_by_text("model not found").count() == 0 or other.page.get_by_text("model not found").is_hidden()
+    )
+
+
+def test_closing_frees_the_kernel_and_the_page(notebook: Any) -> None:
+    other = notebook(["import ipywidgets\nbox = ipywidgets.VBox()\nbox"])
+    count = "print(len(ipywidgets.widgets.widget._instances))"
+    before = other.kernel(count)
+    other.kernel("p = fl.widgets.TrackPlayer(frames, tracks); box.children = [p]")
+    shows(other, 1)
+    other.kernel("box.children = []; p.close()")
+    other.until("() => document.querySelectorAll('.fml').length === 0")
+    assert other.kernel(count) == before
+
+
+def test_the_page_works_from_disk_without_kernel_and_network(book: lab.Notebook, browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "player.html"
+    book.kernel(f"player.to_html({str(path)!r}, frames=[1, 2, 3, 9, 10, 20])")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
+    page.goto(path.as_uri())
+    wait = "f => document.querySelector('.fml-screen')?.dataset.frame === String(f)"
+    page.wait_for_function(wait, arg=1)
+    page.locator(".fml-player").focus()
+    for key, frame in (("ArrowRight", 2), ("n", 10), ("ArrowRight", 20), ("ArrowLeft", 10), ("ArrowLeft", 9)):
+        page.keyboard.press(key)
+        page.wait_for_function(wait, arg=frame)
+    assert "14 of the 20 frames" in page.locator("footer").inner_text()
+    assert errors == []
+    context.close()
