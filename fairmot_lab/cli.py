@@ -133,8 +133,8 @@ def _run_track(options: argparse.Namespace) -> int | None:
     compare = read_tracks(options.compare, source) if options.compare else None
     if options.model is None:
         print(
-            f"fairmot-lab: tracking with the bundled compact model {DEFAULT_MODEL}, as no --model is named; the official "
-            "one is had with: fairmot-lab models download fairmot_dla34_30e_1088x608",
+            f"fairmot-lab: tracking with the bundled compact model {DEFAULT_MODEL}, as no --model is named; the "
+            "official one is had with: fairmot-lab models download fairmot_dla34_30e_1088x608",
             file=sys.stderr,
         )
     model = load_model(

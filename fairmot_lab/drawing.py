@@ -153,7 +153,9 @@ def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity
     matrix = np.array([[x1 - x0, 0, x0], [0, y1 - y0, y0]])
     levels = np.rint(np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
     scores = cv2.warpAffine(levels, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    colours = cv2.applyColorMap(scores, cv2.COLORMAP_INFERNO)
+    # The dark end of the colour map is left out: it would be lost on dark clothes.
+    colours = cv2.applyColorMap(np.rint(np.linspace(110, 255, 256)).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    colours = cv2.LUT(cv2.cvtColor(scores, cv2.COLOR_GRAY2BGR), colours)
     # The square root keeps faint responses visible beside strong ones.
     shares = np.rint(255 * opacity * np.sqrt(np.arange(256) / 255)).astype(np.uint8)
     share = cv2.cvtColor(cv2.LUT(scores, shares), cv2.COLOR_GRAY2BGR)

@@ -527,9 +527,11 @@ class VideoWriter:
     # -- FFmpeg ---------------------------------------------------------------------------------------------------
 
     def _start(self, width: int, height: int) -> None:
-        # Fragments begin at keyframes; each is complete in itself.
-        flags = "frag_keyframe+empty_moov+default_base_moof"
-        self._container = av.open(str(self.partial), "w", format="mp4", options={"movflags": flags})
+        # Fragments begin at keyframes; each is complete in itself, and handed to the system at once.
+        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
+        self._container = av.open(str(self.partial), "w", format="mp4", options=options)
+        # Time stamps in the file count from its first frame; a later part has to say where that is.
+        self._container.metadata["comment"] = str(self._last_stamp)
         self._stream = stream = self._container.add_stream(
             "libx264", rate=Fraction(self.frame_rate).limit_denominator(1001)
         )
@@ -603,12 +605,20 @@ def _stamps(path: Path) -> tuple[list[int], tuple[int, int]]:
     """Time stamps of the frames of a video of ours, in ticks, and its size."""
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+            stream: Any = container.streams.video[0]
             size = (stream.codec_context.width, stream.codec_context.height)
             ticks = _TICKS * float(stream.time_base or 0)
-            return [round(packet.pts * ticks) for packet in container.demux(stream) if packet.pts is not None], size
+            start = _start_of(container)
+            packets = (packet for packet in container.demux(stream) if packet.pts is not None)
+            return [start + round(packet.pts * ticks) for packet in packets], size
     except (av.FFmpegError, IndexError):
         return [], (0, 0)
+
+
+def _start_of(container: InputContainer) -> int:
+    """The time stamp, in ticks, of the first frame of a video of ours."""
+    comment = container.metadata.get("comment", "")
+    return int(comment) if comment.isdecimal() else 0
 
 
 def _join(parts: Sequence[Path], target: Path) -> None:
@@ -617,11 +627,14 @@ def _join(parts: Sequence[Path], target: Path) -> None:
         stream: Any = None
         for part in parts:
             with av.open(str(part)) as container:
-                source = container.streams.video[0]
+                source: Any = container.streams.video[0]
                 if stream is None:
                     stream = output.add_stream_from_template(source)
+                    output.metadata["comment"] = str(_start_of(container))
+                shift = round(_start_of(container) / _TICKS / source.time_base)
                 for packet in container.demux(source):
                     if packet.dts is not None:
+                        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
                         packet.stream = stream
                         output.mux(packet)
 
