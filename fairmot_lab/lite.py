@@ -127,7 +127,6 @@ class ShuffleUnit(nn.Layer):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         middle = outputs // 2
-        self.stride = stride
         self.branch_main = nn.Sequential(
             *_convolution(inputs if stride == 2 else inputs // 2, middle, 1),
             *_convolution(middle, middle, 3, stride=stride, groups=middle, activate=False),
@@ -144,7 +143,7 @@ class ShuffleUnit(nn.Layer):
 
     def forward(self, x):
         """Return the unit's output."""
-        if self.stride == 2:
+        if self.branch_proj is not None:
             return paddle.concat([self.branch_proj(x), self.branch_main(x)], axis=1)
         batch, channels, height, width = x.shape
         pairs = x.reshape([batch, channels // 2, 2, height, width])  # paddle2onnx knows no channel_shuffle

@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ from .errors import ConfigError
 from .files import atomic_write, make_folder
 
 PEDESTRIAN, ON_VEHICLE, BICYCLE, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 2, 4, 7, 8, 12  # MOT17's class numbers
+_REFLECTED = 10_000  # added to a walker's number for the mirror image
 _OVERSAMPLE = 2  # figures are drawn this much larger, then shrunk: smooth outlines
 _BODY = (0.9, 1.12)  # width and height of a figure's canvas in body heights
 _SKIN = ((150, 185, 230), (120, 160, 215), (90, 130, 190), (60, 95, 150), (40, 65, 105))
@@ -54,6 +55,10 @@ class SceneConfig:
         How many occluders and distractors there are, 0 (none) to 1.
     jitter
         Standard deviation of the camera's shake in pixels.
+    spread
+        How many ways are drawn for each walker, of which the least crowded is taken: people avoid each other.
+    companions
+        How often somebody walks beside a walker, 0 to 1.
     """
 
     width: int = 960
@@ -63,17 +68,20 @@ class SceneConfig:
     people: int = 14
     nearest: float = 260.0
     farthest: float = 80.0
-    clutter: float = 0.7
+    clutter: float = 0.5
     jitter: float = 0.8
+    spread: int = 8
+    companions: float = 0.06
 
     def __post_init__(self) -> None:
-        for name in ("width", "height", "length", "frame_rate", "people", "farthest"):
+        for name in ("width", "height", "length", "frame_rate", "people", "farthest", "spread"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a scene needs a value above 0.")
         if not self.nearest > self.farthest:
             raise ConfigError(f"nearest is {self.nearest} and farthest {self.farthest}; nearest must be larger.")
-        if not 0 <= self.clutter <= 1:
-            raise ConfigError(f"clutter is {self.clutter}; it goes from 0 to 1.")
+        for name in ("clutter", "companions"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it goes from 0 to 1.")
 
 
 @dataclass
@@ -206,8 +214,8 @@ class Scene:
     def __len__(self) -> int:
         return self.config.length
 
-    def project(self, x: float, z: float) -> tuple[float, float, float]:
-        """Image x, y of a point on the ground, and pixels per metre there."""
+    def project(self, x: Any, z: Any) -> tuple[Any, Any, Any]:
+        """Image x, y of a point on the ground (or of arrays of points), and pixels per metre there."""
         scale = self.focal / z
         return self.config.width / 2 + scale * x, self.horizon + scale * self.camera_height, scale
 
@@ -270,8 +278,8 @@ class Scene:
         seen = self.windows[_roi(self.windows, sprite)]
         if not seen.size:
             return
-        _composite(image, labels, sprite, actor.number + 100_000, strength=0.3, where=self.windows)
-        _note(rows, areas, actor.number + 100_000, REFLECTION, sprite)
+        _composite(image, labels, sprite, actor.number + _REFLECTED, strength=0.3, where=self.windows)
+        _note(rows, areas, actor.number + _REFLECTED, REFLECTION, sprite)
 
     def _objects(self, rows, areas, labels) -> pd.DataFrame:
         names = ["id", "x", "y", "w", "h", "class_id"]
@@ -279,8 +287,8 @@ class Scene:
         height, width = labels.shape
         inside = (table.x < width) & (table.y < height) & (table.x + table.w > 0) & (table.y + table.h > 0)
         table = table[inside].reset_index(drop=True)
-        seen = dict(zip(*np.unique(labels, return_counts=True), strict=True))
-        table["visibility"] = [seen.get(number, 0) / areas[number] for number in table["id"]]
+        seen = np.bincount(labels.ravel() + 1, minlength=2 * _REFLECTED)  # from label -1 on
+        table["visibility"] = [seen[number + 1] / areas[number] for number in table["id"]]
         # a reflection that no window shows is not there
         return table[(table["class_id"] != REFLECTION) | (table["visibility"] > 0.05)].reset_index(drop=True)
 
@@ -674,9 +682,10 @@ def _cast(scene: Scene, rng: np.random.Generator) -> list[_Actor]:
     for _ in range(c.people):  # one place in the scene each: when its walker has left, the next one comes
         time = None
         while time is None or time < duration:
-            times, path = _walk(scene, rng, time)
+            ways = [_walk(scene, rng, time) for _ in range(c.spread)]
+            times, path = min(ways, key=lambda way: _crowding(scene, way, actors)) if c.spread > 1 else ways[0]
             add(class_id=PEDESTRIAN, times=times, path=path, phase=0.0)
-            if rng.random() < 0.2:  # a companion at arm's length
+            if rng.random() < c.companions:  # a companion at arm's length
                 beside = path + rng.uniform(0.45, 0.7) * np.array((0.3, 1.0)) * rng.choice([-1, 1])
                 beside[:, 1] = np.clip(beside[:, 1], scene.z_near, scene.z_far)
                 add(class_id=PEDESTRIAN, times=times, path=beside, phase=0.0)
@@ -713,6 +722,27 @@ def _cast(scene: Scene, rng: np.random.Generator) -> list[_Actor]:
         add(class_id=BICYCLE, times=times, path=path, kind="bicycle", phase=0.0)
         add(class_id=ON_VEHICLE, times=times, path=path - (0, 0.01), kind="rider", phase=0.0)
     return actors
+
+
+def _crowding(scene: Scene, way: tuple[np.ndarray, np.ndarray], actors: list[_Actor]) -> float:
+    """How much a walker on this way would overlap the others in the image, summed over time."""
+
+    def boxes(times: np.ndarray, path: np.ndarray, moments: np.ndarray) -> tuple[np.ndarray, ...]:
+        x, z = (np.interp(moments, times, path[:, axis]) for axis in (0, 1))
+        middle, foot, scale = scene.project(x, z)
+        return middle - 0.35 * scale, foot - 1.75 * scale, middle + 0.35 * scale, foot
+
+    moments = np.arange(max(0.0, way[0][0]), min(way[0][-1], scene.config.length / scene.config.frame_rate), 0.3)
+    left, top, right, bottom = boxes(*way, moments)
+    total = 0.0
+    for actor in actors:
+        there = (moments >= actor.times[0]) & (moments <= actor.times[-1])
+        other = boxes(actor.times, actor.path, moments)
+        wide = np.clip(np.minimum(right, other[2]) - np.maximum(left, other[0]), 0, None)
+        high = np.clip(np.minimum(bottom, other[3]) - np.maximum(top, other[1]), 0, None)
+        smaller = np.minimum((right - left) * (bottom - top), (other[2] - other[0]) * (other[3] - other[1]))
+        total += float(((wide * high / smaller) * there).sum())
+    return total
 
 
 def _walk(scene: Scene, rng: np.random.Generator, start: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -36,6 +36,7 @@ from .lite import (
     save_lite,
     start_from_fastestdet,
 )
+from .training_arguments import add_arguments
 from .training_data import Augmentation, Footage, build_targets, prepare_footage, rendered_footage, sample_batch
 
 import paddle  # isort: skip  (.lite prepares the environment for it)
@@ -131,7 +132,7 @@ class Trainer:
         fresh = [p for p in self.model.parameters() if id(p) not in known] + self.classifier.parameters()
         self.optimizer = paddle.optimizer.AdamW(
             learning_rate=config.learning_rate,
-            parameters=[{"params": started, "learning_rate": config.backbone_rate}, {"params": fresh}],
+            parameters=[{"params": started, "learning_rate": config.backbone_rate}, {"params": fresh}],  # type: ignore
             weight_decay=config.weight_decay,
             grad_clip=paddle.nn.ClipGradByGlobalNorm(10.0),
         )
@@ -341,11 +342,12 @@ def train(
     folder = make_folder(folder)
     checkpoint, curve_path = folder / "checkpoint.safetensors", folder / "curve.csv"
     trainer = Trainer(footages, config, start)
-    rows: list[dict[str, float]] = []
+    rows: list[dict] = []
     if checkpoint.exists():
         trainer.load(checkpoint)
         if curve_path.exists():
-            rows = pd.read_csv(curve_path).query("step <= @trainer.step_number").to_dict("records")  # type: ignore
+            curve = pd.read_csv(curve_path)
+            rows = curve[curve["step"] <= trainer.step_number].to_dict("records")
     recent: list[dict[str, float]] = []
     with tqdm(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
         while trainer.step_number < config.steps:
@@ -428,8 +430,8 @@ def predict(model: FairMOTLite, image: np.ndarray, input_size: tuple[int, int] =
 
     blob, box = letterbox(np.ascontiguousarray(image), input_size)
     with paddle.no_grad():
-        maps = [value.numpy() for value in model(paddle.to_tensor(blob))]
-    return decode(*maps, box, keep_heatmap=False)
+        heatmap, size, offset, embedding = (value.numpy() for value in model(paddle.to_tensor(blob)))
+    return decode(heatmap, size, offset, embedding, box, keep_heatmap=False)
 
 
 def match_detections(boxes: np.ndarray, people, visible: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
@@ -495,7 +497,7 @@ def _provenance(trainer: Trainer) -> dict[str, str]:
     }
 
 
-def _write_curve(rows: list[dict[str, float]], folder: Path) -> None:
+def _write_curve(rows: list[dict], folder: Path) -> None:
     curve = pd.DataFrame(rows)
     with atomic_write(folder / "curve.csv") as temporary:
         curve.to_csv(temporary, index=False)
@@ -584,42 +586,6 @@ def gather_footage(
     for footage in real:
         footage.weight = (1 - scene_share if scenes else 1) * math.sqrt(footage.identities) / total
     return real + rendered_footage(scenes, cache, weight=scene_share if real else 1.0, progress=progress)
-
-
-def add_arguments(parser: argparse.ArgumentParser, *, steps: int, learning_rate: float, scenes: int) -> None:
-    """Declare what training and fine-tuning can be told on the command line, with these defaults."""
-    parser.add_argument("sequences", nargs="*", metavar="SEQ", help="MOTChallenge sequence folders with gt/gt.txt")
-    parser.add_argument(
-        "--video",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("FILE", "GT"),
-        help="a video and its gt.txt; repeatable",
-    )
-    parser.add_argument("--scenes", type=int, default=scenes, help="rendered scenes to train on as well (%(default)s)")
-    parser.add_argument(
-        "--scene-share", type=float, default=0.3, help="part of the views taken from them (%(default)s)"
-    )
-    parser.add_argument(
-        "--from",
-        dest="start",
-        default="fairmot_lite",
-        metavar="WEIGHTS",
-        help="fairmot_lite (default), a file that training wrote, FastestDet's COCO weights, or scratch",
-    )
-    parser.add_argument(
-        "--held-out", nargs="*", default=[], metavar="SEQ", help="sequences for the learning curve only"
-    )
-    parser.add_argument(
-        "--output", default="training", metavar="DIR", help="weights, checkpoint and curve (%(default)s)"
-    )
-    parser.add_argument("--cache", metavar="DIR", help="frames kept between runs (DIR/cache)")
-    parser.add_argument("--steps", type=int, default=steps, help="%(default)s")
-    parser.add_argument("--pairs", type=int, default=8, help="pairs of views in a step (%(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=learning_rate, help="%(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="%(default)s")
-    parser.add_argument("--evaluate-every", type=int, default=100, metavar="STEPS", help="%(default)s")
 
 
 def run(options: argparse.Namespace, *, progress: bool = True) -> Path:

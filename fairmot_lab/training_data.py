@@ -60,7 +60,7 @@ class Augmentation:
 
 @dataclass
 class People:
-    """The people in an image: boxes x, y, w, h in its pixels, identities, visibility; and areas that count for nothing."""
+    """Who is in an image: boxes x, y, w, h in its pixels, identities, visibility; and areas that count for nothing."""
 
     boxes: np.ndarray
     identities: np.ndarray
@@ -213,6 +213,8 @@ def rendered_footage(
                 nearest=farthest * rng.uniform(1.8, 6),
                 farthest=farthest,
                 clutter=rng.uniform(0.3, 1),
+                spread=1,
+                companions=0.2,
             )
             write_sequence(Scene(number, config), folder, progress=False)
         footages.append(prepare_footage(open_source(folder), cache, weight=weight / count, progress=False))
