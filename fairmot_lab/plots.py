@@ -693,7 +693,10 @@ def score_distributions(
     low = min(0.0, float(table.score.min())) if len(table) else 0.0
     high = max(1.0, float(table.score.max())) if len(table) else 1.0
     edges = np.linspace(low, high, bins + 1).tolist()
-    groups = [("all", table)] if by is None else [(f"{by} {value}", part) for value, part in table.groupby(by)]
+    groups: list[tuple[str, pd.DataFrame]] = [("all", table)]
+    if by is not None:
+        parts = list(table.groupby(by))
+        groups = [(value if isinstance(value, str) else f"{by} {value}", part) for value, part in parts]
     for number, (name, part) in enumerate(groups):
         colour = COLOURS[number % len(COLOURS)]
         style = LINES[number % len(LINES)]
