@@ -171,6 +171,7 @@ class Tracker:
         confirmed, unconfirmed = self._tracked[is_confirmed], self._tracked[~is_confirmed]
         pool = np.concatenate((confirmed, self._lost))
         kernels.predict(store.motion, pool, len(confirmed))
+        last_seen = store.last[pool] if self.trace is not None else None
         if config.predict_unconfirmed:
             kernels.predict(store.motion, unconfirmed, len(unconfirmed))
 
@@ -224,7 +225,7 @@ class Tracker:
             tracked, lost, duplicates = self._part_duplicates(tracked, lost)
 
         result, hidden = self._report(detections, tracked)
-        if self.trace is not None:
+        if self.trace is not None and last_seen is not None:
             self.trace.append(
                 FrameRecord(
                     detections=detections,
@@ -236,6 +237,7 @@ class Tracker:
                     relapsed=tuple(store.ids[newly_lost[has_relapsed]].tolist()),
                     duplicates=duplicates,
                     hidden=tuple(store.ids[hidden].tolist()),
+                    last_seen=dict(zip(store.ids[pool].tolist(), last_seen.tolist(), strict=True)),
                     config=config,
                     max_time_lost=self.max_time_lost,
                 )
