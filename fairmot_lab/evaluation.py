@@ -562,10 +562,18 @@ def _evaluate_sequence(
     else:
         events = _motmetrics_events(scene)
         partner, switched = _partners(scene, events)
-        figures = _motmetrics_figures(_event_table(scene, events), [key for key in wanted if key in MOTMETRICS])
+        named = [key for key in wanted if key in MOTMETRICS]
+        figures = _motmetrics_figures(_event_table(scene, events), named) if named else {}
         if any(key in _HOTA for key in wanted):
             figures["hota_fields"] = trackeval_rules.hota(_hota_scene(overlaps, scene, protocol))
     return SequenceEvaluation(name, truth, overlaps.tracks, scene, events, partner, switched, count, figures)
+
+
+def match_tracks(
+    tracks: pd.DataFrame, ground_truth: GroundTruth, protocol: str, rules: str = "motmetrics"
+) -> SequenceEvaluation:
+    """The matches of one sequence without any figures: for what only needs to know who carried which id."""
+    return _evaluate_sequence(ground_truth.name, ground_truth, tracks, protocol, rules, None, ())
 
 
 def _caveats(one: SequenceEvaluation) -> list[str]:

@@ -1,0 +1,640 @@
+"""Why ID switches happened, read from the tracker's own record, and which single setting would have avoided them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import EvaluationError
+
+if TYPE_CHECKING:
+    from .evaluation import Evaluation, SequenceEvaluation
+    from .explanation import FrameRecord, StageRecord, Trace
+    from .outputs import Outputs
+    from .settings import TrackerConfig
+
+REASONS = {
+    "not detected": "no detection that the tracker uses covered the person, and its track went elsewhere",
+    "lost longer than track_buffer": "the track had been forgotten when the person was detected again",
+    "embedding too far": "the cost of appearance and motion was above tracked_thresh",
+    "outside the motion gate": "the detection was too far from where the Kalman filter expected the person",
+    "IoU too low": "boxes were compared, and they overlapped too little",
+    "another detection nearer": "the track took another detection",
+    "taken by another track": "another track took the person's detection at a lower total cost",
+    "removed as a duplicate": "the track was dropped for another on the same spot",
+    "filtered by area or ratio": "the track held on but was not reported because of min_box_area or vertical_ratio",
+    "box off the person": "the track held on, but its box no longer fitted the ground truth",
+    "box on another person": "the track held on, but its box was matched with another person close by",
+    "dropped by ppdet": "the track had expired and was found a frame later; ppdet drops such a track at its next miss",
+    "never confirmed": "the track was one frame old and found no second detection",
+}
+_NEAR = 0.5
+_ADDED = (
+    "why", "why_kind", "why_frame", "best_score", "score_threshold", "undetected", "lost_for", "buffer",
+    "appearance_distance", "embedding_distance", "cost", "cost_limit", "gate", "gate_limit", "iou",
+)  # fmt: skip
+
+
+def explain_switches(
+    evaluation: Evaluation, outputs: Outputs, config: TrackerConfig | None = None, *, sequence: str | None = None
+) -> pd.DataFrame:
+    """The switches of one sequence, each with its reason.
+
+    The tracks are made again from the outputs, with a record of every decision; they must be those that were evaluated.
+
+    Parameters
+    ----------
+    evaluation
+        Of tracks that were made from `outputs`.
+    outputs
+        What `detect` kept or `open_outputs` opened.
+    config
+        The settings that they were tracked with; by default those that the tracks carry in `attrs`, or the defaults.
+    sequence
+        Which sequence, where several were evaluated.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of `Evaluation.switches`, with `why` (a sentence), `why_kind` (one of `REASONS`), `why_frame` (the
+        frame that decided), and what it was decided on, NaN where it plays no part: `best_score` near the person's box
+        while no detection was used, against `score_threshold`; `undetected`, the number of such frames; `lost_for`,
+        frames since the track last took a detection, against `buffer`; `appearance_distance`, the cosine distance of
+        the embeddings before and after; `embedding_distance` of track and detection; their `cost` against `cost_limit`;
+        `gate`, the squared Mahalanobis distance, against `gate_limit`; `iou`, of their boxes.
+
+    Raises
+    ------
+    EvaluationError
+        If the outputs and settings do not give the tracks that were evaluated.
+    """
+    one = _only(evaluation, sequence, outputs.name)
+    config = config or _settings_of(one.tracks)
+    from .association import track_outputs
+
+    again, trace = track_outputs(outputs, config, trace=True)
+    _check_same(one.tracks, again, one.name)
+    table = evaluation.switches
+    table = table[table["sequence"] == one.name].reset_index(drop=True)
+    detective = _Detective(one, trace)
+    reasons = pd.DataFrame([detective.reason(row) for row in table.itertuples()], columns=list(_ADDED))
+    result = pd.concat([table, reasons], axis=1)
+    result.attrs = dict(table.attrs)
+    return result
+
+
+def _only(evaluation: Evaluation, sequence: str | None, name: str) -> SequenceEvaluation:
+    sequences = evaluation.sequences
+    for wanted in (sequence, name):
+        if wanted in sequences:
+            return sequences[wanted]
+    if len(sequences) == 1 and sequence is None:
+        return next(iter(sequences.values()))
+    raise EvaluationError(f"sequence {sequence or name!r} was not evaluated; there is {', '.join(sequences)}.")
+
+
+def _settings_of(tracks: pd.DataFrame) -> TrackerConfig:
+    from .settings import TrackerConfig
+
+    settings = tracks.attrs.get("settings")
+    return TrackerConfig.from_dict(settings) if settings else TrackerConfig()
+
+
+def _check_same(evaluated: pd.DataFrame, again: pd.DataFrame, name: str) -> None:
+    columns = ["frame", "id", "x", "y", "w", "h"]
+    left = evaluated[columns].sort_values(["frame", "id"]).to_numpy(float)
+    right = again[columns].sort_values(["frame", "id"]).to_numpy(float)
+    count = min(len(left), len(right))
+    differs = (np.abs(left[:count] - right[:count]) > 0.01).any(axis=1)
+    if len(left) == len(right) and not differs.any():
+        return
+    row = int(np.argmax(differs)) if differs.any() else count
+    frame = int(min(side[row, 0] for side in (left, right) if row < len(side)))
+    raise EvaluationError(
+        f"{name}: these outputs and settings give other tracks than were evaluated (first in frame {frame}); "
+        "pass the settings that were tracked with as config."
+    )
+
+
+@dataclasses.dataclass
+class _Finding:
+    """What decided a switch."""
+
+    kind: str
+    frame: int
+    text: str
+    values: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class _Detective:
+    """Follows the old track of each switch through the tracker's record."""
+
+    def __init__(self, one: SequenceEvaluation, trace: Trace) -> None:
+        self.trace = trace
+        truth = one.ground_truth
+        self.ids = truth.table["id"].to_numpy()
+        self.frame, self.box = truth.frame, truth.box
+        self.people = np.isin(truth.class_id, (1, 2, 7)) if truth.has_classes else np.ones(len(truth.frame), bool)
+        tracks = one.tracks
+        self.track_box = {
+            (frame, track): box
+            for frame, track, box in zip(
+                tracks["frame"].tolist(), tracks["id"].tolist(), tracks[list("xywh")].to_numpy(float), strict=True
+            )
+        }
+
+    def reason(self, switch: Any) -> dict[str, Any]:
+        """The columns that say why, for one row of the table of switches."""
+        person, old, new, last, now = switch.gt_id, switch.from_id, switch.to_id, switch.last_frame, switch.frame
+        undetected: list[int] = []
+        best_score = -np.inf
+        finding: _Finding | None = None
+        refusal: _Finding | None = None  # holds until the track is back on the person, or something graver happens
+        seen = last
+        for frame in range(last + 1, now + 1):
+            record = self._record(frame)
+            if record is None:
+                undetected.append(frame)
+                continue
+            wanted = self._detection_on(person, record)
+            if wanted is None and frame == now:
+                wanted = _taken(record, new)
+            taken = _taken(record, old)
+            if wanted is None and self._is_there(person, frame):
+                undetected.append(frame)
+                best_score = max(best_score, self._best_score(person, record))
+            gone = self._removal(record, old)
+            if taken is not None:
+                seen = frame
+                if wanted is None and (self._other_person(record, taken, person) is not None):
+                    finding = self._went_away(record, old, taken, person, frame)
+                elif wanted is not None and taken != wanted and self._overlap(person, record, taken) < _NEAR:
+                    finding = self._went_away(record, old, taken, person, frame, wanted)
+                if finding is not None:
+                    break
+                if gone is not None and gone.kind == "removed as a duplicate":
+                    finding = gone
+                    break
+                refusal = None
+                continue
+            if gone is not None:
+                detected = (
+                    refusal is not None and sum(f > refusal.frame for f in undetected) < (frame - refusal.frame) / 2
+                )
+                finding = refusal if detected else gone
+                break
+            if wanted is not None:
+                refusal = self._refused(record, old, wanted, frame) or refusal
+                if refusal is not None and _owner(record, wanted) == new:
+                    break
+        finding = finding or refusal or self._held_on(person, old, now)
+        record_now = self._record(now)
+        values = {
+            "best_score": best_score if np.isfinite(best_score) else np.nan,
+            "score_threshold": self._score_threshold(record_now),
+            "undetected": len(undetected),
+            "lost_for": finding.frame - seen,
+            "buffer": record_now.max_time_lost if record_now is not None else np.nan,
+            "appearance_distance": self._appearance(old, last, new, now),
+        }
+        text = self._sentence(finding, values, undetected)
+        known: dict[str, Any] = dict.fromkeys(_ADDED, np.nan)
+        return known | values | finding.values | {"why": text, "why_kind": finding.kind, "why_frame": finding.frame}
+
+    # -- the pieces
+
+    def _record(self, frame: int) -> FrameRecord | None:
+        """None in a long gap of the outputs, in which the tracker had nothing left to follow."""
+        return self.trace[frame] if frame in self.trace else None  # noqa: SIM401
+
+    def _rows(self, frame: int) -> np.ndarray:
+        first, last = np.searchsorted(self.frame, [frame, frame + 1])
+        rows = np.arange(first, last)
+        return rows[self.people[first:last]]
+
+    def _is_there(self, person: int, frame: int) -> bool:
+        return bool((self.ids[self._rows(frame)] == person).any())
+
+    def _overlap(self, person: int, record: FrameRecord, detection: int) -> float:
+        rows = self._rows(record.frame)
+        rows = rows[self.ids[rows] == person]
+        return float(_iou(self.box[rows], record.detections.boxes[[detection]])[0, 0]) if len(rows) else 0.0
+
+    def _detection_on(self, person: int, record: FrameRecord) -> int | None:
+        """The detection that the tracker uses and that fits this person better than anyone else."""
+        rows = self._rows(record.frame)
+        used = _used(record)
+        if not len(rows) or not len(used):
+            return None
+        overlap = _iou(self.box[rows], record.detections.boxes[used])
+        own = np.flatnonzero(self.ids[rows] == person)
+        if not len(own):
+            return None
+        fits = (overlap[own[0]] >= _NEAR) & (overlap.argmax(axis=0) == own[0])
+        return int(used[np.argmax(np.where(fits, overlap[own[0]], -1))]) if fits.any() else None
+
+    def _best_score(self, person: int, record: FrameRecord) -> float:
+        """The best score of a detection near the person that the tracker does not use."""
+        rows = self._rows(record.frame)
+        rows = rows[self.ids[rows] == person]
+        if not len(rows) or not len(record.detections):
+            return -np.inf
+        near = _iou(self.box[rows], record.detections.boxes)[0] >= _NEAR
+        near[_used(record)] = False
+        return float(record.detections.scores[near].max()) if near.any() else -np.inf
+
+    def _other_person(self, record: FrameRecord, detection: int, person: int) -> int | None:
+        """The other person that a detection fits best, if it fits anyone else."""
+        rows = self._rows(record.frame)
+        if not len(rows):
+            return None
+        overlap = _iou(self.box[rows], record.detections.boxes[[detection]])[:, 0]
+        best = int(np.argmax(overlap))
+        return int(self.ids[rows[best]]) if overlap[best] >= _NEAR and self.ids[rows[best]] != person else None
+
+    def _score_threshold(self, record: FrameRecord | None) -> float:
+        if record is None:
+            return np.nan
+        return record.config.low_conf_thres if record.config.use_byte else record.config.conf_thres
+
+    def _removal(self, record: FrameRecord, track: int) -> _Finding | None:
+        for dropped, kept, cost in record.duplicates:
+            if dropped == track:
+                text = f"track {track} lay on the same spot as track {kept} (IoU {1 - cost:.2f}) and was removed"
+                return _Finding("removed as a duplicate", record.frame, text, {"iou": 1 - cost})
+        if track in record.expired:
+            return _Finding("lost longer than track_buffer", record.frame, "")
+        if track in record.relapsed:
+            text = f"track {track} had expired and was found one frame later; at its next miss ppdet drops it"
+            return _Finding("dropped by ppdet", record.frame, text)
+        stage = next((one for one in record.stages if one.name == "unconfirmed" and track in one.tracks), None)
+        if stage is not None and _taken(record, track) is None:
+            return _Finding("never confirmed", record.frame, f"track {track} was one frame old and found no second box")
+        return None
+
+    def _went_away(
+        self, record: FrameRecord, track: int, taken: int, person: int, frame: int, wanted: int | None = None
+    ) -> _Finding:
+        """The track took a detection that is not on the person."""
+        other = self._other_person(record, taken, person)
+        where = f"person {other}" if other is not None else "a box on nobody"
+        if wanted is None:
+            return _Finding("not detected", frame, f"track {track} went over to {where} in frame {frame}")
+        stage, row, column = _candidate(record, track, wanted)
+        chosen = _candidate(record, track, taken)
+        values, text, kind = {}, f"track {track} took {where} in frame {frame}", "another detection nearer"
+        if stage is not None and chosen[0] is not None:
+            values = _measures(stage, row, column)
+            text += f" (cost {_number(chosen[0].cost[chosen[1], chosen[2]])}; the person's own detection "
+            text += f"{_number(values['cost'])})"
+            if values["cost"] > stage.limit:  # it had no choice
+                kind = "IoU too low" if stage.appearance is None else "embedding too far"
+                kind = "outside the motion gate" if not np.isfinite(values["cost"]) else kind
+                if np.isfinite(values["cost"]):
+                    text = f"{text[:-1]}, above {stage.limit:.2f})"
+        return _Finding(kind, frame, text, values)
+
+    def _refused(self, record: FrameRecord, track: int, wanted: int, frame: int) -> _Finding | None:
+        """The person was detected and the track took nothing."""
+        stage, row, column = _candidate(record, track, wanted)
+        if stage is None:
+            return None
+        values = _measures(stage, row, column)
+        later = next(
+            (s for s in record.stages if s is not stage and track in s.tracks and wanted in s.detections), None
+        )
+        tail = ""
+        if later is not None:
+            cost = float(later.cost[_index(later.tracks, track), _index(later.detections, wanted)])
+            values["iou"] = 1 - cost
+            tail = f", and its IoU of {1 - cost:.2f} is below {1 - later.limit:.2f}"
+        if stage.appearance is not None and values["gate"] > values["gate_limit"]:
+            far = f"the detection of frame {frame} lies outside the motion gate of track {track}"
+            far += f" (squared Mahalanobis distance {values['gate']:.1f} against {values['gate_limit']:.1f}{tail})"
+            return _Finding("outside the motion gate", frame, far, values)
+        if values["cost"] > stage.limit:
+            if stage.appearance is None:
+                values["iou"] = 1 - values["cost"]
+                text = f"track {track} and the detection of frame {frame} overlap too little"
+                return _Finding(
+                    "IoU too low", frame, f"{text} (IoU {values['iou']:.2f} against {1 - stage.limit:.2f})", values
+                )
+            text = f"in frame {frame} the embedding is {values['embedding_distance']:.2f} from that of track {track}"
+            text += f" (cost {values['cost']:.2f} against {stage.limit:.2f}{tail})"
+            return _Finding("embedding too far", frame, text, values)
+        rival = _owner(record, wanted)
+        if rival is None:
+            return None
+        text = f"in frame {frame} track {rival} took the person's detection"
+        at, there, here = _candidate(record, rival, wanted)
+        if at is not None:
+            cost = float(at.cost[there, here])
+            text += f" (cost {_number(cost)}; track {track} {_number(values['cost'])})"
+        return _Finding("taken by another track", frame, text, values)
+
+    def _held_on(self, person: int, old: int, now: int) -> _Finding:
+        """The track was on the person to the end: then it was not reported, or its box was off."""
+        record = self._record(now)
+        if record is not None and old in record.hidden:
+            text = f"track {old} is on the person but not reported: its box is too small or too wide"
+            return _Finding("filtered by area or ratio", now, text)
+        box = self.track_box.get((now, old))
+        rows = self._rows(now)
+        rows = rows[self.ids[rows] == person]
+        if box is None or not len(rows):
+            return _Finding("not detected", now, f"track {old} has no detection on the person")
+        overlap = float(_iou(self.box[rows], box[None])[0, 0])
+        if overlap < _NEAR:
+            text = f"track {old} is still there, but its box fits the person with an IoU of {overlap:.2f} only"
+            return _Finding("box off the person", now, text, {"iou": overlap})
+        text = f"track {old} is still there (IoU {overlap:.2f}), but is matched with another person close by"
+        return _Finding("box on another person", now, text, {"iou": overlap})
+
+    def _appearance(self, old: int, last: int, new: int, now: int) -> float:
+        before, after = self._embedding(last, old), self._embedding(now, new)
+        return float(1 - before @ after) if before is not None and after is not None else np.nan
+
+    def _embedding(self, frame: int, track: int) -> np.ndarray | None:
+        record = self._record(frame)
+        if record is None or not record.detections.dimension:
+            return None
+        row = _taken(record, track)
+        return None if row is None else record.detections.embeddings[row].astype(float)
+
+    def _sentence(self, finding: _Finding, values: dict[str, float], undetected: list[int]) -> str:
+        frames = f"{len(undetected)} frame{'s' if len(undetected) != 1 else ''}"
+        best = "nothing near the box"
+        if np.isfinite(values["best_score"]):
+            best = f"best score near the box {values['best_score']:.2f} against {values['score_threshold']:.2f}"
+        missing = f"not detected for {frames} ({best})"
+        if finding.kind == "lost longer than track_buffer":
+            lost = f"lost for {values['lost_for']} frames, and track_buffer keeps {values['buffer']}"
+            return f"{missing}; {lost}" if undetected else lost
+        if finding.kind == "not detected":
+            return f"{missing}; {finding.text}"
+        return f"{finding.text}; before that {missing}" if undetected else finding.text
+
+
+def _number(cost: float) -> str:
+    return f"{cost:.2f}" if np.isfinite(cost) else "outside the motion gate"
+
+
+def _index(values: np.ndarray, wanted: int) -> int:
+    return int(np.flatnonzero(values == wanted)[0])
+
+
+def _used(record: FrameRecord) -> np.ndarray:
+    """Detections that were offered to tracks."""
+    parts = [stage.detections for stage in record.stages]
+    born = [row for _, row in record.born]
+    return np.unique(np.concatenate([*parts, np.asarray(born, np.int64)])).astype(np.int64)
+
+
+def _taken(record: FrameRecord, track: int) -> int | None:
+    """The detection that a track took or was born from."""
+    for stage in record.stages:
+        if track in stage.tracks:
+            column = int(stage.columns[_index(stage.tracks, track)])
+            if column >= 0:
+                return int(stage.detections[column])
+    return next((row for born, row in record.born if born == track), None)
+
+
+def _owner(record: FrameRecord, detection: int) -> int | None:
+    """The track that took a detection or was born from it."""
+    for stage in record.stages:
+        for track, column in zip(stage.tracks.tolist(), stage.columns.tolist(), strict=True):
+            if column >= 0 and stage.detections[column] == detection:
+                return int(track)
+    return next((born for born, row in record.born if row == detection), None)
+
+
+def _candidate(record: FrameRecord, track: int, detection: int) -> tuple[StageRecord | None, int, int]:
+    """The first stage in which track and detection met, and their row and column in it."""
+    for stage in record.stages:
+        if track in stage.tracks and detection in stage.detections:
+            return stage, _index(stage.tracks, track), _index(stage.detections, detection)
+    return None, -1, -1
+
+
+def _measures(stage: StageRecord, row: int, column: int) -> dict[str, float]:
+    from .kernels import GATE
+
+    values = {"cost": float(stage.cost[row, column]), "cost_limit": float(stage.limit)}
+    if stage.appearance is not None:
+        values["embedding_distance"] = float(stage.appearance[row, column])
+    if stage.gate is not None:
+        values |= {"gate": float(stage.gate[row, column]), "gate_limit": GATE}
+    return values
+
+
+def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """IoU of (n, 4) and (m, 4) boxes x, y, w, h."""
+    boxes, others = np.asarray(boxes, float), np.asarray(others, float)
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], (others[:, :2] + others[:, 2:])[None])
+    both = np.prod(np.clip(high - low, 0, None), axis=2)
+    return both / (np.prod(boxes[:, 2:], axis=1)[:, None] + np.prod(others[:, 2:], axis=1)[None] - both)
+
+
+# ----------------------------------------------------------------------------------------------------------- what if
+
+SINGLE_CHANGES = {
+    "track_buffer": ("*", 0.5, 2, 4),
+    "conf_thres": ("+", -0.2, -0.1, 0.1),
+    "det_thresh": ("+", -0.1, 0.1, 0.2),
+    "tracked_thresh": ("+", -0.1, 0.1, 0.2, 0.4),
+    "r_tracked_thresh": ("+", -0.2, 0.2, 0.4),
+    "unconfirmed_thresh": ("+", -0.2, 0.2),
+    "match_thres": ("+", -0.2, 0.1),
+    "min_box_area": ("=", 0),
+    "vertical_ratio": ("=", 0),
+    "use_byte": ("=", True),
+}
+"""The changes that `what_if` tries: factors (*), differences (+) or values (=), one at a time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WhatIf:
+    """Which single changed setting avoids which switch, and what it costs.
+
+    Attributes
+    ----------
+    switches : pandas.DataFrame
+        One row per switch: sequence, frame, gt_id, from_id, to_id, `avoided_by` (the changes that avoid it, those with
+        the fewest switches first, as text such as "track_buffer=60"; empty if none does) and `cheapest` (the one of
+        them with the highest IDF1).
+    changes : pandas.DataFrame
+        One row per change, and first the settings as they were: `change`, setting, value, `avoided` (number of
+        switches), `added` (switches that were not there before), mota, idf1, hota, num_switches,
+        num_false_positives, num_misses, and each of these minus what it was, as `d_mota` and so on.
+    """
+
+    switches: pd.DataFrame
+    changes: pd.DataFrame
+
+
+def single_changes(config: TrackerConfig) -> dict[str, tuple[str, Any]]:
+    """The settings that `what_if` tries, as text -> (name, value), without those out of range."""
+    from .errors import ConfigError
+
+    changes = {}
+    for name, (how, *steps) in SINGLE_CHANGES.items():
+        now = getattr(config, name)
+        for step in steps:
+            value = step if how == "=" else now * step if how == "*" else round(now + step, 6)
+            value = int(value) if isinstance(now, int) and not isinstance(now, bool) else value
+            try:
+                if value != now and config.replace(**{name: value}) != config:
+                    changes[f"{name}={value:g}" if not isinstance(value, bool) else f"{name}={value}"] = (name, value)
+            except ConfigError:
+                continue
+    return changes
+
+
+def what_if(
+    evaluation: Evaluation,
+    outputs: Outputs,
+    config: TrackerConfig | None = None,
+    *,
+    sequence: str | None = None,
+    changes: Mapping[str, Iterable[Any]] | None = None,
+    progress: bool = True,
+) -> WhatIf:
+    """Track the outputs again with one setting changed at a time, and see which switches are gone.
+
+    A switch counts as avoided if the person carries the same id on both sides of it: in the last frame in which it was
+    matched up to `last_frame`, and in the first from `frame` on, and in every match between.
+
+    Parameters
+    ----------
+    evaluation, outputs, config, sequence
+        As for `explain_switches`.
+    changes
+        Values to try by name of setting; by default `single_changes`.
+    progress
+        Whether a progress bar is shown.
+    """
+    from tqdm.auto import tqdm
+
+    from .association import track_outputs
+    from .evaluation import quick_figures
+
+    one = _only(evaluation, sequence, outputs.name)
+    config = config or _settings_of(one.tracks)
+    _check_same(one.tracks, track_outputs(outputs, config), one.name)
+    table = evaluation.switches
+    table = table[table["sequence"] == one.name].reset_index(drop=True)
+    tries = (
+        single_changes(config)
+        if changes is None
+        else {f"{name}={value}": (name, value) for name, values in changes.items() for value in values}
+    )
+    figures = ("mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses")
+    base = quick_figures(one.tracks, one.ground_truth, protocol=evaluation.protocol)
+    rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "added": 0, **_some(base, figures)}]
+    avoided_by: dict[str, np.ndarray] = {}
+    for text, (name, value) in tqdm(tries.items(), desc="what if", disable=not progress, leave=False):
+        tracks = track_outputs(outputs, config.replace(**{name: value}))
+        after = _carriers(one.ground_truth, tracks, evaluation)
+        avoided = np.array([_same_id(after, row) for row in table.itertuples()], bool)
+        avoided_by[text] = avoided
+        now = quick_figures(tracks, one.ground_truth, protocol=evaluation.protocol)
+        rows.append(
+            {
+                "change": text,
+                "setting": name,
+                "value": value,
+                "avoided": int(avoided.sum()),
+                "added": int(now["num_switches"] - base["num_switches"] + avoided.sum()),
+                **_some(now, figures),
+            }
+        )
+    result = pd.DataFrame(rows)
+    for name in figures:
+        result[f"d_{name}"] = result[name] - base[name]
+    order = result.iloc[1:].sort_values(["num_switches", "idf1"], ascending=[True, False])["change"].tolist()
+    idf1 = result.set_index("change")["idf1"]
+    by_switch = [[text for text in order if avoided_by[text][index]] for index in range(len(table))]
+    switches = table[["sequence", "frame", "gt_id", "from_id", "to_id"]].copy()
+    switches["avoided_by"] = [", ".join(texts) for texts in by_switch]
+    switches["cheapest"] = [max(texts, key=lambda text: idf1[text]) if texts else "" for texts in by_switch]
+    return WhatIf(switches, result)
+
+
+def _some(values: Mapping[str, float], names: Iterable[str]) -> dict[str, float]:
+    return {name: values[name] for name in names}
+
+
+def _carriers(truth: Any, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """For each person, the frames in which it was matched and the ids that it carried in them."""
+    from .evaluation import match_tracks
+    from .switches import Matches
+
+    one = match_tracks(tracks, truth, evaluation.protocol, evaluation.rules)
+    matches = Matches.of(one)
+    rows = matches.by_person()
+    frames, ids = one.scene.frames[matches.frame], one.scene.t_ids[matches.track]
+    return {int(person): (frames[rows(code)], ids[rows(code)]) for code, person in enumerate(one.scene.g_ids)}
+
+
+def _same_id(carriers: Mapping[int, tuple[np.ndarray, np.ndarray]], switch: Any) -> bool:
+    if switch.gt_id not in carriers:
+        return False
+    frames, ids = carriers[switch.gt_id]
+    before = int(np.searchsorted(frames, switch.last_frame, side="right"))
+    after = int(np.searchsorted(frames, switch.frame))
+    if before == 0 or after == len(frames):
+        return False
+    return bool((ids[before - 1 : after + 1] == ids[before - 1]).all())
+
+
+# ------------------------------------------------------------------------------------------------------ command line
+
+
+def switches_from_outputs(
+    outputs: str | os.PathLike[str],
+    ground_truth: Any,
+    *,
+    results: str | os.PathLike[str],
+    try_settings: bool = False,
+    **comparison: Any,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The explained switches of a run of `fairmot-lab track`, and lines that tell them.
+
+    The settings are those in the record beside the results (NAME.json); without one, the defaults.
+    """
+    from .evaluation import evaluate
+    from .outputs import open_outputs
+    from .settings import TrackerConfig
+    from .switches import describe
+
+    results = Path(results)
+    kept = open_outputs(outputs)
+    if results.is_dir():
+        results = results / f"{kept.name}.txt"
+    record = results.with_suffix(".json")
+    config = None
+    if record.is_file():
+        try:
+            config = TrackerConfig.from_dict(json.loads(record.read_text(encoding="utf-8"))["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise EvaluationError(
+                f"{record} holds no settings of a run ({error}); remove it or track again."
+            ) from error
+    evaluation = evaluate(results, ground_truth, **comparison)
+    table = explain_switches(evaluation, kept, config)
+    lines = describe(evaluation, table)
+    if try_settings:
+        tried = what_if(evaluation, kept, config)
+        table = table.merge(tried.switches, on=["sequence", "frame", "gt_id", "from_id", "to_id"], validate="1:1")
+        shown = tried.changes[["change", "avoided", "added", "num_switches", "d_mota", "d_idf1", "d_hota"]]
+        lines += ["", "One setting changed at a time:", *shown.round(4).to_string(index=False).split("\n")]
+    return table, lines
