@@ -385,11 +385,44 @@ def _run_finetune(options: argparse.Namespace) -> None:
     print(f"{weights}\nUse it with: fairmot-lab track SOURCE --model {weights}")
 
 
+def _add_switches(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("switches", help="the ID switches, one row each: what happened, and why")
+    _add_comparison(parser)
+    parser.add_argument(
+        "--outputs", metavar="DIR", help="kept network outputs of the one sequence: tracks them again to say why"
+    )
+    parser.add_argument(
+        "--what-if", action="store_true", help="with --outputs: which single changed setting avoids each switch"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="also write the table")
+    parser.set_defaults(run=_run_switches)
+
+
+def _run_switches(options: argparse.Namespace) -> None:
+    from .evaluation import evaluate
+    from .files import atomic_write
+    from .switches import describe, switches_from_outputs
+
+    comparison = {"protocol": options.protocol, "rules": options.rules, **_comparison(options)}
+    if options.outputs:
+        table, lines = switches_from_outputs(
+            options.outputs, options.gt, results=options.results, try_settings=options.what_if, **comparison
+        )
+    else:
+        result = evaluate(options.results, options.gt, **comparison)
+        table, lines = result.switches, describe(result)
+    print("\n".join(lines))
+    if options.csv:
+        with atomic_write(options.csv) as path:
+            table.to_csv(path, index=False)
+
+
 COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
     _add_track,
     _add_hub,
     _add_data,
     _add_evaluate,
+    _add_switches,
     _add_models,
     _add_demo,
     _add_finetune,
