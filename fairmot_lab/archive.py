@@ -166,7 +166,8 @@ class ArchiveWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what could not be written was said by `append`, and is still in the buffer
+            self._file.close()
 
     def read(self, number: int) -> dict[str, bytes]:
         """The members, by extension, of a group that was there when the archive was opened."""

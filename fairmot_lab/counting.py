@@ -131,7 +131,7 @@ class Counter:
         self.regions = dict(regions or {})
         if shared := self.lines.keys() & self.regions.keys():
             raise ConfigError(f"A line and a region are both called {min(shared)}; give them different names.")
-        self.interval = interval
+        self.interval = float(interval)
         self.margin = margin
         self.forget = forget
         self.in_frame = 0

@@ -330,6 +330,10 @@ class _Run:
                 report.frames, report.rows, report.ids = (earlier[key] for key in ("frames", "rows", "ids"))
                 report.complete = True
                 report.video = finished if video else None
+                report.outputs, report.counts, report.events = (
+                    path if path.is_file() else None
+                    for path in (self.folder / f"{report.name}{end}" for end in (".tar", ".counts.csv", ".events.csv"))
+                )
                 return report
         writer: Any = contextlib.nullcontext()
         if keep_outputs:

@@ -220,7 +220,9 @@ class VideoSource(Source):
         if lacking is not None:
             said = f"{self.path} ends early: {len(index.stamps)}{lacking} frames could be read"
             if not allow_truncated:
-                raise SourceError(f"{said}; get the whole file, or allow truncated videos to use these frames alone.")
+                raise SourceError(
+                    f"{said}; get the whole file, or use these frames alone (--allow-truncated, allow_truncated=True)."
+                )
             warnings.warn(f"{said}; the rest is missing.", FairMOTLabWarning, stacklevel=4)
         return index
 

@@ -1,0 +1,501 @@
+"""Tracking into tables and files: what is written, and what is left when a run ends before its time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from fakes import FakeModel
+from test_sources import FakeCamera
+from videos import damage, number_in, picture, turn, write_video
+
+import fairmot_lab as fl
+from fairmot_lab.cli import main
+from fairmot_lab.counting import Counter, Line
+from fairmot_lab.errors import ConfigError, FairMOTLabWarning, OutputsError, SourceError, WriteError
+from fairmot_lab.tracking import TextWriter, read_tracks, track_files
+
+COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class_id", "det"]
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "clip.mp4", 40)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for number in range(1, 41):
+        cv2.imwrite(str(folder / f"{number}.jpg"), picture(number))
+    return folder
+
+
+def files(path: Path) -> set[str]:
+    return {file.name for file in path.iterdir()}
+
+
+# -- tables and streams ---------------------------------------------------------------------------------------------
+
+
+def test_track_gives_the_table_of_kept_outputs(clip: Path, tmp_path: Path) -> None:
+    model = FakeModel()
+    outputs = fl.detect(clip, model, tmp_path / "kept", progress=False)
+    kept = fl.track(outputs, fl.TrackerConfig())
+    direct = fl.track(clip, model, progress=False)
+    pd.testing.assert_frame_equal(direct, kept)
+    assert list(direct.columns) == COLUMNS
+    assert direct["id"].nunique() == 2
+    assert len(direct) == 80
+    assert direct.attrs == kept.attrs
+    assert direct.attrs["sequence"] == "clip"
+    assert direct.attrs["frame_rate"] == 10
+    assert direct.attrs["length"] == 40
+    assert direct.attrs["settings"]["conf_thres"] == 0.4
+
+
+def test_score_threshold_acts_on_rows_not_on_the_tracker(clip: Path) -> None:
+    every = fl.track(clip, FakeModel(), progress=False)
+    some = fl.track(clip, FakeModel(), score_threshold=0.7, progress=False)
+    pd.testing.assert_frame_equal(some, every[every["score"] >= 0.7].reset_index(drop=True))
+    assert 0 < len(some) < len(every)
+    assert some.attrs["score_threshold"] == 0.7
+
+
+def test_track_refuses_what_makes_no_sense(clip: Path, tmp_path: Path) -> None:
+    outputs = fl.detect(clip, FakeModel(), tmp_path / "kept", progress=False)
+    with pytest.raises(ConfigError, match="made by a model already"):
+        fl.track(outputs, FakeModel())
+    with pytest.raises(ConfigError, match="given twice"):
+        fl.track(clip, fl.TrackerConfig(), fl.TrackerConfig())
+    for threshold in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ConfigError, match="score_threshold is"):
+            fl.track(outputs, score_threshold=threshold)
+        with pytest.raises(ConfigError, match="score_threshold is"):
+            fl.stream(clip, FakeModel(), score_threshold=threshold)
+
+
+def test_stream_yields_each_frame_at_once() -> None:
+    made: list[int] = []
+
+    def camera():
+        for number in range(1, 1000):
+            made.append(number)
+            yield picture(number % 256)
+
+    results = fl.stream(camera(), FakeModel(), heatmaps=True)
+    for number in range(1, 6):
+        result = next(results)
+        assert result.frame.number == number
+        assert number_in(result.frame.image) == number
+        assert len(made) <= number + 2
+        assert result.tracks["frame"].tolist() == [number, number]
+        assert list(result.tracks.columns) == COLUMNS
+        assert result.outputs.heatmap is not None
+    results.close()
+
+
+def test_stream_of_a_camera(clip: Path) -> None:
+    camera = FakeCamera([[picture(1), "fail"], [picture(2), picture(3)]], retries=1)
+    seen = []
+    with pytest.warns(FairMOTLabWarning, match="try 1 of 1"), pytest.raises(SourceError, match="did not come back"):
+        seen.extend(result.frame.number for result in fl.stream(camera, FakeModel()))
+    assert seen == [1, 2, 3]
+
+
+def test_wrong_source_is_said_before_the_first_frame() -> None:
+    with pytest.raises(SourceError):
+        fl.stream("/nowhere.mp4", FakeModel())
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_files_of_a_whole_run(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    report = track_files(clip, FakeModel(), None, out, video=True, progress=False)
+    assert files(out) == {"clip.txt", "clip.json", "clip.mp4", "clip.tar", "clip.tar.sha256"}
+    assert (report.frames, report.rows, report.ids, report.complete) == (40, 80, 2, True)
+    tracks = fl.track(clip, FakeModel(), progress=False)
+    fl.write_mot(tracks, tmp_path / "expected.txt")
+    assert report.text.read_bytes() == (tmp_path / "expected.txt").read_bytes()
+    video = fl.open_source(report.video)
+    assert (len(video), video.frame_rate) == (40, 10)
+    record = json.loads(report.record.read_text())
+    assert (record["complete"], record["frames"], record["model"]) == (True, 40, "fake")
+    assert record["settings"] == fl.TrackerConfig().to_dict()
+
+
+def test_second_run_does_not_run_the_network_again(clip: Path, tmp_path: Path) -> None:
+    track_files(clip, FakeModel(), None, tmp_path / "out", progress=False)
+    model = FakeModel()
+    strict = fl.TrackerConfig(conf_thres=0.7, det_thresh=0.7)
+    report = track_files(clip, model, strict, tmp_path / "out", video=True, progress=False)
+    assert model.seen == []
+    assert report.ids == 1
+    assert len(fl.open_source(report.video)) == 40
+
+
+def test_nothing_is_kept_if_not_wanted(clip: Path, tmp_path: Path) -> None:
+    track_files(clip, FakeModel(), None, tmp_path / "out", keep_outputs=False, progress=False)
+    assert files(tmp_path / "out") == {"clip.txt", "clip.json"}
+
+
+def test_video_keeps_the_time_stamps_of_the_source(tmp_path: Path) -> None:
+    stamps = [0, 100, 150, 400, 430, 1000]
+    clip = write_video(tmp_path / "clip.mp4", 6, stamps=stamps)
+    report = track_files(clip, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+    times = [frame.time for frame in fl.open_source(report.video)]
+    assert times == pytest.approx([stamp / 1000 for stamp in stamps], abs=1e-4)
+
+
+def test_turned_and_odd_videos_are_drawn_upright(tmp_path: Path) -> None:
+    clip = turn(write_video(tmp_path / "clip.mp4", 5, size=(65, 49), pixels="yuv444p"), 90)
+    report = track_files(clip, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+    video = fl.open_source(report.video)
+    assert (video.width, video.height) == (50, 66)
+
+
+def test_draw_threshold_acts_on_the_drawing_only(folder: Path, tmp_path: Path) -> None:
+    for number in range(1, 41):
+        cv2.imwrite(str(folder / f"{number}.jpg"), np.full((240, 800, 3), 90, np.uint8))
+    report = track_files(
+        folder, FakeModel(), None, tmp_path / "out", video=True, overlay={"draw_threshold": 0.7}, progress=False
+    )
+    assert report.rows == 80
+    image = fl.open_source(report.video).image(30).astype(int)
+    assert np.abs(image[40:95, 95:125] - 90).max() > 60  # the walker of score 0.9
+    assert np.abs(image[110:165, 695:725] - 90).max() < 20  # the one of score 0.6
+
+
+def test_counts_are_written_and_drawn(folder: Path, tmp_path: Path) -> None:
+    counter = Counter(lines={"door": Line((150, 300), (150, 0))}, interval=1)  # feet start at x = 112 and go right
+    report = track_files(folder, FakeModel(), None, tmp_path / "out", counter=counter, video=True, progress=False)
+    counts = pd.read_csv(report.counts)
+    assert counts["door_in"].sum() == 1
+    assert counts["unique"].tolist() == [2, 2]
+    crossing = pd.read_csv(report.events).iloc[0]
+    assert crossing["frame"] == 22  # 110 + 2 * 22 = 154 is the first beyond the margin of 3
+
+
+def test_comparison_is_drawn_beside_the_result(folder: Path, tmp_path: Path) -> None:
+    tracks = fl.track(folder, FakeModel(), progress=False)
+    fl.write_mot(tracks, tmp_path / "other.txt")
+    compare = read_tracks(tmp_path / "other.txt", fl.open_source(folder))
+    report = track_files(folder, FakeModel(), None, tmp_path / "out", compare=compare, video=True, progress=False)
+    assert fl.open_source(report.video).width == 128
+
+
+def test_ground_truth_to_compare_with_is_what_counts(mot17_09: Path) -> None:
+    title, truth = read_tracks("gt", fl.open_source(mot17_09))
+    assert title == "ground truth"
+    lines = [line.split(",") for line in (mot17_09 / "gt" / "gt.txt").read_text().split()]
+    assert len(truth) == sum(line[6] == "1" and line[7] == "1" for line in lines)
+
+
+# -- runs that end before their time --------------------------------------------------------------------------------
+
+
+def interrupting(at: int):
+    def on_frame(number: int) -> None:
+        if number == at:
+            raise KeyboardInterrupt
+
+    return on_frame
+
+
+def test_interrupt_finishes_text_and_video_and_resume_goes_on(clip: Path, tmp_path: Path) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    with pytest.raises(KeyboardInterrupt, match=r"first 24 of 40 frames are in .*clip\.txt and .*clip\.mp4"):
+        track_files(clip, FakeModel(interrupting(25)), None, out, video=True, progress=False)
+    assert {"clip.txt", "clip.mp4", "clip.tar", "clip.json"} <= files(out)
+    assert not any("partial" in name for name in files(out))
+    assert fl.read_mot(out / "clip.txt")["frame"].max() == 24
+    assert len(fl.open_source(out / "clip.mp4")) == 24
+    model = FakeModel()
+    report = track_files(clip, model, None, out, video=True, resume=True, progress=False)
+    assert model.seen == list(range(25, 41))
+    assert report.complete
+    expected = track_files(clip, FakeModel(), None, whole, video=True, progress=False)
+    assert report.text.read_bytes() == expected.text.read_bytes()
+    resumed, straight = fl.open_source(report.video), fl.open_source(expected.video)
+    assert [frame.time for frame in resumed] == pytest.approx([frame.time for frame in straight])
+    for a, b in zip(resumed, straight, strict=True):
+        assert np.abs(a.image.astype(int) - b.image).mean() < 4  # the encoder starts anew in the middle
+    again = FakeModel()
+    assert track_files(clip, again, None, out, video=True, resume=True, progress=False) == report
+    assert again.seen == []
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from fakes import FakeModel
+from fairmot_lab.tracking import track_files
+def on_frame(number):
+    if number == {stop}:
+        os.kill(os.getpid(), signal.SIGKILL)
+track_files({source!r}, FakeModel(on_frame), None, {out!r}, video=True, resume={resume}, progress=False)
+"""
+
+
+def test_kill_leaves_valid_files_and_resume_goes_on(tmp_path: Path) -> None:
+    clip, out = write_video(tmp_path / "clip.mp4", 200), tmp_path / "out"
+    for stop, resume in ((120, False), (170, True)):
+        code = KILLED.format(tests=str(Path(__file__).parent), source=str(clip), out=str(out), stop=stop, resume=resume)
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+        assert files(out) >= {"clip.partial.txt", "clip.partial.mp4", "clip.tar", "clip.json"}
+        assert not files(out) & {"clip.txt", "clip.mp4"}
+        assert fl.read_mot(out / "clip.partial.txt")["frame"].max() == stop - 1
+        assert len(fl.open_source(out / "clip.partial.mp4", allow_truncated=True)) >= 10
+    report = track_files(clip, FakeModel(), None, out, video=True, resume=True, progress=False)
+    fl.write_mot(fl.track(clip, FakeModel(), progress=False), tmp_path / "expected.txt")
+    assert report.text.read_bytes() == (tmp_path / "expected.txt").read_bytes()
+    times = [frame.time for frame in fl.open_source(report.video)]
+    assert times == pytest.approx([number / 10 for number in range(200)], abs=1e-4)
+    assert files(out) == {"clip.txt", "clip.json", "clip.mp4", "clip.tar", "clip.tar.sha256"}
+
+
+def test_resume_with_other_settings_is_refused(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        track_files(clip, FakeModel(interrupting(10)), None, out, progress=False)
+    with pytest.raises(ConfigError, match=r"begun with conf_thres 0\.4 \(now 0\.5\)"):
+        track_files(clip, FakeModel(), fl.TrackerConfig(conf_thres=0.5), out, resume=True, progress=False)
+    with pytest.raises(ConfigError, match=r"score_threshold 0\.0 \(now 0\.3\)"):
+        track_files(clip, FakeModel(), None, out, resume=True, score_threshold=0.3, progress=False)
+    with pytest.raises(ConfigError, match="only be resumed from kept outputs"):
+        track_files(clip, FakeModel(), None, out, resume=True, keep_outputs=False, progress=False)
+    other = write_video(tmp_path / "more" / "clip.mp4" if (tmp_path / "more").mkdir() is None else clip, 12)
+    with pytest.raises(OutputsError, match="made from something else"):
+        track_files(other, FakeModel(), None, out, resume=True, progress=False)
+
+
+def test_jpeg_cut_in_half_in_the_middle_leaves_no_half_result(folder: Path, tmp_path: Path) -> None:
+    victim = folder / "20.jpg"
+    victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
+    with pytest.raises(SourceError, match=r"20\.jpg is cut short"):
+        track_files(folder, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+    assert files(tmp_path / "out") == {"walk.tar"}  # what the network said of the frames before can be used again
+
+
+def test_corrupt_segment_is_survived_and_numbers_stay_right(tmp_path: Path) -> None:
+    clip = damage(write_video(tmp_path / "clip.mp4", 100, gop=10), 0.5, 0.55)
+    with pytest.warns(FairMOTLabWarning, match="could not be decoded and are left out"):
+        report = track_files(clip, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+    tracks = fl.read_mot(report.text)
+    with pytest.warns(FairMOTLabWarning):
+        read = {frame.number for frame in fl.open_source(clip)}
+    assert 60 <= len(read) < 100
+    assert set(tracks["frame"]) <= read
+    assert len(read - set(tracks["frame"])) <= 3  # a damaged picture may show the walkers elsewhere
+    last = tracks[(tracks["frame"] == 100) & (tracks["score"] > 0.7)]
+    assert last["x"].item() == pytest.approx(100 + 2 * 100, abs=12)
+    assert fl.open_source(report.video).times()[-1] == pytest.approx(9.9, abs=0.01)
+
+
+def test_lost_camera_leaves_finished_files(tmp_path: Path) -> None:
+    camera = FakeCamera([[picture(number) for number in range(1, 21)]], retries=0)
+    with pytest.raises(SourceError, match="did not come back in 0 tries"):
+        track_files(camera, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+    assert files(tmp_path / "out") == {"fake.txt", "fake.json", "fake.mp4", "fake.tar"}
+    assert fl.read_mot(tmp_path / "out" / "fake.txt")["frame"].max() == 20
+
+
+def test_live_source_cannot_be_resumed(tmp_path: Path) -> None:
+    camera = FakeCamera([[picture(1)]])
+    with pytest.raises(ConfigError, match="is live"):
+        track_files(camera, FakeModel(), None, tmp_path, resume=True, progress=False)
+    camera.close()
+
+
+FULL = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+import numpy as np
+from fakes import FakeModel
+from fairmot_lab.errors import WriteError
+from fairmot_lab.tracking import track_files
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+noise = np.random.default_rng(0)
+frames = (noise.integers(0, 256, (120, 160, 3), np.uint8) for _ in range(3000))
+try:
+    track_files(frames, FakeModel(), None, {out!r}, video={video}, keep_outputs={keep}, progress=False)
+except WriteError as error:
+    print(error)
+    sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize(("video", "keep"), [(True, False), (False, True), (False, False)])
+def test_full_disk_is_said_and_results_so_far_are_valid(tmp_path: Path, video: bool, keep: bool) -> None:
+    """A limit on the size of files stands for a full disk; it is met first by video, outputs or text."""
+    out = tmp_path / "out"
+    limit = 500_000 if video else 100_000
+    code = FULL.format(tests=str(Path(__file__).parent), out=str(out), limit=limit, video=video, keep=keep)
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    assert "cannot be written" in done.stdout
+    assert "arrays.partial.txt" in done.stdout
+    tracks = fl.read_mot(out / "arrays.partial.txt")
+    frames = tracks["frame"].max()
+    assert f"first {frames} frames" in done.stdout or f"first {frames - 1} frames" in done.stdout
+    assert tracks.groupby("frame").size().iloc[1:].eq(2).all()  # no frame is half written
+    if video:
+        assert len(list(fl.open_source(out / "arrays.partial.mp4"))) >= 10
+
+
+def test_text_writer_takes_back_half_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = TextWriter(tmp_path / "a.txt")
+    writer.write(b"1,1,1,1,5,5,1,-1,-1,-1\n")
+
+    class Full:
+        def __init__(self, file) -> None:
+            self.file = file
+
+        def write(self, data) -> int:
+            if self.file.tell() > 30:
+                raise OSError(28, "No space left on device")
+            return self.file.write(bytes(data)[:10])
+
+        def truncate(self, size: int) -> None:
+            self.file.truncate(size)
+
+    monkeypatch.setattr(writer, "_file", Full(writer._file))
+    with pytest.raises(WriteError, match=r"a\.partial\.txt cannot be written \(No space left"):
+        writer.write(b"2,1,1,1,5,5,1,-1,-1,-1\n")
+    assert (tmp_path / "a.partial.txt").read_bytes() == b"1,1,1,1,5,5,1,-1,-1,-1\n"
+
+
+# -- command line ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line with a fake network in place of the real one."""
+    monkeypatch.setattr("fairmot_lab.network.load_model", lambda *args, **settings: FakeModel())
+
+
+def run(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a command."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+@pytest.mark.usefixtures("no_network")
+def test_track_command(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "out"
+    arguments = ("--output", out, "--video", "--conf-thres", 0.7, "--det_thresh", 0.7, "--line", "door=10,0,10,40")
+    status, said, errors = run(capsys, "track", clip, *arguments)
+    assert status == 0
+    assert "clip: 40 frames, 40 boxes of 1 tracks" in said
+    assert str(out / "clip.mp4") in said
+    assert "bundled compact model fairmot_lite" in errors
+    assert "fairmot-lab models download fairmot_dla34_30e_1088x608" in errors
+    assert "40/40" in errors
+    assert "frame/s" in errors
+    assert json.loads((out / "clip.json").read_text())["settings"]["conf_thres"] == 0.7
+    status, _, errors = run(capsys, "track", clip, "--model", "fake", "--output", out, "--quiet")
+    assert (status, errors) == (0, "")
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("source", "arguments", "message"),
+    [
+        ("nowhere.mp4", [], "There is no"),
+        ("empty", [], "is empty"),
+        ("note.mp4", [], "cannot be read as a video"),
+        ("cut.mp4", [], "ends early: [0-9]+ of 40 frames could be read; .*allow-truncated"),
+        ("clip.mp4", ["--conf-thres", "1.5"], "conf_thres is 1.5; it must lie from 0 to 1"),
+        ("clip.mp4", ["--conf-thres", "high"], "argument --conf-thres"),
+        ("clip.mp4", ["--score-threshold", "7"], "score_threshold is 7"),
+        ("clip.mp4", ["--draw-threshold", "-1"], "draw_threshold is -1"),
+        ("clip.mp4", ["--frame-rate", "0"], "frame rate must be"),
+        ("clip.mp4", ["--line", "1,2,3,4"], "has no name"),
+        ("clip.mp4", ["--region", "a=1,2,3,4"], "at least 3 points"),
+        ("clip.mp4", ["--output", "clip.mp4/sub"], "cannot be written"),
+        ("clip.mp4", ["--config", "nothing.json"], "nothing.json cannot be read"),
+        ("clip.mp4", ["--compare", "gt"], "no MOTChallenge sequence"),
+        ("half", [], r"3\.jpg is cut short"),
+        ("seq", [], "seqLength=5, but .* holds 4 images"),
+        ("seqless", [], r"seqinfo\.ini is missing"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_nothing_half_written(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    arguments: list,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.mp4", 40)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.mp4").write_text("just a note")
+    data = (tmp_path / "clip.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: int(0.7 * len(data))])
+    for name, count in (("half", 5), ("seq/img1", 4), ("seqless/img1", 4)):
+        (tmp_path / name).mkdir(parents=True)
+        for number in range(1, count + 1):
+            cv2.imwrite(str(tmp_path / name / f"{number}.jpg"), picture(number))
+    half = tmp_path / "half" / "3.jpg"
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    (tmp_path / "seq" / "seqinfo.ini").write_text(
+        "[Sequence]\nname=seq\nimDir=img1\nframeRate=25\nseqLength=5\nimWidth=64\nimHeight=48\nimExt=.jpg\n"
+    )
+    status, said, errors = run(capsys, "track", source, "--model", "fake", "--quiet", *arguments)
+    assert (status, said) == (2, "")
+    assert errors.count("\n") == 1
+    assert errors.startswith("fairmot-lab")
+    assert re.search(message, errors), errors
+    results = {file.suffix for file in tmp_path.glob("outputs/*")}
+    assert not results & {".txt", ".mp4", ".json", ".csv"}
+
+
+def test_terminated_command_ends_as_an_interrupted_one(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_frame(number: int) -> None:
+        if number == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("fairmot_lab.network.load_model", lambda *args, **settings: FakeModel(on_frame))
+    before = signal.getsignal(signal.SIGTERM)
+    status, _, errors = run(
+        capsys, "track", clip, "--model", "fake", "--output", tmp_path / "out", "--video", "--quiet"
+    )
+    assert status == 130
+    assert "interrupted. The results of the first 19 of 40 frames are in" in errors
+    assert len(fl.open_source(tmp_path / "out" / "clip.mp4")) == 19
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert threading.current_thread() is threading.main_thread()
+
+
+def test_real_video_with_the_bundled_model(pets_video: Path, tmp_path: Path) -> None:
+    """The road from end to end: 40 frames of PETS09-S2L1, of which it is known how many people they show."""
+    model = fl.load_model()
+    frames = fl.open_source([frame.image for frame in fl.open_source(pets_video).frames(1, 40)], frame_rate=10)
+    report = track_files(frames, model, None, tmp_path, video=True, overlay={"heatmap": True}, progress=False)
+    tracks = fl.read_mot(report.text)
+    assert report.complete
+    assert tracks["frame"].max() == 40
+    assert 1 <= tracks.groupby("frame").size().median() <= 12
+    assert len(fl.open_source(report.video)) == 40
+    pd.testing.assert_frame_equal(fl.track(fl.open_outputs(tmp_path)).drop(columns="det"), tracks, check_dtype=False)
