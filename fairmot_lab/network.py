@@ -253,6 +253,30 @@ def load_model(
     return Model(weights.name, weights.architecture, size, weights.embedding_dim, digest, runner)
 
 
+def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> tuple[zoo.Weights, str]:
+    """Check that weights are what was recorded, carry no code, and fit their network tensor by tensor.
+
+    Parameters
+    ----------
+    name_or_path, architecture
+        As for `load_model`; nothing is downloaded.
+
+    Returns
+    -------
+    weights : zoo.Weights
+    digest : str
+        The SHA-256 of the file.
+
+    Raises
+    ------
+    UnknownModelError, WeightsError
+        If one of it is not so.
+    """
+    weights = zoo.find_weights(name_or_path, architecture, fetch=False)
+    _loaded_network(weights.path, weights.architecture)
+    return weights, zoo.file_sha256(weights.path)
+
+
 def _choose(device: str, engine: str) -> tuple[str, str]:
     if device not in ("auto", "cpu", "gpu"):
         raise ConfigError(f"device is {device!r}; it must be 'auto', 'cpu' or 'gpu'.")

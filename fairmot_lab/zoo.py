@@ -110,12 +110,11 @@ class ModelCard:
     @property
     def url(self) -> str:
         """Where its weights are fetched from."""
-        server = os.environ.get("FAIRMOT_LAB_MIRROR") or SERVER
-        return f"{server.rstrip('/')}/{self.name}.pdparams"
+        return f"{server()}/{self.name}.pdparams"
 
 
 _BIG, _MIDDLE, _SMALL = (1088, 608), (864, 480), (576, 320)
-_DLA, _HRNET, _HARDNET = 87, 55, 168
+_DLA, _HRNET, _HARDNET = 87, 48, 161
 _AIRPLANE = MappingProxyType({"min_box_area": 0, "vertical_ratio": 0})
 _BYTE = MappingProxyType({"use_byte": True, "match_thres": 0.8, "conf_thres": 0.4, "low_conf_thres": 0.2})
 
@@ -234,6 +233,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "fairmot_lab"
 
 
+def server() -> str:
+    """The address that weights are fetched from."""
+    return (os.environ.get("FAIRMOT_LAB_MIRROR") or SERVER).rstrip("/")
+
+
 def find_card(name: str) -> ModelCard:
     """The card of a model.
 
@@ -250,7 +254,9 @@ def find_card(name: str) -> ModelCard:
     raise UnknownModelError(f"There is no model {name!r} in the zoo; {hint}")
 
 
-def find_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> Weights:
+def find_weights(
+    name_or_path: str | os.PathLike[str], architecture: str | None = None, *, fetch: bool = True
+) -> Weights:
     """The weights file of a model, downloaded if need be, or a file of the user.
 
     Parameters
@@ -259,6 +265,8 @@ def find_weights(name_or_path: str | os.PathLike[str], architecture: str | None 
         A name of the zoo, or a file.
     architecture
         The architecture of a file, where neither its name nor its tensors tell.
+    fetch
+        Whether weights that are not in the cache are downloaded.
 
     Raises
     ------
@@ -275,6 +283,8 @@ def find_weights(name_or_path: str | os.PathLike[str], architecture: str | None 
     if path.suffix not in SUFFIXES and not path.is_file() and os.sep not in text:
         card = find_card(text)
         if not card.path.is_file():
+            if not fetch:
+                raise WeightsError(f"{card.name} is not at {card.path}; `fairmot-lab models download` fetches it.")
             download(card.name)
         elif not card.bundled:
             check_record(card)
@@ -496,6 +506,7 @@ class _Transfer:
         self.etag_file = card.path.with_suffix(".part.etag")
         self.bar = tqdm(unit="B", unit_scale=True, unit_divisor=1000, desc=card.name, disable=not progress)
         self.length: int | None = None
+        self.answered = False
 
     def run(self, attempts: int, pause: float) -> None:
         """Go on until the file is whole, or `attempts` connections in a row brought nothing."""
@@ -508,6 +519,7 @@ class _Transfer:
                         return
                     reason = f"the connection ended after {self.file.tell()} of {self.length} bytes"
                 except urllib.error.HTTPError as error:
+                    self.answered = True
                     if error.code == 416:  # the part is longer than what the server has: start again
                         self._restart()
                     elif error.code < 500 and error.code not in (408, 429):
@@ -515,6 +527,8 @@ class _Transfer:
                     reason = f"the server answered {error.code} {error.reason}"
                 except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                     reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+                    if not self.answered:  # no network, or no such server: trying again would only take time
+                        raise self._failure(reason) from error
                 if self.file.seek(0, os.SEEK_END) > before:
                     fruitless = 0
                 else:
@@ -534,6 +548,7 @@ class _Transfer:
             self._restart()  # nothing tells whether the server still has the same file
             held = 0
         with urllib.request.urlopen(request, timeout=self.timeout) as response:
+            self.answered = True
             goes_on = response.status == 206 and _range_start(response) == held
             if not goes_on and response.status == 206:
                 raise self._failure("the server sent another part of the file than was asked for")
