@@ -143,7 +143,7 @@ def switch_marks(switches: pd.DataFrame) -> list[dict[str, Any]]:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as JSON knows them: plain numbers and texts, None for missing values."""
-    return [{k: _plain(v) for k, v in row.items()} for row in table.to_dict("records")]
+    return [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:
@@ -292,7 +292,7 @@ def label_detections(outputs: Outputs, table: pd.DataFrame, min_iou: float = 0.5
         ids[table["det"]] = table["id"]
         return ids
     used = table[table["conf"] != 0] if "conf" in table else table
-    rows = {int(number): part for number, part in used.groupby("frame")}
+    rows = {int(part["frame"].iloc[0]): part for _, part in used.groupby("frame")}
     for i, number in enumerate(arrays.frames):
         part = rows.get(int(number))
         if part is None:
@@ -731,11 +731,9 @@ def switch_distances(switches: pd.DataFrame, outputs: Outputs, tracks: pd.DataFr
     row_of = {key: row for row, key in enumerate(zip(numbers.tolist(), ids.tolist(), strict=True)) if key[1] >= 0}
     distances = np.full(len(switches), np.nan)
     embeddings = outputs.embeddings()
-    for i, switch in enumerate(switches.itertuples()):
-        if pd.isna(switch.last_frame) or pd.isna(switch.from_id):
-            continue
-        before = row_of.get((int(switch.last_frame), int(switch.from_id)))
-        after = row_of.get((int(switch.frame), int(switch.to_id)))
+    wanted = switches[["last_frame", "from_id", "frame", "to_id"]].to_numpy(float)
+    for i, (last, old, now, new) in enumerate(wanted.tolist()):
+        before, after = row_of.get((last, old)), row_of.get((now, new))
         if before is not None and after is not None:
             distances[i] = 1 - cosine_matrix(embeddings[[before]], embeddings[[after]])[0, 0]
     return distances
@@ -743,7 +741,7 @@ def switch_distances(switches: pd.DataFrame, outputs: Outputs, tracks: pd.DataFr
 
 def explained_switches(
     evaluation: Evaluation, name: str, outputs: Outputs | None = None, config: TrackerConfig | None = None
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """The ID switches of one sequence with all that is known about them.
 
     Parameters
@@ -751,15 +749,32 @@ def explained_switches(
     evaluation, name
         The evaluation, and which of its sequences.
     outputs
-        The network outputs that were tracked; with embeddings, adds the column `distance` (see `switch_distances`).
+        The network outputs that were tracked.
     config
-        The settings that they were tracked with; with them, adds what `switches.explain_switches` says.
+        The settings that they were tracked with; by default those that the tracks carry.
+
+    Returns
+    -------
+    switches : DataFrame
+        `Evaluation.switches` of the sequence; with outputs, `why` and what else `explain_switches` says, and
+        `distance` (see `switch_distances`).
+    caveat : str
+        Why there are no reasons, if outputs were given that do not lead to these tracks; else empty.
     """
     switches = evaluation.switches
     switches = switches[switches["sequence"] == name].reset_index(drop=True)
-    if outputs is not None and outputs.has_embeddings:
+    if outputs is None:
+        return switches, ""
+    caveat = ""
+    try:
+        from .switch_reasons import explain_switches
+
+        switches = explain_switches(evaluation, outputs, config, sequence=name).reset_index(drop=True)
+    except EvaluationError as error:
+        caveat = f"The reasons of the ID switches are not known: {error}"
+    if outputs.has_embeddings:
         switches["distance"] = switch_distances(switches, outputs, evaluation.sequences[name].tracks)
-    return switches
+    return switches, caveat
 
 
 def config_line(config: TrackerConfig) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from traitlets import Int, Unicode, link
 
 from .. import inspection
-from ..association import TrackerConfig
 from ..kernels import GATE
+from ..settings import TrackerConfig
 from .base import Panel
 from .parts import MatrixView, beside, crops, heading
 from .player import TrackPlayer

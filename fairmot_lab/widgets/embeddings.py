@@ -53,6 +53,8 @@ class EmbeddingExplorer(Panel):
         Cosine distance; the line in the histograms, and the mark in the matrix.
     method : str
         How the plane is made.
+    min_score : float
+        Detections with a lower score are left out everywhere, since the network keeps many that no tracker uses.
     query : (frame, row) or None
         The detection whose looks are searched for; set by a click on a person in the player.
     ids : (T,) int64
@@ -72,6 +74,7 @@ class EmbeddingExplorer(Panel):
     selected_id = Int(None, allow_none=True)
     threshold = Float(0.4)
     method = Unicode("pca")
+    min_score = Float(0.4)
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class EmbeddingExplorer(Panel):
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
-        embeddings = outputs.embeddings()
+        outputs.embeddings()  # refuse detections that come without
         numbers = [int(n) for n in outputs.frames]
         if not numbers:
             raise OutputsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
@@ -96,7 +99,7 @@ class EmbeddingExplorer(Panel):
         self.ids = inspection.label_detections(outputs, labels)
         arrays = outputs.arrays()
         self._frames = np.repeat(arrays.frames, np.diff(arrays.offsets))
-        self.distances = inspection.embedding_distances(embeddings, self.ids, self._frames)
+        self._scores = arrays.scores
 
         self.scatter = ScatterView()
         self.histogram = HistogramView(title="Cosine distance of pairs of detections")
@@ -114,7 +117,17 @@ class EmbeddingExplorer(Panel):
         self._other = ipywidgets.BoundedIntText(
             self.other_frame, min=1, max=max(numbers), description="other frame", tooltip="columns of the cosine matrix"
         )
+        self._least = ipywidgets.FloatSlider(
+            self.min_score,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            description="min score",
+            tooltip="leave out detections below it",
+        )
+        self._least.continuous_update = False
         self._links = [
+            link((self, "min_score"), (self._least, "value")),
             link((self, "frame"), (self.scatter, "frame")),
             link((self, "selected_id"), (self.scatter, "selected_id")),
             link((self, "threshold"), (self.histogram, "threshold")),
@@ -129,10 +142,14 @@ class EmbeddingExplorer(Panel):
         self._closers += [item.unlink for item in self._links]
         self.scatter._handlers["crop"] = self._send_crop
         self.observe(self._guard(lambda _: self._project()), "method")
+        self.observe(self._guard(lambda _: self._measure()), "min_score")
         self.observe(self._guard(lambda _: self._compare_frames()), ["frame", "other_frame"])
         self.observe(self._guard(lambda _: self._say_threshold()), "threshold")
 
-        parts: list[ipywidgets.Widget] = [self._banner, ipywidgets.HBox([self._method, self._other])]
+        parts: list[ipywidgets.Widget] = [
+            self._banner,
+            ipywidgets.Box([self._method, self._least, self._other], layout={"flex_flow": "row wrap"}),
+        ]
         if own and self.player is not None:
             parts.append(beside(self.player, self.scatter))
         else:
@@ -146,16 +163,23 @@ class EmbeddingExplorer(Panel):
             self._map_title = heading("Similarity map: click a person in the player")
             parts += [self._map_title, self.map]
         self.children = parts
+        self._guard(self._measure)()
+
+    def _measure(self) -> None:
+        """All that depends on which detections count."""
+        self._used = np.flatnonzero(self._scores >= self.min_score)
+        embeddings = self.outputs.embeddings()[self._used]
+        self.distances = inspection.embedding_distances(embeddings, self.ids[self._used], self._frames[self._used])
         self._show_histogram()
-        self._guard(self._project)()
-        self._guard(self._compare_frames)()
+        self._project()
+        self._compare_frames()
 
     # -- plane --------------------------------------------------------------------------------------------------------
 
     def _project(self) -> None:
         self.error = ""
-        self.projection = inspection.project(self.outputs.embeddings(), self.method)
-        rows = self.projection.rows
+        self.projection = inspection.project(self.outputs.embeddings()[self._used], self.method)
+        self._rows = rows = self._used[self.projection.rows]
         with self.scatter.hold_sync():
             self.scatter.active = -1
             kept = f", {self.projection.explained:.0%} of the variance" if self.projection.method == "pca" else ""
@@ -166,7 +190,7 @@ class EmbeddingExplorer(Panel):
             self.scatter.points = floats(points)
 
     def _send_crop(self, content: dict, _: list) -> None:
-        row = int(self.projection.rows[int(content["index"])])
+        row = int(self._rows[int(content["index"])])
         picture = self.crop(row)
         if picture:
             self.scatter.send({"kind": "crop", "index": content["index"]}, [picture])
@@ -184,9 +208,11 @@ class EmbeddingExplorer(Panel):
             self.histogram.edges, self.histogram.same = floats(edges), floats(same)
             self.histogram.different = floats(different)
             sampled = "A random sample of all pairs. " if self.distances.sampled else ""
-            unknown = int((self.ids < 0).sum())
+            unknown = int((self.ids[self._used] < 0).sum())
+            weak = len(self.ids) - len(self._used)
             self.histogram.note = (
-                f"{sampled}{unknown} of {len(self.ids)} detections belong to nobody and are not counted."
+                f"{sampled}{unknown} of {len(self._used)} detections belong to nobody and are not counted; "
+                f"{weak} with a score below {self.min_score:.2f} are left out everywhere."
             )
         self._say_threshold()
 
@@ -203,12 +229,12 @@ class EmbeddingExplorer(Panel):
 
     # -- two frames ---------------------------------------------------------------------------------------------------
 
-    def _rows(self, number: int) -> np.ndarray:
-        return np.flatnonzero(self._frames == number)
+    def _detections_of(self, number: int) -> np.ndarray:
+        return self._used[self._frames[self._used] == number]
 
     def _compare_frames(self) -> None:
         self.error = ""
-        rows, columns = self._rows(self.frame), self._rows(self.other_frame)
+        rows, columns = self._detections_of(self.frame), self._detections_of(self.other_frame)
         embeddings, arrays = self.outputs.embeddings(), self.outputs.arrays()
         values = inspection.cosine_matrix(embeddings[rows], embeddings[columns])
         same = (self.ids[rows][:, None] == self.ids[columns][None]) & (self.ids[rows][:, None] >= 0)
@@ -218,7 +244,7 @@ class EmbeddingExplorer(Panel):
             values,
             [_name(self.ids[row]) for row in rows],
             [_name(self.ids[row]) for row in columns],
-            pairs=np.argwhere(same),
+            pairs=np.argwhere(same).tolist(),
             row_crops=pictures[: len(rows)],
             column_crops=pictures[len(rows) :],
             title=f"Cosine similarity of frame {self.frame} (down) and frame {self.other_frame} (across)",
@@ -262,7 +288,12 @@ class EmbeddingExplorer(Panel):
         dense = self.outputs.embedding_map(number, self.source, self.model)  # type: ignore[arg-type]
         self.similarity = inspection.similarity_map(dense, vector)
         return Overlay(
-            self.similarity, box, np.empty((0, 7)), low=min(0.0, float(self.similarity.min())), label="cosine"
+            self.similarity,
+            box,
+            np.empty((0, 7)),
+            low=min(0.0, float(self.similarity.min())),
+            label="cosine",
+            fade=False,
         )
 
     # -- without a kernel ---------------------------------------------------------------------------------------------
@@ -282,7 +313,7 @@ class EmbeddingExplorer(Panel):
         from .page import Page
 
         page = Page(f"{self.outputs.name}: EmbeddingExplorer", max_mb=max_mb)
-        rows = self.projection.rows
+        rows = self._rows
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(300, len(rows))).astype(int)) if self.source else []
         arrays = self.outputs.arrays()
         pictures = crops(self.source, self._frames[rows[chosen]], arrays.boxes[rows[chosen]], 64) if len(chosen) else []

@@ -13,6 +13,7 @@ from traitlets import Float, Int, Unicode, link
 
 from .. import inspection
 from ..errors import OutputsError
+from ..outputs import Outputs
 from .base import Panel
 from .parts import COLOUR_MAPS, TableView, beside, colours
 from .player import Overlay, TrackPlayer
@@ -20,15 +21,17 @@ from .player import Overlay, TrackPlayer
 if TYPE_CHECKING:
     from ..detection import FrameOutputs
     from ..network import Model
-    from ..outputs import Outputs
 
-COLUMNS = [
+COLUMNS: list[dict[str, Any]] = [
     {"key": "rank", "label": "#", "kind": "number"},
-    {"key": "score", "label": "score", "kind": "number", "digits": 4},
+    {"key": "score", "label": "score", "kind": "number", "digits": 4, "fixed": True},
     {"key": "passes", "label": "passes", "kind": "text", "help": "score at or above the threshold"},
     {"key": "cell_x", "label": "cell x", "kind": "number", "help": "heatmap cell, counted from 0"},
     {"key": "cell_y", "label": "cell y", "kind": "number"},
-    *({"key": k, "label": f"box {k}", "kind": "number", "digits": 1, "help": "image pixels"} for k in "xywh"),
+    *(
+        {"key": k, "label": f"box {k}", "kind": "number", "digits": 1, "fixed": True, "help": "image pixels"}
+        for k in "xywh"
+    ),
 ]
 
 
@@ -79,7 +82,7 @@ class HeatmapInspector(Panel):
     def __init__(self, source: Any, outputs: Outputs | Model, **traits: Any) -> None:
         super().__init__(**traits)
         self._frame_outputs = frame_outputs(outputs)
-        live = not hasattr(outputs, "arrays")
+        live = not isinstance(outputs, Outputs)
         self.player = TrackPlayer(source, overlay=self._overlay, prefetch=0 if live else 8, frame=self.frame)
         self.table = TableView(title="Peaks", columns=COLUMNS, max_height=420)
         self._threshold = _slider(self.threshold, 1.0, "threshold", "score that a peak must have to pass")
@@ -102,7 +105,7 @@ class HeatmapInspector(Panel):
         self.observe(self._guard(self._change_top_k), "top_k")
         self.observe(self._guard(self._change_colours), "colour_map")
         self._change_colours(None)
-        if not live and not outputs.has_heatmaps:  # type: ignore[union-attr]
+        if isinstance(outputs, Outputs) and not outputs.has_heatmaps:
             self.player.note = f"{outputs.name} was kept without heatmaps: only the peaks are shown."
         controls = ipywidgets.Box(
             [self._threshold, self._opacity, self._map, self._top_k], layout={"flex_flow": "row wrap"}
@@ -181,14 +184,15 @@ def frame_outputs(outputs: Outputs | Model, held: int = 16) -> Callable[[int, An
     held
         How many computed frames are remembered.
     """
-    if hasattr(outputs, "arrays"):
-        return lambda number, source: outputs.frame(number)
+    if isinstance(outputs, Outputs):
+        kept = outputs
+        return lambda number, source: kept.frame(number)
     model = outputs
     known: OrderedDict[int, FrameOutputs] = OrderedDict()
 
     def compute(number: int, source: Any) -> FrameOutputs:
         if number not in known:
-            known[number] = model(source.image(number), frame=number)  # type: ignore[operator]
+            known[number] = model(source.image(number), frame=number)
             while len(known) > held:
                 known.popitem(last=False)
         known.move_to_end(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,8 @@ class TableView(View):
     Attributes
     ----------
     columns : list of dict
-        `key`, `label`, `kind` ("number", "text", "image"), and optionally `digits`, `help`, `signed`, `better`.
+        `key`, `label`, `kind` ("number", "text", "image"), and optionally `digits` (of fractions; of all if `fixed`),
+        `help`, `signed` (show a plus).
     rows : list of dict
         Values by key; JPEG bytes for images, None for none.
     selected : int
@@ -62,8 +63,8 @@ class TableView(View):
 
     _esm = compose("common.js", "table.js")
     title = Unicode("").tag(sync=True)
-    columns = List().tag(sync=True)
-    rows = List().tag(sync=True)
+    columns: List = List().tag(sync=True)
+    rows: List = List().tag(sync=True)
     selected = Int(-1).tag(sync=True)
     sort_by = Unicode("").tag(sync=True)
     descending = Bool(False).tag(sync=True)
@@ -112,11 +113,11 @@ class MatrixView(View):
     masked = Bytes(b"").tag(sync=True)
     rows = List(Unicode()).tag(sync=True)
     columns = List(Unicode()).tag(sync=True)
-    row_crops = List().tag(sync=True)
-    column_crops = List().tag(sync=True)
+    row_crops: List = List().tag(sync=True)
+    column_crops: List = List().tag(sync=True)
     row_name = Unicode("row").tag(sync=True)
     column_name = Unicode("column").tag(sync=True)
-    pairs = List().tag(sync=True)
+    pairs: List = List().tag(sync=True)
     limit = Float(None, allow_none=True).tag(sync=True)
     accept_below = Bool(True).tag(sync=True)
     low = Float(0.0).tag(sync=True)
@@ -138,7 +139,7 @@ class MatrixView(View):
         columns: Sequence[str],
         *,
         masked: np.ndarray | None = None,
-        pairs: Sequence[Sequence[int]] = (),
+        pairs: Iterable[Sequence[int]] = (),
         row_crops: Sequence[bytes] = (),
         column_crops: Sequence[bytes] = (),
         **traits: Any,

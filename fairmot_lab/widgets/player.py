@@ -41,6 +41,8 @@ class Overlay:
         The values that the ends of the colour map stand for.
     label
         What the values are, for the readout.
+    fade
+        Whether low values are painted more transparently.
     """
 
     values: np.ndarray | None
@@ -49,6 +51,7 @@ class Overlay:
     low: float = 0.0
     high: float = 1.0
     label: str = "heatmap"
+    fade: bool = True
 
     def describe(self) -> dict[str, Any]:
         """Its geometry for the browser: cell = (pixel * scale + pad) / stride."""
@@ -66,6 +69,7 @@ class Overlay:
             "low": self.low,
             "high": self.high,
             "label": self.label,
+            "fade": self.fade,
         }
 
     def buffers(self) -> list[bytes]:
@@ -140,7 +144,7 @@ class TrackPlayer(View):
     layers = List(Unicode()).tag(sync=True)
     available = List(Unicode()).tag(sync=True)
     trail = Int(0).tag(sync=True)
-    switches = List().tag(sync=True)
+    switches: List = List().tag(sync=True)
     overlay_opacity = Float(0.6).tag(sync=True)
     overlay_floor = Float(0.0).tag(sync=True)
     overlay_colours = Bytes(b"").tag(sync=True)
@@ -159,7 +163,7 @@ class TrackPlayer(View):
     boxes = Bytes(b"").tag(sync=True)
     lanes = Bytes(b"").tag(sync=True)
     poster = Bytes(b"").tag(sync=True)
-    held = List().tag(sync=True)
+    held: List = List().tag(sync=True)
     generation = Int(0).tag(sync=True)
 
     def __init__(

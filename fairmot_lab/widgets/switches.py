@@ -19,19 +19,40 @@ if TYPE_CHECKING:
     from ..evaluation import Evaluation
     from ..outputs import Outputs
 
-COLUMNS = [
+COLUMNS: list[dict[str, Any]] = [
     {"key": "frame", "label": "frame", "kind": "number"},
-    {"key": "time", "label": "time", "kind": "number", "digits": 2, "help": "seconds"},
+    {"key": "time", "label": "time", "kind": "number", "digits": 2, "fixed": True, "help": "seconds"},
     {"key": "gt_id", "label": "person", "kind": "number"},
     {"key": "from_id", "label": "from", "kind": "number", "help": "id before"},
     {"key": "to_id", "label": "to", "kind": "number", "help": "id after"},
     {"key": "kind", "label": "kind", "kind": "text"},
     {"key": "gap", "label": "gap", "kind": "number", "help": "frames since the last match"},
     {"key": "missed", "label": "missed", "kind": "number", "help": "frames of the gap in which the person was missed"},
-    {"key": "visibility", "label": "visible", "kind": "number", "digits": 2},
-    {"key": "iou_other", "label": "IoU other", "kind": "number", "digits": 2, "help": "with the nearest other person"},
-    {"key": "covered", "label": "covered", "kind": "number", "digits": 2, "help": "share covered by someone nearer"},
-    {"key": "distance", "label": "distance", "kind": "number", "digits": 3, "help": "of the embeddings, 1 - cosine"},
+    {"key": "visibility", "label": "visible", "kind": "number", "digits": 2, "fixed": True},
+    {
+        "key": "iou_other",
+        "label": "IoU other",
+        "kind": "number",
+        "digits": 2,
+        "fixed": True,
+        "help": "with the nearest other person",
+    },
+    {
+        "key": "covered",
+        "label": "covered",
+        "kind": "number",
+        "digits": 2,
+        "fixed": True,
+        "help": "share covered by someone nearer",
+    },
+    {
+        "key": "distance",
+        "label": "distance",
+        "kind": "number",
+        "digits": 3,
+        "fixed": True,
+        "help": "of the embeddings, 1 - cosine",
+    },
     {"key": "why", "label": "why", "kind": "text"},
 ]
 
@@ -91,7 +112,7 @@ class SwitchBrowser(Panel):
             self.player.layers = [x for x in self.player.available if x in ("tracks", "switches")]
         evaluated = evaluation.sequences[self.name]
         self.tracks, self.ground_truth = evaluated.tracks, evaluated.ground_truth.table
-        self.switches = inspection.explained_switches(evaluation, self.name, outputs, config)
+        self.switches, caveat = inspection.explained_switches(evaluation, self.name, outputs, config)
         self.table = TableView(
             title=f"{len(self.switches)} ID switches in {self.name}",
             columns=[column for column in COLUMNS if column["key"] in self.switches],
@@ -110,6 +131,7 @@ class SwitchBrowser(Panel):
         side = [self._pictures, *([self.player] if own and self.player is not None else [])]
         self.children = [self._banner, self.table, beside(*side, least="340px")]
         self._pick()
+        self.error = caveat
 
     def _pick(self) -> None:
         self.error = ""

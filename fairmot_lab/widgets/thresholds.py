@@ -12,10 +12,10 @@ import pandas as pd
 from traitlets import Int, Unicode, link
 
 from .. import inspection
-from ..association import Setting, TrackerConfig
 from ..errors import ConfigError
 from ..evaluation import prepare as prepare_truth
 from ..files import atomic_write
+from ..settings import Setting, TrackerConfig
 from .base import Panel, escape, sentence
 from .parts import TableView, beside, heading
 from .player import TrackPlayer, prepare
@@ -23,14 +23,14 @@ from .player import TrackPlayer, prepare
 if TYPE_CHECKING:
     from ..outputs import Outputs
 
-FIGURES = [
+FIGURES: list[dict[str, Any]] = [
     {"key": "label", "label": "figure", "kind": "text"},
     {"key": "baseline", "label": "baseline", "kind": "number", "digits": 4},
     {"key": "candidate", "label": "now", "kind": "number", "digits": 4},
     {"key": "difference", "label": "difference", "kind": "number", "digits": 4, "signed": True},
     {"key": "verdict", "label": "", "kind": "text"},
 ]
-SWITCHES = [
+SWITCHES: list[dict[str, Any]] = [
     {"key": "change", "label": "ID switch", "kind": "text"},
     {"key": "frame", "label": "frame", "kind": "number"},
     {"key": "gt_id", "label": "person", "kind": "number"},
@@ -225,9 +225,7 @@ class ThresholdLab(Panel):
     @property
     def figures(self) -> pd.DataFrame:
         """Figures of baseline and candidate."""
-        return inspection.compare_figures(
-            *(found.evaluation.summary.iloc[-1] for found in (self.baseline, self.candidate))
-        )
+        return inspection.compare_figures(self.baseline.figures, self.candidate.figures)
 
     @property
     def switches(self) -> pd.DataFrame:
@@ -323,4 +321,8 @@ def post_to_loop() -> Callable[[Callable[[], None]], None] | None:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return None
-    return lambda callback: loop.call_soon_threadsafe(callback) and None
+
+    def post(callback: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(callback)
+
+    return post

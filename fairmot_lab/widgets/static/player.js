@@ -360,9 +360,9 @@ class PlayerView {
         button("forward", "One frame on (right arrow)", () => this.player.step(1)),
         this.scrubber, this.counter),
       h("div", { class: "fml-bar" }, this.previous, this.next, this.speed, this.scoreLabel, this.layers, h("span", { class: "fml-space" }),
-        button("minus", "Zoom out (-)", () => this.zoomBy(1 / 1.5)), button("plus", "Zoom in (+)", () => this.zoomBy(1.5)),
+        h("span", { class: "fml-group" }, button("minus", "Zoom out (-)", () => this.zoomBy(1 / 1.5)), button("plus", "Zoom in (+)", () => this.zoomBy(1.5)),
         button("fit", "Whole frame (0)", () => this.zoomTo(1, 0, 0)), button("full", "Full screen (f)", () => this.fullscreen()),
-        button("help", "Keys (?)", () => { this.help.hidden = !this.help.hidden; })),
+        button("help", "Keys (?)", () => { this.help.hidden = !this.help.hidden; }))),
       this.help, this.readout, noteOf(model, this.scope), this.status);
   }
 
@@ -634,7 +634,8 @@ class PlayerView {
         const { columns, rows, values, low, high } = overlay, image = new ImageData(columns, rows), data = image.data;
         for (let i = 0; i < columns * rows; i++) {
           const v = clamp(Math.round((values[i] - low) / (high - low) * 255), 0, 255);
-          data[4 * i] = lut[3 * v]; data[4 * i + 1] = lut[3 * v + 1]; data[4 * i + 2] = lut[3 * v + 2]; data[4 * i + 3] = 255;
+          data[4 * i] = lut[3 * v]; data[4 * i + 1] = lut[3 * v + 1]; data[4 * i + 2] = lut[3 * v + 2];
+          data[4 * i + 3] = overlay.fade ? 60 + 0.765 * v : 255; // where there is little to see, see the frame
         }
         this.heat.canvas.width = columns; this.heat.canvas.height = rows;
         this.heat.canvas.getContext("2d").putImageData(image, 0, 0);

@@ -101,10 +101,9 @@ class TableView {
     }
     if (value === null || value === undefined) return h("td", { class: column.kind === "number" ? "fml-number" : null }, "–");
     if (column.kind !== "number") return h("td", {}, typeof value === "boolean" ? (value ? "yes" : "no") : String(value));
-    const text = typeof value === "number" && !Number.isInteger(value) ? value.toFixed(column.digits ?? 3) : String(value);
+    const text = typeof value === "number" && (column.fixed || !Number.isInteger(value)) ? value.toFixed(column.digits ?? 3) : String(value);
     const sign = column.signed && value > 0 ? "+" : "";
-    const good = column.signed && value ? (value > 0) === (column.better !== -1) : null;
-    return h("td", { class: "fml-number" }, sign + text, good === null || column.better === 0 ? null : h("span", { class: "fml-hidden" }, good ? " better" : " worse"));
+    return h("td", { class: "fml-number" }, sign + text);
   }
 
   mark(focus) {
