@@ -354,18 +354,25 @@ def _clip_people(people: People, size: tuple[int, int]) -> People:
 
 
 def _join(views: list[tuple[np.ndarray, People]]) -> tuple[np.ndarray, People]:
-    """Four views of one size as the quarters of one image."""
+    """Four views of one size as the quarters of one image; boxes end at the seams, where the people end."""
     images = [image for image, _ in views]
     height, width = images[0].shape[:2]
     image = np.vstack((np.hstack(images[:2]), np.hstack(images[2:])))
-    shifts = ((0, 0), (width, 0), (0, height), (width, height))
-    parts = [people.mapped(1, shift) for (_, people), shift in zip(views, shifts, strict=True)]
-    return image, People(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("boxes", "identities", "visibility", "ignored")
+    parts = []
+    for (_, people), shift in zip(views, ((0, 0), (width, 0), (0, height), (width, height)), strict=True):
+        cut = People(
+            _cut(people.boxes, images[0]), people.identities, people.visibility, _cut(people.ignored, images[0])
         )
-    )
+        parts.append(cut.mapped(1, shift))
+    names = ("boxes", "identities", "visibility", "ignored")
+    return image, People(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _cut(boxes: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The part of each box that lies in the image."""
+    corner = (image.shape[1], image.shape[0])
+    upper_left, lower_right = np.clip(boxes[:, :2], 0, corner), np.clip(boxes[:, :2] + boxes[:, 2:], 0, corner)
+    return np.concatenate((upper_left, lower_right - upper_left), axis=1)
 
 
 def _mirror(image: np.ndarray, people: People) -> tuple[np.ndarray, People]:
