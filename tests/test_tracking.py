@@ -325,11 +325,13 @@ import resource, sys
 sys.path.insert(0, {tests!r})
 import numpy as np
 from fakes import FakeModel
+from videos import picture
 from fairmot_lab.errors import WriteError
 from fairmot_lab.tracking import track_files
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 noise = np.random.default_rng(0)
-frames = (noise.integers(0, 256, (120, 160, 3), np.uint8) for _ in range(3000))
+top = picture(1, 160, 120)[:60]
+frames = (np.vstack([top, noise.integers(0, 256, (60, 160, 3), np.uint8)]) for _ in range(3000))
 try:
     track_files(frames, FakeModel(), None, {out!r}, video={video}, keep_outputs={keep}, progress=False)
 except WriteError as error:
@@ -342,7 +344,7 @@ except WriteError as error:
 def test_full_disk_is_said_and_results_so_far_are_valid(tmp_path: Path, video: bool, keep: bool) -> None:
     """A limit on the size of files stands for a full disk; it is met first by video, outputs or text."""
     out = tmp_path / "out"
-    limit = 500_000 if video else 100_000
+    limit = 300_000 if video else 30_000
     code = FULL.format(tests=str(Path(__file__).parent), out=str(out), limit=limit, video=video, keep=keep)
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 7, done.stderr
