@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .errors import FairMOTLabError, TrainingError
+from .errors import ConfigError, FairMOTLabError, TrainingError
 from .files import atomic_write, make_folder
 from .lite import (
     EMBEDDING_DIM,
@@ -93,6 +93,13 @@ class TrainingConfig:
     save_every: int = 50
     seed: int = 0
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "pairs", "learning_rate", "evaluate_every", "save_every", "temperature"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value above 0.")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"ema is {self.ema}; it goes from 0 to below 1.")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -386,7 +393,7 @@ def validate(model: FairMOTLite, footages: Sequence[Footage], frames: int = 24, 
     if not footages:
         return dict.fromkeys(("ap", "recall", "rank1"), math.nan)
     measured = [_validate_one(model, footage, frames, gap) for footage in footages]
-    means = {name: float(np.nanmean([one[name] for one in measured])) for name in measured[0]}
+    means = pd.DataFrame(measured).mean().to_dict()  # of those that are no NaN
     if len(footages) == 1:
         return means
     named = zip(footages, measured, strict=True)
@@ -590,12 +597,6 @@ def gather_footage(
 
 def run(options: argparse.Namespace, *, progress: bool = True) -> Path:
     """Train as the command line says; the path of the weights."""
-    output = make_folder(options.output)
-    cache = make_folder(options.cache or output / "cache")
-    footages = gather_footage(
-        options.sequences, options.video, options.scenes, cache, scene_share=options.scene_share, progress=progress
-    )
-    held_out = gather_footage(options.held_out, [], 0, cache, progress=progress)
     config = TrainingConfig(
         steps=options.steps,
         pairs=options.pairs,
@@ -603,7 +604,16 @@ def run(options: argparse.Namespace, *, progress: bool = True) -> Path:
         seed=options.seed,
         evaluate_every=options.evaluate_every,
     )
-    train(footages, output, config, start=load_start(options.start), held_out=held_out, progress=progress)
+    start = load_start(options.start)  # a mistake is found before frames are read
+    if not 0 <= options.scene_share <= 1:
+        raise ConfigError(f"scene_share is {options.scene_share}; it goes from 0 to 1.")
+    output = make_folder(options.output)
+    cache = make_folder(options.cache or output / "cache")
+    footages = gather_footage(
+        options.sequences, options.video, options.scenes, cache, scene_share=options.scene_share, progress=progress
+    )
+    held_out = gather_footage(options.held_out, [], 0, cache, progress=progress)
+    train(footages, output, config, start=start, held_out=held_out, progress=progress)
     return output / "fairmot_lite.safetensors"
 
 
