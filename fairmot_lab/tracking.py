@@ -99,7 +99,7 @@ def _stream(
     results = model.run(source.frames(), heatmap=heatmaps)
     with contextlib.closing(results):  # type: ignore[type-var]
         for frame, outputs in results:
-            yield FrameResult(frame, _above(tracker.update(outputs), score_threshold), outputs)
+            yield FrameResult(frame, above(tracker.update(outputs), score_threshold), outputs)
 
 
 def track(
@@ -399,7 +399,7 @@ class _Run:
             yield from results
 
     def _step(self, frame: Frame | None, outputs: FrameOutputs) -> None:
-        tracks = _above(self.tracker.update(outputs), self.score_threshold)
+        tracks = above(self.tracker.update(outputs), self.score_threshold)
         self.text.append(tracks)
         self.report.rows += len(tracks)
         self._ids.update(tracks.ids.tolist())
@@ -559,7 +559,8 @@ def read_tracks(path: str | os.PathLike[str], source: Source) -> tuple[str, pd.D
     return Path(path).stem, read_mot(path, length=source.length)
 
 
-def _above(tracks: FrameTracks, threshold: float) -> FrameTracks:
+def above(tracks: FrameTracks, threshold: float) -> FrameTracks:
+    """The tracks of a frame whose score is at least `threshold`."""
     if threshold <= 0 or not len(tracks):
         return tracks
     rows = tracks.scores >= threshold

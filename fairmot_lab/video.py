@@ -494,7 +494,7 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
         frame.time_base = Fraction(1, _TICKS)
         self._last_stamp = frame.pts = max(round(time * _TICKS), self._last_stamp + 1)
-        with self._refusals():
+        with _refusals(self.path):
             if self._container is None:
                 self._start(image.shape[1], image.shape[0])
             for packet in self._stream.encode(frame):
@@ -507,7 +507,7 @@ class VideoWriter:
         self._finish()
         parts = [*self._parts, self.partial] if self.partial.exists() else self._parts
         if parts:
-            with atomic_write(self.path) as temporary, self._refusals():
+            with atomic_write(self.path) as temporary, _refusals(self.path):
                 _join(parts, temporary)
             self._parts = parts
             self._remove_parts()
@@ -534,9 +534,7 @@ class VideoWriter:
         self._container = av.open(str(self.partial), "w", format="mp4", options=options)
         # Time stamps in the file count from its first frame; a later part has to say where that is.
         self._container.metadata["comment"] = str(self._last_stamp)
-        self._stream = stream = self._container.add_stream(
-            "libx264", rate=Fraction(self.frame_rate).limit_denominator(1001)
-        )
+        self._stream = stream = self._container.add_stream("libx264", rate=_rate(self.frame_rate))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
         # Without reordered frames parts can be joined, and time stamps need no edit list.
@@ -552,22 +550,13 @@ class VideoWriter:
         container, self._container = self._container, None
         if container is None:
             return
-        with self._refusals():
+        with _refusals(self.path):
             try:
                 for packet in self._stream.encode():
                     packet.duration = round(_TICKS / self.frame_rate)
                     container.mux(packet)
             finally:
                 container.close()
-
-    @contextlib.contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except WriteError:
-            raise
-        except (av.FFmpegError, OSError) as error:
-            raise write_error(self.path, error if isinstance(error, OSError) else OSError(_reason(error))) from error
 
     # -- parts of earlier runs ------------------------------------------------------------------------------------
 
@@ -601,6 +590,75 @@ class VideoWriter:
             self.count += len(stamps)
             self._last_stamp = stamps[-1]
             self.last_time = stamps[-1] / _TICKS
+
+
+class MotionJpegWriter:
+    """Writes a motion JPEG AVI, which any player shows and no browser; as a file beside its place until it is closed.
+
+    Parameters
+    ----------
+    path
+        The file to make or replace.
+    frame_rate
+        Frames per second; the format has no time stamps.
+
+    Raises
+    ------
+    WriteError
+        If the file cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], frame_rate: float) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
+        self.frame_rate = frame_rate
+        self._container: Any = None
+        self._stream: Any = None
+        make_folder(self.path.parent)
+
+    def write(self, image: np.ndarray) -> None:
+        """Append a (H, W, 3) uint8 BGR image."""
+        with _refusals(self.path):
+            if self._container is None:
+                self._container = av.open(str(self.partial), "w", format="avi")
+                self._stream = self._container.add_stream("mjpeg", rate=_rate(self.frame_rate))
+                self._stream.height, self._stream.width = image.shape[:2]
+                self._stream.pix_fmt = "yuvj420p"
+                self._stream.codec_context.qmin = self._stream.codec_context.qmax = 3  # hardly any loss
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+            self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Finish the file and move it to its place."""
+        self.stop()
+        with _refusals(self.path):
+            if self.partial.exists():
+                os.replace(self.partial, self.path)
+
+    def stop(self) -> None:
+        """Finish the partial file and leave it where it is."""
+        container, self._container = self._container, None
+        if container is not None:
+            with _refusals(self.path):
+                try:
+                    container.mux(self._stream.encode())
+                finally:
+                    container.close()
+
+
+def _rate(frame_rate: float) -> Fraction:
+    return Fraction(frame_rate).limit_denominator(1001)
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say in our words that `path` cannot be written."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except (av.FFmpegError, OSError) as error:
+        raise write_error(path, error if isinstance(error, OSError) else OSError(_reason(error))) from error
 
 
 def _stamps(path: Path) -> tuple[list[int], tuple[int, int]]:
