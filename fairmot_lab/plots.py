@@ -62,6 +62,8 @@ METRIC_NAMES = {
     "loca": "LocA",
     "recall": "recall",
     "precision": "precision",
+    "ap": "AP at IoU 0.5",
+    "rank1": "ReID rank-1",
     "num_switches": "ID switches",
     "num_false_positives": "false positives",
     "num_misses": "misses",
@@ -940,21 +942,30 @@ def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | Non
     return _finish(ax, f"Time of the association against {label}", label, unit)
 
 
-def learning_curve(table: pd.DataFrame, metrics: Sequence[str], *, x: str = "step", ax: Axes | None = None) -> Axes:
-    """A training run's loss (right axis) and validation metrics (left axis, percent) over its steps.
+def learning_curve(
+    curve: pd.DataFrame,
+    metrics: Sequence[str] = ("ap", "recall", "rank1"),
+    *,
+    loss: str = "heatmap",
+    x: str = "step",
+    ax: Axes | None = None,
+) -> Axes:
+    """What a training run reaches on held-out footage (left axis, percent) and one of its losses (right axis).
 
     Parameters
     ----------
-    table
-        The CSV that training writes: columns `x`, `loss` and the metrics in [0, 1]; a metric is empty where it was not
-        measured.
+    curve
+        The curve.csv that training writes: columns `x`, `loss` and the metrics in [0, 1]; a metric is empty where it
+        was not measured.
     metrics
         Columns to draw on the left axis.
+    loss
+        Column to draw on the right axis.
     """
     ax = _axes(ax, (6, 4))
-    table = _table(table, "table", (x, "loss", *metrics))
+    curve = _table(curve, "curve", (x, loss, *metrics))
     for number, metric in enumerate(metrics):
-        part = table[table[metric].notna()]
+        part = curve[curve[metric].notna()]
         ax.plot(
             part[x],
             part[metric] * 100,
@@ -964,8 +975,8 @@ def learning_curve(table: pd.DataFrame, metrics: Sequence[str], *, x: str = "ste
             label=METRIC_NAMES.get(metric, metric),
         )
     right = ax.twinx()
-    known = table[table.loss.notna()]
-    right.plot(known[x], known.loss, color=GREY, linewidth=1, label="loss (right)")
+    known = curve[curve[loss].notna()]
+    right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"loss: {loss} (right)")
     right.set_ylabel("loss")
     right.spines["top"].set_visible(False)
     right.set_zorder(ax.get_zorder() - 1)
@@ -973,7 +984,7 @@ def learning_curve(table: pd.DataFrame, metrics: Sequence[str], *, x: str = "ste
     handles, labels = ax.get_legend_handles_labels()
     more = right.get_legend_handles_labels()
     ax.legend(handles + more[0], labels + more[1], frameon=False, fontsize=8, loc="center right")
-    return _finish(ax, "Learning curve", x, "percent")
+    return _finish(ax, "Learning curve on held-out footage", x, "percent")
 
 
 # --- shared parts ----------------------------------------------------------------------------------------------
