@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import html
 import io
+import itertools
 import os
 import warnings
 from collections.abc import Iterable, Sequence
@@ -137,7 +138,7 @@ def evaluate(
     """
     _check_options(protocol, rules, frames)
     wanted = _wanted_metrics(metrics, rules)
-    loaded, notes = _load(tracks, ground_truth, sequences, frames, exact=rules == "trackeval")
+    loaded, notes = _load(tracks, ground_truth, sequences, frames, exact=_reads_exactly(protocol, rules))
     protocol = protocol or _default_protocol(truth for truth, _ in loaded.values())
     return _evaluate(loaded, protocol, rules, frames, wanted, notes)
 
@@ -165,7 +166,8 @@ def quick_figures(
         mota, motp, idf1, ... under the names of motmetrics, equal to the summary's.
     """
     _check_options(protocol, "motmetrics", frames)
-    loaded, _ = _load(tracks, ground_truth, None, frames, exact=False, quiet=True)
+    exact = _reads_exactly(protocol, "motmetrics")
+    loaded, _ = _load(tracks, ground_truth, None, frames, exact=exact, quiet=True)
     protocol = protocol or _default_protocol(truth for truth, _ in loaded.values())
     totals: dict[str, float] = {}
     parts = []
@@ -206,16 +208,19 @@ def compare_protocols(
     _check_options(None, "motmetrics", frames)
     names = [sequences] if isinstance(sequences, str) else None if sequences is None else list(sequences)
     tables: list[pd.DataFrame] = []
-    for rules in RULES:
-        loaded, notes = _load(tracks, ground_truth, names, frames, exact=rules == "trackeval", quiet=bool(tables))
-        for protocol in PROTOCOLS:
-            has_classes = all(truth.has_classes for truth, _ in loaded.values())
-            if protocol == "paddle" and (rules == "trackeval" or not has_classes):
-                continue
-            with warnings.catch_warnings():
-                if tables:
-                    warnings.simplefilter("ignore", FairMOTLabWarning)
-                tables.append(_evaluate(loaded, protocol, rules, frames, (*_HOTA, *MOTMETRICS), notes).summary)
+    loaded: dict[bool, tuple[Loaded, list[str]]] = {}
+    for rules, protocol in itertools.product(RULES, PROTOCOLS):
+        exact = _reads_exactly(protocol, rules)
+        if exact not in loaded:
+            loaded[exact] = _load(tracks, ground_truth, names, frames, exact=exact, quiet=bool(tables))
+        has_classes = all(truth.has_classes for truth, _ in loaded[exact][0].values())
+        if protocol == "paddle" and (rules == "trackeval" or not has_classes):
+            continue
+        with warnings.catch_warnings():
+            if tables:
+                warnings.simplefilter("ignore", FairMOTLabWarning)
+            result = _evaluate(loaded[exact][0], protocol, rules, frames, (*_HOTA, *MOTMETRICS), loaded[exact][1])
+        tables.append(result.summary)
     table = pd.concat(tables, ignore_index=True)
     columns = [name for name in _SHOWN if name not in ("sequence", "num_frames")]
     table = table[["sequence", "protocol", "rules", *columns, "num_sequences", "num_frames", "num_dropped"]]
@@ -427,6 +432,11 @@ def _check_options(protocol: str | None, rules: str, frames: tuple[int, int] | N
         )
     if frames is not None and (len(frames) != 2 or not 1 <= frames[0] <= frames[1]):
         raise EvaluationError(f"frames={frames!r} must be (first, last) with 1 <= first <= last, both included.")
+
+
+def _reads_exactly(protocol: str | None, rules: str) -> bool:
+    """TrackEval and PaddleDetection read numbers as Python does; motmetrics' reader rounds long ones otherwise."""
+    return rules == "trackeval" or protocol == "paddle"
 
 
 def _wanted_metrics(metrics: Iterable[str] | None, rules: str) -> tuple[str, ...]:

@@ -179,11 +179,21 @@ class Overlaps:
             frames = np.unique(self.frame)
             inside = np.isin(truth.frame, frames)
             g_side = _side(g_side.keep & inside, truth.frame, truth.table["id"].to_numpy())
+        elif rules == "motmetrics":
+            frames = self._frames_motmetrics(g_side, t_side)
         else:
             frames = np.union1d(g_side.frame, t_side.frame)
         kept = g_side.keep[self.g] & t_side.keep[self.t]
         pairs = (self.g[kept], self.t[kept], self.iou[kept], distance[kept])
         return _arrange(frames, g_side, t_side, *pairs, dropped=int(drop.sum()))
+
+    def _frames_motmetrics(self, g_side: _Side, t_side: _Side) -> np.ndarray:
+        """The frames that motmetrics walks: those of both files, filtered rows included (it keeps the index levels)."""
+        if not len(t_side.frame):
+            return np.unique(self.ground_truth.frame)
+        if not len(g_side.frame):
+            return np.unique(self.frame)
+        return np.union1d(self.ground_truth.frame, self.frame)
 
     def _on_distractors_motmetrics(self) -> np.ndarray:
         """CLEAR_MOT_M's preprocessing: the best assignment to all ground truth, with motmetrics' own solver."""

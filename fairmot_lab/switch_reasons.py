@@ -92,9 +92,8 @@ def explain_switches(
 
 def _only(evaluation: Evaluation, sequence: str | None, name: str) -> SequenceEvaluation:
     sequences = evaluation.sequences
-    for wanted in (sequence, name):
-        if wanted in sequences:
-            return sequences[wanted]
+    if (sequence or name) in sequences:
+        return sequences[sequence or name]
     if len(sequences) == 1 and sequence is None:
         return next(iter(sequences.values()))
     raise EvaluationError(f"sequence {sequence or name!r} was not evaluated; there is {', '.join(sequences)}.")

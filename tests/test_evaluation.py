@@ -70,7 +70,9 @@ def test_a_scene_counted_by_hand(rules):
     assert row["num_misses"] == 3
     assert row["num_false_positives"] == 1
     assert row["num_switches"] == 2
-    assert row["num_fragmentations"] == 1
+    # TrackEval passes over a frame without results as if it were not there: for it, person 1 was not lost in frame 3
+    fragments = 1 if rules == "motmetrics" else 0
+    assert row["num_fragmentations"] == fragments
     assert (row["mostly_tracked"], row["partially_tracked"], row["mostly_lost"]) == (1, 0, 1)
     assert row["mota"] == pytest.approx(1 - (3 + 1 + 2) / 8)
     # person 1 goes with track 11 for three frames: IDTP 3 of 8 ground-truth and 6 predicted boxes
@@ -86,7 +88,7 @@ def test_a_scene_counted_by_hand(rules):
     assert frames["num_misses"].to_dict() == {1: 1, 2: 1, 3: 1, 4: 0, 5: 0, 6: 0}
     person = result.per_object.set_index("gt_id").loc[1]
     assert (person["num_frames"], person["num_tracked"], person["num_ids"]) == (6, 5, 2)
-    assert (person["num_switches"], person["num_fragmentations"]) == (2, 1)
+    assert (person["num_switches"], person["num_fragmentations"]) == (2, fragments)
     assert person["state"] == "mostly tracked"
     for made in (result.per_frame, result.per_object, result.switches):
         assert made.attrs["rules"] == rules
@@ -166,19 +168,19 @@ def crowds(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     frames, objects, tracks = draw(st.integers(1, 8)), draw(st.integers(1, 6)), draw(st.integers(1, 6))
 
-    def side(count, many):
+    def side(count, more):
         rows = [
-            (frame, identity, rng.integers(0, many), draw(st.sampled_from([1, 1, 1, 7, 8])))
+            (frame, identity + more, rng.integers(0, 12), draw(st.sampled_from([1, 1, 1, 7, 8])))
             for frame in range(1, frames + 1)
             for identity in range(1, count + 1)
             if rng.random() < 0.8
         ]
         return table(*rows, length=frames, classes=True) if rows else None
 
-    return side(objects, 12), side(tracks, 12), frames
+    return side(objects, 0), side(tracks, 10), frames
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(crowds())
 def test_ties_fall_as_in_stock_motmetrics(tmp_path_factory, crowd):
     truth, tracks, frames = crowd
@@ -191,8 +193,8 @@ def test_ties_fall_as_in_stock_motmetrics(tmp_path_factory, crowd):
         f"[Sequence]\nname=A\nframeRate=30\nseqLength={frames}\nimWidth=900\nimHeight=900\n"
     )
     for protocol in ("motchallenge", "raw"):
-        expected = stock(folder, folder.parent / "A.txt", protocol)
         result = evaluate(folder.parent / "A.txt", folder, protocol=protocol)
+        expected = stock(folder, folder.parent / "A.txt", protocol)
         assert result.events.equals(expected)
         ours, quick = result.overall, quick_figures(tracks, truth, protocol=protocol)
         assert {name: ours[name] for name in quick} == pytest.approx(quick, rel=1e-12)
@@ -298,7 +300,7 @@ def test_trackeval_rules_equal_its_published_figures(mot17, golden):
 def test_continuity_differs_between_the_rules():
     """After a missed frame TrackEval takes the better box, motmetrics the one it had."""
     truth = table((1, 1, 100), (2, 1, 100), (3, 1, 100))
-    tracks = table((1, 11, 100), (3, 11, 102), (3, 12, 100))
+    tracks = table((1, 11, 100), (2, 13, 900), (3, 11, 102), (3, 12, 100))
     assert evaluate(tracks, truth).overall["num_switches"] == 0
     assert evaluate(tracks, truth, rules="trackeval").overall["num_switches"] == 1
 
