@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import counting, drawing, exchange, hub, plots, widgets
-    from .association import Tracker, TrackerConfig, explain
+    from . import counting, drawing, exchange, hub, plots, sweeps, widgets
+    from .association import Tracker, explain
     from .datasets import check_data
     from .detection import FrameOutputs, Letterbox
     from .errors import FairMOTLabError, FairMOTLabWarning
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .motfile import read_mot, read_seqinfo, write_mot
     from .network import load_model
     from .outputs import Outputs, detect, open_outputs
+    from .settings import TrackerConfig
     from .sources import Frame, Source, open_source
     from .sweeps import compare_settings, sweep
     from .tracking import stream, track
@@ -27,7 +28,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Tracker": "association",
-    "TrackerConfig": "association",
+    "TrackerConfig": "settings",
     "explain": "association",
     "check_data": "datasets",
     "FrameOutputs": "detection",
@@ -52,7 +53,7 @@ _HOME = {
     "stream": "tracking",
     "track": "tracking",
 }
-_MODULES = ("counting", "drawing", "exchange", "hub", "plots", "widgets")
+_MODULES = ("counting", "drawing", "exchange", "hub", "plots", "sweeps", "widgets")
 
 __all__ = [
     "Evaluation",
@@ -83,6 +84,7 @@ __all__ = [
     "read_seqinfo",
     "stream",
     "sweep",
+    "sweeps",
     "track",
     "widgets",
     "write_mot",

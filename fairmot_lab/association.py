@@ -127,7 +127,7 @@ class Tracker:
         detections = Detections.from_frame(outputs)
         self._check(detections)
         if self._dimension is None and len(detections) and not detections.dimension and not self.config.use_byte:
-            _warn_of_iou()
+            warn_of_iou()
         return self._update(detections)
 
     def _check(self, detections: Detections) -> None:
@@ -617,7 +617,7 @@ def track_arrays(
     """
     tracker = Tracker(config, frame_rate, trace=trace)
     if len(arrays.scores) and arrays.embeddings is None and not tracker.config.use_byte:
-        _warn_of_iou()
+        warn_of_iou()
     tracks = track_sequence(tracker, arrays)
     return (tracks, tracker.trace) if trace else tracks
 
@@ -694,7 +694,10 @@ def track_outputs(outputs: Outputs, config: TrackerConfig | None = None, *, trac
     TrackingError
         If the detections hold something that no tracker should accept; see `Tracker.update`.
     """
-    result = track_arrays(outputs.arrays(), config, outputs.frame_rate or 30.0, trace=trace)
+    try:
+        result = track_arrays(outputs.arrays(), config, outputs.frame_rate or 30.0, trace=trace)
+    except TrackingError as error:
+        raise TrackingError(f"{outputs.name}: {error}") from error
     tracks = result[0] if trace else result
     tracks.attrs["sequence"] = outputs.name
     tracks.attrs["length"] = outputs.length or tracks.attrs["length"]
@@ -741,7 +744,8 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
     )
 
 
-def _warn_of_iou() -> None:
+def warn_of_iou() -> None:
+    """Say what is compared where there are no embeddings."""
     warnings.warn(
         "these detections have no embeddings: the first stage compares boxes alone (IoU with match_thres), "
         "tracked_thresh and metric_type have no effect",

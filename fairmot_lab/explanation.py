@@ -336,8 +336,8 @@ def _track_fate(record: FrameRecord, track: int | None) -> list[str]:
     for dropped, kept, cost in record.duplicates:
         if dropped == track:
             sentences.append(
-                f"track {track} is dropped as a duplicate of track {kept}: their IoU {_number(1 - cost, 0.85)} > 0.85, and "
-                f"track {track} has been seen over fewer frames, or as few."
+                f"track {track} is dropped as a duplicate of track {kept}: their IoU {_number(1 - cost, 0.85)} > 0.85, "
+                f"and track {track} has been seen over fewer frames, or as few."
             )
         elif kept == track:
             sentences.append(f"track {dropped} is dropped as a duplicate of track {track} (IoU {1 - cost:.2f}).")

@@ -1,0 +1,630 @@
+"""Many settings, each replayed from kept outputs and evaluated: one row each.
+
+The work is spread by joblib: over processes with `n_jobs`, and over a Dask cluster within
+`joblib.parallel_config(backend="dask")`. The rows are the same however it is spread; only the column `seconds` differs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+import os
+import pickle
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .association import track_arrays, warn_of_iou
+from .errors import ConfigError, EvaluationError, FairMOTLabWarning, OutputsError, TrackingError
+from .files import write_error
+from .settings import TrackerConfig, check_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .evaluation import Evaluation
+    from .outputs import Outputs, SequenceArrays
+    from .protocols import GroundTruth
+
+OVERALL = "OVERALL"
+_FORMAT = "fairmot_lab sweep 1"
+
+
+def sweep(
+    outputs: Any,
+    grid: Any,
+    *,
+    ground_truth: Any = None,
+    sequences: Iterable[str] | None = None,
+    config: TrackerConfig | None = None,
+    protocol: str | None = None,
+    n_jobs: int | None = None,
+    file: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Track and evaluate with every setting of a grid.
+
+    Parameters
+    ----------
+    outputs
+        Kept outputs or public detections: what `detect` or `open_outputs` gives, a path for `open_outputs`, or
+        several of them in a dict from name to one, or in a list. A folder of several is taken whole.
+    grid
+        A dict from setting to values, of which every combination is tried: a list, a `range`, or text such as
+        "0.2:0.6:0.1" (both ends included). Or a list of settings to try one by one, such as `random_search` gives:
+        dicts, or `TrackerConfig`.
+    ground_truth
+        As for `evaluate`. By default the gt/gt.txt beside the public detections.
+    sequences
+        Names to use, of several.
+    config
+        What is not in the grid; by default `TrackerConfig()`.
+    protocol
+        As for `evaluate`.
+    n_jobs
+        Processes, as joblib counts them (-1: one per core). By default joblib's: one, or the cluster of
+        `joblib.parallel_config`.
+    file
+        Rows are appended to this file as they come. If it holds rows of the same sweep, those are not computed again:
+        a sweep that was killed goes on.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of one sequence one row per setting, its `sequence` named OVERALL; of several, one for each sequence and one
+        named OVERALL. Columns: `setting` (its number, from 0), the settings of the grid, those of
+        `Evaluation.summary` (`sequence` first), and `seconds` (wall time to track and evaluate the setting, all
+        sequences together). In the order of the grid. `attrs` hold `config`, the settings that were not swept, and
+        `sequences`, their names.
+
+    Raises
+    ------
+    ConfigError
+        If a setting does not exist or is out of range, before anything is computed; if the file belongs to another
+        sweep.
+    EvaluationError
+        If ground truth is missing.
+    OutputsError, TrackingError, MotFileError
+        If the input cannot be used.
+    """
+    import joblib
+    from tqdm.auto import tqdm
+
+    base = config or TrackerConfig()
+    settings = combinations(grid, base)
+    configs = [base.replace(**setting) for setting in settings]
+    packed = _pack(outputs, ground_truth, sequences, protocol)
+    try:
+        material = _open(packed)  # here first: what cannot be used is said before anything is computed
+        if not material.has_embeddings and not all(one.use_byte for one in configs):
+            warn_of_iou()
+        record = _Record(file, material) if file is not None else None
+        done = dict(record.rows) if record else {}
+        pending = {key: one.to_dict() for key, one in zip(map(_key, configs), configs, strict=True) if key not in done}
+        calls = (joblib.delayed(_run)(packed, key, values) for key, values in pending.items())
+        # one setting at a time, so that a worker that dies takes little with it
+        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+        with tqdm(total=len(pending), disable=not progress, unit="setting") as bar:
+            for key, rows in workers(calls):
+                done[key] = rows
+                if record:
+                    record.append(key, rows)
+                bar.update()
+    finally:
+        _open.cache_clear()
+    return _table(settings, [done[_key(one)] for one in configs], base, list(material.arrays))
+
+
+def _table(
+    settings: list[dict[str, Any]], results: list[list[dict[str, Any]]], base: TrackerConfig, sequences: list[str]
+) -> pd.DataFrame:
+    import pandas as pd
+
+    names = list(dict.fromkeys(name for setting in settings for name in setting))
+    defaults = base.to_dict()
+    rows = []
+    for number, (setting, figures) in enumerate(zip(settings, results, strict=True)):
+        swept = {name: setting.get(name, defaults[name]) for name in names}
+        rows += [{"setting": number, **swept, **row} for row in figures]
+    table = pd.DataFrame(rows)
+    table.attrs["sequences"] = sequences
+    table.attrs["config"] = {name: value for name, value in defaults.items() if name not in names}
+    return table
+
+
+def combinations(grid: Any, base: TrackerConfig | None = None) -> list[dict[str, Any]]:
+    """The settings that a grid stands for, checked.
+
+    Parameters
+    ----------
+    grid
+        As for `sweep`.
+    base
+        What is not in the grid.
+
+    Returns
+    -------
+    list of dict
+        From name to value.
+
+    Raises
+    ------
+    ConfigError
+        If the grid is empty, or a setting does not exist or is refused.
+    """
+    base = base or TrackerConfig()
+    if isinstance(grid, Mapping):
+        check_names(grid)
+        values = {name: _values(name, given) for name, given in grid.items()}
+        settings = [dict(zip(values, choice, strict=True)) for choice in itertools.product(*values.values())]
+        if not values:
+            settings = []
+    else:
+        settings = [one.to_dict() if isinstance(one, TrackerConfig) else dict(one) for one in grid]
+    if not settings:
+        raise ConfigError("the grid holds no setting to try; give for example {'conf_thres': [0.3, 0.4, 0.5]}.")
+    checked = []
+    for setting in settings:
+        whole = base.replace(**setting).to_dict()
+        checked.append({name: whole[name] for name in setting})
+    return checked
+
+
+def _values(name: str, given: Any) -> list[Any]:
+    """The values of one setting: a list, a range, or text "first:last:step" or "a,b,c"."""
+    kind = TrackerConfig.settings()[name].kind
+    if isinstance(given, str):
+        return values_from_text(name, given)
+    values = list(given) if isinstance(given, Iterable) else [given]
+    if kind == "float":
+        values = [round(float(v), 12) if isinstance(v, float | np.floating) else v for v in values]
+    if not values:
+        raise ConfigError(f"{name} has no values; give a list such as [0.3, 0.4].")
+    return values
+
+
+def values_from_text(name: str, text: str) -> list[Any]:
+    """Values of a setting from text: "0.3,0.4" or, both ends included, "0.2:0.6:0.1".
+
+    Raises
+    ------
+    ConfigError
+        If the setting does not exist or the text cannot be read.
+    """
+    check_names([name])
+    setting = TrackerConfig.settings()[name]
+    if setting.kind == "choice":
+        return [part.strip() for part in text.split(",")]
+    if setting.kind == "bool":
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        parts = [part.strip().lower() for part in text.split(",")]
+        if any(part not in words for part in parts):
+            raise ConfigError(f"{name}={text} cannot be read; give true, false or true,false.")
+        return [words[part] for part in parts]
+    try:
+        if ":" in text:
+            first, last, step = (float(part) for part in text.split(":"))
+            count = (last - first) / step
+            if not (step > 0 and 0 <= count < 1e6):
+                raise ValueError
+            numbers = [round(first + i * step, 10) for i in range(int(count + 1e-9) + 1)]
+        else:
+            numbers = [float(part) for part in text.split(",")]
+    except (ValueError, ZeroDivisionError):
+        raise ConfigError(
+            f"{name}={text} cannot be read; give values such as .3,.4,.5 or a range first:last:step."
+        ) from None
+    return [int(n) if setting.kind == "int" and n == int(n) else n for n in numbers]
+
+
+def grid_from_text(parts: Iterable[str], *, drawn: bool = False) -> dict[str, Any]:
+    """A grid from parts such as "conf_thres=.3,.4": what the command line is given.
+
+    Parameters
+    ----------
+    parts
+        NAME=VALUES, see `values_from_text`.
+    drawn
+        For a random search: a part may be a NAME alone, and a range NAME=low:high has no step.
+
+    Raises
+    ------
+    ConfigError
+        If there is no part, or one cannot be read.
+    """
+    grid: dict[str, Any] = {}
+    for part in parts:
+        name, equals, text = part.partition("=")
+        name = name.strip().replace("-", "_")
+        check_names([name])
+        if name in grid:
+            raise ConfigError(f"{name} is set twice; give all its values at once, such as {name}=.3,.4.")
+        if drawn and not equals:
+            grid[name] = None
+        elif drawn and text.count(":") == 1:
+            grid[name] = values_from_text(name, text.replace(":", ","))
+        else:
+            grid[name] = values_from_text(name, text)
+    if not grid:
+        raise ConfigError("no setting is given to sweep; add for example --set conf_thres=.3,.4,.5.")
+    return grid
+
+
+def random_search(
+    space: Iterable[str] | Mapping[str, Any], count: int, *, seed: int = 0, config: TrackerConfig | None = None
+) -> list[dict[str, Any]]:
+    """Settings drawn at random, for the grid of a sweep (Bergstra and Bengio, JMLR 2012).
+
+    Parameters
+    ----------
+    space
+        Names of settings: each is drawn from the range that it declares (`TrackerConfig.settings()[name].search`). Or
+        a dict from name to a pair (low, high) to draw from evenly, or to a longer list or a list of words to choose
+        from; None means the declared range.
+    count
+        How many.
+    seed
+        The same seed gives the same settings.
+    config
+        What is not drawn; combinations that are refused together with it are drawn again.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, a range is empty, or nearly all combinations are refused.
+    """
+    chosen = dict(space) if isinstance(space, Mapping) else dict.fromkeys(space)
+    check_names(chosen)
+    random = np.random.default_rng(seed)
+    base = config or TrackerConfig()
+    settings: list[dict[str, Any]] = []
+    for _ in range(100 * count):
+        if len(settings) == count:
+            break
+        drawn = {name: _draw(name, where, random) for name, where in chosen.items()}
+        try:
+            base.replace(**drawn)
+        except ConfigError:
+            continue
+        settings.append(drawn)
+    if len(settings) < count:
+        raise ConfigError(f"of {100 * count} settings drawn only {len(settings)} are valid; give other ranges.")
+    return settings
+
+
+def _draw(name: str, where: Any, random: np.random.Generator) -> Any:
+    setting = TrackerConfig.settings()[name]
+    values = list(setting.search if where is None else where)
+    if not values:
+        raise ConfigError(f"{name} has nothing to draw from; give a pair (low, high) or a list.")
+    is_range = setting.kind in ("float", "int") and len(values) == 2
+    if not is_range:
+        return values[int(random.integers(len(values)))]
+    low, high = values
+    if setting.kind == "int":
+        return int(random.integers(int(low), int(high) + 1))
+    return round(float(random.uniform(low, high)), 4)
+
+
+def best_config(table: pd.DataFrame, metric: str = "idf1", config: TrackerConfig | None = None) -> TrackerConfig:
+    """The settings of the best row of a sweep.
+
+    Parameters
+    ----------
+    table
+        What `sweep` gave.
+    metric
+        A column: the smallest is best of counts of errors, the largest of all else.
+    config
+        What was not swept; by default what the table remembers in `attrs`, else the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If the table has no such column, or no figure in it.
+    """
+    if metric not in table:
+        raise ConfigError(f"the table has no column {metric}; its columns are {', '.join(map(str, table.columns))}.")
+    rows = table[table["sequence"] == OVERALL] if (table["sequence"] == OVERALL).any() else table
+    rows = rows[rows[metric].notna()]
+    if not len(rows):
+        raise ConfigError(f"no row of the table has a figure in {metric}; evaluate with ground truth.")
+    errors = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
+    figures = rows[metric].to_numpy(float)
+    row = rows.iloc[int(figures.argmin() if metric in errors else figures.argmax())]
+    swept = {name: row[name] for name in TrackerConfig.settings() if name in rows.columns}
+    base = config or TrackerConfig.from_dict(table.attrs.get("config", {}))
+    return base.replace(**swept)
+
+
+def compare_settings(
+    outputs: Any,
+    first: TrackerConfig | Mapping[str, Any],
+    second: TrackerConfig | Mapping[str, Any],
+    *,
+    ground_truth: Any = None,
+    sequences: Iterable[str] | None = None,
+    protocol: str | None = None,
+    tolerance: int = 0,
+) -> pd.DataFrame:
+    """Two settings, switch by switch: which ID switches vanish, which appear.
+
+    A switch of a person in a frame is the same one under both settings; with a tolerance it may come some frames
+    sooner or later.
+
+    Parameters
+    ----------
+    outputs, ground_truth, sequences, protocol
+        As for `sweep`.
+    first, second
+        The settings.
+    tolerance
+        In frames.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per switch of either: `change` ("vanishes": only under the first settings, "appears": only under the
+        second, "stays"), then the columns of `Evaluation.switches`, for a switch that stays as under the first, with
+        `frame_second` (where it is under the second; -1: nowhere). Sorted by sequence and frame. `attrs` hold
+        `counts` (of each change) and `summary` (two rows of figures: OVERALL, or of the only sequence).
+    """
+    import pandas as pd
+
+    material = _open.__wrapped__(_pack(outputs, ground_truth, sequences, protocol))
+    tables, figures = [], []
+    for settings in (first, second):
+        config = settings if isinstance(settings, TrackerConfig) else TrackerConfig.from_dict(settings)
+        result = material.evaluated(config)
+        tables.append(result.switches)
+        figures.append({str(name): _plain(value) for name, value in result.overall.items()})
+    before, after = (table.reset_index(drop=True) for table in tables)
+    partner = _partners(before, after, tolerance)
+    staying = partner >= 0
+    only_after = np.setdiff1d(np.arange(len(after)), partner)
+    old = before.assign(change=np.where(staying, "stays", "vanishes"), frame_second=-1)
+    old.loc[staying, "frame_second"] = after["frame"].to_numpy()[partner[staying]]
+    new = after.iloc[only_after].assign(change="appears")
+    new["frame_second"] = new["frame"]
+    parts = [part for part in (old, new) if len(part)] or [old]
+    table = pd.concat(parts, ignore_index=True).sort_values(["sequence", "frame", "gt_id"], ignore_index=True)
+    table = table[["change", *(name for name in table.columns if name != "change")]]
+    table.attrs["counts"] = {word: int((table["change"] == word).sum()) for word in ("vanishes", "appears", "stays")}
+    table.attrs["summary"] = dict(zip(("first", "second"), figures, strict=True))
+    return table
+
+
+def _partners(before: pd.DataFrame, after: pd.DataFrame, tolerance: int) -> np.ndarray:
+    """For each switch before, the row of the same switch after, or -1; the nearest in time first."""
+    partner = np.full(len(before), -1)
+    where: dict[tuple[str, int], list[int]] = {}
+    for row, key in enumerate(zip(after["sequence"], after["gt_id"], strict=True)):
+        where.setdefault(key, []).append(row)
+    frames = after["frame"].to_numpy()
+    candidates = []
+    for row, (sequence, person, frame) in enumerate(
+        zip(before["sequence"], before["gt_id"], before["frame"], strict=True)
+    ):
+        for other in where.get((sequence, person), ()):
+            distance = abs(int(frames[other]) - int(frame))
+            if distance <= tolerance:
+                candidates.append((distance, row, other))
+    taken: set[int] = set()
+    for _, row, other in sorted(candidates):
+        if partner[row] < 0 and other not in taken:
+            partner[row] = other
+            taken.add(other)
+    return partner
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# what is replayed, and how it reaches the workers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class _Material:
+    """Detections and ground truth by sequence, ready to be replayed."""
+
+    arrays: dict[str, SequenceArrays]
+    frame_rates: dict[str, float]
+    truths: dict[str, GroundTruth]
+    protocol: str | None
+    digest: str
+
+    @property
+    def has_embeddings(self) -> bool:
+        return all(arrays.embeddings is not None for arrays in self.arrays.values())
+
+    def evaluated(self, config: TrackerConfig) -> Evaluation:
+        """Track every sequence and compare it with its ground truth."""
+        from .evaluation import evaluate
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FairMOTLabWarning)
+            tracks = {}
+            for name, arrays in self.arrays.items():
+                try:
+                    tracks[name] = track_arrays(arrays, config, self.frame_rates[name])
+                except TrackingError as error:
+                    raise TrackingError(f"{name}: {error}") from error
+            return evaluate(tracks, self.truths, protocol=self.protocol)
+
+
+def _run(packed: bytes, key: str, settings: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """One setting, in a worker: its rows as plain values."""
+    material = _open(packed)
+    start = time.perf_counter()
+    summary = material.evaluated(TrackerConfig(**settings)).summary
+    seconds = time.perf_counter() - start
+    if len(material.arrays) == 1:
+        summary = summary.tail(1)
+    names = [str(name) for name in summary.columns]
+    rows = [dict(zip(names, map(_plain, values), strict=True)) for values in summary.itertuples(index=False, name=None)]
+    return key, [{**row, "seconds": round(seconds, 4)} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _key(config: TrackerConfig) -> str:
+    return json.dumps(config.to_dict(), sort_keys=True)
+
+
+def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, protocol: str | None) -> bytes:
+    """What `_open` needs, small: a path where there is one, so that each worker reads for itself."""
+    held = dict(_named(outputs))
+    if sequences is not None:
+        wanted = [sequences] if isinstance(sequences, str) else list(sequences)
+        for name in wanted:
+            if name not in held:
+                raise OutputsError(f"there are no outputs of {name}; there are those of {', '.join(held)}.")
+        held = {name: held[name] for name in wanted}
+    if ground_truth is None:
+        ground_truth = {name: _truth_beside(name, one) for name, one in held.items()}
+    elif isinstance(ground_truth, Mapping):
+        ground_truth = {str(name): _as_path(one) for name, one in ground_truth.items()}
+    return pickle.dumps(({name: _as_path(one) for name, one in held.items()}, _as_path(ground_truth), protocol))
+
+
+@functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting
+def _open(packed: bytes) -> _Material:
+    from .evaluation import OVERALL
+    from .evaluation_inputs import find_inputs
+    from .outputs import Outputs, open_outputs
+
+    sources, ground_truth, protocol = pickle.loads(packed)
+    held = {name: one if isinstance(one, Outputs) else open_outputs(one) for name, one in sources.items()}
+    if OVERALL in held:
+        raise OutputsError(f"a sequence cannot be called {OVERALL}: rows of that name are sums; rename its outputs.")
+    nothing = {name: _no_tracks(name) for name in held}
+    tracks: Any = next(iter(nothing.values())) if len(held) == 1 else nothing
+    pairs = find_inputs(tracks, ground_truth, None).pairs
+    order = list(held) if len(held) > 1 else list(pairs)
+    truths = {name: pairs[key][0](name=name, exact=False) for name, key in zip(held, order, strict=True)}
+    return _Material(
+        arrays={name: one.arrays() for name, one in held.items()},
+        frame_rates={name: one.frame_rate or 30.0 for name, one in held.items()},
+        truths=truths,
+        protocol=protocol,
+        digest=_digest(held, truths),
+    )
+
+
+def _digest(held: dict[str, Outputs], truths: dict[str, GroundTruth]) -> str:
+    """Tells apart what was replayed and what it was compared with."""
+    sha = hashlib.sha256()
+    for name, one in held.items():
+        arrays, truth = one.arrays(), truths[name]
+        sha.update(f"{name} {one.frame_rate} {truth.length}".encode())
+        parts = (arrays.frames, arrays.offsets, arrays.boxes, arrays.scores, arrays.embeddings)
+        for part in (*parts, truth.frame, truth.table["id"].to_numpy(), truth.box, truth.conf, truth.class_id):
+            if part is not None:
+                sha.update(np.ascontiguousarray(part).tobytes())
+    return sha.hexdigest()
+
+
+def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
+    """Outputs, or paths of them, by name of sequence."""
+    if isinstance(outputs, Mapping):
+        if not outputs:
+            raise OutputsError("no outputs are given; give at least one sequence.")
+        yield from ((str(name), one) for name, one in outputs.items())
+    elif isinstance(outputs, str | os.PathLike):
+        from .outputs import open_outputs
+
+        path = Path(outputs)
+        several = sorted(path.glob("*.tar")) or sorted(path.glob("*/det/det.txt")) if path.is_dir() else []
+        for one in several if len(several) > 1 else [path]:
+            opened = open_outputs(one)
+            yield opened.name, opened
+    elif isinstance(outputs, Iterable) and not hasattr(outputs, "arrays"):
+        for one in outputs:
+            yield from _named(one)
+    else:
+        yield str(outputs.name), outputs
+
+
+def _as_path(value: Any) -> Any:
+    """The absolute path of what lies on disk; everything else as it is."""
+    path = value if isinstance(value, str | os.PathLike) else getattr(value, "path", None)
+    if path is None or isinstance(value, Mapping) or not Path(path).exists():
+        return value
+    return Path(path).resolve()
+
+
+def _truth_beside(name: str, outputs: Any) -> Path:
+    """The gt.txt of the sequence folder that public detections lie in."""
+    path = _as_path(outputs)
+    if isinstance(path, Path):
+        folder = path if path.is_dir() else path.parent.parent
+        if (folder / "gt" / "gt.txt").is_file():
+            return folder / "gt" / "gt.txt"
+    raise EvaluationError(f"there is no gt/gt.txt beside the outputs of {name}; give ground_truth.")
+
+
+def _no_tracks(name: str) -> pd.DataFrame:
+    import pandas as pd
+
+    table = pd.DataFrame({column: np.empty(0) for column in ("frame", "id", "x", "y", "w", "h", "score")})
+    table.attrs["sequence"] = name
+    return table
+
+
+class _Record:
+    """Rows on disk, one line of JSON per setting after a first line that says what was replayed."""
+
+    def __init__(self, path: str | os.PathLike[str], material: _Material) -> None:
+        self.path = Path(path)
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        header = {"format": _FORMAT, "material": material.digest, "protocol": material.protocol}
+        header["sequences"] = list(material.arrays)  # type: ignore[assignment]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+            lines = text.splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]  # a kill can leave half a line
+            if whole:
+                self._read(whole, header)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.truncate(sum(len(line.encode()) for line in whole))
+                if not whole:
+                    file.write(json.dumps(header) + "\n")
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        except UnicodeDecodeError as error:
+            raise self._foreign("it is no text") from error
+
+    def _read(self, lines: list[str], header: dict[str, Any]) -> None:
+        try:
+            held, *rows = [json.loads(line) for line in lines]
+            entries = {row["key"]: row["rows"] for row in rows}
+            different = [name for name, value in header.items() if held.get(name) != value]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._foreign("it holds other lines than a sweep writes") from error
+        if different:
+            raise self._foreign(f"its {' and '.join(different)} differ")
+        self.rows = entries
+
+    def _foreign(self, why: str) -> ConfigError:
+        return ConfigError(f"{self.path} does not belong to this sweep ({why}); name another file, or remove it.")
+
+    def append(self, key: str, rows: list[dict[str, Any]]) -> None:
+        """Add a setting; the line is on disk when this returns."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, "rows": rows}) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise write_error(self.path, error) from error

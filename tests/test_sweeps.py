@@ -1,0 +1,318 @@
+"""Sweeps: the same rows however the work is spread, killed, or resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from crowds import crowd
+
+import fairmot_lab as fl
+from fairmot_lab import cli, sweeps
+from fairmot_lab.errors import ConfigError, EvaluationError, FairMOTLabWarning, OutputsError, TrackingError
+from fairmot_lab.motfile import write_mot
+
+pytestmark = pytest.mark.filterwarnings("ignore:these detections have no embeddings")
+
+
+def make_sequence(folder, *, people, frames, seed):
+    """A MOTChallenge sequence whose detections are those of a crowd, and whose ground truth is how it truly walked."""
+    truth = crowd(people, frames, dimension=0, missed=0, seed=seed)
+    random = np.random.default_rng(seed)
+    frame = np.repeat(truth.frames, np.diff(truth.offsets))
+    table = pd.DataFrame(truth.boxes.astype(float), columns=["x", "y", "w", "h"])
+    table.insert(0, "frame", frame)
+    table.insert(1, "id", np.tile(np.arange(1, people + 1), frames))
+    # everybody is unseen now and then for 8 frames, and boxes are rough: ids are lost, and found with some settings
+    hidden = random.random((frames, people)) < 0.03
+    for _ in range(7):
+        hidden[1:] |= hidden[:-1] & (random.random((frames - 1, people)) < 0.9)
+    seen = table[~hidden.ravel()].copy()
+    seen[["x", "y"]] += random.normal(0, 12, (len(seen), 2))
+    seen["score"] = random.uniform(0.2, 1, len(seen)).round(3)
+    seen["id"] = -1
+    (folder / "gt").mkdir(parents=True)
+    (folder / "det").mkdir()
+    gt = table.assign(conf=1, class_id=1, visibility=1.0)
+    gt.to_csv(folder / "gt" / "gt.txt", header=False, index=False, float_format="%.3f")
+    seen[["frame", "id", "x", "y", "w", "h", "score"]].to_csv(folder / "det" / "det.txt", header=False, index=False)
+    (folder / "seqinfo.ini").write_text(
+        f"[Sequence]\nname={folder.name}\nimDir=img1\nframeRate=30\nseqLength={frames}\n"
+        "imWidth=1920\nimHeight=1080\nimExt=.jpg\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    make_sequence(folder / "ONE", people=20, frames=60, seed=1)
+    make_sequence(folder / "TWO", people=25, frames=40, seed=2)
+    return folder
+
+
+def same_rows(table, other):
+    pd.testing.assert_frame_equal(table.drop(columns="seconds"), other.drop(columns="seconds"))
+
+
+GRID = {"conf_thres": [0.3, 0.5, 0.7], "use_byte": [False, True]}
+
+
+def test_each_row_is_what_track_and_evaluate_give(tree):
+    table = fl.sweep(tree, GRID, ground_truth=tree, progress=False)
+    assert list(table.columns[:4]) == ["setting", "conf_thres", "use_byte", "sequence"]
+    assert table.sequence.tolist() == ["ONE", "TWO", "OVERALL"] * 6
+    assert table.attrs["config"]["track_buffer"] == 30
+    for number, (conf, byte) in enumerate((c, b) for c in GRID["conf_thres"] for b in GRID["use_byte"]):
+        config = fl.TrackerConfig(conf_thres=conf, use_byte=byte)
+        tracks = {name: fl.track(fl.open_outputs(tree / name), config) for name in ("ONE", "TWO")}
+        summary = fl.evaluate(tracks, tree).summary
+        rows = table[table.setting == number].reset_index(drop=True)
+        assert set(rows.conf_thres) == {conf}
+        assert set(rows.use_byte) == {byte}
+        pd.testing.assert_frame_equal(rows[summary.columns], summary, check_dtype=False)
+    assert table.num_switches.nunique() > 1, "the settings matter"
+
+
+def test_one_sequence_gives_one_row_per_setting(tree):
+    table = fl.sweep(fl.open_outputs(tree / "ONE"), {"conf_thres": "0.2:0.6:0.2"}, progress=False)
+    assert table.conf_thres.tolist() == [0.2, 0.4, 0.6]
+    assert table.sequence.tolist() == ["OVERALL"] * 3
+    assert table.attrs["sequences"] == ["ONE"]
+    outputs = {name: fl.open_outputs(tree / name) for name in ("ONE", "TWO")}
+    both = fl.sweep(outputs, {"conf_thres": [0.2, 0.4, 0.6]}, ground_truth=tree, sequences=["ONE"], progress=False)
+    same_rows(table, both)
+
+
+def test_ground_truth_as_tables_and_outputs_in_memory(tree):
+    source = fl.read_mot(tree / "ONE" / "gt" / "gt.txt", kind="ground_truth")
+    table = fl.sweep(fl.open_outputs(tree / "ONE"), GRID, ground_truth=source, protocol="raw", progress=False)
+    same_rows(table, fl.sweep([tree / "ONE"], GRID, protocol="raw", progress=False))
+
+
+def test_processes_give_the_rows_of_the_serial_run(tree):
+    serial = fl.sweep(tree, GRID, progress=False)
+    same_rows(serial, fl.sweep(tree, GRID, n_jobs=2, progress=False))
+
+
+def test_a_dask_cluster_that_loses_a_worker_gives_the_rows_of_the_serial_run(tree, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    grid = {"conf_thres": "0.2:0.75:0.05", "track_buffer": [5, 30]}
+    serial = fl.sweep(tree, grid, progress=False)
+    file = tmp_path / "rows.jsonl"
+    killed = []
+
+    def kill_one(pids):
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline and not killed:
+            if file.exists() and len(file.read_text().splitlines()) > 4:
+                os.kill(pids[0], signal.SIGKILL)
+                killed.append(len(file.read_text().splitlines()) - 1)
+            time.sleep(0.02)
+
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        pids = list(client.run(os.getpid).values())
+        assert len(set(pids)) == 2
+        watcher = threading.Thread(target=kill_one, args=(pids,))
+        watcher.start()
+        with joblib.parallel_config(backend="dask"):
+            spread = fl.sweep(tree, grid, file=file, progress=False)
+        watcher.join()
+        assert killed, "the sweep ended before a worker could be killed"
+        assert killed[0] < len(serial) // 3, "the worker died in the middle"
+        assert pids[0] not in client.run(os.getpid).values()
+    same_rows(serial, spread)
+
+
+def test_a_sweep_that_was_killed_goes_on(tree, tmp_path, monkeypatch):
+    file = tmp_path / "rows.jsonl"
+    whole = fl.sweep(tree, GRID, file=file, progress=False)
+    lines = file.read_text().splitlines(keepends=True)
+    assert len(lines) == 1 + 6
+    file.write_text("".join(lines[:4]) + lines[4][:30])  # killed while the fourth row was written
+    ran = []
+    run = sweeps._run
+    monkeypatch.setattr(sweeps, "_run", lambda packed, key, settings: ran.append(key) or run(packed, key, settings))
+    pd.testing.assert_frame_equal(
+        fl.sweep(tree, GRID, file=file, progress=False).drop(columns="seconds"), whole.drop(columns="seconds")
+    )
+    assert len(ran) == 3
+    assert all(json.loads(line) for line in file.read_text().splitlines())
+    more = fl.sweep(tree, {"conf_thres": [0.3, 0.4], "use_byte": [False]}, file=file, progress=False)
+    assert len(ran) == 4, "a wider grid takes the rows that are there"
+    assert len(more) == 2 * 3
+
+
+def test_a_file_of_another_sweep_is_refused(tree, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, file=file, progress=False)
+    held = file.read_text()
+    with pytest.raises(ConfigError, match="material and sequences differ"):
+        fl.sweep(tree / "TWO", {"conf_thres": [0.3]}, file=file, progress=False)
+    with pytest.raises(ConfigError, match="protocol differ"):
+        fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, protocol="raw", file=file, progress=False)
+    assert file.read_text() == held
+    (tmp_path / "notes.txt").write_text("1,2,3\n")
+    with pytest.raises(ConfigError, match="does not belong to this sweep"):
+        fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, file=tmp_path / "notes.txt", progress=False)
+    assert (tmp_path / "notes.txt").read_text() == "1,2,3\n"
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        ({}, "no setting"),
+        ({"conf_thres": []}, "no values"),
+        ({"conf_thres": [0.3, 1.3]}, "conf_thres is 1.3"),
+        ({"conf": [0.3]}, "did you mean conf_thres"),
+        ({"conf_thres": "0.3:0.1:0.1"}, "first:last:step"),
+        ({"conf_thres": "low"}, "cannot be read"),
+        ({"use_byte": "maybe"}, "true,false"),
+        ([{"track_buffer": -1}], "track_buffer is -1"),
+    ],
+)
+def test_a_wrong_grid_is_refused_before_anything_runs(tree, grid, words, monkeypatch):
+    monkeypatch.setattr(sweeps, "_run", None)
+    with pytest.raises(ConfigError, match=words):
+        fl.sweep(tree, grid, progress=False)
+
+
+def test_missing_inputs_are_named(tree, tmp_path):
+    with pytest.raises(OutputsError, match="THREE"):
+        fl.sweep(tree, GRID, sequences=["THREE"], progress=False)
+    alone = tmp_path / "det.txt"
+    alone.write_text((tree / "ONE" / "det" / "det.txt").read_text())
+    with pytest.raises(EvaluationError, match=r"no gt/gt.txt beside"):
+        fl.sweep(alone, GRID, progress=False)
+    odd = make_sequence(tmp_path / "ODD", people=3, frames=5, seed=0)
+    (odd / "det" / "det.txt").write_text("1,-1,10,10,40,100,3.5\n")
+    with pytest.raises(TrackingError, match="ODD: frame 1, detection 0 has the score 3"):
+        fl.sweep(odd, GRID, progress=False)
+
+
+def test_values_from_text():
+    assert sweeps.values_from_text("conf_thres", ".3, .4,.5") == [0.3, 0.4, 0.5]
+    assert sweeps.values_from_text("conf_thres", "0.1:0.4:0.1") == [0.1, 0.2, 0.3, 0.4]
+    assert sweeps.values_from_text("track_buffer", "10:30:10") == [10, 20, 30]
+    assert sweeps.values_from_text("use_byte", "true,false") == [True, False]
+    assert sweeps.values_from_text("metric_type", "cosine,euclidean") == ["cosine", "euclidean"]
+
+
+def test_random_search_draws_from_declared_ranges_and_is_seeded():
+    names = ["conf_thres", "track_buffer", "use_byte", "metric_type", "low_conf_thres"]
+    drawn = sweeps.random_search(names, 200, seed=1)
+    assert drawn == sweeps.random_search(names, 200, seed=1)
+    assert drawn != sweeps.random_search(names, 200, seed=2)
+    declared = fl.TrackerConfig.settings()
+    for name in ("conf_thres", "track_buffer", "low_conf_thres"):
+        values = [one[name] for one in drawn]
+        low, high = declared[name].search
+        assert low <= min(values) < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < max(values) <= high
+    assert {one["use_byte"] for one in drawn} == {True, False}
+    assert all(fl.TrackerConfig(**one) for one in drawn), "combinations that are refused are drawn again"
+    own = sweeps.random_search({"conf_thres": (0.5, 0.6), "track_buffer": [10, 20, 40]}, 50)
+    assert {one["track_buffer"] for one in own} == {10, 20, 40}
+    assert all(0.5 <= one["conf_thres"] <= 0.6 for one in own)
+    with pytest.raises(ConfigError, match="only 0 are valid"):
+        sweeps.random_search({"low_conf_thres": [0.5]}, 3, config=fl.TrackerConfig(use_byte=True))
+
+
+def test_best_config(tree):
+    table = fl.sweep(tree, GRID, config=fl.TrackerConfig(track_buffer=7), progress=False)
+    overall = table[table.sequence == "OVERALL"]
+    best = overall.loc[overall.num_switches.idxmin()]
+    config = sweeps.best_config(table, "num_switches")
+    assert (config.conf_thres, config.use_byte, config.track_buffer) == (best.conf_thres, best.use_byte, 7)
+    with pytest.raises(ConfigError, match="no column speed"):
+        sweeps.best_config(table, "speed")
+
+
+def test_compare_settings_names_the_switches_that_change(tree):
+    first, second = fl.TrackerConfig(), fl.TrackerConfig(track_buffer=2, match_thres=0.5)
+    table = fl.compare_settings(fl.open_outputs(tree / "ONE"), first, second)
+    keys = []
+    for config in (first, second):
+        switches = fl.evaluate(fl.track(fl.open_outputs(tree / "ONE"), config), tree / "ONE").switches
+        keys.append(set(zip(switches.gt_id, switches.frame, strict=True)))
+    for change, expected in {
+        "vanishes": keys[0] - keys[1],
+        "appears": keys[1] - keys[0],
+        "stays": keys[0] & keys[1],
+    }.items():
+        rows = table[table.change == change]
+        assert set(zip(rows.gt_id, rows.frame, strict=True)) == expected
+        assert table.attrs["counts"][change] == len(expected)
+    assert table.attrs["counts"]["appears"] > 0
+    summary = table.attrs["summary"]
+    assert [summary[which]["num_switches"] for which in ("first", "second")] == [len(key) for key in keys]
+    loose = fl.compare_settings(tree / "ONE", first, second.to_dict(), tolerance=1000)
+    people = [sorted(gt_id for gt_id, _ in key) for key in keys]
+    shared = sum(min(people[0].count(one), people[1].count(one)) for one in set(people[0]))
+    assert loose.attrs["counts"]["stays"] == shared
+
+
+def test_partners_are_the_nearest_in_time():
+    before = pd.DataFrame({"sequence": "A", "gt_id": [1, 1, 2], "frame": [10, 14, 30]})
+    after = pd.DataFrame({"sequence": "A", "gt_id": [1, 2, 3], "frame": [13, 40, 10]})
+    assert sweeps._partners(before, after, 5).tolist() == [-1, 0, -1]
+    assert sweeps._partners(before, after, 0).tolist() == [-1, -1, -1]
+
+
+def test_command_line(tree, tmp_path, capsys):
+    csv = tmp_path / "table.csv"
+    arguments = [
+        "sweep",
+        str(tree),
+        "--gt",
+        str(tree),
+        "--set",
+        "conf_thres=.3,.5",
+        "--set",
+        "use_byte=true",
+        "--quiet",
+    ]
+    assert cli.main([*arguments, "--csv", str(csv)]) == 0
+    expected = fl.sweep(tree, {"conf_thres": [0.3, 0.5], "use_byte": [True]}, progress=False)
+    written = pd.read_csv(csv)
+    np.testing.assert_allclose(written.idf1, expected.idf1, rtol=1e-12)
+    assert written.sequence.tolist() == expected.sequence.tolist()
+    assert "OVERALL" in capsys.readouterr().out
+    assert cli.main(["sweep", str(tree), "--set", "conf_thres", "--random", "2", "--quiet"]) == 0
+    for wrong, word in (
+        (["--set", "conf_thres=7"], "conf_thres is 7"),
+        (["--set", "conf_thres"], "cannot be read"),
+        ([], "no setting is given"),
+        (["--set", "conf_thres=.3", "--set", "conf_thres=.4"], "set twice"),
+    ):
+        capsys.readouterr()
+        assert cli.main(["sweep", str(tree), *wrong]) == 2
+        error = capsys.readouterr().err
+        assert word in error
+        assert error.count("\n") == 1
+
+
+def test_it_says_when_there_are_no_embeddings(tree):
+    with pytest.warns(FairMOTLabWarning, match="no embeddings"):
+        fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fl.sweep(tree / "ONE", {"conf_thres": [0.3], "use_byte": [True]}, progress=False)
+
+
+def test_results_written_from_the_best_settings_score_as_the_table_says(tree, tmp_path):
+    table = fl.sweep(tree / "ONE", GRID, progress=False)
+    tracks = fl.track(fl.open_outputs(tree / "ONE"), sweeps.best_config(table, "idf1"))
+    write_mot(tracks, tmp_path / "ONE.txt")
+    assert fl.evaluate(tmp_path / "ONE.txt", tree / "ONE").overall["idf1"] == table.idf1.max()
