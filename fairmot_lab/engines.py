@@ -79,7 +79,7 @@ class OnnxEngine:
 
 
 class PaddleEngine:
-    """paddle.inference: with oneDNN on CPU, with CUDA on GPU.
+    """paddle.inference: on CPU or, with CUDA, on GPU.
 
     Parameters
     ----------
@@ -89,12 +89,14 @@ class PaddleEngine:
         "cpu" or "gpu".
     threads
         CPU threads per frame.
+    onednn
+        Whether oneDNN computes on CPU; that of paddle 3.3 cannot run networks that interpolate.
     """
 
     name = "paddle"
     libraries: tuple[str, ...] = ("paddlepaddle", "paddledet")
 
-    def __init__(self, program: Path, device: str, threads: int) -> None:
+    def __init__(self, program: Path, device: str, threads: int, onednn: bool) -> None:
         from .network import import_paddle
 
         inference = import_paddle().inference
@@ -104,7 +106,7 @@ class PaddleEngine:
             config.enable_use_gpu(512, 0)
         else:
             config.disable_gpu()
-            config.enable_mkldnn()
+            (config.enable_mkldnn if onednn else config.disable_mkldnn)()
             config.set_cpu_math_library_num_threads(threads)
         config.disable_glog_info()
         self._predictor = inference.create_predictor(config)

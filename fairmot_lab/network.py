@@ -501,7 +501,7 @@ def _paddle_engine(weights: Path, architecture: str, size: tuple[int, int], devi
     network = _loaded_network(weights, architecture)
     with tempfile.TemporaryDirectory() as folder:
         _save_program(network, Path(folder) / "network", size)
-        return PaddleEngine(Path(folder) / "network", device, threads)
+        return PaddleEngine(Path(folder) / "network", device, threads, onednn=architecture == "dla34")
 
 
 # -- conversion to ONNX ---------------------------------------------------------------------------------------------

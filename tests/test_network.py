@@ -1,0 +1,286 @@
+"""Networks against ppdet's own FairMOT, engines against paddle, on a real frame."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from fairmot_lab import network, zoo
+from fairmot_lab.detection import letterbox
+from fairmot_lab.engines import OnnxEngine, PaddleEngine, agreement, run_ahead
+from fairmot_lab.errors import ConfigError, EngineError, UnknownModelError, WeightsError
+from fairmot_lab.network import LIMITS, build_network, load_model, load_weights, random_weights
+
+
+@pytest.fixture(scope="module")
+def image(mot17_09: Path) -> np.ndarray:
+    return cv2.imread(str(mot17_09 / "img1" / "000100.jpg"))
+
+
+def paddle_maps(layer: object, blob: np.ndarray) -> tuple[np.ndarray, ...]:
+    paddle = network.import_paddle()
+    with paddle.no_grad():
+        return tuple(values.numpy() for values in layer(paddle.to_tensor(blob)))
+
+
+def assert_agreement(ours: tuple[np.ndarray, ...], reference: tuple[np.ndarray, ...]) -> None:
+    found = agreement(ours, reference)
+    assert found["heatmap"] <= LIMITS["heatmap"]
+    assert found["boxes"] <= LIMITS["boxes"]
+    assert found["cosine"] >= LIMITS["cosine"]
+    assert reference[0].max() > 0.05  # there is something to agree on
+    assert reference[3].std() > 0.01
+
+
+# The number of tensors of the published checkpoints: the network's, two of the classifier and two of the loss
+CHECKPOINT_TENSORS = {"dla34": 351, "hrnetv2_w18": 1633, "hardnet85": 570}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size"), [("dla34", (576, 320)), ("hrnetv2_w18", (160, 96)), ("hardnet85", (160, 96))]
+)
+def test_onnxruntime_agrees_with_paddle_on_a_real_frame(
+    architecture: str, size: tuple[int, int], image: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random weights with batch-norm statistics of the frame and deformable offsets that are not zero."""
+    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path))
+    blob, _ = letterbox(image, size)
+    tensors = random_weights(architecture, blob)
+    assert len(tensors) == CHECKPOINT_TENSORS[architecture] - 4
+    offsets = [value for name, value in tensors.items() if name.endswith("conv_offset.weight")]
+    assert bool(offsets) == (architecture == "dla34")
+    assert all(np.abs(value).max() > 0 for value in offsets)
+    save_file(tensors, tmp_path / "weights.safetensors")
+    layer = build_network(architecture)
+    load_weights(layer, tensors, "test")
+    path = network.onnx_file(tmp_path / "weights.safetensors", architecture, size)
+    assert_agreement(OnnxEngine(path, 1)(blob), paddle_maps(layer, blob))
+    record = json.loads(Path(f"{path}.json").read_text())
+    assert record["agreement_with_paddle"]["heatmap"] <= LIMITS["heatmap"]
+
+
+def test_the_network_is_ppdets_fairmot(image: np.ndarray) -> None:
+    """Our maps and our decoding give what ppdet's FairMOT class gives with the same weights."""
+    paddle = network.import_paddle()
+    with warnings.catch_warnings():
+        from ppdet.modeling.architectures.centernet import CenterNet
+        from ppdet.modeling.architectures.fairmot import FairMOT
+        from ppdet.modeling.backbones.dla import DLA
+        from ppdet.modeling.heads.centernet_head import CenterNetHead
+        from ppdet.modeling.losses.fairmot_loss import FairMOTLoss
+        from ppdet.modeling.mot.tracker.jde_tracker import JDETracker
+        from ppdet.modeling.necks.centernet_fpn import CenterNetDLAFPN
+        from ppdet.modeling.post_process import CenterNetPostProcess
+        from ppdet.modeling.reid.fairmot_embedding_head import FairMOTEmbeddingHead
+
+    size = (160, 96)
+    blob, box = letterbox(image, size)
+    tensors = random_weights("dla34", blob)
+    tensors["detector.head.size.2.conv.bias"] += 3  # boxes of some size
+    detector = CenterNet(
+        DLA(34),
+        CenterNetDLAFPN([16, 32, 64, 128, 256, 512], out_channel=0),
+        CenterNetHead(64, num_classes=1),
+        CenterNetPostProcess(max_per_img=20),
+        for_mot=True,
+    )
+    theirs = FairMOT(detector, FairMOTEmbeddingHead(64), JDETracker(), FairMOTLoss())
+    missing, surplus = theirs.set_state_dict(tensors)
+    assert sorted(missing) == ["loss.det_weight", "loss.reid_weight", "reid.classifier.bias", "reid.classifier.weight"]
+    assert not surplus
+    theirs.eval()
+    height, width = box.content_size[1], box.content_size[0]
+    inputs = {
+        "image": paddle.to_tensor(blob),
+        "im_shape": paddle.to_tensor([[height, width]], "float32"),
+        "scale_factor": paddle.to_tensor([[box.scale, box.scale]], "float32"),
+    }
+    with paddle.no_grad():
+        rows, embeddings = (values.numpy() for values in theirs(inputs))
+
+    layer = build_network("dla34")
+    load_weights(layer, tensors | {"reid.classifier.weight": np.zeros(3), "loss.det_weight": np.zeros(1)}, "test")
+
+    class Dynamic:
+        name, device, threads, libraries = "paddle", "cpu", 1, ()
+        __call__ = staticmethod(lambda blob: paddle_maps(layer, blob))
+
+    ours = network.Model("x", "dla34", size, 128, "", Dynamic())(image, score_floor=1e-6, max_per_frame=20)
+    kept = (rows[:, 4] > rows[:, 2]) & (rows[:, 5] > rows[:, 3])
+    assert ours.discarded == (~kept).sum()
+    assert kept.sum() > 5
+    np.testing.assert_allclose(ours.scores, rows[kept, 1], atol=1e-6)
+    np.testing.assert_allclose(ours.boxes[:, :2], rows[kept, 2:4], atol=0.01)
+    np.testing.assert_allclose(ours.boxes[:, :2] + ours.boxes[:, 2:], rows[kept, 4:6], atol=0.01)
+    np.testing.assert_allclose(ours.embeddings, embeddings[kept], atol=1e-3)
+
+
+def test_the_bundled_model_agrees_with_paddle_in_both_engines(
+    image: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob, _ = letterbox(image, (576, 320))
+    layer = build_network("lite")
+    load_weights(layer, load_file(zoo.BUNDLED), "test")
+    reference = paddle_maps(layer, blob)
+    assert_agreement(load_model().infer(blob), reference)
+    tuned = load_model(engine="paddle", threads=1)
+    assert isinstance(tuned._engine, PaddleEngine)
+    assert_agreement(tuned.infer(blob), reference)
+    assert tuned.weights_sha256 == zoo.file_sha256(zoo.BUNDLED)
+
+
+QUIET = """
+import os, sys, warnings
+import numpy as np
+before = list(warnings.filters)
+import fairmot_lab as fl
+model = fl.load_model({options})
+outputs = model(np.full((90, 160, 3), 128, np.uint8))
+assert outputs.heatmap.shape == (80, 144)
+assert warnings.filters == before, warnings.filters[:3]
+assert ("paddle" in sys.modules) == {paddle}, "paddle"
+assert os.environ.get("FAIRMOT_LAB_CACHE")
+"""
+
+
+def test_the_first_run_makes_no_noise_and_the_second_needs_no_paddle(tmp_path: Path) -> None:
+    import os
+
+    environment = os.environ | {"FAIRMOT_LAB_CACHE": str(tmp_path)}
+    for options, paddle in (("", False), ("", False), ("engine='paddle'", True)):
+        code = QUIET.format(options=options, paddle=paddle)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (made,) = (tmp_path / "onnx").glob("*.onnx")
+    assert zoo.file_sha256(zoo.BUNDLED)[:32] in made.name
+    assert "576x320" in made.name
+    assert "paddlepaddle_3." in made.name
+    assert network._is_whole(made)
+    content = bytearray(made.read_bytes())
+    content[len(content) // 2] ^= 1
+    made.write_bytes(content)
+    assert not network._is_whole(made)  # it would be made again
+
+
+def tensors() -> dict[str, np.ndarray]:
+    return load_file(zoo.BUNDLED)
+
+
+def test_weights_load_strictly(tmp_path: Path) -> None:
+    layer = build_network("lite")
+    first, second, *rest = tensors()
+    wrong = {name: value for name, value in tensors().items() if name != first}
+    wrong[second] = np.zeros((1, 2, 3), np.float32)
+    wrong["extra.weight"] = np.zeros(1, np.float32)
+    wrong[rest[0]] = np.full_like(wrong[rest[0]], np.nan)
+    with pytest.raises(WeightsError) as caught:
+        load_weights(layer, wrong, "w.npz")
+    message = str(caught.value)
+    assert message.startswith("w.npz does not fit the network: ")
+    assert f"missing (1): {first}" in message
+    assert "surplus (1): extra.weight" in message
+    assert f"wrong shape (1): {second} [1, 2, 3] instead of {list(tensors()[second].shape)}" in message
+    assert f"not finite (1): {rest[0]}" in message
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "paddle"])
+def test_a_checkpoint_of_another_architecture_is_refused(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path / "cache"))
+    np.savez(tmp_path / "mine.npz", **tensors())
+    with pytest.raises(
+        WeightsError, match=r"mine\.npz \(as hardnet85\) does not fit.*missing \(566\): detector\.backbone"
+    ):
+        load_model(tmp_path / "mine.npz", architecture="hardnet85", input_size=(64, 64), engine=engine)
+
+
+def test_verify_weights(tmp_path: Path) -> None:
+    weights, digest = network.verify_weights("fairmot_lite")
+    assert (weights.architecture, digest) == ("lite", zoo.file_sha256(zoo.BUNDLED))
+    broken = tensors()
+    broken.popitem()
+    np.savez(tmp_path / "mine.npz", **broken)
+    with pytest.raises(WeightsError, match=r"missing \(1\)"):
+        network.verify_weights(tmp_path / "mine.npz")
+    with pytest.raises(WeightsError, match="models download"):
+        network.verify_weights("fairmot_dla34_30e_1088x608")
+
+
+def test_wrong_arguments() -> None:
+    for options, wanted in (
+        ({"engine": "tensorrt"}, "engine is 'tensorrt'"),
+        ({"device": "tpu"}, "device is 'tpu'"),
+        ({"threads": 0}, "threads is 0"),
+        ({"input_size": (500, 300)}, "input_size is 500x300; width and height must be multiples of 32"),
+    ):
+        with pytest.raises(ConfigError, match=wanted):
+            load_model(**options)
+    with pytest.raises(UnknownModelError, match="did you mean fairmot_lite"):
+        load_model("fairmot_light")
+    with pytest.raises(EngineError, match="onnxruntime runs on the CPU here"):
+        load_model(device="gpu", engine="onnxruntime")
+
+
+def test_a_gpu_that_is_not_there() -> None:
+    if network.import_paddle().device.is_compiled_with_cuda():
+        pytest.skip("this paddle is built with CUDA")
+    with pytest.raises(EngineError, match=r"device='gpu' is not possible: this paddle is built without CUDA"):
+        load_model(device="gpu")
+
+
+def test_scores_that_are_not_finite() -> None:
+    model = load_model()
+    model._engine = lambda blob: (np.full((1, 1, 80, 144), np.nan),)
+    with pytest.raises(WeightsError, match="not finite"):
+        model(np.zeros((90, 160, 3), np.uint8))
+
+
+def test_other_input_sizes_of_the_bundled_model(
+    image: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path))
+    model = load_model(input_size=(160, 96), threads=1)
+    outputs = model(image, embedding_map=True)
+    assert outputs.heatmap.shape == (24, 40)
+    assert outputs.embedding_map.shape == (64, 24, 40)
+    np.testing.assert_allclose(np.linalg.norm(outputs.embedding_map, axis=0), 1, atol=1e-5)
+
+
+def test_run_ahead_keeps_order_errors_and_ends() -> None:
+    assert list(run_ahead(iter(range(100)))) == list(range(100))
+
+    def failing():
+        yield 1
+        yield 2
+        raise ZeroDivisionError
+
+    got = []
+    with pytest.raises(ZeroDivisionError):
+        for value in run_ahead(failing()):
+            got.append(value)
+    assert got == [1, 2]
+
+    closed, made = [], []
+
+    def endless():
+        try:
+            while True:
+                made.append(1)
+                yield 1
+        finally:
+            closed.append(True)
+
+    ahead = run_ahead(endless(), depth=2)
+    next(ahead)
+    ahead.close()
+    assert closed == [True]
+    assert len(made) <= 5
