@@ -59,6 +59,8 @@ class SceneConfig:
         How many ways are drawn for each walker, of which the least crowded is taken: people avoid each other.
     companions
         How often somebody walks beside a walker, 0 to 1.
+    camera_height
+        Lowest and highest place of the camera in metres; the higher it is, the less people hide each other.
     """
 
     width: int = 960
@@ -70,13 +72,16 @@ class SceneConfig:
     farthest: float = 80.0
     clutter: float = 0.5
     jitter: float = 0.8
-    spread: int = 8
-    companions: float = 0.06
+    spread: int = 16
+    companions: float = 0.04
+    camera_height: tuple[float, float] = (3.0, 5.5)
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "length", "frame_rate", "people", "farthest", "spread"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a scene needs a value above 0.")
+        if not 0 < self.camera_height[0] <= self.camera_height[1]:
+            raise ConfigError(f"camera_height is {self.camera_height}; it needs two heights above 0, the lower one first.")
         if not self.nearest > self.farthest:
             raise ConfigError(f"nearest is {self.nearest} and farthest {self.farthest}; nearest must be larger.")
         for name in ("clutter", "companions"):
@@ -198,7 +203,7 @@ class Scene:
         rng = np.random.default_rng((seed, 1))
         c = self.config
         self.horizon = c.height * rng.uniform(0.14, 0.3)
-        self.camera_height = rng.uniform(2.2, 4.5)
+        self.camera_height = rng.uniform(*c.camera_height)
         # the nearest person's feet stay in the image: their row gives the largest height a camera so placed can show
         nearest = min(c.nearest, 1.75 / self.camera_height * (0.97 * c.height - self.horizon))
         farthest = min(c.farthest, 0.6 * nearest)

@@ -215,6 +215,7 @@ def rendered_footage(
                 clutter=rng.uniform(0.3, 1),
                 spread=1,
                 companions=0.2,
+                camera_height=(2.2, 4.5),
             )
             write_sequence(Scene(number, config), folder, progress=False)
         footages.append(prepare_footage(open_source(folder), cache, weight=weight / count, progress=False))
