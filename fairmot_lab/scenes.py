@@ -81,7 +81,9 @@ class SceneConfig:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a scene needs a value above 0.")
         if not 0 < self.camera_height[0] <= self.camera_height[1]:
-            raise ConfigError(f"camera_height is {self.camera_height}; it needs two heights above 0, the lower one first.")
+            raise ConfigError(
+                f"camera_height is {self.camera_height}; it needs two heights above 0, the lower one first."
+            )
         if not self.nearest > self.farthest:
             raise ConfigError(f"nearest is {self.nearest} and farthest {self.farthest}; nearest must be larger.")
         for name in ("clutter", "companions"):
