@@ -505,29 +505,17 @@ def _provenance(trainer: Trainer) -> dict[str, str]:
 
 
 def _write_curve(rows: list[dict], folder: Path) -> None:
+    from matplotlib.figure import Figure  # not through pyplot, which would keep it
+
+    from .plots import learning_curve
+
     curve = pd.DataFrame(rows)
     with atomic_write(folder / "curve.csv") as temporary:
         curve.to_csv(temporary, index=False)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    learning_curve(curve, ax=figure.subplots())
     with atomic_write(folder / "curve.png") as temporary:
-        plot_curve(curve).savefig(temporary, dpi=110)
-
-
-def plot_curve(curve: pd.DataFrame):
-    """Draw a learning curve: losses on the left, what the held-out footage says on the right; a matplotlib Figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name in ("heatmap", "giou", "size", "offset", "identity", "contrast"):
-        left.plot(curve["step"], curve[name], label=name)
-    left.set(xlabel="step", ylabel="loss", yscale="log", title="training")
-    for name, label in (("ap", "AP at IoU 0.5"), ("recall", "recall at score 0.4"), ("rank1", "ReID rank-1")):
-        right.plot(curve["step"], curve[name], marker=".", label=label)
-    right.set(xlabel="step", ylim=(0, 1), title="held-out sequences")
-    for axes in (left, right):
-        axes.legend()
-        axes.grid(alpha=0.3)
-    return figure
+        figure.savefig(temporary, dpi=110)
 
 
 def load_start(path: str | os.PathLike[str]) -> FairMOTLite:
