@@ -502,7 +502,7 @@ def parallel_coordinates(
         values = table[name]
         if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
             numbers = values.to_numpy(float)
-            labels = {v: _number(v) for v in np.unique(numbers)}
+            labels = {v: f"{v:.3g}" for v in np.unique(numbers)}
         else:
             words = [str(value) for value in values]
             places = {word: number for number, word in enumerate(sorted(set(words)))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,20 @@ def golden(real_data: Path) -> Path:
 def pets_video(real_data: Path) -> Path:
     """PETS09-S2L1 as a video of 795 frames, 768x576."""
     return real_data / "video" / "vtest.avi"
+
+
+@pytest.fixture(scope="session")
+def notebook_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out as the repository, with the demo sequence and the bundled model's outputs for it.
+
+    `notebooks/` holds copies of the notebooks; `data/` and `outputs/` are made once for all tests that run them.
+    """
+    import fairmot_lab as fl
+    from fairmot_lab.demo import make_sequence
+
+    root = tmp_path_factory.mktemp("workspace")
+    for name in ("notebooks", "docs"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "api"))
+    sequence = make_sequence(root / "data", progress=False)
+    fl.detect(fl.open_source(sequence), fl.load_model("fairmot_lite"), root / "outputs", progress=False)
+    return root

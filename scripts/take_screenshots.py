@@ -1,0 +1,92 @@
+"""Take the README's pictures: the widgets on the demo sequence, in a real JupyterLab and browser.
+
+    python scripts/take_screenshots.py [--only player] [--data data] [--outputs outputs] [--to docs/images]
+
+Needs Chromium and the test requirements. Only rendered scenes are shown, never footage of a benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.browser import lab  # noqa: E402
+
+LARGEST = 300_000  # bytes of a picture in the repository
+SETUP = """
+import fairmot_lab as fl
+source = fl.open_source({sequence!r})
+outputs = fl.detect(source, fl.load_model("fairmot_lite"), {outputs!r}, progress=False)
+truth = source.ground_truth
+tracks = fl.track(outputs, fl.TrackerConfig())
+result = fl.evaluate(tracks, source)
+busiest = int(truth[(truth.conf != 0)].groupby("frame").size().idxmax())
+"""
+# picture: the cell that shows the widget, and what of it is photographed
+PICTURES = {
+    "player": "fl.widgets.TrackPlayer(source, tracks, truth, result, frame=busiest)",
+    "heatmaps": "fl.widgets.HeatmapInspector(source, outputs, frame=busiest, top_k=8)",
+    "embeddings": "fl.widgets.EmbeddingExplorer(outputs, truth, source=source)",
+    "thresholds": "fl.widgets.ThresholdLab(outputs, truth)",
+    "switches": "browser = fl.widgets.SwitchBrowser(result, source, outputs, fl.TrackerConfig())\n"
+    "browser.selected = 0\nbrowser",
+    "association": "fl.widgets.AssociationInspector(outputs, fl.TrackerConfig(), frame=busiest)",
+}
+
+
+def photograph(browser, server: lab.Server, name: str, cell: str, setup: str) -> Image.Image:
+    """Run the cell in a notebook and cut out what it shows."""
+    server.write(f"{name}.ipynb", [setup, cell])
+    book = lab.Notebook(browser, server, f"{name}.ipynb", size=(1200, 1600))
+    try:
+        book.run()
+        shown = book.page.locator(".jp-OutputArea-output").last
+        shown.scroll_into_view_if_needed()
+        book.wait_idle()
+        book.page.wait_for_timeout(1500)  # canvases are drawn after the kernel has rested
+        if book.errors:
+            raise RuntimeError(f"{name}: {book.errors[0]}")
+        return Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
+    finally:
+        book.close()
+
+
+def save(image: Image.Image, path: Path, highest: int = 1000) -> None:
+    """Write a PNG of few colours, or a JPEG where that is too large; the lower end of a long view is cut off."""
+    image = image.crop((0, 0, image.width, min(image.height, highest)))
+    image.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    if path.stat().st_size > LARGEST:
+        image.resize((image.width * 3 // 4, image.height * 3 // 4)).quantize(96).save(path, optimize=True)
+    if path.stat().st_size > LARGEST:
+        raise RuntimeError(f"{path} has {path.stat().st_size} bytes; at most {LARGEST} belong into the repository.")
+
+
+def main() -> None:
+    """Photograph every widget, or those that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", action="append", choices=list(PICTURES), help="a picture; repeatable")
+    parser.add_argument("--data", type=Path, default=REPOSITORY / "data", help="where the demo sequence lies")
+    parser.add_argument("--outputs", type=Path, default=REPOSITORY / "outputs", help="where the outputs are kept")
+    parser.add_argument("--to", type=Path, default=REPOSITORY / "docs" / "images")
+    options = parser.parse_args()
+    from fairmot_lab.demo import make_sequence
+
+    sequence = make_sequence(options.data)
+    options.to.mkdir(parents=True, exist_ok=True)
+    setup = SETUP.format(sequence=str(sequence.resolve()), outputs=str(options.outputs.resolve()))
+    with tempfile.TemporaryDirectory() as root, lab.jupyterlab(Path(root)) as server, lab.chromium() as browser:
+        for name in options.only or PICTURES:
+            save(photograph(browser, server, name, PICTURES[name], setup), options.to / f"{name}.png")
+            print(options.to / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Two notebooks of the tour, opened in a real JupyterLab, run from top to bottom, and a widget of each used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import lab
+
+
+@pytest.fixture(scope="module")
+def workspace_server(browser: Any, notebook_workspace: Path) -> Iterator[lab.Server]:
+    with lab.jupyterlab(notebook_workspace) as running:
+        yield running
+
+
+def opened(browser: Any, server: lab.Server, name: str) -> lab.Notebook:
+    book = lab.Notebook(browser, server, f"notebooks/{name}")
+    book.run()
+    return book
+
+
+def test_quickstart_and_its_player(browser: Any, workspace_server: lab.Server) -> None:
+    book = opened(browser, workspace_server, "01_quickstart.ipynb")
+    try:
+        start = int(book.kernel("print(player.frame)"))
+        player = book.page.locator(".fml-player").first
+        player.scroll_into_view_if_needed()
+        showing = "f => document.querySelector('.fml-screen')?.dataset.frame === String(f)"
+        book.until(showing, start)
+        player.focus()
+        book.page.keyboard.press("Home")
+        book.until(showing, 1)
+        book.page.keyboard.press("ArrowRight")
+        book.until(showing, 2)
+        assert book.wait_kernel("print(player.frame)", "2") == "2"
+        book.page.keyboard.press("n")  # to the next ID switch
+        switches = json.loads(book.kernel("print(result.switches.frame.tolist())"))
+        wanted = min(frame for frame in switches if frame > 2)
+        book.until(showing, wanted)
+        assert book.wait_kernel("print(player.frame)", str(wanted)) == str(wanted)
+        assert book.errors == []
+    finally:
+        book.close()
+
+
+def test_thresholds_and_their_lab(browser: Any, workspace_server: lab.Server) -> None:
+    book = opened(browser, workspace_server, "04_thresholds.ipynb")
+    try:
+        before = float(book.kernel("print(lab.config.conf_thres)"))
+        slider = book.page.locator(".widget-slider", has_text="conf_thres").first
+        slider.scroll_into_view_if_needed()
+        slider.locator(".noUi-handle").focus()
+        for _ in range(5):
+            book.page.keyboard.press("ArrowLeft")
+        book.wait_kernel(f"print(lab.config.conf_thres < {before})", "True")
+        book.kernel("lab.wait()")
+        after = float(book.kernel("print(lab.candidate.config.conf_thres)"))
+        assert after < before
+        # the figures on screen are those that the library computes for these settings
+        book.wait_kernel("print(lab.candidate.config == lab.config)", "True")
+        same = "here = fl.evaluate(fl.track(outputs, lab.config), truth).overall\n"
+        same += "print(all(abs(here[k] - lab.candidate.figures[k]) < 1e-9 for k in ('mota', 'idf1', 'hota')))"
+        assert book.kernel(same).strip() == "True"
+        book.until("text => document.body.innerText.includes(text)", f"conf_thres={after:g}")
+        assert book.errors == []
+    finally:
+        book.close()
