@@ -160,7 +160,7 @@ def engines(architecture: str, size: tuple[int, int], folder: Path, repeats: int
         baseline = baseline or (found["cpu"] if engine == "ppdet" else None)
         walls[engine, threads] = found["wall"]
         gain = f"{baseline / found['cpu']:.2f}" if baseline else "-"
-        name = {"ppdet": "ppdet as installed", "paddle": "paddle tuned (oneDNN)"}.get(engine, engine)
+        name = {"ppdet": "ppdet as installed", "paddle": "paddle.inference, tuned"}.get(engine, engine)
         print(
             f"{name:26}{threads:8}{found['cpu']:13.4f}{1 / found['wall']:10.2f}{found['cpu'] / floor:9.2f}{gain:>13}",
             flush=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import signal
 import sys
 import warnings
@@ -498,6 +499,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", FairMOTLabWarning)
+    logging.basicConfig(format="fairmot-lab: %(message)s")
+    logging.getLogger("fairmot_lab").setLevel(logging.INFO)
     try:
         return options.run(options) or 0
     except FairMOTLabError as error:

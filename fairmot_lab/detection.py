@@ -6,7 +6,7 @@ counted from 0 and are `STRIDE` input pixels wide and high. Images are OpenCV's:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -100,7 +100,7 @@ class FrameOutputs:
     boxes: np.ndarray
     scores: np.ndarray
     embeddings: np.ndarray | None = None
-    class_ids: np.ndarray = field(default=None)  # type: ignore[assignment]
+    class_ids: np.ndarray = None  # type: ignore[assignment]  # filled in below
     heatmap: np.ndarray | None = None
     embedding_map: np.ndarray | None = None
     letterbox: Letterbox | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -121,8 +122,25 @@ class PaddleEngine:
 
 
 def available_threads() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may use, also inside a container with a quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup, or "max": no quota
+        return cores
+
+
+def prepare_for_paddle() -> None:
+    """Set what paddle's libraries read from the environment when they are loaded, where it is not set already.
+
+    On AMD processors the MKL that paddle carries is four times slower unless it is told to use AVX2 (measured with 78
+    GFLOP/s against 21). The log of paddle's C++ code is kept to errors.
+    """
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    with contextlib.suppress(OSError):
+        if "AuthenticAMD" in Path("/proc/cpuinfo").read_text():
+            os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
 def agreement(ours: Maps, reference: Maps) -> dict[str, float]:

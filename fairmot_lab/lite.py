@@ -32,14 +32,15 @@ from pathlib import Path
 
 import numpy as np
 
+from .engines import prepare_for_paddle
 from .errors import WeightsError
 from .files import atomic_write
 
-os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")  # MKL reads it once; on AMD processors it is four times slower without
+prepare_for_paddle()
 
-import paddle
-from paddle import nn
-from paddle.nn import functional
+import paddle  # noqa: E402
+from paddle import nn  # noqa: E402
+from paddle.nn import functional  # noqa: E402
 
 INPUT_SIZE = (576, 320)
 EMBEDDING_DIM = 64

@@ -2,8 +2,7 @@
 
 Paddle and ppdet are imported only when a network has to be built: once it is converted, onnxruntime runs it without.
 
-Environment: on AMD processors paddle's MKL is four times slower unless MKL_DEBUG_CPU_TYPE=5 is set before paddle is
-imported, so this module sets it (where it is not set already) when it imports paddle.
+When paddle is imported here some environment variables are set: see `engines.prepare_for_paddle()`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import numpy as np
 
 from . import errors, zoo
 from .detection import FrameOutputs, Letterbox, decode, letterbox
-from .engines import Engine, Maps, OnnxEngine, PaddleEngine, agreement, available_threads, run_ahead
+from .engines import Engine, Maps, OnnxEngine, PaddleEngine, agreement, available_threads, prepare_for_paddle, run_ahead
 from .errors import ConfigError, EngineError, SourceError, WeightsError
 from .files import atomic_write
 
@@ -324,8 +323,7 @@ def _check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def import_paddle() -> Any:
     """Paddle, imported without its noise."""
-    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
-    os.environ.setdefault("GLOG_minloglevel", "2")
+    prepare_for_paddle()
     with _silence():
         import paddle
     return paddle
