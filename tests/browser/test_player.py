@@ -19,11 +19,12 @@ evaluation = fl.evaluate(tracks, truth)
 player = fl.widgets.TrackPlayer(frames, tracks, truth, evaluation)
 player
 """
+AREA = "import ipywidgets\narea = ipywidgets.VBox()\narea"  # other widgets are shown here, one after the other
 
 
 @pytest.fixture(scope="module")
 def book(notebook: Callable[..., lab.Notebook]) -> lab.Notebook:
-    book = notebook([CELL])
+    book = notebook([CELL, AREA])
     shows(book, 1)
     return book
 
@@ -233,26 +234,15 @@ def test_an_error_of_the_source_is_shown_in_the_view(book: lab.Notebook) -> None
     ],
     ids=["empty source", "no detections", "one frame", "4K with 200 people"],
 )
-def test_extremes_look_right(notebook: Any, book: lab.Notebook, make: str, boxes: str | None, text: str) -> None:
-    other = extremes(notebook)
-    other.kernel("other.close() if 'other' in globals() else None")
-    other.kernel(f"other = {make}; area.children = [other]")
-    other.until("text => document.querySelector('.fml-player')?.innerText.includes(text)", text)
+def test_extremes_look_right(book: lab.Notebook, make: str, boxes: str | None, text: str) -> None:
+    book.kernel(f"other = {make}; area.children = [other]")
+    book.until("text => document.querySelectorAll('.fml-player')[1]?.innerText.includes(text)", text)
     if boxes is not None:
-        shows(other, 1)
-        other.until("n => document.querySelector('.fml-screen').dataset.boxes === n", boxes)
-    assert other.errors == []
-
-
-_EXTREMES: dict[int, lab.Notebook] = {}
-
-
-def extremes(notebook: Any) -> lab.Notebook:
-    """One notebook for all extremes, with a box to put them in."""
-    key = id(notebook)
-    if key not in _EXTREMES:
-        _EXTREMES[key] = notebook(["import ipywidgets\narea = ipywidgets.VBox()\narea"])
-    return _EXTREMES[key]
+        shows(book, 1, view=1)
+        book.until("n => document.querySelectorAll('.fml-screen')[1].dataset.boxes === n", boxes)
+        assert pixels(book, 1).std() > 1
+    book.kernel("area.children = []; other.close()")
+    book.until("() => document.querySelectorAll('.fml-player').length === 1")
 
 
 def test_a_saved_notebook_shows_a_picture_without_its_kernel(notebook: Any) -> None:
@@ -272,15 +262,14 @@ def test_a_saved_notebook_shows_a_picture_without_its_kernel(notebook: Any) -> N
     )
 
 
-def test_closing_frees_the_kernel_and_the_page(notebook: Any) -> None:
-    other = notebook(["import ipywidgets\nbox = ipywidgets.VBox()\nbox"])
+def test_closing_frees_the_kernel_and_the_page(book: lab.Notebook) -> None:
     count = "print(len(ipywidgets.widgets.widget._instances))"
-    before = other.kernel(count)
-    other.kernel("p = fl.widgets.TrackPlayer(frames, tracks); box.children = [p]")
-    shows(other, 1)
-    other.kernel("box.children = []; p.close()")
-    other.until("() => document.querySelectorAll('.fml').length === 0")
-    assert other.kernel(count) == before
+    before = book.kernel(count)
+    book.kernel("other = fl.widgets.TrackPlayer(frames, tracks); area.children = [other]")
+    shows(book, 1, view=1)
+    book.kernel("area.children = []; other.close()")
+    book.until("() => document.querySelectorAll('.fml-player').length === 1")
+    assert book.kernel(count) == before
 
 
 def test_the_page_works_from_disk_without_kernel_and_network(book: lab.Notebook, browser: Any, tmp_path: Path) -> None:

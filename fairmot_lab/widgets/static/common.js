@@ -65,7 +65,7 @@ export function errorBanner(model, scope) {
   };
   scope.model("change:error", show);
   show();
-  return { element: banner, say(text) { own = text; show(); } };
+  return { element: banner, say(text) { if (text !== own) { own = text; show(); } } };
 }
 
 /** The trait `note`: what a view leaves out, and why. */

@@ -200,7 +200,11 @@ class Player {
   show() {
     let best = this.has(this.frame) ? this.frame : 0;
     if (!best) for (const f of this.pictures.keys()) if (!best || Math.abs(f - this.frame) < Math.abs(best - this.frame)) best = f;
-    if (best && best !== this.shown) { this.shown = best; this.counts.painted++; }
+    const picture = this.pictures.get(best);
+    if (best && (best !== this.shown || picture !== this.painted)) this.counts.painted++;
+    else if (this.told === this.frame) return; // a frame that was decoded ahead changes nothing on the screen
+    if (best) { this.shown = best; this.painted = picture; }
+    this.told = this.frame;
     this.refresh();
   }
 
@@ -337,7 +341,9 @@ class PlayerView {
     this.screen = h("div", { class: "fml-stage" }, this.canvas);
     this.empty = h("div", { class: "fml-empty", hidden: true });
     this.screen.append(this.empty);
-    this.timeline = h("canvas", { class: "fml-timeline", "aria-hidden": "true" });
+    this.lanes = h("canvas");
+    this.cursor = h("div", { class: "fml-cursor" });
+    this.timeline = h("div", { class: "fml-timeline", "aria-hidden": "true" }, this.lanes, this.cursor);
     this.scrubber = h("input", { type: "range", class: "fml-scrubber", min: 1, step: 1, "aria-label": "Frame" });
     this.counter = h("output", { class: "fml-counter" });
     this.playButton = button("play", "Play (space)", () => this.player.play(!this.player.playing));
@@ -369,10 +375,10 @@ class PlayerView {
   wire() {
     const { scope, model, player } = this;
     scope.model("change:selected_id change:selected_gt_id change:min_score change:layers change:trail change:overlay_opacity change:overlay_colours change:overlay_floor change:speed change:switches change:smooth", () => this.paint());
-    scope.model("change:lanes change:switches change:length", () => { this.lanes = null; this.paint(); });
+    scope.model("change:lanes change:switches change:length", () => { this.paintLanes(); this.paint(); });
     scope.model("change:width change:height change:length change:available change:name", () => this.layout());
-    scope.resize(this.screen, () => this.paint());
-    scope.theme(() => { this.lanes = null; this.paint(); });
+    scope.resize(this.screen, () => { this.size = null; this.paintLanes(); this.paint(); });
+    scope.theme(() => { this.paintLanes(); this.paint(); });
     scope.dom(this.root, "keydown", event => this.key(event));
     scope.dom(this.scrubber, "input", () => { player.pause(); player.go(+this.scrubber.value); });
     scope.dom(this.speed, "change", () => { setTraits(model, { speed: +this.speed.value }); player.base = { time: performance.now(), frame: player.frame }; });
@@ -419,7 +425,8 @@ class PlayerView {
     this.empty.hidden = length > 0;
     this.empty.textContent = `${model.get("name") || "The source"} holds no frames.`;
     this.screen.style.aspectRatio = document.fullscreenElement === this.root ? "auto" : `${Math.max(1, model.get("width"))} / ${Math.max(1, model.get("height"))}`;
-    this.lanes = null;
+    this.size = this.settings = null;
+    this.paintLanes();
     this.paint();
   }
 
@@ -431,8 +438,11 @@ class PlayerView {
 
   // ---- geometry: screen pixels (device) = (image - zoom corner) * pixelScale + offset
   measure() {
-    const box = this.screen.getBoundingClientRect();
-    this.ratio = fitCanvas(this.canvas, box.width, box.height);
+    if (!this.size) { // asked for once per change: asking makes the browser lay out the page
+      const box = this.screen.getBoundingClientRect();
+      this.size = box.width ? box : null;
+      this.ratio = fitCanvas(this.canvas, box.width, box.height);
+    }
     const W = Math.max(1, this.model.get("width")), H = Math.max(1, this.model.get("height"));
     const fit = Math.min(this.canvas.width / W, this.canvas.height / H);
     this.s = fit * this.zoom.scale;
@@ -605,10 +615,9 @@ class PlayerView {
   paint() {
     if (!this.player) return;
     this.measure();
-    const { player, model, canvas } = this, g = canvas.getContext("2d"), picture = player.pictures.get(player.shown);
+    const { player, model, canvas } = this, g = canvas.getContext("2d", { alpha: false }), picture = player.pictures.get(player.shown);
     g.setTransform(1, 0, 0, 1, 0, 0);
-    g.fillStyle = "#000";
-    g.fillRect(0, 0, canvas.width, canvas.height);
+    if (!picture || this.ox || this.oy) { g.fillStyle = "#000"; g.fillRect(0, 0, canvas.width, canvas.height); }
     if (picture) {
       const [x, y] = this.toScreen(0, 0), W = model.get("width") * this.s, H = model.get("height") * this.s;
       g.save();
@@ -622,7 +631,7 @@ class PlayerView {
       if (!picture.poster) canvas.dataset.frame = player.shown;
     }
     canvas.dataset.boxes = this.visible(player.shown).length;
-    this.paintTimeline();
+    this.cursor.style.left = `${(player.frame - 1) / Math.max(1, player.last - 1) * 100}%`;
     this.controls();
   }
 
@@ -725,22 +734,13 @@ class PlayerView {
     else if (layer.key === "ground_truth" || layer.key === "misses") { if (w > 22 * this.ratio || selected) this.label(g, x, y + hgt + 16 * this.ratio, `gt ${id}`, colour); }
   }
 
-  paintTimeline() {
-    const { timeline, player, model } = this, box = timeline.getBoundingClientRect();
-    if (timeline.hidden || !box.width) return;
-    const ratio = fitCanvas(timeline, box.width, box.height), g = timeline.getContext("2d"), W = timeline.width, H = timeline.height;
-    const at = frame => (frame - 1) / Math.max(1, player.last - 1) * (W - 3 * ratio) + 1.5 * ratio;
-    if (!this.lanes || this.lanes.width !== W || this.lanes.height !== H) this.lanes = this.drawLanes(W, H, ratio, at);
-    g.clearRect(0, 0, W, H);
-    g.drawImage(this.lanes, 0, 0);
-    g.fillStyle = themeOf(this.root).accent;
-    g.fillRect(at(player.frame) - 1.5 * ratio, 0, 3 * ratio, H);
-  }
-
-  drawLanes(W, H, ratio, at) {
-    const { model, player } = this, colours = themeOf(this.root), lanes = document.createElement("canvas");
-    lanes.width = W; lanes.height = H;
-    const g = lanes.getContext("2d"), counts = floats(model.get("lanes")), length = player.last;
+  /** The lanes of the timeline; the cursor above them is an element of its own, so that a step does not paint them. */
+  paintLanes() {
+    const { model, player, timeline } = this;
+    if (!player || timeline.hidden || !timeline.clientWidth) return;
+    const ratio = fitCanvas(this.lanes, timeline.clientWidth, timeline.clientHeight), g = this.lanes.getContext("2d");
+    const W = this.lanes.width, H = this.lanes.height, colours = themeOf(this.root), counts = floats(model.get("lanes")), length = player.last;
+    const at = frame => (frame - 1) / Math.max(1, length - 1) * (W - 3 * ratio) + 1.5 * ratio;
     g.fillStyle = colours.back; g.fillRect(0, 0, W, H);
     const shown = LANES.length * length === counts.length ? LANES : [];
     const marks = shown.length ? H * 0.36 : H, height = (H - marks) / Math.max(1, shown.length);
@@ -759,7 +759,6 @@ class PlayerView {
       g.fillStyle = COLOURS.purple; g.strokeStyle = colours.text; g.lineWidth = ratio * 0.75;
       g.beginPath(); g.moveTo(x - size, 0.5); g.lineTo(x + size, 0.5); g.lineTo(x, size * 1.8); g.closePath(); g.fill(); g.stroke();
     }
-    return lanes;
   }
 
   controls() {
@@ -767,22 +766,26 @@ class PlayerView {
     if (document.activeElement !== this.scrubber || +this.scrubber.value !== player.frame) this.scrubber.value = player.frame;
     const seconds = rate ? ` · ${((player.frame - 1) / rate).toFixed(2)} s` : "";
     this.counter.textContent = length ? `${player.frame} / ${length}${seconds}` : "no frames";
-    this.scrubber.setAttribute("aria-valuetext", `frame ${player.frame} of ${length}`);
     if (this.playButton.dataset.playing !== String(player.playing)) {
       this.playButton.dataset.playing = player.playing;
       const label = player.playing ? "Pause (space)" : "Play (space)";
       this.playButton.replaceChildren(icon(player.playing ? "pause" : "play"));
       this.playButton.setAttribute("aria-label", label); this.playButton.title = label;
     }
-    this.previous.hidden = this.next.hidden = !model.get("switches").length;
-    this.speed.value = model.get("speed");
-    this.score.value = model.get("min_score");
-    this.scoreText.textContent = model.get("min_score").toFixed(2);
-    const shown = new Set(model.get("layers"));
-    for (const input of this.layers.querySelectorAll("input")) input.checked = shown.has(input.dataset.layer);
+    const settings = JSON.stringify([model.get("switches").length, model.get("speed"), model.get("min_score"), model.get("layers"), model.get("available")]);
+    if (settings !== this.settings) { // touched only when they change: most paints are of another frame
+      this.settings = settings;
+      this.previous.hidden = this.next.hidden = !model.get("switches").length;
+      this.speed.value = model.get("speed");
+      this.score.value = model.get("min_score");
+      this.scoreText.textContent = model.get("min_score").toFixed(2);
+      const shown = new Set(model.get("layers"));
+      for (const input of this.layers.querySelectorAll("input")) input.checked = shown.has(input.dataset.layer);
+    }
     const held = model.get("held") || [];
     this.banner.say(player.failed.get(player.frame) || (player.silent && player.asked.size && !player.has(player.frame) ? "The kernel does not answer; this is the last picture it sent." : ""));
     if (!player.playing && player.shown === player.frame) {
+      this.scrubber.setAttribute("aria-valuetext", `frame ${player.frame} of ${length}`);
       const boxes = this.visible(player.shown), switches = model.get("switches").filter(s => s.frame === player.shown);
       const text = `Frame ${player.frame} of ${length}, ${boxes.length} boxes${switches.map(s => `; ID switch ${s.from_id ?? ""} to ${s.to_id ?? ""}${s.kind ? `, ${s.kind}` : ""}`).join("")}${held.length ? `; ${held.length} frames in this page` : ""}`;
       if (this.canvas.getAttribute("aria-label") !== text) this.canvas.setAttribute("aria-label", text);

@@ -1,0 +1,221 @@
+"""The views that are built of several parts, in a real JupyterLab: what they show is what the library says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import lab
+
+AREA = "import ipywidgets\narea = ipywidgets.VBox()\narea"
+MAKE = {
+    "heatmap": "fl.widgets.HeatmapInspector(frames, outputs)",
+    "embeddings": "fl.widgets.EmbeddingExplorer(outputs, truth, frames, min_score=0.1)",
+    "thresholds": "fl.widgets.ThresholdLab(outputs, truth, frames)",
+    "switches": "fl.widgets.SwitchBrowser(fl.evaluate(tracks, truth), frames, outputs)",
+    "association": "fl.widgets.AssociationInspector(outputs, fl.TrackerConfig(), frames, frame=5)",
+}
+
+
+@pytest.fixture(scope="module")
+def book(notebook: Callable[..., lab.Notebook]) -> lab.Notebook:
+    return notebook([AREA])
+
+
+@pytest.fixture(autouse=True)
+def clean(book: lab.Notebook) -> Iterator[None]:
+    yield
+    book.kernel("area.children = []; w.close()")
+    book.until("() => document.querySelectorAll('.fml').length === 0")
+    assert book.errors == []
+
+
+def show(book: lab.Notebook, name: str) -> None:
+    assert book.kernel(f"w = {MAKE[name]}; area.children = [w]; print(w.error)").strip() in (
+        "",
+        # the scene's tracks were not made by the tracker: SwitchBrowser says so and goes on
+        book.kernel("print(w.error if isinstance(w, fl.widgets.SwitchBrowser) else '')").strip(),
+    )
+    book.until("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
+
+
+def frame_shown(book: lab.Notebook, frame: int, view: int = 0) -> None:
+    book.until("([f, v]) => document.querySelectorAll('.fml-screen')[v]?.dataset.frame === String(f)", [frame, view])
+
+
+def table(book: lab.Notebook, number: int = 0) -> list[list[str]]:
+    return book.page.evaluate(
+        """n => [...document.querySelectorAll('.fml-table')[n].tBodies[0].rows].map(
+            row => [...row.cells].map(cell => cell.innerText))""",
+        number,
+    )
+
+
+def test_heatmap_lists_its_peaks_and_reads_out_cells(book: lab.Notebook) -> None:
+    show(book, "heatmap")
+    rows = table(book)
+    expected = json.loads(book.kernel("print(w.peaks.to_json(orient='records'))"))
+    assert [float(row[1]) for row in rows] == pytest.approx([peak["score"] for peak in expected], abs=1e-4)
+    assert [row[2] for row in rows] == ["yes", "yes", "yes", "no"]
+    # The pointer on the best peak reads out its cell and its score.
+    box = book.page.locator(".fml-screen").bounding_box()
+    x, y = (expected[0]["x"] + expected[0]["w"] / 2) / 640, (expected[0]["y"] + expected[0]["h"] / 2) / 360
+    book.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    readout = book.page.locator(".fml-readout").first
+    book.until("() => document.querySelector('.fml-readout').innerText.includes('heatmap cell')")
+    assert f"cell {expected[0]['cell_x']}, {expected[0]['cell_y']}: {expected[0]['score']:.4f}" in readout.inner_text()
+    # A lower threshold lets the fourth peak pass, in the list and in the picture.
+    handle = book.page.locator(".widget-slider .noUi-handle").first
+    handle.focus()
+    for _ in range(6):
+        book.page.keyboard.press("ArrowLeft")
+    book.until("() => document.querySelectorAll('.fml-table td')[3 * 9 + 2].innerText === 'yes'")
+    assert float(book.kernel("print(w.threshold)")) == pytest.approx(0.34)
+    book.page.locator(".fml-table tbody tr").nth(2).click()
+    assert book.wait_kernel("print(w.selected_peak, w.player.active_peak)", "2 2") == "2 2"
+    book.page.keyboard.press("ArrowDown")
+    assert book.wait_kernel("print(w.selected_peak)", "3") == "3"
+
+
+def test_a_slider_changes_the_figures_to_what_the_library_says(book: lab.Notebook) -> None:
+    show(book, "thresholds")
+    baseline = table(book)
+    handle = book.page.locator(".widget-slider", has_text="conf_thres").first.locator(".noUi-handle")
+    box = handle.bounding_box()
+    track = book.page.locator(".widget-slider", has_text="conf_thres").first.locator(".noUi-target").bounding_box()
+    book.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    book.page.mouse.down()
+    book.page.mouse.move(track["x"] + track["width"] * 0.2, box["y"] + box["height"] / 2, steps=12)
+    book.page.mouse.up()
+    book.until("old => document.querySelector('.fml-table').innerText !== old", "\n".join(map("\t".join, baseline)))
+    assert book.wait_kernel("w.wait(); print(w.config == w.candidate.config)", "True") == "True"
+    library = json.loads(
+        book.kernel(
+            "print(fl.evaluate(fl.track(outputs, w.config), truth).summary.iloc[-1]"
+            "[['mota', 'idf1', 'hota', 'num_switches', 'num_false_positives', 'num_misses']].to_json())"
+        )
+    )
+    book.until(
+        "mota => Math.abs(parseFloat(document.querySelectorAll('.fml-table td')[2].innerText) - mota) < 1e-3",
+        library["mota"],
+    )
+    shown = [float(row[2]) for row in table(book)]
+    assert shown == pytest.approx(list(library.values()), abs=1e-4)
+    assert [row[4] for row in table(book)][:3] == ["better"] * 3
+    assert "TrackerConfig(conf_thres=" in book.page.locator("code").first.inner_text()
+    # Not every position of the hand was computed, or the work would lag behind it.
+    assert int(book.kernel("print(w._work.computed)")) <= 13
+    # Settings that contradict each other are said so in the panel, and the figures stay.
+    book.kernel("w.controls['use_byte'].value = True; w.controls['low_conf_thres'].value = 0.9")
+    book.page.locator(".fml-error", has_text="low_conf_thres is").first.wait_for(state="visible")
+
+
+def test_settings_are_saved_and_read_again(book: lab.Notebook, tmp_path: Path) -> None:
+    show(book, "thresholds")
+    path = tmp_path / "tracker.json"
+    book.kernel(f"w.config = fl.TrackerConfig(track_buffer=77); w.wait(); w._path.value = {str(path)!r}")
+    book.page.get_by_role("button", name="Save as JSON").click()
+    book.page.get_by_text(f"Saved as {path}").wait_for()
+    assert book.kernel(f"print(fl.TrackerConfig.from_json({str(path)!r}).track_buffer)").strip() == "77"
+    book.page.get_by_role("button", name="Back to baseline").click()
+    assert book.wait_kernel("print(w.config == fl.TrackerConfig())", "True") == "True"
+
+
+def test_the_two_players_of_the_lab_move_together(book: lab.Notebook) -> None:
+    show(book, "thresholds")
+    book.page.locator(".fml-player").first.focus()
+    book.page.keyboard.press("ArrowRight")
+    frame_shown(book, 2, view=0)
+    frame_shown(book, 2, view=1)
+
+
+def test_embeddings_link_points_people_and_matrix(book: lab.Notebook) -> None:
+    show(book, "embeddings")
+    book.until("() => document.querySelector('.fml-plane').dataset.points === '80'")
+    text = book.page.locator(".fml-histogram .fml-words").inner_text()
+    assert f"AUC {float(book.kernel('print(w.distances.auc)')):.4f}" in text
+    book.page.locator(".fml-scatter").focus()
+    book.page.keyboard.press("ArrowRight")  # the first point, then the same person later
+    book.page.keyboard.press("ArrowRight")
+    assert book.wait_kernel("print(w.frame, w.player.frame)", "2 2") == "2 2"
+    frame_shown(book, 2)
+    book.page.locator(".fml-tip").wait_for(state="visible")
+    book.until("() => document.querySelector('.fml-tip img').naturalHeight === 88")
+    book.page.locator(".fml-matrix").focus()
+    book.page.keyboard.press("ArrowRight")
+    shown = book.page.locator(".fml-matrix .fml-readout").inner_text()
+    value = float(book.kernel("print(np.frombuffer(w.matrix.values, '<f4')[0])"))
+    assert shown.startswith(f"detection 1 × detection 1: {value:.4f}")
+
+
+def test_switches_are_picked_filtered_and_sorted(book: lab.Notebook) -> None:
+    show(book, "switches")
+    assert [row[0] for row in table(book)] == ["10", "10"]
+    assert book.page.locator(".fml-error", has_text="The reasons of the ID switches are not known").is_visible()
+    book.page.locator(".fml-table tbody tr").nth(1).click()
+    assert book.wait_kernel("print(w.selected, w.frame, w.player.selected_gt_id)", "1 10 2") == "1 10 2"
+    frame_shown(book, 10)
+    assert book.page.locator("figure img").count() == 4
+    distance = float(book.kernel("print(w.switches['distance'][1])"))
+    assert (
+        f"Cosine distance before to after: {distance:.3f}."
+        in book.page.locator(".fml", has_text="becomes").first.inner_text()
+    )
+    book.page.locator(".fml-table th button", has_text="person").click()
+    book.page.locator(".fml-table th button", has_text="person").click()
+    book.until("() => document.querySelector('.fml-table th[aria-sort=descending]') !== null")
+    assert [row[2] for row in table(book)] == ["2", "1"]
+    book.page.locator("input[type=search]").fill("nothing like this")
+    book.until("() => document.querySelector('.fml-table').tBodies[0].rows.length === 0")
+
+
+def test_a_cell_says_why(book: lab.Notebook) -> None:
+    show(book, "association")
+    matrix = book.page.locator(".fml-matrix").first
+    matrix.focus()
+    book.page.keyboard.press("Enter")
+    reason = matrix.locator(".fml-reason")
+    reason.wait_for(state="visible")
+    expected = book.kernel("from fairmot_lab import inspection; print(inspection.cell_sentences(w.record, 0, 0, 0)[0])")
+    assert reason.inner_text().startswith(expected.strip())
+    assert "paired." in expected
+    book.page.keyboard.press("ArrowRight")
+    book.until("() => document.querySelector('.fml-reason').innerText.includes('detection 1')")
+    assert book.wait_kernel("print(w.selected_id, w.matrices[0].selected)", "1 [0, 1]") == "1 [0, 1]"
+    book.kernel("w.frame = 6")
+    frame_shown(book, 6)
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_pages_work_from_disk_without_kernel_and_network(
+    book: lab.Notebook, browser: Any, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "page.html"
+    show(book, name)
+    said = book.kernel(f"print(len(w.to_html({str(path)!r}, max_mb=2)))")
+    assert path.is_file(), said
+    assert path.stat().st_size < 2e6
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
+    page.goto(path.as_uri())
+    page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
+    player = page.locator(".fml-player").first
+    player.focus()
+    before = player.locator(".fml-screen").get_attribute("data-frame")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("f => document.querySelector('.fml-screen').dataset.frame !== f", arg=before)
+    assert "Left out of this page" in page.locator("footer").inner_text()
+    if name == "association":
+        page.locator(".fml-matrix").first.focus()
+        page.keyboard.press("Enter")
+        page.locator(".fml-reason", has_text="paired").first.wait_for(state="visible")
+    assert errors == []
+    context.close()

@@ -1,0 +1,394 @@
+"""Views without a browser: what they send, how they answer messages, and that they leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+import pytest
+from browser import scene
+from traitlets import TraitError
+
+import fairmot_lab as fl
+from fairmot_lab.errors import ConfigError, OutputsError, SourceError
+from fairmot_lab.widgets.base import STATIC, compose
+from fairmot_lab.widgets.page import Page, spread
+from fairmot_lab.widgets.parts import MatrixView, TableView
+
+
+@pytest.fixture(scope="module")
+def truth() -> pd.DataFrame:
+    return scene.ground_truth()
+
+
+@pytest.fixture(scope="module")
+def frames(truth: pd.DataFrame) -> list[np.ndarray]:
+    return scene.images(truth)
+
+
+@pytest.fixture(scope="module")
+def outputs(truth: pd.DataFrame) -> scene.SceneOutputs:
+    return scene.SceneOutputs(truth)
+
+
+@pytest.fixture
+def tracks(truth: pd.DataFrame) -> pd.DataFrame:
+    return scene.tracks_with_swap(truth, 10)
+
+
+def sent(view: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, list[bytes]]]:
+    """What a view sends from now on."""
+    messages: list[tuple[dict, list[bytes]]] = []
+    monkeypatch.setattr(view, "send", lambda content, buffers=None: messages.append((content, buffers or [])))
+    return messages
+
+
+def ask(view: Any, **content: Any) -> None:
+    """A message from the browser."""
+    view._handle_custom_msg(content, [])
+
+
+# -- modules ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(STATIC.glob("*.js")), ids=lambda path: path.stem)
+def test_modules_load_nothing_from_elsewhere(path: Path) -> None:
+    text = path.read_text()
+    assert not re.findall(r"https?://(?!www\.w3\.org/)", text)
+    assert all(name.startswith("./") for name in re.findall(r'from "([^"]+)"', text))
+    if path.stem not in ("common", "standalone"):
+        composed = compose("common.js", path.name)
+        assert "import " not in composed
+        assert composed.count("export ") == 1
+
+
+# -- player -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_player_sends_every_box_once_by_frame(frames: list, tracks: pd.DataFrame, truth: pd.DataFrame) -> None:
+    player = fl.widgets.TrackPlayer(frames, tracks, truth)
+    rows = np.frombuffer(player.boxes, "<f4").reshape(-1, 8)
+    assert len(rows) == len(tracks) + len(truth)
+    assert (np.diff(rows[:, 0]) >= 0).all()
+    mine = rows[(rows[:, 1] == 0) & (rows[:, 0] == 12) & (rows[:, 2] == 1)][0]
+    wanted = tracks[(tracks["frame"] == 12) & (tracks["id"] == 1)].iloc[0]
+    np.testing.assert_allclose(mine[3:], wanted[["x", "y", "w", "h", "score"]].to_numpy(float), rtol=1e-6)
+    assert player.available == ["tracks", "ground_truth"]
+    assert player.layers == ["tracks"]
+
+
+def test_what_is_not_shown_is_said(frames: list, tracks: pd.DataFrame, truth: pd.DataFrame) -> None:
+    late = tracks.assign(frame=tracks["frame"] + 2)
+    ignored = truth.assign(conf=np.where(truth["id"] == 2, 0, 1))
+    player = fl.widgets.TrackPlayer(frames, late, ignored)
+    assert "20 ground-truth boxes with conf 0 are not shown." in player.note
+    assert "8 boxes lie in frames that arrays does not have (it has 20)." in player.note
+
+
+def test_an_evaluation_brings_tables_errors_and_marks(frames: list, tracks: pd.DataFrame, truth: pd.DataFrame) -> None:
+    player = fl.widgets.TrackPlayer(frames, evaluation=fl.evaluate(tracks, truth))
+    assert player.available == ["tracks", "ground_truth", "false_positives", "misses", "switches"]
+    assert [mark["frame"] for mark in player.switches] == [10, 10]
+    assert np.frombuffer(player.lanes, "<f4").reshape(2, 20).sum() == 0
+
+
+def test_frames_are_answered_one_by_one_and_failures_named(
+    frames: list, tracks: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [*frames[:4], np.zeros((2, 2), np.uint8)]
+    player = fl.widgets.TrackPlayer(broken, tracks[:0])
+    messages = sent(player, monkeypatch)
+    ask(player, kind="need", frames=[3, 5, 9], generation=0)
+    assert [(m["kind"], m["frame"]) for m, _ in messages] == [("frame", 3), ("failed", 5), ("failed", 9)]
+    assert messages[0][1][0].startswith(b"\xff\xd8")
+    assert "Frame 5 of arrays is uint8 (2, 2)" in messages[1][0]["text"]
+    assert "has no frame 9" in messages[2][0]["text"]
+
+
+def test_a_jpeg_on_disk_is_sent_as_it_is(mot17_09: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    player = fl.widgets.TrackPlayer(mot17_09, ground_truth=True)
+    messages = sent(player, monkeypatch)
+    ask(player, kind="need", frames=[7], generation=0)
+    assert messages[0][1][0] == (mot17_09 / "img1" / "000007.jpg").read_bytes()
+    assert (player.length, player.width, player.height, player.frame_rate) == (525, 1920, 1080, 30.0)
+
+
+def test_large_frames_are_sent_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    player = fl.widgets.TrackPlayer([np.full((2160, 3840, 3), 99, np.uint8)])
+    messages = sent(player, monkeypatch)
+    ask(player, kind="need", frames=[1], generation=0)
+    import io
+
+    from PIL import Image
+
+    assert Image.open(io.BytesIO(messages[0][1][0])).size == (1920, 1080)
+    assert (player.width, player.height) == (3840, 2160)  # boxes keep their pixels
+
+
+def test_clicks_frames_and_unknown_messages(frames: list) -> None:
+    player = fl.widgets.TrackPlayer(frames)
+    clicks: list[tuple] = []
+    player.on_frame_click(lambda *place: clicks.append(place))
+    ask(player, kind="click", frame=3, x=1.5, y=2)
+    ask(player, kind="nonsense")
+    assert clicks == [(3, 1.5, 2.0)]
+    with pytest.raises(TraitError, match="arrays has no frame 0; its frames are 1 to 20"):
+        player.frame = 0
+
+
+def test_sources_that_cannot_be_scrubbed_are_refused(frames: list) -> None:
+    with pytest.raises(SourceError, match="record it to a file first"):
+        fl.widgets.TrackPlayer(iter(frames))
+    empty = fl.widgets.TrackPlayer([])
+    assert empty.length == 0
+    assert "holds no frames" in empty.saved_html()
+
+
+def test_an_error_in_a_handler_is_shown(frames: list) -> None:
+    player = fl.widgets.TrackPlayer(frames)
+    ask(player, kind="need")  # lacks its frames
+    assert player.error.startswith("KeyError")
+
+
+# -- saved notebooks and pages ----------------------------------------------------------------------------------------
+
+
+def test_a_widget_displays_itself_and_a_picture(frames: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data))
+    fl.widgets.TrackPlayer(frames)._ipython_display_()
+    assert "application/vnd.jupyter.widget-view+json" in shown[0]
+    assert '<img alt="arrays, frame 1 of 20" src="data:image/jpeg;base64,' in shown[1]["text/html"]
+    assert "<script" not in shown[1]["text/html"]
+
+
+def test_pages_keep_their_bound_and_say_what_they_lack(
+    frames: list, tracks: pd.DataFrame, truth: pd.DataFrame, tmp_path: Path
+) -> None:
+    player = fl.widgets.TrackPlayer(frames, evaluation=fl.evaluate(tracks, truth), trail=5, name="<scene>")
+    small, large = player.to_html(max_mb=0.25), player.to_html(tmp_path / "page.html", max_mb=8)
+    assert len(small) < 0.25e6 < len(large)
+    held = [set(json.loads(_data(html))["views"][0]["state"]["held"]) for html in (small, large)]
+    assert held[1] == set(range(1, 21))
+    assert {1, 9, 10} <= held[0] < held[1]  # the frame on show and those around the switches come first
+    assert f"{20 - len(held[0])} of the 20 frames of &lt;scene&gt;" in small
+    assert "trails, which need all frames" in small
+    assert "<li>nothing</li>" in large
+    assert (tmp_path / "page.html").read_text() == large
+    assert not re.findall(r'(?:src|href)="http', large)
+
+
+def _data(html: str) -> str:
+    return html.split('id="fml-data">')[1].split("</script>")[0].replace("<\\/", "</")
+
+
+def test_pages_cannot_be_broken_out_of() -> None:
+    view = TableView(columns=[{"key": "a", "label": "a", "kind": "text"}], rows=[{"a": "</script><script>alert(1)"}])
+    page = Page("a <b> & c")
+    page.add_view(view)
+    html = page.render()
+    assert "</script><script>" not in html
+    assert "<title>a &lt;b&gt; &amp; c</title>" in html
+    assert json.loads(_data(html))["views"][0]["state"]["rows"][0]["a"] == "</script><script>alert(1)"
+
+
+def test_the_beginning_of_a_spread_is_even() -> None:
+    assert list(spread(0)) == []
+    assert list(spread(1)) == [1]
+    order = list(spread(100))
+    assert sorted(order) == list(range(1, 101))
+    for count in (3, 5, 9, 17):
+        gaps = np.diff(sorted(order[:count]))
+        assert gaps.max() <= 2 * gaps.min() + 1, count
+
+
+# -- panels -----------------------------------------------------------------------------------------------------------
+
+
+def test_heatmaps_need_outputs_of_a_network(frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
+    inspector = fl.widgets.HeatmapInspector(frames, outputs, threshold=0.5)
+    message, buffers = inspector.player.payload(4)
+    assert message["overlay"]["columns"] * message["overlay"]["rows"] * 4 == len(buffers[1])
+    np.testing.assert_array_equal(np.frombuffer(buffers[1], "<f4"), outputs.frame(4).heatmap.ravel())
+    inspector.threshold = 0.2
+    assert inspector.player.overlay_floor == 0.2
+    assert [row["passes"] for row in inspector.table.rows] == ["yes"] * 4
+    inspector.top_k = 2
+    assert len(inspector.table.rows) == 2
+    bare = fl.widgets.HeatmapInspector(frames, scene.SceneOutputs(truth, heatmaps=False))
+    assert "kept without heatmaps" in bare.player.note
+    assert bare.player.payload(1)[0]["overlay"]["columns"] == 0
+
+
+def test_a_model_is_run_on_frames_that_are_looked_at(frames: list, outputs: scene.SceneOutputs) -> None:
+    calls: list[int] = []
+
+    def model(image: np.ndarray, *, frame: int) -> Any:
+        calls.append(frame)
+        return outputs.frame(frame)
+
+    inspector = fl.widgets.HeatmapInspector(frames, model)
+    inspector.player.payload(1)
+    inspector.frame = 2
+    inspector.player.payload(2)
+    assert calls == [1, 2]
+    assert inspector.player.prefetch == 0
+
+
+def test_the_similarity_map_finds_the_person(
+    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dense(number: int, source: Any, model: Any) -> np.ndarray:
+        found = outputs.frame(number)
+        columns, rows = found.letterbox.heatmap_size
+        cells = np.zeros((found.embeddings.shape[1], rows, columns), np.float32)
+        for (x, y), vector in zip(found.peaks, found.embeddings, strict=True):
+            cells[:, y, x] = vector
+        return cells
+
+    monkeypatch.setattr(outputs, "embedding_map", dense)
+    explorer = fl.widgets.EmbeddingExplorer(outputs, truth, frames, model=object(), other_frame=15)
+    x, y, w, h = outputs.frame(1).boxes[1]
+    ask(explorer.player, kind="click", frame=1, x=float(x + w / 2), y=float(y + h / 2))
+    assert explorer.error == ""
+    assert explorer.query == (1, 1)
+    explorer.map.payload(15)
+    best = np.unravel_index(explorer.similarity.argmax(), explorer.similarity.shape)
+    assert tuple(outputs.frame(15).peaks[1]) == best[::-1]
+    without = fl.widgets.EmbeddingExplorer(outputs, truth)
+    with pytest.raises(ConfigError, match="give source= and model="):
+        without.search(1, 0)
+
+
+def test_detections_without_embeddings_are_refused(truth: pd.DataFrame, mot17_09: Path) -> None:
+    with pytest.raises(OutputsError, match="without embeddings"):
+        fl.widgets.EmbeddingExplorer(fl.open_outputs(mot17_09), truth)
+
+
+def test_weak_detections_are_left_out_and_counted(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
+    explorer = fl.widgets.EmbeddingExplorer(outputs, truth)
+    assert len(explorer.projection.rows) == 60
+    assert "20 with a score below 0.40 are left out everywhere." in explorer.histogram.note
+    explorer.min_score = 0.1
+    assert len(explorer.projection.rows) == 80
+
+
+def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene.SceneOutputs, tmp_path: Path) -> None:
+    lab = fl.widgets.ThresholdLab(outputs, truth)
+    assert set(lab.controls) == set(fl.TrackerConfig.settings())
+    lab.controls["conf_thres"].value = 0.3
+    assert lab.wait(60)
+    expected = fl.evaluate(fl.track(outputs, fl.TrackerConfig(conf_thres=0.3)), truth).summary.iloc[-1]
+    shown = {row["metric"]: row["candidate"] for row in lab._figures.rows}
+    assert shown == pytest.approx({name: expected[name] for name in shown}, abs=1e-12)
+    assert lab.code == "TrackerConfig(conf_thres=0.3)"
+    lab.pin()
+    assert (lab.figures["difference"] == 0).all()
+    path = lab.save(tmp_path / "tracker.json")
+    assert fl.TrackerConfig.from_json(path) == lab.config
+    lab.controls["use_byte"].value = True
+    lab.controls["low_conf_thres"].value = 0.35
+    assert lab.wait(60)
+    assert "low_conf_thres is 0.35" in lab.error
+    lab.reset()
+    assert lab.wait(60)
+    assert (lab.error, lab.config) == ("", fl.TrackerConfig(conf_thres=0.3))
+    lab.close()
+
+
+def test_switches_are_explained_where_the_outputs_lead_to_the_tracks(
+    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+) -> None:
+    browser = fl.widgets.SwitchBrowser(fl.evaluate(tracks, truth), frames, outputs)
+    assert browser.error.startswith("The reasons of the ID switches are not known")
+    browser.selected = 1
+    assert (browser.frame, browser.player.selected_gt_id) == (10, 2)
+    assert [caption for _, caption in browser.pictures(1)] == [
+        "before: id 2, frame 9",
+        "person 2 then, frame 9",
+        "after: id 1, frame 10",
+        "person 2 now, frame 10",
+    ]
+    none = fl.widgets.SwitchBrowser(fl.evaluate(truth.assign(score=1.0, class_id=0)[tracks.columns], truth), frames)
+    assert "nothing to browse" in none._pictures.value
+
+
+def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scene.SceneOutputs) -> None:
+    inspector = fl.widgets.AssociationInspector(outputs, fl.TrackerConfig(), frames, frame=5)
+    stage = inspector.record.stages[0]
+    first = inspector.matrices[0]
+    np.testing.assert_allclose(np.frombuffer(first.values, "<f4").reshape(stage.cost.shape), stage.cost, rtol=1e-6)
+    assert first.pairs == [[row, column] for row, column in enumerate(stage.columns.tolist()) if column >= 0]
+    assert all(crop.startswith(b"\xff\xd8") for crop in (*first.row_crops, *first.column_crops))
+    first.selected = [0, 0]
+    assert first.text.splitlines()[0].endswith("paired.")
+    assert inspector.selected_id == stage.tracks[0]
+    inspector.values = "motion"
+    np.testing.assert_allclose(np.frombuffer(first.values, "<f4").reshape(stage.gate.shape), stage.gate, rtol=1e-6)
+    inspector.frame = 1  # nothing to pair yet
+    assert inspector.matrices[0].rows == []
+    assert "born from detection" in inspector._events.value
+
+
+@pytest.mark.parametrize(
+    "panel",
+    ["TrackPlayer", "HeatmapInspector", "EmbeddingExplorer", "ThresholdLab", "SwitchBrowser", "AssociationInspector"],
+)
+def test_closing_leaves_nothing_behind(
+    panel: str, frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+) -> None:
+    arguments = {
+        "TrackPlayer": (frames, tracks, truth),
+        "HeatmapInspector": (frames, outputs),
+        "EmbeddingExplorer": (outputs, truth, frames, object()),
+        "ThresholdLab": (outputs, truth, frames),
+        "SwitchBrowser": (fl.evaluate(tracks, truth), frames, outputs),
+        "AssociationInspector": (outputs, fl.TrackerConfig(), frames),
+    }[panel]
+    instances = ipywidgets.widgets.widget._instances
+    before, threads = set(instances), threading.active_count()
+    view = getattr(fl.widgets, panel)(*arguments)
+    assert view.error == "" or panel == "SwitchBrowser"
+    assert len(view.saved_html()) > 50
+    if panel == "ThresholdLab":
+        view.controls["conf_thres"].value = 0.5
+        view.wait(60)
+        worker = view._work._thread
+    view.close()
+    view.close()
+    assert set(instances) == before
+    if panel == "ThresholdLab":
+        worker.join(10)
+    assert threading.active_count() == threads
+
+
+def test_nothing_detected_and_nobody_there_look_right(frames: list, truth: pd.DataFrame, tracks: pd.DataFrame) -> None:
+    nobody = truth[:0]
+    nobody.attrs.update(truth.attrs)
+    nothing = scene.SceneOutputs(nobody)
+    heat = fl.widgets.HeatmapInspector(frames, nothing)
+    assert (heat.error, heat.table.rows) == ("", [])
+    explorer = fl.widgets.EmbeddingExplorer(nothing, truth, frames)
+    assert (explorer.error, explorer.scatter.points) == ("", b"")
+    lab = fl.widgets.ThresholdLab(nothing, truth)
+    assert lab.error == ""
+    assert lab.figures.set_index("metric").loc["num_misses", "candidate"] == len(truth)
+    inspector = fl.widgets.AssociationInspector(nothing, fl.TrackerConfig(), frames)
+    assert inspector.error == ""
+    for panel in (heat, explorer, lab, inspector):
+        assert panel.saved_html()
+        assert panel.to_html()
+        panel.close()
+
+
+def test_a_matrix_of_200_by_200_is_saved_as_a_bounded_table() -> None:
+    matrix = MatrixView()
+    names = [str(i) for i in range(200)]
+    matrix.show(np.random.default_rng(0).random((200, 200)), names, names)
+    assert "140 more rows are not in this page." in matrix.saved_html()
