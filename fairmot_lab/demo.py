@@ -74,7 +74,7 @@ def make_sequence(
         )
     config = config or SceneConfig()
     path = Path(folder) / f"demo-{seed}"
-    recipe = {"seed": seed} | dataclasses.asdict(config)
+    recipe = json.loads(json.dumps({"seed": seed} | dataclasses.asdict(config)))  # as it is read back: no tuples
     note = path / "scene.json"
     if path.exists():
         if not note.exists() or json.loads(note.read_text(encoding="utf-8")) != recipe:
