@@ -40,7 +40,11 @@ def build(folder: Path) -> list[Path]:
         getattr(fairmot_lab, name)  # loads the lazy names, so that they stand on the front page
     pdoc.render.configure(docformat="numpy", show_source=False, search=True, footer_text="fairmot_lab")
     pdoc.pdoc(*names, output_directory=folder)
-    return sorted(folder.rglob("*.html"))
+    pages = sorted(folder.rglob("*.html"))
+    for page in pages:  # values of constants show where this machine keeps the package
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(f"{Path(fairmot_lab.__file__).parent.parent}/", ""), encoding="utf-8")
+    return pages
 
 
 def main() -> None:
