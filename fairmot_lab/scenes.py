@@ -70,7 +70,7 @@ class SceneConfig:
     people: int = 14
     nearest: float = 260.0
     farthest: float = 80.0
-    clutter: float = 0.5
+    clutter: float = 0.4
     jitter: float = 0.8
     spread: int = 16
     companions: float = 0.04
@@ -612,11 +612,12 @@ def _place_occluders(scene: Scene, rng: np.random.Generator) -> list[_Occluder]:
         z = np.exp(rng.uniform(np.log(scene.z_near * 1.05), np.log(scene.z_wall)))
         x = rng.uniform(-0.55, 0.55) * scene.config.width * z / scene.focal
         scale = _OVERSAMPLE * scene.focal / z
-        height = {"car": rng.uniform(1.35, 1.6), "tree": rng.uniform(3.5, 6), "post": rng.uniform(3.5, 6)}.get(
+        height = {"car": rng.uniform(1.35, 1.6), "tree": rng.uniform(5, 8), "post": rng.uniform(3.5, 6)}.get(
             kind, rng.uniform(0.7, 1.3)
         )
-        if kind == "car" and scene.focal / z * 4 > 0.3 * scene.config.width:
-            kind, height = "post", 5.0  # a car so near would hide a third of the street
+        if kind == "car":  # parked along the far side: a near one would hide a third of the street
+            z = max(z, 0.6 * scene.z_far)
+            scale = _OVERSAMPLE * scene.focal / z
         colour, alpha = _paint_thing(kind, height * scale, scale, rng)
         occluders.append(_Occluder(colour, alpha, x, z, height))
     return occluders
@@ -646,7 +647,7 @@ def _paint_thing(kind: str, height: float, scale: float, rng: np.random.Generato
             cv2.circle(colour, centre, max(1, radius // 2), (150, 150, 150), -1)
     elif kind == "tree":
         polygon([(0.46, 0.3), (0.44, 1), (0.56, 1), (0.54, 0.3)], (40, 60, 80))
-        crown = _texture(rng, w, max(2, h * 2 // 3), 6, 0.8)
+        crown = _texture(rng, w, max(2, round(0.58 * h)), 6, 0.8)  # people pass below it
         y, x = np.mgrid[-1 : 1 : crown.shape[0] * 1j, -1 : 1 : w * 1j]
         inside = x**2 + y**2 + 0.5 * crown < 0.75
         green = np.array((rng.uniform(20, 50), rng.uniform(60, 110), rng.uniform(30, 80)), np.float32)
