@@ -4,7 +4,8 @@
 
 A key step is timed inside the page, from the key to the painted picture: TrackPlayer, and the usual notebook (a slider
 whose observer draws the boxes with OpenCV and sets the bytes of an ipywidgets.Image). Frames are 1080p with 40 boxes.
-CPU time is given too, since it does not depend on what else the machine does. Then: playback with prefetch, memory over many steps, and the time from a slider's key to new figures in ThresholdLab.
+CPU time is given too, since it depends less on what else the machine does. Then: playback with prefetch, memory over
+many steps, and the time from a slider's key to new figures in ThresholdLab.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from .. import inspection
 from ..kernels import GATE
 from ..settings import TrackerConfig
 from .base import Panel
-from .parts import MatrixView, beside, crops, heading
+from .parts import MatrixView, beside, crops, heading, heading_html
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class AssociationInspector(Panel):
                 limit=limit,
                 empty=f"{len(stage.tracks)} tracks and {len(stage.detections)} detections: nothing to compare.",
             )
-        self._events.value = heading(_event_words(record)).value
+        self._events.value = heading_html(_event_words(record))
 
     def _pictures(self, record: FrameRecord) -> dict[tuple[str, int], bytes]:
         """A crop per detection of the frame, and per track where it was last reported before."""

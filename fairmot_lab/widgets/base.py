@@ -95,6 +95,7 @@ class View(Shown, anywidget.AnyWidget):
     error = Unicode("").tag(sync=True)
     note = Unicode("").tag(sync=True)
     _css = stylesheet()
+    _closed = True  # until it is made: an error on the way leaves nothing to close
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -136,6 +137,7 @@ class Panel(Shown, ipywidgets.VBox):
     """
 
     error = Unicode("")
+    _closed = True  # until it is made: an error on the way leaves nothing to close
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)

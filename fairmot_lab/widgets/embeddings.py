@@ -13,7 +13,7 @@ from traitlets import Float, Int, Unicode, link
 from .. import inspection
 from ..errors import ConfigError, OutputsError
 from .base import Panel, floats
-from .parts import HistogramView, MatrixView, ScatterView, beside, colours, crops, heading
+from .parts import HistogramView, MatrixView, ScatterView, beside, colours, crops, heading, heading_html
 from .player import Overlay, TrackPlayer
 
 if TYPE_CHECKING:
@@ -273,9 +273,9 @@ class EmbeddingExplorer(Panel):
         if self.map is None:
             raise ConfigError("The similarity map needs frames and the network: give source= and model=.")
         self.query = (frame, row)
-        self._map_title.value = heading(
+        self._map_title.value = heading_html(
             f"Similarity map: how much each place of the frame below looks like detection {row} of frame {frame}"
-        ).value
+        )
         self.map.refresh()
 
     def _map_overlay(self, number: int) -> Overlay:

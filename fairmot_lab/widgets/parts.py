@@ -41,8 +41,13 @@ def beside(*parts: ipywidgets.Widget, least: str = "420px") -> ipywidgets.Box:
 
 
 def heading(text: str) -> ipywidgets.HTML:
-    """A small heading between parts."""
-    return ipywidgets.HTML(f'<div class="fml"><div class="fml-caption">{escape(text)}</div></div>')
+    """A small heading between parts; `heading_html` gives its value when it changes."""
+    return ipywidgets.HTML(heading_html(text))
+
+
+def heading_html(text: str) -> str:
+    """The value of a heading."""
+    return f'<div class="fml"><div class="fml-caption">{escape(text)}</div></div>'
 
 
 class TableView(View):

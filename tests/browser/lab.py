@@ -105,7 +105,7 @@ def _ask(server: Server, path: str, method: str = "GET") -> bytes:
         return answer.read()
 
 
-def _wait_until_up(server: Server, log: Path, seconds: float = 90) -> None:
+def _wait_until_up(server: Server, log: Path, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -151,7 +151,7 @@ class Notebook:
         self.server, self.name = server, name
         self.context = browser.new_context(viewport={"width": size[0], "height": size[1]})
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(180_000)  # a busy machine is slow, not broken
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
@@ -198,7 +198,7 @@ class Notebook:
         """Wait until a JavaScript condition holds."""
         self.page.wait_for_function(condition, arg=argument, polling=50)
 
-    def wait_kernel(self, code: str, wanted: str, seconds: float = 20) -> str:
+    def wait_kernel(self, code: str, wanted: str, seconds: float = 60) -> str:
         """Ask the kernel until `code` prints `wanted`; returns what it printed last."""
         deadline = time.monotonic() + seconds
         while True:
