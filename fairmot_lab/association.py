@@ -242,7 +242,8 @@ class Tracker:
                     max_time_lost=self.max_time_lost,
                 )
             )
-        store.keep_only(tracked, lost)
+        if len(tracked) + len(lost) < len(self._tracked) + len(self._lost) + len(newborn):
+            store.keep_only(tracked, lost)
         self._tracked, self._lost = tracked, lost
         return result
 
@@ -346,6 +347,7 @@ class Tracker:
 
 
 FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot
+_NONE = np.empty(0, np.int64)
 BYTE_SECOND_THRESH = 0.4  # fixed in ByteTrack and in ppdet
 DUPLICATE_COST = 0.15  # 1 - IoU below which a tracked and a lost track are one
 
@@ -392,6 +394,7 @@ class _Store:
         return new
 
     def keep_only(self, tracked: np.ndarray, lost: np.ndarray) -> None:
+        """Free the slots of all other tracks."""
         is_held = np.zeros(len(self.status), np.bool_)
         is_held[tracked] = True
         is_held[lost] = True
@@ -437,8 +440,8 @@ class _Stage:
     ) -> _Stage:
         """Pair at the least cost, no pair above `limit`."""
         if not (len(slots) and len(rows)):
-            none, columns = np.empty(0, np.int64), np.full(len(slots), -1, np.int64)
-            return cls(name, slots, rows, cost, limit, columns, none, none, slots, rows, appearance, gate)
+            columns = np.full(len(slots), -1)
+            return cls(name, slots, rows, cost, limit, columns, _NONE, _NONE, slots, rows, appearance, gate)
         columns, owners = kernels.assign(cost, limit)
         hit = columns >= 0
         return cls(
