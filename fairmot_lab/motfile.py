@@ -36,6 +36,7 @@ from .files import atomic_write
 KINDS = ("results", "detections", "ground_truth")
 LARGEST_ID = 2**53 - 1
 LARGEST_FRAME = 10_000_000
+LARGEST_PIXEL = 1e9
 _FEWEST_COLUMNS, _MOST_COLUMNS = 6, 12
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NUMBER_BYTES = b"0123456789+-.eE, \n"
@@ -162,8 +163,8 @@ def read_mot(
     Warns
     -----
     FairMOTLabWarning
-        If the file is empty, if boxes look like x1, y1, x2, y2, or if ground truth of 10 columns looks as if it had
-        classes.
+        If the file is empty, if boxes look like x1, y1, x2, y2 or like fractions of the image, or if ground truth of 10
+        columns looks as if it had classes.
     """
     return read_table(path, kind, length=length, width=width, height=height)
 
@@ -412,18 +413,18 @@ def _round_exactly(values: np.ndarray, data: bytes, text: np.ndarray, starts: np
         slow |= hard
     quick = np.flatnonzero(hard & ~slow)
     if len(quick):
-        position = starts[quick]
-        digits = np.zeros(len(quick), np.int64)
-        decimals = np.zeros(len(quick), np.int64)
-        behind_point = np.zeros(len(quick), bool)
+        position, end = starts[quick], ends[quick]
         negative = text[position] == ord("-")
+        digits = np.zeros(len(quick), np.int64)
         for _ in range(19):
-            mark = text[position]
-            number = (mark >= ord("0")) & (position < ends[quick])
-            digits = np.where(number, digits * 10 + (mark.astype(np.int64) - ord("0")), digits)
-            decimals += number & behind_point
-            behind_point |= (mark == ord(".")) & (position < ends[quick])
-            position = np.minimum(position + 1, ends[quick])
+            digit = text[position] - np.uint8(ord("0"))  # what is no digit wraps to more than 9
+            is_digit = digit <= 9
+            np.multiply(digits, 10, out=digits, where=is_digit)
+            np.add(digits, digit, out=digits, where=is_digit)
+            np.minimum(position + 1, end, out=position)
+        points = np.append(np.flatnonzero(text == ord(".")), len(text))
+        point = points[np.searchsorted(points, starts[quick])]
+        decimals = np.where(point < end, end - point - 1, 0)
         powers = np.cumprod(np.r_[np.longdouble(1), np.full(19, 10, np.longdouble)])
         exact = digits.astype(np.longdouble) / powers[decimals]
         rounded = exact.astype(np.float64)
@@ -617,6 +618,12 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
             f"the sequence has {limit} frames" if length is not None else f"no sequence has more than {limit} frames"
         )
         raise MotFileError(f"{where(row)}: frame {frame[row]:.0f}, but {known}; correct or remove the row.")
+    for name in "xywh":
+        if np.abs(numbers[name]).max() > LARGEST_PIXEL:
+            row = int(np.argmax(np.abs(numbers[name]) > LARGEST_PIXEL))
+            raise MotFileError(
+                f"{where(row)}: {name} is {numbers[name][row]:g} pixels, beyond any image; correct the row."
+            )
     for name in "wh":
         if (numbers[name] <= 0).any():
             row = int(np.argmax(numbers[name] <= 0))
@@ -672,6 +679,14 @@ def _warn_about_corners(table: pd.DataFrame, name: str, width: int | None, heigh
     if len(table) < 3:
         return
     x, y, w, h = (table[column].to_numpy() for column in "xywh")
+    if x.min() >= 0 and y.min() >= 0 and (x + w).max() <= 1 and (y + h).max() <= 1:
+        warnings.warn(
+            f"{name}: every box lies within one pixel; if the coordinates are fractions of the image, multiply "
+            "them by its width and height.",
+            FairMOTLabWarning,
+            stacklevel=4,
+        )
+        return
     hint = "if its columns are x1, y1, x2, y2, subtract to get widths and heights"
     if width is not None and height is not None:
         inside = np.clip(np.minimum(x + w, width) - np.maximum(x, 0), 0, None)
@@ -687,7 +702,7 @@ def _warn_about_corners(table: pd.DataFrame, name: str, width: int | None, heigh
     for start, size, side in ((x, w, "width"), (y, h, "height")):
         if np.mean(size > start) < 0.98 or np.median(start) <= np.ptp(size - start):
             continue
-        if start.std() > 0 and np.corrcoef(start, size)[0, 1] > 0.9:
+        if min(start.std(), size.std()) > 0 and np.corrcoef(start, size)[0, 1] > 0.9:
             warnings.warn(
                 f"{name}: the {side} of nearly every box exceeds its left or upper edge and grows with it; {hint}.",
                 FairMOTLabWarning,
