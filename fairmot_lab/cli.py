@@ -290,8 +290,8 @@ def _run_evaluate(options: argparse.Namespace) -> None:
     result = evaluate(
         options.results, options.gt, protocol=options.protocol, rules=options.rules, **_comparison(options)
     )
-    write = {"text": str, "markdown": type(result).to_markdown, "latex": type(result).to_latex}
-    print(result.to_csv() if options.format == "csv" else write[options.format](result))
+    written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}
+    print(written[options.format]() if options.format in written else result)
     if options.csv:
         result.to_csv(options.csv)
 
@@ -472,7 +472,7 @@ def _run_switches(options: argparse.Namespace) -> None:
     print("\n".join(lines))
     if options.csv:
         with atomic_write(options.csv) as path:
-            table.to_csv(path, index=False)
+            table.assign(**table.attrs).to_csv(path, index=False)
 
 
 COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [

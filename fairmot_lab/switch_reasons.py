@@ -633,7 +633,9 @@ def switches_from_outputs(
     lines = describe(evaluation, table)
     if try_settings:
         tried = what_if(evaluation, kept, config)
-        table = table.merge(tried.switches, on=["sequence", "frame", "gt_id", "from_id", "to_id"], validate="1:1")
+        same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
+        attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
+        table.attrs = attrs
         shown = tried.changes[["change", "avoided", "added", "num_switches", "d_mota", "d_idf1", "d_hota"]]
         lines += ["", "One setting changed at a time:", *shown.round(4).to_string(index=False).split("\n")]
     return table, lines

@@ -294,7 +294,7 @@ def test_command_line(tmp_path, capsys, mot17, golden):
     assert out.count("\n") == 33
     table = pd.read_csv(tmp_path / "switches.csv")
     assert len(table) == 32
-    assert {"kind", "from_fate", "covered"} <= set(table)
+    assert {"kind", "from_fate", "covered", "protocol", "rules", "num_frames", "num_dropped"} <= set(table)
 
 
 def test_command_line_with_public_detections(tmp_path, capsys, mot17_09):
