@@ -11,16 +11,18 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from .association import FrameTracks
 from .drawing import draw_label
 from .errors import ConfigError
 from .files import atomic_write
+
+if TYPE_CHECKING:
+    from .association import FrameTracks
 
 Point = tuple[float, float]
 

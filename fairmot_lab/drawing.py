@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
 _RIM = (20, 20, 20)
+_WIDEST = 4096
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -163,12 +164,20 @@ def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str] = ("", "")) -> np.ndarray:
-    """Two pictures of one height beside each other, with titles above their upper left corners."""
+    """Two pictures of one size beside each other, with titles in their upper left corners.
+
+    Both are scaled down where they would be wider than 4096 pixels together, which is what video decoders take.
+    """
     canvas = np.ascontiguousarray(np.hstack([left, right]))
-    for title, x in zip(titles, (0, left.shape[1]), strict=True):
+    height, width = canvas.shape[:2]
+    if width > _WIDEST:
+        size = (_WIDEST, max(1, round(height * _WIDEST / width)))
+        canvas = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
+        height, width = canvas.shape[:2]
+    for title, x in zip(titles, (0, width // 2), strict=True):
         if title:
             draw_label(canvas, title, (x, 0), (235, 235, 235), above=False)
-    cv2.line(canvas, (left.shape[1], 0), (left.shape[1], canvas.shape[0]), _RIM, 2)
+    cv2.line(canvas, (width // 2, 0), (width // 2, height), _RIM, 2)
     return canvas
 
 

@@ -122,6 +122,8 @@ def test_side_by_side_keeps_both_pictures() -> None:
     assert both.shape == (48, 128, 3)
     assert (both[30:, :60] == picture(5)[30:, :60]).all()
     assert (both[30:, 68:] == picture(9)[30:, 4:]).all()
+    wide = np.zeros((1080, 2560, 3), np.uint8)
+    assert side_by_side(wide, wide).shape == (864, 4096, 3)
 
 
 def test_overlay_draws_heatmap_only_when_asked() -> None:

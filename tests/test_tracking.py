@@ -432,6 +432,7 @@ def test_track_command(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         ("clip.mp4", ["--line", "1,2,3,4"], "has no name"),
         ("clip.mp4", ["--region", "a=1,2,3,4"], "at least 3 points"),
         ("clip.mp4", ["--output", "clip.mp4/sub"], "cannot be written"),
+        ("clip.mp4", ["--output", "/proc/outputs"], "cannot be written"),
         ("clip.mp4", ["--config", "nothing.json"], "nothing.json cannot be read"),
         ("clip.mp4", ["--compare", "gt"], "no MOTChallenge sequence"),
         ("half", [], r"3\.jpg is cut short"),
