@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from fairmot_lab import kernels
 from fairmot_lab.association import Tracker, TrackerConfig, track_arrays, tracks_table
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, TrackingError
-from fairmot_lab.outputs import open_outputs
+from fairmot_lab.network import load_model
+from fairmot_lab.outputs import SequenceArrays, open_outputs
 from fairmot_lab.reference import ReferenceTracker, reference_track_arrays
+from fairmot_lab.sources import open_source
 
 
 def test_defaults_are_those_of_paddledetections_fairmot_config():
@@ -231,6 +233,26 @@ def test_parity_on_public_detections(mot17, sequence, detector):
         config = TrackerConfig(any_scores=True, use_byte=use_byte)
         assert_parity(with_looks(arrays) if turn % 2 else arrays, config, outputs.frame_rate)
         turn += 1
+
+
+@pytest.mark.parametrize("use_byte", [False, True])
+def test_parity_on_network_outputs(network_outputs, use_byte):
+    assert_parity(network_outputs, TrackerConfig(use_byte=use_byte))
+
+
+@pytest.fixture(scope="module")
+def network_outputs(mot17_09):
+    """What the bundled model says of the first frames of MOT17-09."""
+    model = load_model("fairmot_lite")
+    results = [model(frame.image, frame=frame.number) for frame in open_source(mot17_09).frames(1, 40)]
+    return SequenceArrays(
+        frames=np.arange(1, 41),
+        offsets=np.concatenate([[0], np.cumsum([len(result) for result in results])]),
+        **{
+            name: np.concatenate([getattr(result, name) for result in results])
+            for name in ("boxes", "scores", "embeddings", "class_ids")
+        },
+    )
 
 
 def test_parity_when_every_detection_comes_twice():
