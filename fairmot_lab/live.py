@@ -9,6 +9,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -24,17 +25,28 @@ class _Lost(Exception):
     """A connection that ended, failed or stalled."""
 
 
+@dataclass(frozen=True)
+class _Arrival:
+    """An image, its own time stamp in seconds where the medium gives one, and when it came."""
+
+    image: np.ndarray
+    stamp: float
+    came: float
+
+
 class _Connection:
     """Reads images in a thread, so that a stalled camera can be given up.
 
     Unless it is to keep all, an image that was not fetched in time is replaced by the next: the delay stays constant.
     """
 
-    def __init__(self, images: Callable[[], Iterator[np.ndarray]], keep_all: Callable[[], bool]) -> None:
+    def __init__(
+        self, images: Callable[[], Iterator[tuple[np.ndarray, float | None]]], keep_all: Callable[[], bool]
+    ) -> None:
         self.dropped = 0
         self._images = images
         self._keep_all = keep_all
-        self._waiting: tuple[np.ndarray, float] | None = None
+        self._waiting: _Arrival | None = None
         self._end: Exception | None = None
         self._closed = False
         self._changed = threading.Condition()
@@ -43,14 +55,15 @@ class _Connection:
     def _read(self) -> None:
         end: Exception = EOFError("it ended")
         try:
-            for image in self._images():
+            for image, stamp in self._images():
+                came = monotonic()
                 with self._changed:
                     if self._keep_all():
                         self._changed.wait_for(lambda: self._waiting is None or self._closed)
                     if self._closed:
                         return
                     self.dropped += self._waiting is not None
-                    self._waiting = (image, monotonic())
+                    self._waiting = _Arrival(image, came if stamp is None else stamp, came)
                     self._changed.notify_all()
         except Exception as error:  # handed to the reader in `get`
             end = error
@@ -58,8 +71,8 @@ class _Connection:
             self._end = end
             self._changed.notify_all()
 
-    def get(self, timeout: float) -> tuple[np.ndarray, float]:
-        """The next image and when it came; raises _Lost, with EOFError as its cause where the source ended."""
+    def get(self, timeout: float) -> _Arrival:
+        """The next image; raises _Lost, with EOFError as its cause where the source ended."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting or self._end, timeout):
                 raise _Lost(f"no frame came for {timeout:g} seconds")
@@ -92,26 +105,28 @@ class LiveSource(Source):
         self._dropped = 0
         self._finite = False
         self._number = 0
-        self._started: float | None = None
+        self._began: float | None = None  # when the first frame came
+        self._shift: float | None = None  # from the stamps of this connection to seconds since the first frame
+        self._time = 0.0
         self._stopped = threading.Event()
         self._connection: _Connection | None = None
         self._token = uuid.uuid4().hex
 
-    def _connect(self) -> Iterator[np.ndarray]:
-        """Open the medium and give its images until it ends."""
+    def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
+        """Open the medium and give its images, with their time stamps where it has some, until it ends."""
         raise NotImplementedError
 
     def _start(self) -> None:
         """Connect and read one frame, for its size."""
         self._connection = _Connection(self._connect, self._keep_all)
         try:
-            self._first: tuple[np.ndarray, float] | None = self._connection.get(self.stall_seconds)
+            self._first: _Arrival | None = self._connection.get(self.stall_seconds)
         except _Lost as lost:
             self.close()
             raise SourceError(
                 f"{self._label()} cannot be opened ({lost}); check that it is there and not in use."
             ) from lost
-        self.height, self.width = self._first[0].shape[:2]
+        self.height, self.width = self._first.image.shape[:2]
 
     def _keep_all(self) -> bool:
         return self._finite
@@ -130,11 +145,11 @@ class LiveSource(Source):
         while not self._stopped.is_set() and (last is None or self._number < last):
             try:
                 if self._first is not None:
-                    (image, now), self._first = self._first, None
+                    arrival, self._first = self._first, None
                 else:
                     if self._connection is None:
                         self._connection = _Connection(self._connect, self._keep_all)
-                    image, now = self._connection.get(self.stall_seconds)
+                    arrival = self._connection.get(self.stall_seconds)
             except _Lost as lost:
                 self._disconnect()
                 if self._finite and isinstance(lost.__cause__, EOFError):
@@ -154,9 +169,20 @@ class LiveSource(Source):
                 continue
             failures = 0
             self._number += 1
-            self._started = now if self._started is None else self._started
+            time = self._seconds(arrival)
             if self._number >= first:
-                yield Frame(self._number, self._fit(image, self._number), now - self._started)
+                yield Frame(self._number, self._fit(arrival.image, self._number), time)
+
+    def _seconds(self, arrival: _Arrival) -> float:
+        """Seconds since the first frame: by the medium's own stamps, set right by the clock at each connection."""
+        if self._began is None:
+            self._began = arrival.came
+        if self._shift is None:
+            earliest = self._time + 1e-3 if self._number > 1 else 0.0
+            self._shift = max(arrival.came - self._began, earliest) - arrival.stamp
+        if self._number > 1:
+            self._time = max(arrival.stamp + self._shift, self._time + 1e-3)  # stamps can go back; time does not
+        return self._time
 
     def image(self, number: int) -> np.ndarray:
         raise SourceError(f"{self._label()} is live: frame {number} cannot be fetched again; iterate over its frames.")
@@ -173,6 +199,7 @@ class LiveSource(Source):
             self._dropped += self._connection.dropped
             self._connection.close()
             self._connection = None
+            self._shift = None
 
 
 def _now() -> str:
@@ -196,7 +223,7 @@ class CameraSource(LiveSource):
     def _label(self) -> str:
         return f"Camera {self.number}"
 
-    def _connect(self) -> Iterator[np.ndarray]:
+    def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
         if sys.platform == "linux" and not Path(f"/dev/video{self.number}").exists():
             raise OSError(f"there is no /dev/video{self.number}")  # OpenCV would say so on stderr, in its own words
         capture = cv2.VideoCapture(self.number)
@@ -210,7 +237,7 @@ class CameraSource(LiveSource):
                 good, image = capture.read()
                 if not good:
                     raise OSError("it gave no frame")
-                yield image
+                yield image, None
         finally:
             capture.release()
 
@@ -234,7 +261,7 @@ class StreamSource(LiveSource):
     def _label(self) -> str:
         return self._shown
 
-    def _connect(self) -> Iterator[np.ndarray]:
+    def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
         from .video import AddressReader
 
         with AddressReader(self.address, self.stall_seconds) as reader:

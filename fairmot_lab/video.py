@@ -747,4 +747,4 @@ class AddressReader:
             except av.InvalidDataError:  # a damaged packet; what follows may be whole
                 continue
             for frame in frames:
-                yield upright(frame)
+                yield upright(frame), frame.time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import threading
 import time
 import warnings
@@ -441,7 +442,7 @@ class FakeCamera(live.LiveSource):
             if isinstance(step, str):
                 self.released.wait(5)
                 return
-            yield step
+            yield step if isinstance(step, tuple) else (step, None)
             time.sleep(0.05)  # slower than the reader, so that no frame is replaced
 
 
@@ -471,6 +472,18 @@ def test_slow_reader_gets_the_newest_frame_and_the_count_of_the_others() -> None
     assert frame.time == pytest.approx(0.05 * (number_in(frame.image) - 1), abs=0.25)
     camera.close()
     assert list(frames) == []
+
+
+def test_stream_keeps_its_own_time_stamps_and_goes_on_by_the_clock_after_a_loss() -> None:
+    stamps = [70.0, 70.5, 70.6, 3.0, 3.25]
+    shown = [(picture(number), stamp) for number, stamp in enumerate(stamps, 1)]
+    camera = FakeCamera([[*shown[:3], "fail"], shown[3:]], retries=1)
+    times: list[float] = []
+    with pytest.warns(FairMOTLabWarning), pytest.raises(SourceError):
+        times.extend(frame.time for frame in camera)
+    assert times[:3] == pytest.approx([0, 0.5, 0.6])
+    assert times[4] - times[3] == pytest.approx(0.25)
+    assert times[3] > times[2]
 
 
 def test_camera_that_is_not_there() -> None:
@@ -507,11 +520,12 @@ def test_network_stream_that_drops_is_opened_again(tmp_path: Path) -> None:
     assert isinstance(source, live.StreamSource)
     source.retry_seconds = 0.01
     assert (source.kind, source.width, source.height, source.length) == ("stream", 64, 48, None)
-    read: list[int] = []
+    read: list[tuple[int, float]] = []
     with pytest.warns(FairMOTLabWarning, match="try [12] of 2"), pytest.raises(SourceError, match="in 2 tries"):
-        read.extend(frame.number for frame in source)
-    assert read == list(range(1, len(read) + 1))
+        read.extend((frame.number, frame.time) for frame in source)
+    assert [number for number, _ in read] == list(range(1, len(read) + 1))
     assert len(read) + source.dropped == 40
+    assert all(a < b for (_, a), (_, b) in itertools.pairwise(read))
     with pytest.raises(SourceError, match="is live"):
         source.image(1)
 
