@@ -1,6 +1,6 @@
 """A long run in constant memory: resident memory and speed over 10,000 frames, with text, outputs and video written.
 
-    python benchmarks/streaming.py [--frames 10000] [--source VIDEO] [--size 960x540] [--threads N] [--no-video]
+    python benchmarks/streaming.py [--frames 10000] [--source VIDEO] [--size 960x540] [--threads N] [--stand-in]
 
 The source is an endless iterator (frames of a video, or drawn figures, in a loop), so nothing is known beforehand and
 nothing can be fetched again. The peer is ppdet's JDETracker on the outputs that our run kept.
@@ -12,7 +12,7 @@ import argparse
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -45,6 +45,41 @@ def pictures(source: str | None, size: tuple[int, int]) -> list[np.ndarray]:
     return shown
 
 
+class StandIn:
+    """Says of every frame that twelve people walk in it, without looking."""
+
+    name = architecture = engine = "stand-in"
+    weights_sha256 = "0" * 64
+    input_size = (576, 320)
+    embedding_dim = 64
+    versions: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._box = fl.Letterbox.fit(size, self.input_size)
+        self._looks = np.random.default_rng(1).normal(size=(12, 64)).astype(np.float32)
+        self._looks /= np.linalg.norm(self._looks, axis=1, keepdims=True)
+
+    def __repr__(self) -> str:
+        return "<a stand-in for the network>"
+
+    def run(self, frames: Iterable[fl.Frame], **_: object) -> Iterator[tuple[fl.Frame, fl.FrameOutputs]]:
+        width, height = self._size
+        for frame in frames:
+            walker = np.arange(12)
+            x = (walker * width / 12 + frame.number * (1 + walker % 4)) % width
+            y = height / 4 + walker * height / 24
+            size = np.full(12, 24.0)
+            boxes = np.stack([x, y, size, 2.5 * size], axis=1).astype(np.float32)
+            scores = np.linspace(0.9, 0.6, 12).astype(np.float32)
+            heatmap = np.zeros((80, 144), np.float32)
+            heatmap[40, frame.number % 144] = 0.9
+            peaks = np.zeros((12, 2), np.int64)
+            classes = np.zeros(12, np.int64)
+            looks = self._looks.copy()
+            yield frame, fl.FrameOutputs(frame.number, boxes, scores, looks, classes, heatmap, None, self._box, peaks)
+
+
 class Watch:
     """Passes frames on and notes resident memory and processor time on the way."""
 
@@ -71,12 +106,13 @@ def main() -> None:
     parser.add_argument("--source", help="a video whose first 300 frames are shown in a loop (default: drawn figures)")
     parser.add_argument("--size", default="960x540")
     parser.add_argument("--threads", type=int, help="threads of the network (default: all cores)")
+    parser.add_argument("--stand-in", action="store_true", help="a stand-in for the network: everything else alone")
     parser.add_argument("--no-video", action="store_true")
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
     images = pictures(options.source, (width, height))
-    model = fl.load_model(threads=options.threads)
-    print(f"{model!r}, {model.threads} threads, frames of {width}x{height}")
+    model = StandIn((width, height)) if options.stand_in else fl.load_model(threads=options.threads)
+    print(f"{model!r}, frames of {width}x{height}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         watch = Watch(images, options.frames)
