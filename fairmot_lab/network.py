@@ -473,7 +473,7 @@ def random_weights(architecture: str, image: np.ndarray, seed: int = 0) -> dict[
             hooks.append(layer.register_forward_pre_hook(fit))
         if hasattr(layer, "conv_offset"):
             weight = layer.conv_offset.weight
-            weight.set_value(rng.normal(0, 0.02, weight.shape).astype(np.float32))
+            weight.set_value(rng.normal(0, 0.01, weight.shape).astype(np.float32))
     with paddle.no_grad():
         network(paddle.to_tensor(image))
     for hook in hooks:
