@@ -24,7 +24,11 @@ _Function = TypeVar("_Function")
 
 def _compiled(function: _Function) -> _Function:
     """No fast-math: the figures must equal numpy's to the last bit."""
-    compiled: Any = numba.njit(cache=True, nogil=True)(function)
+    compiled: Any
+    try:
+        compiled = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder for the cache can be written
+        compiled = numba.njit(nogil=True)(function)
     return compiled
 
 

@@ -396,8 +396,9 @@ def test_frames_choose_a_part_and_keep_their_numbers():
     assert result.overall["num_objects"] == 3
     assert result.overall["num_switches"] == 1
     assert evaluate(TRACKS, TRUTH, frames=(4, 6), rules="trackeval").overall["num_frames"] == 3
-    with pytest.warns(FairMOTLabWarning, match="add 3 to their frames"):
+    with pytest.warns(FairMOTLabWarning) as told:
         fl.evaluate(TRACKS[TRACKS["frame"] < 3], TRUTH, frames=(4, 6))
+    assert any("add 3 to their frames" in str(one.message) for one in told)
     for frames in ((0, 3), (4, 3), (7, 9)):
         with pytest.raises(EvaluationError, match="frames="):
             evaluate(TRACKS, TRUTH, frames=frames)
