@@ -69,12 +69,12 @@ class SceneConfig:
     frame_rate: float = 30.0
     people: int = 14
     nearest: float = 260.0
-    farthest: float = 80.0
-    clutter: float = 0.4
+    farthest: float = 110.0
+    clutter: float = 0.35
     jitter: float = 0.8
     spread: int = 16
-    companions: float = 0.04
-    camera_height: tuple[float, float] = (3.0, 5.5)
+    companions: float = 0.02
+    camera_height: tuple[float, float] = (3.0, 4.5)
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "length", "frame_rate", "people", "farthest", "spread"):
@@ -616,7 +616,7 @@ def _place_occluders(scene: Scene, rng: np.random.Generator) -> list[_Occluder]:
             kind, rng.uniform(0.7, 1.3)
         )
         if kind == "car":  # parked along the far side: a near one would hide a third of the street
-            z = max(z, 0.6 * scene.z_far)
+            z = max(z, 0.95 * scene.z_far)
             scale = _OVERSAMPLE * scene.focal / z
         colour, alpha = _paint_thing(kind, height * scale, scale, rng)
         occluders.append(_Occluder(colour, alpha, x, z, height))

@@ -17,6 +17,7 @@ from fairmot_lab.lite import (  # noqa: E402
     is_fastestdet,
     load_lite,
     save_lite,
+    shift_scores,
     start_from_fastestdet,
 )
 from fairmot_lab.training import cut_patches, predict  # noqa: E402
@@ -125,6 +126,16 @@ def test_bundled_weights_find_people_in_real_footage_not_trained_on(model, real_
         present += len(people[number - 1].boxes)
     assert found >= 0.6 * present
     assert false <= 0.25 * found
+
+
+def test_shifted_scores_move_by_the_logits_asked_for(model):
+    image = paddle.to_tensor(np.random.default_rng(1).random((1, 3, 64, 96), dtype=np.float32))
+    shifted = load_lite()
+    shift_scores(shifted, 0.3)
+    with paddle.no_grad():
+        before, after = model(image)[0].numpy().astype(float), shifted(image)[0].numpy().astype(float)
+    assert np.allclose(np.log(after / (1 - after)), np.log(before / (1 - before)) + 0.3, atol=1e-3)
+    assert 1 / (1 + np.exp(-(np.log(0.33 / 0.67) + 0.3))) == pytest.approx(0.40, abs=0.005)
 
 
 def test_weights_survive_the_file(model, tmp_path):
