@@ -1,6 +1,6 @@
 """A sweep beside ppdet's tracker with stock py-motmetrics, in one run, on one thread.
 
-    python benchmarks/sweep.py DIR [--thresholds 20] [--peer 1] [--detector SDP]
+    python benchmarks/sweep.py DIR [--thresholds 20] [--peer 1] [--detector SDP] [--sequences 05 09]
 
 DIR holds MOT17/train. Twenty values of conf_thres are tracked and evaluated on the seven sequences with public
 detections. The peer does the same with ppdet's JDETracker and `motmetrics.utils.CLEAR_MOT_M`; it is so slow that by
@@ -67,10 +67,11 @@ def main():
     parser.add_argument("--thresholds", type=int, default=20)
     parser.add_argument("--peer", type=int, default=1, help="for how many of the thresholds the peer is run")
     parser.add_argument("--detector", default="SDP")
+    parser.add_argument("--sequences", nargs="+", default=["*"], metavar="NN", help="only these of the seven")
     options = parser.parse_args()
     warnings.simplefilter("ignore", FairMOTLabWarning)
     train = options.data / "MOT17" / "train"
-    folders = sorted(train.glob(f"MOT17-*-{options.detector}"))
+    folders = sorted(one for number in options.sequences for one in train.glob(f"MOT17-{number}-{options.detector}"))
     values = np.linspace(0.4, 0.9, options.thresholds).round(4).tolist()
     outputs = [fl.open_outputs(folder) for folder in folders]
 

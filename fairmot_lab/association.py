@@ -747,6 +747,17 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
     )
 
 
+def warm_up() -> None:
+    """Compile all that a tracker needs, or load it from numba's cache: about ten seconds once per machine.
+
+    The first frame of the first tracker does the same unasked; this lets an installation do it ahead.
+    """
+    tracker = Tracker()
+    for frame, look in enumerate(([1.0, 0.0], [1.0, 0.0], [0.0, 1.0]), start=1):
+        boxes, scores = np.array([[10.0, 10, 40, 100]]), np.array([0.9])
+        tracker.update(Detections(frame, boxes, scores, np.array([look]), np.array([-1])))
+
+
 def warn_of_iou() -> None:
     """Say what is compared where there are no embeddings."""
     warnings.warn(

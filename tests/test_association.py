@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairmot_lab import kernels
-from fairmot_lab.association import Tracker, TrackerConfig, track_arrays, tracks_table
+from fairmot_lab.association import Tracker, TrackerConfig, track_arrays, tracks_table, warm_up
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, TrackingError
 from fairmot_lab.network import load_model
 from fairmot_lab.outputs import SequenceArrays, open_outputs
@@ -172,6 +172,30 @@ def test_kalman_filter_is_ppdets():
         for c in range(4):
             others[np.ix_([c, c + 4], [c, c + 4])] = 0
         assert not others.any(), "ppdet's covariance falls into one block per coordinate"
+
+
+def test_warm_up_compiles_whatever_a_tracker_needs():
+    warm_up()
+    names = [name for name in vars(kernels) if hasattr(getattr(kernels, name), "signatures")]
+    compiled = {name: len(getattr(kernels, name).signatures) for name in names if not name.startswith("_")}
+    assert len(compiled) >= 10
+    assert all(compiled.values()), compiled
+    assert track_arrays(crowd(6, 10), TrackerConfig(use_byte=True, metric_type="euclidean")).id.max() >= 6
+    assert compiled == {name: len(getattr(kernels, name).signatures) for name in compiled}, (
+        "nothing was left to compile"
+    )
+
+
+def test_where_no_cache_can_be_written_code_is_compiled_anew(monkeypatch):
+    njit = kernels.numba.njit
+
+    def without_locator(**options):
+        if options.pop("cache", False):
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    monkeypatch.setattr(kernels.numba, "njit", without_locator)
+    assert kernels._compiled(lambda x: x + 1)(2) == 3
 
 
 # --- parity with ppdet's tracker
