@@ -472,7 +472,7 @@ def _run_switches(options: argparse.Namespace) -> None:
     print("\n".join(lines))
     if options.csv:
         with atomic_write(options.csv) as path:
-            table.assign(**table.attrs).to_csv(path, index=False)
+            table.assign(**{str(key): value for key, value in table.attrs.items()}).to_csv(path, index=False)
 
 
 COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
