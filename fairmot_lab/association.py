@@ -107,7 +107,7 @@ class Tracker:
         self._class: int | None = None
         self._dimension: int | None = None  # of the embeddings; 0: none; None: not known yet
 
-    def update(self, outputs: FrameOutputs) -> FrameTracks:
+    def update(self, outputs: FrameOutputs | Detections) -> FrameTracks:
         """Track the next frame.
 
         Parameters
@@ -503,7 +503,7 @@ class Detections:
         )
 
     @classmethod
-    def from_frame(cls, outputs: FrameOutputs) -> Detections:
+    def from_frame(cls, outputs: FrameOutputs | Detections) -> Detections:
         """Convert to the types of the compiled code, and check shapes.
 
         Raises
