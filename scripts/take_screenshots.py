@@ -48,7 +48,8 @@ def photograph(browser, server: lab.Server, name: str, cell: str, setup: str) ->
     book = lab.Notebook(browser, server, f"{name}.ipynb", size=(1200, 1600))
     try:
         book.run()
-        shown = book.page.locator(".jp-OutputArea-output").last
+        shown = book.page.locator(".jp-OutputArea-output >> visible=true").last
+        shown.wait_for()
         shown.scroll_into_view_if_needed()
         book.wait_idle()
         book.page.wait_for_timeout(1500)  # canvases are drawn after the kernel has rested
