@@ -107,7 +107,8 @@ class EmbeddingExplorer(Panel):
         self.player = player
         own = player is None and source is not None
         if own:
-            self.player = TrackPlayer(source, labels)
+            is_truth = "conf" in labels
+            self.player = TrackPlayer(source, None if is_truth else labels, labels if is_truth else None)
         self.source = self.player.source if self.player is not None else None
         self.map: TrackPlayer | None = None
 

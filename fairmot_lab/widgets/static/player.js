@@ -737,6 +737,7 @@ class PlayerView {
   /** The lanes of the timeline; the cursor above them is an element of its own, so that a step does not paint them. */
   paintLanes() {
     const { model, player, timeline } = this;
+    timeline.classList.toggle("fml-thin", !model.get("lanes")?.byteLength);
     if (!player || timeline.hidden || !timeline.clientWidth) return;
     const ratio = fitCanvas(this.lanes, timeline.clientWidth, timeline.clientHeight), g = this.lanes.getContext("2d");
     const W = this.lanes.width, H = this.lanes.height, colours = themeOf(this.root), counts = floats(model.get("lanes")), length = player.last;
