@@ -69,12 +69,12 @@ class SceneConfig:
     frame_rate: float = 30.0
     people: int = 14
     nearest: float = 260.0
-    farthest: float = 110.0
+    farthest: float = 80.0
     clutter: float = 0.35
     jitter: float = 0.8
     spread: int = 16
     companions: float = 0.02
-    camera_height: tuple[float, float] = (3.0, 4.5)
+    camera_height: tuple[float, float] = (3.5, 6.0)
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "length", "frame_rate", "people", "farthest", "spread"):
