@@ -32,7 +32,7 @@ busiest = int(truth[(truth.conf != 0)].groupby("frame").size().idxmax())
 """
 # picture: the cell that shows the widget, and what of it is photographed
 PICTURES = {
-    "player": "fl.widgets.TrackPlayer(source, tracks, truth, result, frame=busiest)",
+    "player": "fl.widgets.TrackPlayer(source, tracks, truth, result, frame=len(source) // 2, trail=30)",
     "heatmaps": "fl.widgets.HeatmapInspector(source, outputs, frame=busiest, top_k=8)",
     "embeddings": "fl.widgets.EmbeddingExplorer(outputs, truth, source=source)",
     "thresholds": "fl.widgets.ThresholdLab(outputs, truth)",
@@ -63,7 +63,7 @@ def photograph(browser, server: lab.Server, name: str, cell: str, setup: str) ->
 def save(image: Image.Image, path: Path, highest: int = 1000) -> None:
     """Write a PNG of few colours, or a JPEG where that is too large; the lower end of a long view is cut off."""
     image = image.crop((0, 0, image.width, min(image.height, highest)))
-    image.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     if path.stat().st_size > LARGEST:
         image.resize((image.width * 3 // 4, image.height * 3 // 4)).quantize(96).save(path, optimize=True)
     if path.stat().st_size > LARGEST:
