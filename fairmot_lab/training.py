@@ -393,7 +393,8 @@ def validate(model: FairMOTLite, footages: Sequence[Footage], frames: int = 24, 
     if not footages:
         return dict.fromkeys(("ap", "recall", "rank1"), math.nan)
     measured = [_validate_one(model, footage, frames, gap) for footage in footages]
-    means = pd.DataFrame(measured).mean().to_dict()  # of those that are no NaN
+    averages = pd.DataFrame(measured).mean()  # of those that are no NaN
+    means = {str(name): float(value) for name, value in averages.items()}
     if len(footages) == 1:
         return means
     named = zip(footages, measured, strict=True)
