@@ -93,9 +93,9 @@ def main():
     print(f"ratio            {theirs / ours:9.1f}")
     for number, summary in enumerate(summaries):
         rows = table[table.setting == number].set_index("sequence")
-        ours_there = rows.loc[summary.index, METRICS].to_numpy(float)
-        # counts are equal; motp follows the boxes, which differ in single precision
-        same = np.allclose(ours_there, summary[METRICS].to_numpy(float), rtol=1e-6, atol=0)
+        # of one sequence, the sweep gives OVERALL alone; counts are equal; motp follows the boxes, which differ in single precision
+        theirs_here = summary.loc[rows.index, METRICS].to_numpy(float)
+        same = np.allclose(rows[METRICS].to_numpy(float), theirs_here, rtol=1e-6, atol=0)
         print(f"conf_thres {values[number]}: figures of every row {'equal' if same else 'DIFFER'}")
         if not same:
             print(pd.concat([rows[METRICS], summary[METRICS]], keys=["ours", "theirs"]).to_string())
