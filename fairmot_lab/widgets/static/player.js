@@ -746,11 +746,11 @@ class PlayerView {
     const shown = LANES.length * length === counts.length ? LANES : [];
     const marks = shown.length ? H * 0.36 : H, height = (H - marks) / Math.max(1, shown.length);
     shown.forEach((lane, k) => {
-      let most = 1;
+      let most = 0;
       for (let f = 0; f < length; f++) most = Math.max(most, counts[k * length + f]);
       g.fillStyle = lane.colour;
       const wide = Math.max(1, at(2) - at(1) + 0.5), bottom = marks + (k + 1) * height - 1;
-      for (let f = 0; f < length; f++) { const value = counts[k * length + f]; if (value) { const tall = Math.max(1, (height - 2) * value / most); g.fillRect(at(f + 1), bottom - tall, wide, tall); } }
+      for (let f = 0; f < length; f++) { const value = counts[k * length + f]; if (value) { const tall = Math.max(1, (height - 2) * value / Math.max(1, most)); g.fillRect(at(f + 1), bottom - tall, wide, tall); } }
       g.fillStyle = colours.text; g.font = `${9.5 * ratio}px system-ui, sans-serif`; g.textBaseline = "top";
       g.globalAlpha = 0.9; g.fillText(`${lane.label} (most ${most})`, 4 * ratio, marks + k * height + 1); g.globalAlpha = 1;
     });
