@@ -424,16 +424,23 @@ def test_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_path: P
 
 
 class FakeCamera(live.LiveSource):
-    """Plays a script of connections: images are shown, "fail" breaks the connection, "stall" shows nothing more."""
+    """Plays a script of connections: images are shown, "fail" breaks the connection, "stall" shows nothing more.
+
+    Unlike a camera it waits for its reader, unless it is told to hurry: tests must not depend on the machine's speed.
+    """
 
     kind = "camera"
 
-    def __init__(self, script: list[list], retries: int = 3) -> None:
-        super().__init__("fake", 25.0, retries, stall_seconds=0.3)
+    def __init__(self, script: list[list], retries: int = 3, hurry: bool = False) -> None:
+        super().__init__("fake", 25.0, retries, stall_seconds=1.5)
+        self.hurry = hurry
         self.script = iter(script)
         self.retry_seconds = 0.01
         self.released = threading.Event()
         self._start()
+
+    def _keep_all(self) -> bool:
+        return not self.hurry
 
     def _connect(self):
         for step in next(self.script, ["fail"]):
@@ -443,7 +450,7 @@ class FakeCamera(live.LiveSource):
                 self.released.wait(5)
                 return
             yield step if isinstance(step, tuple) else (step, None)
-            time.sleep(0.05)  # slower than the reader, so that no frame is replaced
+            time.sleep(0.02)
 
 
 def test_camera_that_drops_and_stalls_is_opened_again() -> None:
@@ -456,20 +463,21 @@ def test_camera_that_drops_and_stalls_is_opened_again() -> None:
     texts = [str(each.message) for each in said]
     assert "fake was lost after frame 2 (the cable is out); try 1 of 3." in texts
     assert "fake was lost after frame 2 (the cable is out); try 2 of 3." in texts
-    assert "fake was lost after frame 3 (no frame came for 0.3 seconds); try 1 of 3." in texts
+    assert "fake was lost after frame 3 (no frame came for 1.5 seconds); try 1 of 3." in texts
     assert sum("after frame 4" in text for text in texts) == 3
 
 
 def test_slow_reader_gets_the_newest_frame_and_the_count_of_the_others() -> None:
-    camera = FakeCamera([[picture(number) for number in range(1, 31)]])
+    camera = FakeCamera([[picture(number) for number in range(1, 31)]], hurry=True)
     frames = camera.frames()
     next(frames)
-    time.sleep(0.5)
+    while camera.dropped < 5:  # the camera drops 28 of its 30 frames if nobody comes for them
+        time.sleep(0.01)
     frame = next(frames)
-    assert number_in(frame.image) >= 5
-    assert camera.dropped == number_in(frame.image) - 2
+    assert number_in(frame.image) >= 7
+    assert camera.dropped >= number_in(frame.image) - 2
     assert frame.number == 2
-    assert frame.time == pytest.approx(0.05 * (number_in(frame.image) - 1), abs=0.25)
+    assert frame.time >= 0.02 * (number_in(frame.image) - 1) * 0.9
     camera.close()
     assert list(frames) == []
 
