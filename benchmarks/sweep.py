@@ -93,7 +93,7 @@ def main():
     print(f"ratio            {theirs / ours:9.1f}")
     for number, summary in enumerate(summaries):
         rows = table[table.setting == number].set_index("sequence")
-        # of one sequence, the sweep gives OVERALL alone; counts are equal; motp follows the boxes, which differ in single precision
+        # a sweep of one sequence gives OVERALL alone; motp follows the boxes, which differ in single precision
         theirs_here = summary.loc[rows.index, METRICS].to_numpy(float)
         same = np.allclose(rows[METRICS].to_numpy(float), theirs_here, rtol=1e-6, atol=0)
         print(f"conf_thres {values[number]}: figures of every row {'equal' if same else 'DIFFER'}")
