@@ -67,7 +67,9 @@ def hog(source: Source, threads: int, last: int) -> list[pd.DataFrame]:
     for frame in source.frames(1, last):
         boxes, margins = detector.detectMultiScale(frame.image, winStride=(8, 8), scale=1.05)
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        boxes = boxes * (1, 1, 0.8, 0.8) + boxes[:, [2, 3, 2, 3]] * (0.1, 0.07, 0, 0)  # its windows have margins
         scores = np.clip(np.asarray(margins, np.float32).reshape(-1), 0.001, 1)
+        boxes = boxes.astype(np.float32)
         order = np.argsort(-scores, kind="stable")
         outputs = FrameOutputs(frame.number, boxes[order], scores[order], class_ids=np.zeros(len(order), np.int64))
         for tracker, rows in zip(trackers, results, strict=True):
