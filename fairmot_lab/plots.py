@@ -698,7 +698,7 @@ def score_distributions(
     groups: list[tuple[str, pd.DataFrame]] = [("all", table)]
     if by is not None:
         parts = list(table.groupby(by))
-        groups = [(value if isinstance(value, str) else f"{by} {value}", part) for value, part in parts]
+        groups = [(value if isinstance(value, str) else f"{by} {value!s}", part) for value, part in parts]
     for number, (name, part) in enumerate(groups):
         colour = COLOURS[number % len(COLOURS)]
         style = LINES[number % len(LINES)]

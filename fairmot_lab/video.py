@@ -740,7 +740,7 @@ class AddressReader:
     def __exit__(self, *_: object) -> None:
         self._container.close()
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray, float | None]]:
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()
