@@ -38,7 +38,7 @@ PICTURES = {
     "thresholds": "fl.widgets.ThresholdLab(outputs, truth)",
     "switches": "browser = fl.widgets.SwitchBrowser(result, source, outputs, fl.TrackerConfig())\n"
     "browser.selected = 0\nbrowser",
-    "association": "fl.widgets.AssociationInspector(outputs, fl.TrackerConfig(), frame=busiest)",
+    "association": "fl.widgets.AssociationInspector(outputs, fl.TrackerConfig(), source, frame=len(source) // 2)",
 }
 
 
