@@ -151,17 +151,20 @@ def agreement(ours: Maps, reference: Maps) -> dict[str, float]:
     Returns
     -------
     dict
-        `heatmap`: largest difference of a centre score. `boxes`: largest difference of a box edge in input pixels, at
-        the 500 best peaks. `cosine`: smallest cosine between the embeddings of a cell.
+        `heatmap`: largest difference of a centre score. `boxes`: largest difference of a box edge at the 500 best
+        peaks, in input pixels; in percent of the box's longer side where that is above 100 pixels (rounding
+        grows with size). `cosine`: smallest cosine between the embeddings of a cell.
     """
     _, ys, xs = find_peaks(reference[0][0], 0.0, 500)
     edges = [
         np.concatenate((maps[2][0][:, ys, xs] - maps[1][0][:2, ys, xs], maps[2][0][:, ys, xs] + maps[1][0][2:, ys, xs]))
         for maps in (ours, reference)
     ]
+    longer_side = (edges[1][2:] - edges[1][:2]).max(0, initial=0) * STRIDE
+    difference = np.abs(edges[0] - edges[1]).max(0, initial=0) * STRIDE / np.maximum(longer_side / 100, 1)
     return {
         "heatmap": float(np.abs(ours[0] - reference[0]).max()),
-        "boxes": float(np.abs(edges[0] - edges[1]).max(initial=0)) * STRIDE,
+        "boxes": float(difference.max(initial=0)),
         "cosine": float((ours[3] * reference[3]).sum(1).min()),
     }
 
