@@ -40,6 +40,9 @@ def rewound(book: lab.Notebook) -> Any:
     book.page.locator(".fml-player").first.focus()
     book.page.keyboard.press("0")
     yield
+    # the browser tells the kernel its frame a moment later; told after the next test's rewinding, it would undo that
+    shown = book.page.evaluate("() => document.querySelector('.fml-screen').dataset.frame")
+    book.wait_kernel("print(player.frame)", shown, seconds=10)
     assert book.errors == []
 
 
