@@ -154,7 +154,11 @@ class Player {
   /** The frames that come next the way we are going. */
   following(count) {
     const held = this.model.get("held") || [];
-    if (!held.length) return Array.from({ length: count }, (_, i) => this.frame + (i + 1) * this.direction * this.stride());
+    if (!held.length) {
+      // strides are cut at the ends: the last frame is read however they fall
+      const next = Array.from({ length: count }, (_, i) => clamp(this.frame + (i + 1) * this.direction * this.stride(), 1, this.last));
+      return [...new Set(next)].filter(f => f !== this.frame);
+    }
     return this.direction > 0 ? held.filter(f => f > this.frame).slice(0, count) : held.filter(f => f < this.frame).slice(-count).reverse();
   }
 
@@ -282,6 +286,7 @@ class Player {
         this.counts.dropped += frame - this.frame - 1;
         this.go(frame);
       } else {
+        this.direction = 1; // the kernel may have set an earlier frame meanwhile: read ahead, not back
         this.request();
         this.base = { time: now, frame: this.frame };
       }
