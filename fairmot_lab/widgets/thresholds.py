@@ -317,6 +317,10 @@ def _verdict(gain: float) -> str:
 
 def post_to_loop() -> Callable[[Callable[[], None]], None] | None:
     """Where results of a thread are shown: in the kernel's event loop, since widgets belong to its thread."""
+    from IPython import get_ipython
+
+    if getattr(get_ipython(), "kernel", None) is None:  # a loop that others run may not turn while we wait
+        return None
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
