@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from .errors import FairMOTLabError, FairMOTLabWarning, SourceError
+from .images import read_image
 from .motfile import read_mot, read_seqinfo
 from .sources import IMAGE_SUFFIXES
 
@@ -287,16 +288,14 @@ def _check_images(found: _Found, folder: Path, extension: str | None, width: int
 
 
 def _image_problem(path: Path, width: int | None, height: int | None) -> str | None:
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            size = image.size
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"{path.name} cannot be read ({error})"
-    if width is not None and size != (width, height):
-        return f"{path.name} is {size[0]}x{size[1]}, seqinfo.ini says {width}x{height}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FairMOTLabWarning)  # what reading repairs is odd here
+            height_found, width_found = read_image(path).shape[:2]
+    except (SourceError, FairMOTLabWarning) as error:
+        return f"{path.name} cannot be read: {error}"
+    if width is not None and (width_found, height_found) != (width, height):
+        return f"{path.name} is {width_found}x{height_found}, seqinfo.ini says {width}x{height}"
     return None
 
 

@@ -22,7 +22,8 @@ from .association import FrameTracks, Tracker
 from .drawing import Overlay
 from .errors import ConfigError, DownloadError, HubError
 from .files import atomic_write, make_folder
-from .sources import Frame, encode_jpeg, open_source
+from .images import encode_jpeg
+from .sources import Frame, open_source
 from .tracking import TextWriter, above, model_settings, stream
 
 if TYPE_CHECKING:

@@ -325,7 +325,7 @@ def write_sequence(
     """
     from tqdm.auto import tqdm
 
-    from .sources import encode_jpeg
+    from .images import encode_jpeg
 
     folder = make_folder(folder)
     name = name or folder.name

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import abc
 import hashlib
-import io
 import math
 import os
 import re
@@ -22,6 +21,7 @@ import cv2
 import numpy as np
 
 from .errors import FairMOTLabWarning, SourceError
+from .images import encode_jpeg, read_bytes, read_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -309,73 +309,6 @@ def _images_in(folder: Path) -> list[Path]:
     raise SourceError(f"{folder} {found}; a folder of images has files that end in {', '.join(IMAGE_SUFFIXES)}.")
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read one image as (H, W, 3) uint8 BGR.
-
-    Grey images get three equal channels, 16-bit values are divided by 256, transparency is dropped, and EXIF
-    orientation is applied. A JPEG or PNG that is cut short is an error: decoders would fill the rest without a word.
-
-    Raises
-    ------
-    SourceError
-        If the file is missing, cut short, or no image.
-    """
-    return _decode_image(_read_bytes(Path(path)), Path(path))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"The image {path} cannot be read ({error.strerror or error}).") from error
-    if not data:
-        raise SourceError(f"The image {path} is empty (0 bytes); restore the file.")
-    if _is_cut(data):
-        raise SourceError(
-            f"The image {path} is cut short (its end marker is missing after {len(data)} bytes); restore it."
-        )
-    return data
-
-
-def _decode_image(data: bytes, path: Path) -> np.ndarray:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise SourceError(f"The image {path} cannot be decoded; it is damaged or no image.")
-    return image
-
-
-def _is_cut(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end marker."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return data.rfind(b"IEND") < 0
-    if data[:2] != b"\xff\xd8":
-        return False
-    # Walk over the segments before the first scan: an embedded thumbnail has an end marker of its own.
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
-        if data[position + 1] == 0xFF:  # padding
-            position += 1
-            continue
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return data.find(b"\xff\xd9", position) < 0
-
-
-def encode_jpeg(image: np.ndarray, max_width: int | None = None, quality: int = 85) -> bytes:
-    """A BGR image as JPEG bytes, scaled down to `max_width` pixels where it is wider."""
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    if max_width is not None and max_width < width:
-        size = (max_width, max(1, round(height * max_width / width)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    buffer = io.BytesIO()
-    Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
 class ImageSource(Source):
     """Image files, one a frame."""
 
@@ -402,7 +335,7 @@ class ImageSource(Source):
     def jpeg(self, number: int, max_width: int | None = None, quality: int = 85) -> bytes:
         path = self._file(number)
         if path.suffix.lower() in (".jpg", ".jpeg") and (max_width is None or max_width >= self.width):
-            data = _read_bytes(path)
+            data = read_bytes(path)
             if data[:2] == b"\xff\xd8":
                 return data
         return super().jpeg(number, max_width, quality)
@@ -412,7 +345,7 @@ class ImageSource(Source):
         for file in self.files:
             digest.update(f"{file.name}\0{_size(file)}\0".encode())
         for index in np.unique(np.linspace(0, len(self.files) - 1, 8).astype(int)):
-            digest.update(_read_bytes(self.files[index]))
+            digest.update(read_bytes(self.files[index]))
         return digest.hexdigest()
 
     def _file(self, number: int) -> Path:

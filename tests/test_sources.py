@@ -21,7 +21,8 @@ from videos import damage, number_in, picture, turn, write_sound, write_video
 import fairmot_lab as fl
 from fairmot_lab import live
 from fairmot_lab.errors import FairMOTLabWarning, SourceError
-from fairmot_lab.sources import natural_key, read_image
+from fairmot_lab.images import read_image
+from fairmot_lab.sources import natural_key
 
 
 def numbers(source: fl.Source, *span: int) -> list[int]:
@@ -175,6 +176,43 @@ def test_jpeg_with_a_thumbnail_and_a_trailer(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").write_bytes(data[: len(segment) + len(outer.getvalue()) // 2])
     with pytest.raises(SourceError, match="cut short"):
         read_image(tmp_path / "1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {}),
+        ("RGB", {"progressive": True, "subsampling": 0}),
+        ("RGB", {"subsampling": 1, "quality": 30}),
+        ("L", {}),
+        ("CMYK", {}),
+        ("RGB", {"orientation": 6}),
+    ],
+)
+def test_jpeg_of_every_kind_gives_opencvs_pixels(mode: str, options: dict, tmp_path: Path, mot17_09: Path) -> None:
+    image = Image.open(mot17_09 / "img1" / "000001.jpg").crop((600, 300, 901, 503)).convert(mode)
+    exif = Image.Exif()
+    if "orientation" in options:
+        exif[0x0112] = options.pop("orientation")
+        options["exif"] = exif
+    image.save(tmp_path / "1.jpg", **options)
+    ours = read_image(tmp_path / "1.jpg")
+    assert np.array_equal(ours, cv2.imread(str(tmp_path / "1.jpg")))
+    assert ours.shape == ((301, 203, 3) if "exif" in options else (203, 301, 3))
+
+
+def test_damage_inside_a_jpeg(tmp_path: Path, mot17_09: Path) -> None:
+    data = (mot17_09 / "img1" / "000001.jpg").read_bytes()
+    (tmp_path / "short.jpg").write_bytes(data[: len(data) // 2] + b"\xff\xd9")  # the end marker is there
+    with pytest.raises(SourceError, match=r"short\.jpg is damaged \(.*premature end"):
+        read_image(tmp_path / "short.jpg")
+    (tmp_path / "long.jpg").write_bytes(data[:-2] + b"\0" * 50 + data[-2:])
+    with pytest.warns(fl.FairMOTLabWarning, match=r"long\.jpg may be damaged \(.*extraneous bytes"):
+        image = read_image(tmp_path / "long.jpg")
+    assert np.array_equal(image, cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
+    (tmp_path / "not.jpg").write_bytes(b"\xff\xd8 not a picture \xff\xd9")
+    with pytest.raises(SourceError, match=r"not\.jpg cannot be decoded"):
+        read_image(tmp_path / "not.jpg")
 
 
 def test_missing_image_and_text_that_poses_as_one(folder: Path) -> None:

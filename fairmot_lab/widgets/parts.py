@@ -12,7 +12,7 @@ from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 
 from .. import inspection
 from ..drawing import PALETTE
-from ..sources import encode_jpeg
+from ..images import encode_jpeg
 from .base import View, compose, escape, floats, html_table, picture
 
 if TYPE_CHECKING:

@@ -287,7 +287,7 @@ class TrackPlayer(View):
     def snapshot(self, number: int | None = None, max_width: int = 960) -> bytes:
         """A frame with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
         from ..drawing import draw_tracks
-        from ..sources import encode_jpeg
+        from ..images import encode_jpeg
 
         if self.source is None:
             raise SourceError("The source holds no frames.")
