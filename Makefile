@@ -11,7 +11,7 @@ endif
 RUN := $(ENVIRONMENT)/bin/python
 READY := $(ENVIRONMENT)/.fairmot-lab-ready
 
-.PHONY: demo test lint setup docs benchmarks clean
+.PHONY: demo test lint setup docs clean
 
 demo: setup
 	$(RUN) -m fairmot_lab demo

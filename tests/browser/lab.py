@@ -144,6 +144,21 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+@contextlib.contextmanager
+def offline_page(browser: Browser, path: Path) -> Iterator[Page]:
+    """An HTML file in a browser without network; any script error or request is a failure."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
+    page.goto(path.as_uri())
+    yield page
+    assert errors == []
+    context.close()
+
+
 class Notebook:
     """A notebook that is open in the browser. `errors` gathers what the page wrote to its console as errors."""
 

@@ -202,23 +202,15 @@ def test_pages_work_from_disk_without_kernel_and_network(
     said = book.kernel(f"print(len(w.to_html({str(path)!r}, max_mb=2)))")
     assert path.is_file(), said
     assert path.stat().st_size < 2e6
-    context = browser.new_context(offline=True)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
-    page.goto(path.as_uri())
-    page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
-    player = page.locator(".fml-player").first
-    player.focus()
-    before = player.locator(".fml-screen").get_attribute("data-frame")
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("f => document.querySelector('.fml-screen').dataset.frame !== f", arg=before)
-    assert "Left out of this page" in page.locator("footer").inner_text()
-    if name == "association":
-        page.locator(".fml-matrix").first.focus()
-        page.keyboard.press("Enter")
-        page.locator(".fml-reason", has_text="paired").first.wait_for(state="visible")
-    assert errors == []
-    context.close()
+    with lab.offline_page(browser, path) as page:
+        page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
+        player = page.locator(".fml-player").first
+        player.focus()
+        before = player.locator(".fml-screen").get_attribute("data-frame")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("f => document.querySelector('.fml-screen').dataset.frame !== f", arg=before)
+        assert "Left out of this page" in page.locator("footer").inner_text()
+        if name == "association":
+            page.locator(".fml-matrix").first.focus()
+            page.keyboard.press("Enter")
+            page.locator(".fml-reason", has_text="paired").first.wait_for(state="visible")

@@ -278,19 +278,11 @@ def test_closing_frees_the_kernel_and_the_page(book: lab.Notebook) -> None:
 def test_the_page_works_from_disk_without_kernel_and_network(book: lab.Notebook, browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "player.html"
     book.kernel(f"player.to_html({str(path)!r}, frames=[1, 2, 3, 9, 10, 20])")
-    context = browser.new_context(offline=True)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
-    page.goto(path.as_uri())
-    wait = "f => document.querySelector('.fml-screen')?.dataset.frame === String(f)"
-    page.wait_for_function(wait, arg=1)
-    page.locator(".fml-player").focus()
-    for key, frame in (("ArrowRight", 2), ("n", 10), ("ArrowRight", 20), ("ArrowLeft", 10), ("ArrowLeft", 9)):
-        page.keyboard.press(key)
-        page.wait_for_function(wait, arg=frame)
-    assert "14 of the 20 frames" in page.locator("footer").inner_text()
-    assert errors == []
-    context.close()
+    with lab.offline_page(browser, path) as page:
+        wait = "f => document.querySelector('.fml-screen')?.dataset.frame === String(f)"
+        page.wait_for_function(wait, arg=1)
+        page.locator(".fml-player").focus()
+        for key, frame in (("ArrowRight", 2), ("n", 10), ("ArrowRight", 20), ("ArrowLeft", 10), ("ArrowLeft", 9)):
+            page.keyboard.press(key)
+            page.wait_for_function(wait, arg=frame)
+        assert "14 of the 20 frames" in page.locator("footer").inner_text()
