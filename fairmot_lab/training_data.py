@@ -47,9 +47,6 @@ class Augmentation:
         Probability that people of other footage are pasted into a view.
     flip
         Probability that both views of a pair are mirrored.
-    same_light
-        Probability that both views of a pair get the same change of exposure and colour, up to a few per cent. One
-        camera tells people apart by their colours too; light that changes within a second is the exception.
     """
 
     size: tuple[int, int] = (384, 256)
@@ -59,7 +56,6 @@ class Augmentation:
     mosaic: float = 0.35
     paste: float = 0.35
     flip: float = 0.5
-    same_light: float = 0.75
 
 
 @dataclass
@@ -297,11 +293,7 @@ def sample_batch(
         if rng.random() < settings.paste:
             other = rng.choice(len(footages), p=weights / weights.sum())
             _paste(pair, footages[other], first_identity[other], rng)
-        light = _draw_light(rng)
-        for image, people in pair:
-            views.append((_roughen(_relight(image, light, rng), rng), people))
-            if rng.random() >= settings.same_light:
-                light = _draw_light(rng)
+        views += [(_recolour(image, rng), people) for image, people in pair]
     return views
 
 
@@ -452,37 +444,17 @@ def _covered(boxes: np.ndarray, cover: np.ndarray) -> np.ndarray:
     return np.maximum(overlap, 0).prod(1) / np.maximum(boxes[:, 2:].prod(1), 1e-6)
 
 
-@dataclass(frozen=True)
-class _Light:
-    """A change of exposure and colour: factors but for the gamma, an exponent."""
-
-    gain: float
-    contrast: float
-    gamma: float
-    saturation: float
-    balance: np.ndarray
-
-
-def _draw_light(rng: np.random.Generator) -> _Light:
-    saturation = rng.uniform(0.4, 1.4) if rng.random() < 0.5 else 1.0
-    gamma = float(np.exp(rng.uniform(-0.3, 0.3)))
-    return _Light(rng.uniform(0.7, 1.35), rng.uniform(0.75, 1.3), gamma, saturation, rng.uniform(0.93, 1.07, 3))
-
-
-def _relight(image: np.ndarray, light: _Light, rng: np.random.Generator) -> np.ndarray:
-    """Change exposure, contrast, colour balance and saturation, and vary that by a few per cent."""
+def _recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change exposure, colour balance, saturation, sharpness and noise, mildly enough that people stay who they are."""
     levels = np.arange(256) / 255
-    gain, balance = light.gain * rng.uniform(0.95, 1.05), light.balance * rng.uniform(0.98, 1.02, 3)
-    tables = ((levels**light.gamma)[:, None] * gain * balance - 0.5) * light.contrast + 0.5
+    gain, contrast, gamma = rng.uniform(0.7, 1.35), rng.uniform(0.75, 1.3), np.exp(rng.uniform(-0.3, 0.3))
+    balance = rng.uniform(0.93, 1.07, 3)
+    tables = ((levels**gamma)[:, None] * gain * balance - 0.5) * contrast + 0.5
     image = cv2.LUT(image, (np.clip(tables, 0, 1) * 255).astype(np.uint8).reshape(1, 256, 3))
-    if light.saturation != 1:
+    if rng.random() < 0.5:
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        image = cv2.addWeighted(image, light.saturation, grey, 1 - light.saturation, 0)
-    return image
-
-
-def _roughen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blur some images, and add noise to some."""
+        saturation = rng.uniform(0.4, 1.4)
+        image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
     if rng.random() < 0.25:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.3))
     if rng.random() < 0.25:

@@ -40,8 +40,7 @@ def coloured_footage(frames: int = 8) -> Footage:
 
 @pytest.mark.parametrize("changes", [{}, {"flip": 1.0}, {"mosaic": 1.0}, {"max_zoom": 4.0, "height_range": (60, 110)}])
 def test_boxes_stay_on_the_pixels_they_belong_to(changes, monkeypatch):
-    monkeypatch.setattr("fairmot_lab.training_data._relight", lambda image, light, rng: image)
-    monkeypatch.setattr("fairmot_lab.training_data._roughen", lambda image, rng: image)
+    monkeypatch.setattr("fairmot_lab.training_data._recolour", lambda image, rng: image)
     rng = np.random.default_rng(1)
     views = sample_batch([coloured_footage()], 6, dataclasses.replace(PLAIN, **changes), rng)
     checked = 0
@@ -66,21 +65,6 @@ def test_pairs_show_the_same_person_at_different_times():
     views = sample_batch([coloured_footage()], 5, PLAIN, rng)
     for first, second in zip(views[::2], views[1::2], strict=True):
         assert set(first[1].identities) & set(second[1].identities)
-
-
-@pytest.mark.parametrize(("same_light", "alike"), [(1.0, True), (0.0, False)])
-def test_a_pair_is_seen_in_the_same_light(same_light, alike, monkeypatch):
-    monkeypatch.setattr("fairmot_lab.training_data._roughen", lambda image, rng: image)
-    grey = coloured_footage()
-    grey.frames[:] = 110
-    settings = dataclasses.replace(PLAIN, same_light=same_light)
-    views = sample_batch([grey], 24, settings, np.random.default_rng(3))
-    change = [
-        abs(np.log(first[0].mean((0, 1)) / second[0].mean((0, 1)))).max()
-        for first, second in zip(views[::2], views[1::2], strict=True)
-    ]
-    assert (np.median(change) < 0.12) == alike
-    assert np.std([view[0].mean() for view in views]) > 15  # pairs differ in light among themselves
 
 
 def test_identities_are_unique_over_footages():
