@@ -6,7 +6,9 @@ that was killed and resumed ends with the same weights as one that was not.
 
 Losses: ppdet's focal loss on centres; 1 - GIoU and L1 of the logarithms on sizes; L1 on offsets; on embeddings the
 cross-entropy over identities with FairMOT's scale (Zhang et al., IJCV 2021) and the supervised contrastive loss
-(Khosla et al., NeurIPS 2020), which needs no classifier and so carries over to people never seen.
+(Khosla et al., NeurIPS 2020), which needs no classifier and so carries over to people never seen. Both tell people apart
+within a footage only, as a tracker does: those of two footages differ by camera and light already, and an embedding that
+says which footage it is has less room left to say who.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ from .training_data import Augmentation, Footage, build_targets, prepare_footage
 
 import paddle  # isort: skip  (.lite prepares the environment for it)
 from paddle.nn import functional  # isort: skip
+
+FAR = 1e4  # taken from a logit: leaves it out of a softmax
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ class Trainer:
         identities = sum(footage.identities for footage in self.footages)
         self.classifier = paddle.nn.Linear(EMBEDDING_DIM, max(2, identities))
         self.identity_scale = math.sqrt(2) * math.log(max(2, identities - 1))
+        owners = np.repeat(np.arange(len(self.footages)), [footage.identities for footage in self.footages])
+        self.footage_of = paddle.to_tensor(np.resize(owners, self.classifier.weight.shape[1]))
         self.step_number = 0
         started = [*self.model.backbone.parameters(), *self.model.SPP.parameters()]
         known = {id(parameter) for parameter in started}
@@ -178,9 +184,11 @@ class Trainer:
         parts["size"] = (paddle.log(size) - paddle.log(paddle.clip(batch["size"], min=0.25))).abs().mean()
         parts["offset"] = functional.l1_loss(offset, batch["offset"])
         embedding, identity = embedding[batch["recognisable"]], batch["identity"][batch["recognisable"]]
-        logits = self.classifier(embedding * self.identity_scale)
+        footage = paddle.gather(self.footage_of, identity)
+        elsewhere = footage.unsqueeze(1) != self.footage_of.unsqueeze(0)
+        logits = self.classifier(embedding * self.identity_scale) - FAR * elsewhere.astype("float32")
         parts["identity"] = functional.cross_entropy(logits, identity)
-        parts["contrast"] = contrastive_loss(embedding, identity, config.temperature)
+        parts["contrast"] = contrastive_loss(embedding, identity, config.temperature, footage)
         loss = parts["heatmap"]
         for name in ("giou", "size", "offset", "identity", "contrast"):
             loss = loss + getattr(config, name) * parts[name]
@@ -293,8 +301,15 @@ def giou(first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
     return overlap / union - (hull - union) / hull
 
 
-def contrastive_loss(embeddings: paddle.Tensor, identities: paddle.Tensor, temperature: float) -> paddle.Tensor:
+def contrastive_loss(
+    embeddings: paddle.Tensor,
+    identities: paddle.Tensor,
+    temperature: float,
+    footages: paddle.Tensor | None = None,
+) -> paddle.Tensor:
     """Supervised contrastive loss of unit vectors (P, D) over those with another vector of their identity.
+
+    With `footages` (P,) a vector is told apart from those of its own footage only.
 
     Returns
     -------
@@ -303,7 +318,10 @@ def contrastive_loss(embeddings: paddle.Tensor, identities: paddle.Tensor, tempe
     """
     count = embeddings.shape[0]
     itself = paddle.eye(count)
-    logits = embeddings @ embeddings.T / temperature - 1e4 * itself
+    left_out = itself
+    if footages is not None:
+        left_out = left_out + (footages.unsqueeze(0) != footages.unsqueeze(1)).astype("float32")
+    logits = embeddings @ embeddings.T / temperature - FAR * left_out
     log_share = functional.log_softmax(logits, axis=1)
     same = (identities.unsqueeze(0) == identities.unsqueeze(1)).astype("float32") - itself
     partners = same.sum(1)

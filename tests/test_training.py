@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -19,7 +20,7 @@ from fairmot_lab.lite import build_lite, load_lite  # noqa: E402
 from fairmot_lab.scenes import Scene, SceneConfig, write_sequence  # noqa: E402
 from fairmot_lab.sources import open_source  # noqa: E402
 from fairmot_lab.training import Trainer, TrainingConfig, average_precision, contrastive_loss, giou, train  # noqa: E402
-from fairmot_lab.training_data import Augmentation, People, prepare_footage  # noqa: E402
+from fairmot_lab.training_data import Augmentation, People, build_targets, prepare_footage, sample_batch  # noqa: E402
 
 TINY = Augmentation(size=(128, 96), height_range=(30, 80))
 
@@ -65,6 +66,29 @@ def test_contrastive_loss_is_khoslas():
         each.append(-np.mean([math.log(math.exp(vectors[i] @ vectors[j] / 0.1) / total) for j in partners]))
     loss = contrastive_loss(paddle.to_tensor(vectors.astype("float32")), paddle.to_tensor(identities), 0.1)
     assert float(loss) == pytest.approx(np.mean(each), rel=1e-4)
+
+
+def test_people_of_other_footage_are_no_rivals(footage):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(7, 5)).astype("float32")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    identities, footages = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 0, 0, 0, 1, 1, 1])
+
+    def loss(rows, *more):
+        arguments = [paddle.to_tensor(value[rows]) for value in (vectors, identities)]
+        return float(contrastive_loss(*arguments, 0.1, *more))
+
+    everyone = np.arange(7)
+    apart = [4 * loss(everyone[:4]), 2 * loss(everyone[4:])]  # 4 and 2 vectors have a partner
+    assert loss(everyone, paddle.to_tensor(footages)) == pytest.approx(sum(apart) / 6, rel=1e-4)
+    assert loss(everyone) > sum(apart) / 6 + 0.1
+
+    trainer = Trainer([footage, footage], TrainingConfig(augmentation=TINY))
+    views = sample_batch([footage], 2, dataclasses.replace(TINY, paste=0), rng)
+    batch = {name: paddle.to_tensor(value) for name, value in build_targets(views, rng).items()}
+    trainer.losses(batch)["identity"].backward()
+    first, second = np.split(np.abs(trainer.classifier.weight.grad.numpy()).max(0), 2)
+    assert second.max() < 1e-12 * first.max()
 
 
 def test_average_precision_by_hand():
