@@ -6,9 +6,9 @@ that was killed and resumed ends with the same weights as one that was not.
 
 Losses: ppdet's focal loss on centres; 1 - GIoU and L1 of the logarithms on sizes; L1 on offsets; on embeddings the
 cross-entropy over identities with FairMOT's scale (Zhang et al., IJCV 2021) and the supervised contrastive loss
-(Khosla et al., NeurIPS 2020), which needs no classifier and so carries over to people never seen. Both tell people apart
-within a footage only, as a tracker does: those of two footages differ by camera and light already, and an embedding that
-says which footage it is has less room left to say who.
+(Khosla et al., NeurIPS 2020), which needs no classifier and so carries over to people never seen. Both tell people
+apart within a footage only, as a tracker does: those of two footages differ by camera and light already, and an
+embedding that says which footage it is has less room left to say who.
 """
 
 from __future__ import annotations
