@@ -70,6 +70,13 @@ def _add_track(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", default="auto", metavar="D", help="cpu, gpu or auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads per frame")
     parser.add_argument("--input-size", type=_size, metavar="WxH", help="the network's input in pixels")
+    parser.add_argument(
+        "--nms-iou",
+        type=_overlap,
+        default="auto",
+        metavar="X",
+        help="leave out boxes that overlap a better one by more (auto: 0.6 for the compact model, none for others)",
+    )
     parser.add_argument("--output", default="outputs", metavar="DIR", help="where the results go (default: outputs)")
     parser.add_argument("--name", metavar="NAME", help="what the results are called (default: as the source)")
     parser.add_argument("--frame-rate", type=float, metavar="F", help="frames per second, where the source says none")
@@ -144,6 +151,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
         device=options.device,
         threads=options.threads,
         input_size=options.input_size,
+        nms_iou=options.nms_iou,
     )
     config = (config or model_settings(model.name)).replace(**changes)
     overlay = {
@@ -199,6 +207,15 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 1088x608")
     return int(width), int(height)
+
+
+def _overlap(text: str) -> float | str | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no overlap; give 0 to 1, none or auto") from error
 
 
 @contextlib.contextmanager

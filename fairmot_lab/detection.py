@@ -93,7 +93,8 @@ class FrameOutputs:
     peaks : (N, 2) int64 or None
         Heatmap cell `x, y` of each box.
     discarded : int
-        Peaks above the score floor that were left out because their box has no area (or is not finite).
+        Peaks above the score floor that were left out: their box has no area, is not finite, or overlaps a better one
+        by more than the model's `nms_iou`.
     """
 
     frame: int
@@ -179,6 +180,7 @@ def decode(
     frame: int = 0,
     score_floor: float = 0.05,
     max_per_frame: int = 500,
+    nms_iou: float | None = None,
     keep_heatmap: bool = True,
     keep_embedding_map: bool = False,
 ) -> FrameOutputs:
@@ -200,6 +202,8 @@ def decode(
         Frame number that the outputs carry.
     score_floor, max_per_frame
         Which peaks are kept.
+    nms_iou
+        Leave out a box whose IoU with a better one is above this; None keeps all, as FairMOT does.
     keep_heatmap, keep_embedding_map
         Whether copies of the maps go with the outputs.
 
@@ -221,11 +225,15 @@ def decode(
     boxes = np.concatenate((upper_left, lower_right - upper_left), axis=1).astype(np.float32)
     vectors = embedding[0][:, ys, xs].T
     good = np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1) & np.isfinite(vectors).all(1)
+    scores = heatmap[0][classes, ys, xs]
+    if nms_iou is not None:
+        best = cv2.dnn.NMSBoxes(boxes[good].tolist(), scores[good].tolist(), 0.0, nms_iou)
+        good[np.delete(np.flatnonzero(good), np.ravel(best).astype(int))] = False
     classes, ys, xs = classes[good], ys[good], xs[good]
     return FrameOutputs(
         frame=frame,
         boxes=boxes[good],
-        scores=heatmap[0][classes, ys, xs],
+        scores=scores[good],
         embeddings=round_embeddings(vectors[good]),
         class_ids=classes,
         heatmap=heatmap[0].max(0) if keep_heatmap else None,

@@ -19,7 +19,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 OPSET = 19  # the first with DeformConv
 TRAINING_ONLY = ("reid.classifier.", "loss.")  # in checkpoints, but not in the network that runs
+NMS_IOU = {"lite": 0.6}  # its wide peaks find a near person twice; measured in docs/models/fairmot_lite.md
 LIMITS = {"heatmap": 1e-3, "boxes": 0.05, "cosine": 0.9999}
 
 
@@ -53,6 +54,8 @@ class Model:
         Width and height of the network's input in pixels.
     embedding_dim : int
     weights_sha256 : str
+    nms_iou : float or None
+        Boxes that overlap a better one by more than this are left out; None: FairMOT's peak rule alone.
     versions : dict
         Versions of the libraries that the figures depend on.
     """
@@ -65,12 +68,14 @@ class Model:
         embedding_dim: int,
         weights_sha256: str,
         run_engine: Engine,
+        nms_iou: float | None = None,
     ) -> None:
         self.name = name
         self.architecture = architecture
         self.input_size = input_size
         self.embedding_dim = embedding_dim
         self.weights_sha256 = weights_sha256
+        self.nms_iou = nms_iou
         self.versions = {library: importlib.metadata.version(library) for library in run_engine.libraries}
         self._engine = run_engine
 
@@ -135,6 +140,7 @@ class Model:
             frame=frame,
             score_floor=score_floor,
             max_per_frame=max_per_frame,
+            nms_iou=self.nms_iou,
             keep_heatmap=heatmap,
             keep_embedding_map=embedding_map,
         )
@@ -188,6 +194,7 @@ class Model:
                         frame=frame.number,
                         score_floor=score_floor,
                         max_per_frame=max_per_frame,
+                        nms_iou=self.nms_iou,
                         keep_heatmap=heatmap,
                     ),
                 )
@@ -201,6 +208,7 @@ def load_model(
     engine: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    nms_iou: float | Literal["auto"] | None = "auto",
 ) -> Model:
     """Load a model of the zoo, or weights from a file.
 
@@ -222,6 +230,9 @@ def load_model(
         "cpu", "gpu", or "auto": a GPU where paddle finds one.
     threads
         CPU threads per frame; all cores that this process may use unless given.
+    nms_iou
+        Leave out boxes whose IoU with a better one is above this, from 0 to 1; None for FairMOT's peak rule alone.
+        "auto": 0.6 for the compact architecture, None for all others.
 
     Returns
     -------
@@ -242,14 +253,17 @@ def load_model(
     threads = available_threads() if threads is None else threads
     if threads < 1:
         raise ConfigError(f"threads is {threads}; it must be 1 or more.")
+    if nms_iou not in ("auto", None) and not (isinstance(nms_iou, int | float) and 0 <= nms_iou <= 1):
+        raise ConfigError(f"nms_iou is {nms_iou!r}; it must lie from 0 to 1, or be None or 'auto'.")
     weights = zoo.find_weights(name_or_path, architecture)
+    overlap = NMS_IOU.get(weights.architecture) if nms_iou == "auto" else nms_iou
     size = _check_size(input_size or weights.input_size)
     digest = zoo.file_sha256(weights.path)
     if engine == "paddle":
         runner: Engine = _paddle_engine(weights.path, weights.architecture, size, device, threads)
     else:
         runner = OnnxEngine(onnx_file(weights.path, weights.architecture, size, digest), threads)
-    return Model(weights.name, weights.architecture, size, weights.embedding_dim, digest, runner)
+    return Model(weights.name, weights.architecture, size, weights.embedding_dim, digest, runner, overlap)
 
 
 def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> tuple[zoo.Weights, str]:

@@ -53,8 +53,8 @@ class OutputsInfo:
         The source's fingerprint.
     model, architecture, weights_sha256, input_width, input_height, embedding_dim
         The network; `input_width` x `input_height` are pixels.
-    score_floor, max_per_frame, heatmaps
-        What was kept.
+    score_floor, max_per_frame, heatmaps, nms_iou
+        What was kept; `nms_iou` is the model's.
     engine, versions
         What ran the network, with the versions of the libraries that its figures depend on.
     """
@@ -76,6 +76,7 @@ class OutputsInfo:
     heatmaps: bool
     engine: str
     versions: dict[str, str]
+    nms_iou: float | None = None
     format: int = FORMAT
 
     @property
@@ -564,6 +565,7 @@ class OutputsWriter:
             heatmaps=heatmaps,
             engine=model.engine,
             versions=model.versions,
+            nms_iou=model.nms_iou,
         )
         self.path = folder / (re.sub(r"[^-.=+@ ()\w]", "_", source.name) + ".tar")
         self._archive = ArchiveWriter(self.path)

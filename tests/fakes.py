@@ -21,6 +21,7 @@ class FakeModel:
     embedding_dim = 4
     engine = "fake"
     device = "cpu"
+    nms_iou = None
     versions: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, on_frame: Callable[[int], None] = lambda number: None) -> None:

@@ -108,6 +108,33 @@ def test_a_scene_by_hand() -> None:
     assert found.class_ids.tolist() == [0]
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_suppression_leaves_no_two_boxes_that_overlap_more(seed: int, limit: float) -> None:
+    """Every box left out overlaps a better one that was kept by more than the limit, and those kept do not."""
+    rng = np.random.default_rng(seed)
+    heatmap = rng.random((1, 1, 12, 16), dtype=np.float32)
+    maps = heatmap, *(rng.random((1, n, 12, 16), dtype=np.float32) * scale for n, scale in ((4, 6), (2, 1), (8, 1)))
+    box = Letterbox.fit((64, 48), (64, 48))
+    every, kept = decode(*maps, box), decode(*maps, box, nms_iou=limit)
+    assert every.discarded + len(every) == kept.discarded + len(kept)
+    rows = [int(np.flatnonzero((every.peaks == peak).all(1))[0]) for peak in kept.peaks]
+    assert rows == sorted(rows)
+    np.testing.assert_array_equal(every.boxes[rows], kept.boxes)
+    np.testing.assert_array_equal(every.embeddings[rows], kept.embeddings)
+
+    def iou(a: np.ndarray, b: np.ndarray) -> float:
+        sides = np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2])
+        overlap = float(np.clip(sides.astype(float), 0, None).prod())
+        return overlap / (float(a[2:].astype(float).prod() + b[2:].astype(float).prod()) - overlap)
+
+    for row in range(len(every)):
+        overlaps = [iou(every.boxes[row], every.boxes[better]) for better in rows if better < row]
+        largest = max(overlaps, default=0.0)
+        if abs(largest - limit) > 1e-5:
+            assert (row in rows) == (largest <= limit)
+
+
 def test_the_limit_keeps_the_best() -> None:
     heatmap = np.zeros((1, 9, 9), np.float32)
     heatmap[0, 1::3, 1::3] = np.arange(1, 10).reshape(3, 3) / 10

@@ -220,6 +220,7 @@ def test_wrong_arguments() -> None:
         ({"engine": "tensorrt"}, "engine is 'tensorrt'"),
         ({"device": "tpu"}, "device is 'tpu'"),
         ({"threads": 0}, "threads is 0"),
+        ({"nms_iou": 1.2}, "nms_iou is 1.2; it must lie from 0 to 1"),
         ({"input_size": (500, 300)}, "input_size is 500x300; width and height must be multiples of 32"),
     ):
         with pytest.raises(ConfigError, match=wanted):
