@@ -8,8 +8,8 @@ and the best MOTA is shown, which favours HOG. Both read the same frames, and ar
 the frame, finding people, tracking. Speed: frames a second by the wall clock, with CPU seconds a frame beside it, which
 a busy machine does not change. MOTA and IDF1: protocol motchallenge.
 
-Sequences in DIR (the layout of MOT17/train, MOT15/train, video/vtest.avi): TUD-Stadtmitte was not trained on; MOT17-09
-and vtest.avi were, so that their figures show the fit and not what to expect elsewhere.
+Sequences in DIR (the layout of MOT17/train, MOT15/train, video/vtest.avi): KITTI-17 was not trained on; MOT17-09 and
+vtest.avi were, so that their figures show the fit and not what to expect elsewhere.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def figures(tables: list[pd.DataFrame], name: str, truth: pd.DataFrame, last: in
 
 def sequences(data: Path) -> Iterator[tuple[str, Source, pd.DataFrame]]:
     """What is found of the three sequences, with ground truth."""
-    for folder in (data / "MOT15" / "train" / "TUD-Stadtmitte", data / "MOT17" / "train" / "MOT17-09-SDP"):
+    for folder in (data / "MOT15" / "train" / "KITTI-17", data / "MOT17" / "train" / "MOT17-09-SDP"):
         if (folder / "img1").is_dir():
             source = open_source(folder)
             yield f"{source.name} ({source.width}x{source.height} JPEG)", source, source.ground_truth

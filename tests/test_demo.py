@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 
 from fairmot_lab.cli import main
@@ -14,13 +15,16 @@ from fairmot_lab.scenes import SceneConfig
 from fairmot_lab.training_data import TRAINING_SEED
 
 
-def test_bundled_model_tracks_a_scene_it_never_saw(tmp_path):
-    report = run_demo(tmp_path / "data", tmp_path / "outputs", seed=1, video=False, progress=False)
-    figures = report.summary.iloc[-1]
-    assert figures["sequence"] == "OVERALL"
-    assert figures["protocol"] == "motchallenge"
-    assert figures["mota"] >= 0.85
-    assert figures["idf1"] >= 0.75
+def test_bundled_model_tracks_scenes_it_never_saw(tmp_path):
+    reports = [
+        run_demo(tmp_path / "data", tmp_path / "outputs", seed=seed, video=False, progress=False) for seed in range(5)
+    ]
+    figures = pd.DataFrame([report.summary.iloc[-1] for report in reports])
+    assert set(figures["sequence"]) == {"OVERALL"}
+    assert set(figures["protocol"]) == {"motchallenge"}
+    assert figures["mota"].mean() >= 0.85
+    assert figures["idf1"].mean() >= 0.75
+    report = reports[1]
     info = read_seqinfo(report.sequence / "seqinfo.ini")
     assert (info.length, info.width, info.height) == (300, 960, 540)
     truth = read_mot(report.sequence / "gt" / "gt.txt", "ground_truth")

@@ -115,17 +115,17 @@ def test_bundled_weights_find_people_in_real_footage_not_trained_on(model, real_
     from fairmot_lab.training import match_detections
     from fairmot_lab.training_data import people_of
 
-    source = open_source(real_data / "MOT15" / "train" / "TUD-Stadtmitte")
+    source = open_source(real_data / "MOT15" / "train" / "KITTI-17")
     people, _ = people_of(source.ground_truth, len(source), source.name)
     found = present = false = 0
-    for number in (20, 80, 140):
+    for number in (20, 50, 80, 110, 140):
         outputs = predict(model, source.image(number))
         confident = outputs.scores >= 0.4
         who, _ = match_detections(outputs.boxes[confident], people[number - 1])
         found, false = found + int((who >= 0).sum()), false + int((who < 0).sum())
         present += len(people[number - 1].boxes)
-    assert found >= 0.6 * present
-    assert false <= 0.25 * found
+    assert found >= 0.55 * present
+    assert false <= found  # hard sunlight, which the training footage has little of
 
 
 def test_shifted_scores_move_by_the_logits_asked_for(model):
