@@ -161,8 +161,9 @@ def test_zoom_and_pan_show_a_part(book: lab.Notebook) -> None:
     np.testing.assert_array_equal(pixels(book), whole)
 
 
-def test_playing_goes_on_to_the_end_and_stops(book: lab.Notebook) -> None:
-    book.kernel("player.speed = 4.0")
+@pytest.mark.parametrize("speed", [2.0, 4.0])  # faster than the screen: frames are left out
+def test_playing_goes_on_to_the_end_and_stops(book: lab.Notebook, speed: float) -> None:
+    book.kernel(f"player.speed = {speed}")
     book.page.keyboard.press(" ")
     shows(book, 20)
     assert book.wait_kernel("print(player.playing, player.frame)", "False 20") == "False 20"

@@ -285,7 +285,7 @@ class Player {
       if (frame > this.frame) {
         this.counts.dropped += frame - this.frame - 1;
         this.go(frame);
-      } else {
+      } else if (held.length || due >= Math.min(this.frame + this.stride(), this.last)) { // those between were not asked for
         this.direction = 1; // the kernel may have set an earlier frame meanwhile: read ahead, not back
         this.request();
         this.base = { time: now, frame: this.frame };
