@@ -13,11 +13,13 @@ embedding   (N, D, H/4, W/4)              appearance, unit length over the D cha
 =========== ============================= ===========================================================================
 
 The input is (N, 3, H, W) float32, RGB, 0 to 1, letterboxed as for every FairMOT; H and W are multiples of 32, and
-576x320 is what the bundled weights were trained for.
+576x320 is what the bundled weights were trained for. The network looks at it magnified by 1.5: the coarsest maps of a
+small backbone are too coarse for small people otherwise.
 
-Backbone and SPP neck have the shapes of FastestDet (https://github.com/dog-qiuqiu/FastestDet, BSD-3-Clause; backbone:
-Ma et al., "ShuffleNet V2", ECCV 2018), whose COCO weights were the start of the training. Heads: Zhang et al.,
-"FairMOT", IJCV 2021, as PaddleDetection builds them.
+Backbone, SPP neck and COCO head have the shapes of FastestDet (https://github.com/dog-qiuqiu/FastestDet, BSD-3-Clause;
+backbone: Ma et al., "ShuffleNet V2", ECCV 2018) and keep its COCO weights: what they know about people is far more than
+a few sequences can teach, and training on those makes it worse. Heads: Zhang et al., "FairMOT", IJCV 2021, as
+PaddleDetection builds them.
 
 This module imports paddle, and ppdet when a network is built: nothing else in the package imports it at the top.
 """
@@ -45,10 +47,11 @@ from paddle.nn import functional  # noqa: E402
 INPUT_SIZE = (576, 320)
 EMBEDDING_DIM = 64
 WEIGHTS = Path(__file__).with_name("weights") / "fairmot_lite.safetensors"
+MAGNIFICATION = 1.5
 _MAX_LOG_SIZE = 6.0  # exp(6) cells are 1600 pixels: more than any input; keeps an untrained network finite
 
 
-def build_lite(*, width: int = 48, head_width: int = 32, embedding_dim: int = EMBEDDING_DIM) -> FairMOTLite:
+def build_lite(*, width: int = 64, head_width: int = 32, embedding_dim: int = EMBEDDING_DIM) -> FairMOTLite:
     """Build the compact FairMOT with random weights.
 
     Parameters
@@ -76,7 +79,8 @@ class FairMOTLite(nn.Layer):
         center_head, embedding_head = _fairmot_heads()
         self.backbone = ShuffleNet()
         self.SPP = SpatialPyramidPooling(48 + 96 + 192, 96)
-        self.fpn = FeaturePyramid((24, 48, 96), width)
+        self.detect_head = CocoHead(96)
+        self.fpn = FeaturePyramid((24, 48, 96 + CocoHead.OUTPUTS + 96 + 192), width)
         self.head = center_head(width, num_classes=1, head_planes=head_width, regress_ltrb=True)
         # ppdet's head owns a classifier of identities too, which only training needs
         self.reid = embedding_head(width, ch_head=embedding_dim, ch_emb=embedding_dim, num_identities_dict={0: 1}).reid
@@ -98,9 +102,16 @@ class FairMOTLite(nn.Layer):
 
     def features(self, image):
         """Return the shared feature map (N, width, H/4, W/4)."""
-        stride4, stride8, stride16, stride32 = self.backbone(image)
+        height, width = image.shape[2:]
+        magnified = [round(side * MAGNIFICATION / 32) * 32 for side in (height, width)]
+        stride4, stride8, stride16, stride32 = self.backbone(_resized(image, magnified))
         context = self.SPP(stride8, stride16, stride32)
-        return self.fpn(stride4, stride8, context)
+        context = paddle.concat([context, self.detect_head(context), stride16, _doubled(stride32)], axis=1)
+        return self.fpn(stride4, stride8, context, [height // 4, width // 4])
+
+    def pretrained(self) -> tuple[nn.Layer, nn.Layer, nn.Layer]:
+        """The parts that FastestDet's COCO weights fit."""
+        return self.backbone, self.SPP, self.detect_head
 
 
 class ShuffleNet(nn.Layer):
@@ -172,23 +183,51 @@ class SpatialPyramidPooling(nn.Layer):
         return functional.relu(x + self.output(pyramid))
 
 
+class CocoHead(nn.Layer):
+    """FastestDet's detection head: object or not, person or not, and a rough box, for every cell of the context map."""
+
+    OUTPUTS = 6
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1x1 = _Named(conv1x1=_convolution(channels, channels, 1))
+        self.obj_layers, self.reg_layers, self.cls_layers = (
+            _Named(
+                conv5x5=nn.Sequential(
+                    *_convolution(channels, channels, 5, groups=channels),
+                    *_convolution(channels, outputs, 1, activate=False),
+                )
+            )
+            for outputs in (1, 4, 80)
+        )
+
+    def forward(self, context):
+        """Return 6 channels: the logit of an object, the logarithm of the part of "person" in it, 4 of its box."""
+        x = self.conv1x1.conv1x1(context)
+        person = functional.log_softmax(self.cls_layers.conv5x5(x), axis=1)[:, :1]
+        return paddle.concat([self.obj_layers.conv5x5(x), person, self.reg_layers.conv5x5(x)], axis=1)
+
+
 class FeaturePyramid(nn.Layer):
-    """Top-down path to stride 4: add the finer map, mix with a depthwise-separable residual block."""
+    """Top-down path: add the finer map, mix with depthwise-separable residual blocks; ends at the size asked for."""
 
     def __init__(self, inputs: tuple[int, int, int], width: int) -> None:
         super().__init__()
+        fine, middle, coarse = inputs
         self.lateral4, self.lateral8, self.lateral16 = (
-            _convolution(channels, width, 1, activate=False) for channels in inputs
+            _convolution(channels, width, 1, activate=False) for channels in (fine, middle, 2 * width)
+        )
+        self.mix16 = nn.Sequential(
+            _convolution(coarse, 2 * width, 1), *(SeparableResidual(2 * width) for _ in range(3))
         )
         self.mix8 = nn.Sequential(*(SeparableResidual(width) for _ in range(3)))
         self.mix4 = nn.Sequential(*(SeparableResidual(width) for _ in range(2)))
 
-    def forward(self, stride4, stride8, context):
-        """Return the merged map at stride 4."""
-        x = _doubled(self.lateral16(context))
+    def forward(self, stride4, stride8, context, size: list[int]):
+        """Return the merged map, of `size` (height, width)."""
+        x = _doubled(self.lateral16(self.mix16(context)))
         x = self.mix8(functional.relu(x + self.lateral8(stride8)))
-        x = _doubled(x)
-        return self.mix4(functional.relu(x + self.lateral4(stride4)))
+        return self.mix4(functional.relu(_resized(x, size) + _resized(self.lateral4(stride4), size)))
 
 
 class SeparableResidual(nn.Layer):
@@ -213,6 +252,10 @@ class _Named(nn.Layer):
             self.add_sublayer(name, layer)
 
 
+def _resized(x, size: list[int]):
+    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
 def _doubled(x):
     """Nearest neighbour, twice the size; paddle2onnx cannot read a scale factor, but it can read a size."""
     return functional.interpolate(x, size=[2 * x.shape[2], 2 * x.shape[3]], mode="nearest")
@@ -233,12 +276,13 @@ def _stage(inputs: int, outputs: int, repeats: int) -> nn.Sequential:
 
 
 def is_fastestdet(path: str | os.PathLike[str]) -> bool:
-    """Whether a safetensors file holds FastestDet."""
-    return any(name.startswith("detect_head.") for name in _read_tensors(path))
+    """Whether a safetensors file holds FastestDet, and not a FairMOT."""
+    names = _read_tensors(path)
+    return "detect_head.conv1x1.conv1x1.0.weight" in names and not any(name.startswith("reid.") for name in names)
 
 
 def start_from_fastestdet(model: FairMOTLite, path: str | os.PathLike[str]) -> int:
-    """Give the backbone and the SPP neck FastestDet's COCO weights; everything else stays as it is.
+    """Give backbone, SPP neck and COCO head FastestDet's weights; everything else stays as it is.
 
     FastestDet was trained on BGR; the first convolution's channels are turned round for RGB.
 
@@ -250,11 +294,11 @@ def start_from_fastestdet(model: FairMOTLite, path: str | os.PathLike[str]) -> i
     Raises
     ------
     WeightsError
-        If the file lacks a tensor of the backbone or the neck, or has one of another shape.
+        If the file lacks a tensor of these parts, or has one of another shape.
     """
     tensors = _read_tensors(path)
     state = model.state_dict()
-    wanted = [name for name in state if name.startswith(("backbone.", "SPP."))]
+    wanted = [name for name in state if name.startswith(("backbone.", "SPP.", "detect_head."))]
     for name in wanted:
         source = name.replace("._mean", ".running_mean").replace("._variance", ".running_var")
         shape = tuple(state[name].shape)

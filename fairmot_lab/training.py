@@ -8,7 +8,9 @@ Losses: ppdet's focal loss on centres; 1 - GIoU and L1 of the logarithms on size
 cross-entropy over identities with FairMOT's scale (Zhang et al., IJCV 2021) and the supervised contrastive loss
 (Khosla et al., NeurIPS 2020), which needs no classifier and so carries over to people never seen. Both tell people
 apart within a footage only, as a tracker does: those of two footages differ by camera and light already, and an
-embedding that says which footage it is has less room left to say who.
+embedding that says which footage it is has less room left to say who. For the same reason a last loss, `spread`, is the
+squared cosine, where positive, of different people of a footage: the tracker compares a cosine with a fixed threshold,
+which neither of the other two knows.
 """
 
 from __future__ import annotations
@@ -60,14 +62,15 @@ class TrainingConfig:
     learning_rate, final_rate
         AdamW's rate after the warm-up, and its part that is left at the end (cosine between).
     backbone_rate
-        Factor on the rate for the pretrained backbone and neck.
+        Factor on the rate for the pretrained parts. At 0 they stay as they are, their batch statistics too: a few
+        sequences make COCO's knowledge of people worse (docs/models/fairmot_lite.md has the figures).
     warmup
         Steps of linear warm-up.
     weight_decay
         AdamW's, on convolution weights.
     ema
         Decay of the running average of the weights, which is what is evaluated and saved.
-    giou, size, offset, identity, contrast
+    giou, size, offset, identity, contrast, spread
         Weights of the losses beside the focal loss, which counts 1.
     temperature
         Of the contrastive loss.
@@ -83,15 +86,16 @@ class TrainingConfig:
     pairs: int = 8
     learning_rate: float = 2e-3
     final_rate: float = 0.02
-    backbone_rate: float = 0.3
+    backbone_rate: float = 0.0
     warmup: int = 50
     weight_decay: float = 1e-4
     ema: float = 0.998
     giou: float = 2.0
     size: float = 0.3
     offset: float = 1.0
-    identity: float = 0.5
-    contrast: float = 0.4
+    identity: float = 1.0
+    contrast: float = 0.8
+    spread: float = 1.0
     temperature: float = 0.1
     evaluate_every: int = 200
     save_every: int = 50
@@ -131,6 +135,7 @@ class Trainer:
         paddle.seed(config.seed)
         self.footages, self.config = list(footages), config
         self.model = build_lite() if model is None else model
+        self.frozen = not config.backbone_rate
         self.average = build_lite()
         self.average.set_state_dict(self.model.state_dict())
         self.average.eval()
@@ -140,12 +145,17 @@ class Trainer:
         owners = np.repeat(np.arange(len(self.footages)), [footage.identities for footage in self.footages])
         self.footage_of = paddle.to_tensor(np.resize(owners, self.classifier.weight.shape[1]))
         self.step_number = 0
-        started = [*self.model.backbone.parameters(), *self.model.SPP.parameters()]
+        started = [parameter for part in self.model.pretrained() for parameter in part.parameters()]
         known = {id(parameter) for parameter in started}
         fresh = [p for p in self.model.parameters() if id(p) not in known] + self.classifier.parameters()
+        for parameter in started:
+            parameter.stop_gradient = self.frozen
         self.optimizer = paddle.optimizer.AdamW(
             learning_rate=config.learning_rate,
-            parameters=[{"params": started, "learning_rate": config.backbone_rate}, {"params": fresh}],  # type: ignore
+            parameters=[  # type: ignore
+                {"params": fresh},
+                *([] if self.frozen else [{"params": started, "learning_rate": config.backbone_rate}]),
+            ],
             weight_decay=config.weight_decay,
             grad_clip=paddle.nn.ClipGradByGlobalNorm(10.0),
         )
@@ -157,6 +167,9 @@ class Trainer:
         views = sample_batch(self.footages, config.pairs, config.augmentation, rng)
         batch = {name: paddle.to_tensor(value) for name, value in build_targets(views, rng).items()}
         self.model.train()
+        if self.frozen:
+            for part in self.model.pretrained():
+                part.eval()
         losses = self.losses(batch)
         self.optimizer.set_lr(config.rate(self.step_number))
         losses["loss"].backward()
@@ -189,8 +202,9 @@ class Trainer:
         logits = self.classifier(embedding * self.identity_scale) - FAR * elsewhere.astype("float32")
         parts["identity"] = functional.cross_entropy(logits, identity)
         parts["contrast"] = contrastive_loss(embedding, identity, config.temperature, footage)
+        parts["spread"] = spread_loss(embedding, identity, footage)
         loss = parts["heatmap"]
-        for name in ("giou", "size", "offset", "identity", "contrast"):
+        for name in ("giou", "size", "offset", "identity", "contrast", "spread"):
             loss = loss + getattr(config, name) * parts[name]
         return {"loss": loss, **parts}
 
@@ -329,6 +343,27 @@ def contrastive_loss(
     return each.sum() / paddle.clip((partners > 0).astype("float32").sum(), min=1)
 
 
+def spread_loss(embeddings: paddle.Tensor, identities: paddle.Tensor, footages: paddle.Tensor) -> paddle.Tensor:
+    """Mean over pairs of different people of one footage of their squared cosine; 0 counts for a negative one.
+
+    Parameters
+    ----------
+    embeddings : (P, D)
+        Unit vectors.
+    identities, footages : (P,)
+        Who, and where.
+
+    Returns
+    -------
+    Tensor
+        Scalar; 0 without such a pair.
+    """
+    rivals = (footages.unsqueeze(0) == footages.unsqueeze(1)) & (identities.unsqueeze(0) != identities.unsqueeze(1))
+    rivals = rivals.astype("float32")
+    cosine = functional.relu(embeddings @ embeddings.T)
+    return (cosine**2 * rivals).sum() / paddle.clip(rivals.sum(), min=1)
+
+
 def train(
     footages: Sequence[Footage],
     folder: str | os.PathLike[str],
@@ -361,11 +396,15 @@ def train(
     ------
     TrainingError
         If the checkpoint belongs to other settings or footage, or the loss is no longer finite.
+    ConfigError
+        If random weights would be kept as they are.
     """
     from tqdm.auto import tqdm
 
     folder = make_folder(folder)
     checkpoint, curve_path = folder / "checkpoint.safetensors", folder / "curve.csv"
+    if start is None and not config.backbone_rate and not checkpoint.exists():
+        raise ConfigError("backbone_rate is 0, but there are no pretrained weights to keep; give start, or a rate.")
     trainer = Trainer(footages, config, start)
     rows: list[dict] = []
     if checkpoint.exists():
@@ -537,19 +576,22 @@ def _write_curve(rows: list[dict], folder: Path) -> None:
         figure.savefig(temporary, dpi=110)
 
 
-def load_start(path: str | os.PathLike[str]) -> FairMOTLite:
+def load_start(path: str | os.PathLike[str], seed: int = 0) -> FairMOTLite:
     """Starting weights: "fairmot_lite" for the bundled ones, "scratch" for none, or a file.
 
     Parameters
     ----------
     path
-        The file holds weights that training wrote, or FastestDet's COCO weights for the backbone and the neck.
+        The file holds weights that training wrote, or FastestDet's COCO weights for backbone, neck and COCO head.
+    seed
+        Of the weights that come from nowhere.
 
     Raises
     ------
     WeightsError
         If the file is neither.
     """
+    paddle.seed(seed)
     if path in ("fairmot_lite", "scratch"):
         return load_lite() if path == "fairmot_lite" else build_lite()
     if is_fastestdet(path):
@@ -565,7 +607,7 @@ def gather_footage(
     scenes: int,
     cache: str | os.PathLike[str],
     *,
-    scene_share: float = 0.3,
+    scene_share: float = 0.4,
     progress: bool = True,
 ) -> list[Footage]:
     """Sequences, videos with ground truth, and rendered scenes, weighted.
@@ -608,10 +650,11 @@ def run(options: argparse.Namespace, *, progress: bool = True) -> Path:
         steps=options.steps,
         pairs=options.pairs,
         learning_rate=options.learning_rate,
+        backbone_rate=1.0 if options.start == "scratch" else 0.0,
         seed=options.seed,
         evaluate_every=options.evaluate_every,
     )
-    start = load_start(options.start)  # a mistake is found before frames are read
+    start = load_start(options.start, options.seed)  # a mistake is found before frames are read
     if not 0 <= options.scene_share <= 1:
         raise ConfigError(f"scene_share is {options.scene_share}; it goes from 0 to 1.")
     output = make_folder(options.output)

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, steps: int, learning_rate:
     )
     parser.add_argument("--scenes", type=int, default=scenes, help="rendered scenes to train on as well (%(default)s)")
     parser.add_argument(
-        "--scene-share", type=float, default=0.3, help="part of the views taken from them (%(default)s)"
+        "--scene-share", type=float, default=0.4, help="part of the views taken from them (%(default)s)"
     )
     parser.add_argument(
         "--from",

@@ -44,12 +44,12 @@ def test_maps_have_the_documented_shapes_and_ranges(model):
 
 def test_bundled_file_is_small_and_the_network_compact(model):
     assert WEIGHTS.stat().st_size < 5_000_000
-    assert sum(int(np.prod(parameter.shape)) for parameter in model.parameters()) < 350_000
+    assert sum(int(np.prod(parameter.shape)) for parameter in model.parameters()) < 600_000
 
 
 def test_heads_on_patches_equal_heads_everywhere(model):
     """Training runs three heads at the people's cells only: the same numbers as a whole map gives there."""
-    feature = paddle.to_tensor(np.random.default_rng(0).random((2, 48, 12, 20), dtype=np.float32))
+    feature = paddle.to_tensor(np.random.default_rng(0).random((2, 64, 12, 20), dtype=np.float32))
     cells = np.array([[0, 0, 0], [1, 11, 19], [0, 5, 7], [1, 0, 19], [1, 6, 3]])
     with paddle.no_grad():
         everywhere = [value.numpy() for value in model.describe(feature)]
@@ -58,13 +58,13 @@ def test_heads_on_patches_equal_heads_everywhere(model):
         assert np.allclose(whole[cells[:, 0], :, cells[:, 1], cells[:, 2]], part, atol=1e-5)
 
 
-def test_fastestdets_own_head_finds_people_on_our_backbone(real_data):
-    """With FastestDet's head put on our backbone and neck, its person score is high on people and low beside them."""
+def test_fastestdet_finds_people_as_it_stands_in_our_network(real_data):
+    """Its head, computed from the file's tensors on our backbone and neck, scores people high; ours is the same."""
     from safetensors.numpy import load_file
 
     path = real_data / "pretrained" / "fastestdet_coco.safetensors"
     network = build_lite()
-    assert start_from_fastestdet(network, path) == 315
+    assert start_from_fastestdet(network, path) == 350
     network.eval()
     tensors = {name.removeprefix("detect_head."): paddle.to_tensor(v) for name, v in load_file(path).items()}
 
@@ -88,11 +88,17 @@ def test_fastestdets_own_head_finds_people_on_our_backbone(real_data):
     blob = cv2.dnn.blobFromImage(image, 1 / 255, swapRB=True)
     with paddle.no_grad():
         _, stride8, stride16, stride32 = network.backbone(paddle.to_tensor(blob))
-        x = block(network.SPP(stride8, stride16, stride32), "conv1x1.conv1x1.0")
+        context = network.SPP(stride8, stride16, stride32)
+        ours = network.detect_head(context)[0].numpy()
+        x = block(context, "conv1x1.conv1x1.0")
         person = block(block(x, "obj_layers.conv5x5.0", 96), "obj_layers.conv5x5.3", activate=False)
         person = paddle.nn.functional.sigmoid(person)[0, 0]
+        box = block(block(x, "reg_layers.conv5x5.0", 96), "reg_layers.conv5x5.3", activate=False)[0]
         classes = block(block(x, "cls_layers.conv5x5.0", 96), "cls_layers.conv5x5.3", activate=False)
         classes = paddle.nn.functional.softmax(classes, axis=1)[0, 0]
+    assert np.allclose(1 / (1 + np.exp(-ours[0])), person.numpy(), atol=1e-5)
+    assert np.allclose(np.exp(ours[1]), classes.numpy(), atol=1e-5)
+    assert np.allclose(ours[2:], box.numpy(), atol=1e-4)
     score = (person**0.6 * classes**0.4).numpy()  # COCO's class 0
     from fairmot_lab.motfile import read_mot
 
@@ -124,8 +130,8 @@ def test_bundled_weights_find_people_in_real_footage_not_trained_on(model, real_
         who, _ = match_detections(outputs.boxes[confident], people[number - 1])
         found, false = found + int((who >= 0).sum()), false + int((who < 0).sum())
         present += len(people[number - 1].boxes)
-    assert found >= 0.55 * present
-    assert false <= found  # hard sunlight, which the training footage has little of
+    assert found >= 0.7 * present
+    assert false <= 0.4 * found
 
 
 def test_shifted_scores_move_by_the_logits_asked_for(model):

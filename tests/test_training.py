@@ -19,7 +19,7 @@ from fairmot_lab.cli import main  # noqa: E402
 from fairmot_lab.lite import build_lite, load_lite  # noqa: E402
 from fairmot_lab.scenes import Scene, SceneConfig, write_sequence  # noqa: E402
 from fairmot_lab.sources import open_source  # noqa: E402
-from fairmot_lab.training import Trainer, TrainingConfig, average_precision, contrastive_loss, giou, train  # noqa: E402
+from fairmot_lab.training import Trainer, TrainingConfig, average_precision, contrastive_loss, giou, spread_loss, train  # noqa: E402
 from fairmot_lab.training_data import Augmentation, People, build_targets, prepare_footage, sample_batch  # noqa: E402
 
 TINY = Augmentation(size=(128, 96), height_range=(30, 80))
@@ -151,12 +151,43 @@ def test_checkpoint_of_other_settings_is_refused(footage, tmp_path):
 
 
 def test_a_short_training_learns(footage):
-    config = TrainingConfig(steps=40, pairs=2, learning_rate=3e-3, warmup=4, augmentation=TINY)
+    config = TrainingConfig(steps=40, pairs=2, learning_rate=3e-3, backbone_rate=1.0, warmup=4, augmentation=TINY)
     trainer = Trainer([footage], config)
     losses = pd.DataFrame([trainer.step() for _ in range(40)])
     assert losses["heatmap"].tail(5).mean() < 0.75 * losses["heatmap"].head(5).mean()
     assert losses["giou"].tail(5).mean() < 0.85 * losses["giou"].head(5).mean()
     assert losses["identity"].tail(5).mean() < losses["identity"].head(5).mean()
+
+
+def test_pretrained_parts_stay_as_they_are_unless_a_rate_is_given(footage):
+    def changed(rate):
+        trainer = Trainer(
+            [footage], TrainingConfig(pairs=1, backbone_rate=rate, warmup=1, augmentation=TINY), load_lite()
+        )
+        trainer.step()
+        before, after = weights_of(load_lite()), weights_of(trainer.model)
+        return {name for name in before if not np.array_equal(before[name], after[name])}
+
+    kept, free = changed(0.0), changed(0.5)
+    started = ("backbone.", "SPP.", "detect_head.")
+    assert not [name for name in kept if name.startswith(started)]  # no batch statistics either
+    assert "fpn.lateral16.0.weight" in kept
+    assert {"backbone.first_conv.0.weight", "SPP.output.1._mean"} <= free
+
+
+def test_random_weights_are_not_kept_as_they_are(footage, tmp_path):
+    with pytest.raises(ConfigError, match="no pretrained weights to keep"):
+        train([footage], tmp_path, TrainingConfig(steps=1, augmentation=TINY), progress=False)
+
+
+def test_spread_loss_by_hand():
+    vectors = np.array([[1, 0], [0.6, 0.8], [-1, 0], [0, 1], [1, 0]], "float32")
+    identities, footages = np.array([0, 1, 2, 0, 3]), np.array([0, 0, 0, 0, 1])
+    # rivals: 0-1 (cosine 0.6), 1-3 (0.8), and 0-2, 1-2, 2-3 with none above 0; 0-3 are one person, 4 is elsewhere
+    expected = (0.6**2 + 0.8**2) / 5
+    arguments = [paddle.to_tensor(value) for value in (vectors, identities, footages)]
+    assert float(spread_loss(*arguments)) == pytest.approx(expected, rel=1e-5)
+    assert float(spread_loss(arguments[0][:1], arguments[1][:1], arguments[2][:1])) == 0
 
 
 def test_finetune_command_trains_on_a_users_sequence(sequence, tmp_path, capsys):
