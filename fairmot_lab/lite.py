@@ -48,6 +48,7 @@ INPUT_SIZE = (576, 320)
 EMBEDDING_DIM = 64
 WEIGHTS = Path(__file__).with_name("weights") / "fairmot_lite.safetensors"
 MAGNIFICATION = 1.5
+PRETRAINED = ("backbone", "SPP", "detect_head")  # the network's parts that FastestDet's weights fit
 _MAX_LOG_SIZE = 6.0  # exp(6) cells are 1600 pixels: more than any input; keeps an untrained network finite
 
 
@@ -109,9 +110,9 @@ class FairMOTLite(nn.Layer):
         context = paddle.concat([context, self.detect_head(context), stride16, _doubled(stride32)], axis=1)
         return self.fpn(stride4, stride8, context, [height // 4, width // 4])
 
-    def pretrained(self) -> tuple[nn.Layer, nn.Layer, nn.Layer]:
+    def pretrained(self) -> list[nn.Layer]:
         """The parts that FastestDet's COCO weights fit."""
-        return self.backbone, self.SPP, self.detect_head
+        return [getattr(self, name) for name in PRETRAINED]
 
 
 class ShuffleNet(nn.Layer):
@@ -298,7 +299,7 @@ def start_from_fastestdet(model: FairMOTLite, path: str | os.PathLike[str]) -> i
     """
     tensors = _read_tensors(path)
     state = model.state_dict()
-    wanted = [name for name in state if name.startswith(("backbone.", "SPP.", "detect_head."))]
+    wanted = [name for name in state if name.partition(".")[0] in PRETRAINED]
     for name in wanted:
         source = name.replace("._mean", ".running_mean").replace("._variance", ".running_var")
         shape = tuple(state[name].shape)
