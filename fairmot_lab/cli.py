@@ -75,7 +75,7 @@ def _add_track(commands: argparse._SubParsersAction) -> None:
         type=_overlap,
         default="auto",
         metavar="X",
-        help="leave out boxes that overlap a better one by more (auto: 0.6 for the compact model, none for others)",
+        help="leave out boxes that overlap a better one by more (auto: 0.5 for the compact model, none for others)",
     )
     parser.add_argument("--output", default="outputs", metavar="DIR", help="where the results go (default: outputs)")
     parser.add_argument("--name", metavar="NAME", help="what the results are called (default: as the source)")
@@ -448,7 +448,7 @@ def _add_finetune(commands: argparse._SubParsersAction) -> None:
     from .training_arguments import add_arguments
 
     parser = commands.add_parser("finetune", help="fine-tune the compact model on sequences with ground truth")
-    add_arguments(parser, steps=300, learning_rate=5e-4, scenes=0)
+    add_arguments(parser, steps=300, learning_rate=5e-4, scenes=0, confine=False)
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=_run_finetune)
 

@@ -1,4 +1,4 @@
-"""The compact FairMOT that the package carries: ShuffleNetV2 x0.5, an SPP neck, a light FPN to stride 4, ppdet's heads.
+"""The compact FairMOT that the package carries: COCO's detector, what a small pyramid adds to it, and appearances.
 
 `build_lite()` gives a paddle layer whose four maps mean what ppdet's DLA-34 FairMOT means by them, so that one decoder
 serves both:
@@ -9,19 +9,20 @@ map         shape                         meaning
 heatmap     (N, 1, H/4, W/4)              probability of a person's centre (the sigmoid is applied)
 size        (N, 4, H/4, W/4)              distances from the centre to left, top, right, bottom, in cells of 4 pixels
 offset      (N, 2, H/4, W/4)              x, y from the cell's corner to the centre, in cells
-embedding   (N, D, H/4, W/4)              appearance, unit length over the D channels (64)
+embedding   (N, D, H/4, W/4)              appearance, unit length over the D channels (64); alike in 2x2 cells
 =========== ============================= ===========================================================================
 
 The input is (N, 3, H, W) float32, RGB, 0 to 1, letterboxed as for every FairMOT; H and W are multiples of 32, and
 576x320 is what the bundled weights were trained for. The network looks at it magnified by 1.5: the coarsest maps of a
 small backbone are too coarse for small people otherwise.
 
-Backbone, SPP neck and COCO head have the shapes of FastestDet (https://github.com/dog-qiuqiu/FastestDet, BSD-3-Clause;
-backbone: Ma et al., "ShuffleNet V2", ECCV 2018) and keep its COCO weights: what they know about people is far more than
-a few sequences can teach, and training on those makes it worse. Heads: Zhang et al., "FairMOT", IJCV 2021, as
-PaddleDetection builds them.
+Backbone (ShuffleNetV2 x0.5: Ma et al., ECCV 2018), SPP neck and COCO head have the shapes of FastestDet
+(https://github.com/dog-qiuqiu/FastestDet, BSD-3-Clause) and keep its COCO weights: what they know about people is far
+more than a few sequences can teach, and training on those makes it worse. Its people are brought to the cells of stride
+4 (`coco_people`); a pyramid adds a correction to their scores and sizes, which starts at nothing. For the embeddings
+see `appearance`. FairMOT: Zhang et al., IJCV 2021.
 
-This module imports paddle, and ppdet when a network is built: nothing else in the package imports it at the top.
+This module imports paddle, and ppdet when a training target is made: nothing else in the package imports it at the top.
 """
 
 from __future__ import annotations
@@ -44,11 +45,18 @@ import paddle  # noqa: E402
 from paddle import nn  # noqa: E402
 from paddle.nn import functional  # noqa: E402
 
+from .appearance import Appearance  # noqa: E402
+
 INPUT_SIZE = (576, 320)
 EMBEDDING_DIM = 64
 WEIGHTS = Path(__file__).with_name("weights") / "fairmot_lite.safetensors"
 MAGNIFICATION = 1.5
 PRETRAINED = ("backbone", "SPP", "detect_head")  # the network's parts that FastestDet's weights fit
+PEOPLE = 5  # channels of `coco_people`
+COCO_SHIFT = -0.8  # added to the logits of COCO's head, so that the tracker's default thresholds fit them
+_COCO_SIDE = 22  # coarse cells in the largest box that FastestDet knows: it was trained on images of 352 pixels
+_LEAST_SCORE = 1e-4  # of COCO's head that is told from nothing
+_LEAST_LOGIT, _FAR = -12.0, 3.0  # where nobody is near, a cell's values are of no use: they are only kept small
 _MAX_LOG_SIZE = 6.0  # exp(6) cells are 1600 pixels: more than any input; keeps an untrained network finite
 
 
@@ -60,7 +68,7 @@ def build_lite(*, width: int = 64, head_width: int = 32, embedding_dim: int = EM
     width
         Channels of the feature map at stride 4.
     head_width
-        Hidden channels of the heatmap, size and offset heads.
+        Hidden channels of the heads that correct scores and sizes.
     embedding_dim
         Length of an embedding.
 
@@ -77,42 +85,137 @@ class FairMOTLite(nn.Layer):
 
     def __init__(self, width: int, head_width: int, embedding_dim: int) -> None:
         super().__init__()
-        center_head, embedding_head = _fairmot_heads()
+        self.width = width
         self.backbone = ShuffleNet()
         self.SPP = SpatialPyramidPooling(48 + 96 + 192, 96)
         self.detect_head = CocoHead(96)
-        self.fpn = FeaturePyramid((24, 48, 96 + CocoHead.OUTPUTS + 96 + 192), width)
-        self.head = center_head(width, num_classes=1, head_planes=head_width, regress_ltrb=True)
-        # ppdet's head owns a classifier of identities too, which only training needs
-        self.reid = embedding_head(width, ch_head=embedding_dim, ch_emb=embedding_dim, num_identities_dict={0: 1}).reid
+        self.fpn = FeaturePyramid((24 + PEOPLE, 48, 96 + CocoHead.OUTPUTS + 96 + 192), width)
+        self.score_head, self.size_head = _correction(width, head_width, 1), _correction(width, head_width, 4)
+        self.familiarity = Familiarity(48)
+        self.appearance = Appearance(embedding_dim)
 
     def forward(self, image):
         """Return heatmap, size, offset and embedding maps of `image` (N, 3, H, W)."""
         feature = self.features(image)
-        size, offset, embedding = self.describe(feature)
-        return self.heatmap(feature), size, offset, embedding
+        heatmap, (size, offset) = self.heatmap(feature), self.describe(feature)
+        blocks, cells = _best_of_blocks(heatmap, paddle.concat([size, offset], axis=1))
+        embedding = self.appearance(image, cells, blocks[:, :4], blocks[:, 4:])
+        count, _, rows, columns = heatmap.shape
+        embedding = embedding.reshape([count, rows // 2, columns // 2, -1])
+        return heatmap, size, offset, _doubled(paddle.transpose(embedding, [0, 3, 1, 2]))
 
     def heatmap(self, feature):
         """Return the probability of a centre in every cell of the feature map."""
-        return functional.sigmoid(self.head.heatmap(feature))
+        familiarity = feature[:, self.width + PEOPLE :]
+        correction = self.score_head(feature[:, : self.width])
+        return functional.sigmoid(feature[:, self.width : self.width + 1] + familiarity * correction)
 
     def describe(self, feature):
-        """Return size, offset and embedding for every cell of the feature map, or of patches cut from it."""
-        size = paddle.exp(paddle.clip(self.head.size(feature), max=_MAX_LOG_SIZE))  # learned as logarithms
-        return size, self.head.offset(feature), functional.normalize(self.reid(feature), axis=1)
+        """Return size and offset for every cell of the feature map, or of patches cut from it."""
+        half = feature[:, self.width + 1 : self.width + 3]
+        familiarity = feature[:, self.width + PEOPLE :]
+        log_size = paddle.concat([half, half], axis=1) + familiarity * self.size_head(feature[:, : self.width])
+        return paddle.exp(paddle.clip(log_size, max=_MAX_LOG_SIZE)), feature[:, self.width + 3 : self.width + 5]
 
-    def features(self, image):
-        """Return the shared feature map (N, width, H/4, W/4)."""
-        height, width = image.shape[2:]
-        magnified = [round(side * MAGNIFICATION / 32) * 32 for side in (height, width)]
-        stride4, stride8, stride16, stride32 = self.backbone(_resized(image, magnified))
+    def features(self, image, *, familiar: bool = False):
+        """Return the pyramid's map, COCO's people and the familiarity: (N, width + 5 + 1, H/4, W/4).
+
+        With `familiar` the pyramid speaks whatever the image looks like.
+        """
+        stride4, stride8, stride16, stride32 = self.backbone(magnified(image))
         context = self.SPP(stride8, stride16, stride32)
-        context = paddle.concat([context, self.detect_head(context), stride16, _doubled(stride32)], axis=1)
-        return self.fpn(stride4, stride8, context, [height // 4, width // 4])
+        coco = self.detect_head(context)
+        people = coco_people(coco, [image.shape[2] // 4, image.shape[3] // 4])
+        context = paddle.concat([context, coco, stride16, _doubled(stride32)], axis=1)
+        familiarity = paddle.ones_like(people[:, :1])
+        if not familiar:
+            familiarity = familiarity * self.familiarity(stride8)
+        return paddle.concat([self.fpn(stride4, stride8, context, people), people, familiarity], axis=1)
 
     def pretrained(self) -> list[nn.Layer]:
         """The parts that FastestDet's COCO weights fit."""
         return [getattr(self, name) for name in PRETRAINED]
+
+
+def magnified(image):
+    """What the backbone sees of an image (N, 3, H, W): it magnified, to multiples of 32."""
+    return _resized(image, [round(side * MAGNIFICATION / 32) * 32 for side in image.shape[2:]])
+
+
+class Familiarity(nn.Layer):
+    """How much an image looks like what the pyramid was trained on, 0 to 1; 1 for all at first.
+
+    Parameters
+    ----------
+    channels
+        Of the map that is looked at.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.judge = nn.Linear(channels, 1)
+        self.open()
+
+    def open(self) -> None:
+        """Take every image for familiar."""
+        self.judge.weight.set_value(paddle.zeros_like(self.judge.weight))
+        self.judge.bias.set_value(paddle.full_like(self.judge.bias, 20))  # whose sigmoid is 1
+
+    def forward(self, stride8):
+        """Return the familiarity (N, 1, 1, 1) of images with the backbone's maps `stride8` (N, C, h, w)."""
+        return functional.sigmoid(self.judge(self.texture(stride8))).reshape([-1, 1, 1, 1])
+
+    def texture(self, stride8):
+        """Return how much each channel varies over the image: its standard deviation, (N, C)."""
+        mean = stride8.mean([2, 3], keepdim=True)
+        return paddle.sqrt(((stride8 - mean) ** 2).mean([2, 3]))
+
+
+def coco_people(coco, size: list[int], spread: float = 0.35):
+    """Bring the people of COCO's head to the cells of a finer map.
+
+    A coarse cell says where, within one cell of itself, a box's centre lies. A fine cell takes the best score of the
+    nine coarse cells around it, less for a centre outside of it by the squared distance, and the mean of their boxes,
+    weighted by the softmax of that.
+
+    Parameters
+    ----------
+    coco : (N, 6, h, w)
+        What `CocoHead` gives.
+    size
+        (H, W) of the fine map.
+    spread
+        Standard deviation of a centre that lies outside, in fine cells.
+
+    Returns
+    -------
+    (N, 5, H, W) Tensor
+        Logit of a centre; logarithms of half a box's width and height, and x, y of its centre from the cell's corner,
+        in fine cells.
+    """
+    (rows, columns), (height, width) = coco.shape[2:], size
+    high, wide = height / rows, width / columns  # fine cells in a coarse one
+    score = paddle.clip(paddle.exp(functional.log_sigmoid(coco[:, :1]) + coco[:, 1:2]), _LEAST_SCORE, 1 - _LEAST_SCORE)
+    logit = paddle.log(score) - paddle.log(1 - score) + COCO_SHIFT
+    x = (paddle.tanh(coco[:, 2:3]) + _ramp(columns, [1, 1, 1, -1])) * wide
+    y = (paddle.tanh(coco[:, 3:4]) + _ramp(rows, [1, 1, -1, 1])) * high
+    largest = np.log(_COCO_SIDE / 2 * np.array([wide, high], np.float32)).reshape(1, 2, 1, 1)
+    maps = paddle.concat([logit, x, y, functional.log_sigmoid(coco[:, 4:6]) + paddle.to_tensor(largest)], axis=1)
+    here_x, here_y = _ramp(width, [1, 1, 1, -1]) + 0.5, _ramp(height, [1, 1, -1, 1]) + 0.5
+    column = np.floor((np.arange(width) + 0.5) / wide + 0.5).astype(np.int64)
+    row = np.floor((np.arange(height) + 0.5) / high + 0.5).astype(np.int64)
+    logits, boxes = [], []
+    for dy in (-1, 0, 1):
+        strip = paddle.index_select(maps, paddle.to_tensor(np.clip(row + dy, 0, rows - 1)), 2)
+        for dx in (-1, 0, 1):
+            near = paddle.index_select(strip, paddle.to_tensor(np.clip(column + dx, 0, columns - 1)), 3)
+            away = paddle.concat([near[:, 1:2] - here_x, near[:, 2:3] - here_y], axis=1)
+            outside = functional.relu(away.abs() - 0.5)
+            logits.append(near[:, :1] - (outside * outside).sum(1, keepdim=True) / (2 * spread**2))
+            boxes.append(paddle.concat([near[:, 3:5], paddle.clip(away, -_FAR, _FAR) + 0.5], axis=1))
+    each = paddle.stack(logits, axis=1)
+    box = (paddle.stack(boxes, axis=1) * functional.softmax(each, axis=1)).sum(1)
+    return paddle.concat([paddle.clip(each.max(1), min=_LEAST_LOGIT), box], axis=1)
 
 
 class ShuffleNet(nn.Layer):
@@ -210,7 +313,7 @@ class CocoHead(nn.Layer):
 
 
 class FeaturePyramid(nn.Layer):
-    """Top-down path: add the finer map, mix with depthwise-separable residual blocks; ends at the size asked for."""
+    """Top-down path: add the finer map, mix with depthwise-separable residual blocks; ends at COCO's people."""
 
     def __init__(self, inputs: tuple[int, int, int], width: int) -> None:
         super().__init__()
@@ -224,11 +327,14 @@ class FeaturePyramid(nn.Layer):
         self.mix8 = nn.Sequential(*(SeparableResidual(width) for _ in range(3)))
         self.mix4 = nn.Sequential(*(SeparableResidual(width) for _ in range(2)))
 
-    def forward(self, stride4, stride8, context, size: list[int]):
-        """Return the merged map, of `size` (height, width)."""
+    def forward(self, stride4, stride8, context, people):
+        """Return the merged map, as high and wide as `people`."""
         x = _doubled(self.lateral16(self.mix16(context)))
         x = self.mix8(functional.relu(x + self.lateral8(stride8)))
-        return self.mix4(functional.relu(_resized(x, size) + _resized(self.lateral4(stride4), size)))
+        size = people.shape[2:]
+        scaled = people * paddle.to_tensor(np.array([0.2, 1, 1, 1, 1], np.float32).reshape(1, -1, 1, 1))
+        fine = self.lateral4(paddle.concat([_resized(stride4, size), scaled], axis=1))
+        return self.mix4(functional.relu(_resized(x, size) + fine))
 
 
 class SeparableResidual(nn.Layer):
@@ -251,6 +357,37 @@ class _Named(nn.Layer):
         super().__init__()
         for name, layer in layers.items():
             self.add_sublayer(name, layer)
+
+
+def _correction(width: int, hidden: int, outputs: int) -> nn.Sequential:
+    """A head that starts by saying nothing."""
+    last = nn.Conv2D(hidden, outputs, 1)
+    last.weight.set_value(paddle.zeros_like(last.weight))
+    return nn.Sequential(nn.Conv2D(width, hidden, 3, padding=1), nn.ReLU(), last)
+
+
+def _best_of_blocks(heatmap, maps):
+    """Of each block of 2x2 cells the cell that scores most: its values (P, C) in `maps`, and where it is (P, 3).
+
+    No two peaks share a block, so that every peak is among them; four times less to describe than all cells.
+    """
+    count, _, rows, columns = heatmap.shape
+    corners = [(y, x) for y in (0, 1) for x in (0, 1)]
+    scores = paddle.stack([heatmap[:, 0, y::2, x::2] for y, x in corners], axis=-1)
+    values = paddle.stack([maps[:, :, y::2, x::2] for y, x in corners], axis=-1)
+    best = paddle.argmax(scores, axis=-1)
+    chosen = functional.one_hot(best, 4)
+    values = (values * chosen.unsqueeze(1)).sum(-1)
+    number, row, column = np.indices((count, rows // 2, columns // 2))
+    place = [paddle.to_tensor(number), paddle.to_tensor(2 * row) + best // 2, paddle.to_tensor(2 * column) + best % 2]
+    return (
+        paddle.transpose(values, [0, 2, 3, 1]).reshape([-1, maps.shape[1]]),
+        paddle.stack([part.reshape([-1]) for part in place], axis=1),
+    )
+
+
+def _ramp(count: int, shape: list[int]):
+    return paddle.to_tensor(np.arange(count, dtype=np.float32).reshape(shape))
 
 
 def _resized(x, size: list[int]):
@@ -279,7 +416,7 @@ def _stage(inputs: int, outputs: int, repeats: int) -> nn.Sequential:
 def is_fastestdet(path: str | os.PathLike[str]) -> bool:
     """Whether a safetensors file holds FastestDet, and not a FairMOT."""
     names = _read_tensors(path)
-    return "detect_head.conv1x1.conv1x1.0.weight" in names and not any(name.startswith("reid.") for name in names)
+    return "detect_head.conv1x1.conv1x1.0.weight" in names and not any(name.startswith("fpn.") for name in names)
 
 
 def start_from_fastestdet(model: FairMOTLite, path: str | os.PathLike[str]) -> int:
@@ -373,15 +510,6 @@ def fairmot_target(boxes: np.ndarray, size: tuple[int, int]) -> dict[str, np.nda
     return Gt2FairMOTTarget(num_classes=1, max_objs=max(1, len(boxes)))([sample])[0]
 
 
-def shift_scores(model: FairMOTLite, logits: float) -> None:
-    """Add to the heatmap's logits, in place: moves all scores, and their order not at all.
-
-    It sets a trained model so that the tracker's default threshold fits it: 0.3 turns a score of 0.33 into 0.40.
-    """
-    bias = model.head.heatmap[2].conv.bias
-    bias.set_value(bias + logits)
-
-
 def _read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -397,10 +525,3 @@ def _quiet_ppdet():
     """Undo what importing ppdet does besides: it prints, and sets a process-wide filter that hides all warnings."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         yield
-
-
-def _fairmot_heads():
-    with _quiet_ppdet():
-        from ppdet.modeling.heads.centernet_head import CenterNetHead
-        from ppdet.modeling.reid.fairmot_embedding_head import FairMOTEmbeddingHead
-    return CenterNetHead, FairMOTEmbeddingHead

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 OPSET = 19  # the first with DeformConv
 TRAINING_ONLY = ("reid.classifier.", "loss.")  # in checkpoints, but not in the network that runs
-NMS_IOU = {"lite": 0.6}  # its wide peaks find a near person twice; measured in docs/models/fairmot_lite.md
+NMS_IOU = {"lite": 0.5}  # its coarse cells tell one person more than once; measured in docs/models/fairmot_lite.md
 LIMITS = {"heatmap": 1e-3, "boxes": 0.05, "cosine": 0.9999}
 
 

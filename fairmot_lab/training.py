@@ -1,16 +1,16 @@
 """Train the compact FairMOT, or fine-tune it on sequences of one's own: `python -m fairmot_lab.training --help`.
 
-One step draws pairs of views (see `training_data`), asks for centres everywhere and for size, offset and identity at
-the people's cells only, and moves the weights by AdamW. Every step's randomness comes from (seed, step) alone, so a run
-that was killed and resumed ends with the same weights as one that was not.
+Two things are computed in closed form at the start: the projection of appearances (`fit_appearance`) and, with
+`confine`, what rendered scenes look like (`fit_familiarity`). Then one step draws pairs of views (see `training_data`),
+asks for centres everywhere and for sizes at the people's cells only, and moves the pyramid's weights by AdamW. Every
+step's randomness comes from (seed, step) alone, so a run that was killed and resumed ends with the same weights as one
+that was not.
 
-Losses: ppdet's focal loss on centres; 1 - GIoU and L1 of the logarithms on sizes; L1 on offsets; on embeddings the
-cross-entropy over identities with FairMOT's scale (Zhang et al., IJCV 2021) and the supervised contrastive loss
-(Khosla et al., NeurIPS 2020), which needs no classifier and so carries over to people never seen. Both tell people
-apart within a footage only, as a tracker does: those of two footages differ by camera and light already, and an
-embedding that says which footage it is has less room left to say who. For the same reason a last loss, `spread`, is the
-squared cosine, where positive, of different people of a footage: the tracker compares a cosine with a fixed threshold,
-which neither of the other two knows.
+Losses: ppdet's focal loss on centres; 1 - GIoU and L1 of the logarithms on sizes.
+
+What `confine` is for: a few real sequences teach a pyramid their own backgrounds, and people elsewhere are found worse
+than by COCO's head alone (docs/models/fairmot_lite.md has the figures), while rendered scenes are found much better. So
+the pyramid learns from rendered scenes, and is kept from speaking where an image does not look like one.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .appearance import HISTOGRAM
 from .errors import ConfigError, FairMOTLabError, TrainingError
 from .files import atomic_write, make_folder
 from .lite import (
-    EMBEDDING_DIM,
     INPUT_SIZE,
     FairMOTLite,
     build_lite,
     is_fastestdet,
     load_lite,
+    magnified,
     save_lite,
     start_from_fastestdet,
 )
@@ -46,7 +47,8 @@ from .training_data import Augmentation, Footage, build_targets, prepare_footage
 import paddle  # isort: skip  (.lite prepares the environment for it)
 from paddle.nn import functional  # isort: skip
 
-FAR = 1e4  # taken from a logit: leaves it out of a softmax
+FAMILIARITY_C = 300  # inverse strength of the regression's L2 penalty, against the mean loss of views
+SHRINKAGE = 0.1  # of the within-person scatter towards its mean variance, in parts of it
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,14 @@ class TrainingConfig:
         AdamW's, on convolution weights.
     ema
         Decay of the running average of the weights, which is what is evaluated and saved.
-    giou, size, offset, identity, contrast, spread
+    giou, size
         Weights of the losses beside the focal loss, which counts 1.
-    temperature
-        Of the contrastive loss.
+    confine
+        Train the pyramid on rendered scenes alone, and let it speak only where an image looks like one.
+    closed_form_batches
+        Batches that appearances and familiarity are computed from.
+    appearance_share
+        How much their people count beside those that the start knows already.
     evaluate_every, save_every
         Steps between evaluations and between checkpoints.
     seed
@@ -82,7 +88,7 @@ class TrainingConfig:
         How views are made.
     """
 
-    steps: int = 2000
+    steps: int = 1000
     pairs: int = 8
     learning_rate: float = 2e-3
     final_rate: float = 0.02
@@ -92,22 +98,22 @@ class TrainingConfig:
     ema: float = 0.998
     giou: float = 2.0
     size: float = 0.3
-    offset: float = 1.0
-    identity: float = 1.0
-    contrast: float = 0.8
-    spread: float = 1.0
-    temperature: float = 0.1
+    confine: bool = False
+    closed_form_batches: int = 100
+    appearance_share: float = 0.5
     evaluate_every: int = 200
     save_every: int = 50
     seed: int = 0
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "pairs", "learning_rate", "evaluate_every", "save_every", "temperature"):
+        for name in ("steps", "pairs", "learning_rate", "evaluate_every", "save_every", "closed_form_batches"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value above 0.")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"ema is {self.ema}; it goes from 0 to below 1.")
+        if not 0 <= self.appearance_share <= 1:
+            raise ConfigError(f"appearance_share is {self.appearance_share}; it goes from 0 to 1.")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -139,15 +145,13 @@ class Trainer:
         self.average = build_lite()
         self.average.set_state_dict(self.model.state_dict())
         self.average.eval()
-        identities = sum(footage.identities for footage in self.footages)
-        self.classifier = paddle.nn.Linear(EMBEDDING_DIM, max(2, identities))
-        self.identity_scale = math.sqrt(2) * math.log(max(2, identities - 1))
-        owners = np.repeat(np.arange(len(self.footages)), [footage.identities for footage in self.footages])
-        self.footage_of = paddle.to_tensor(np.resize(owners, self.classifier.weight.shape[1]))
         self.step_number = 0
         started = [parameter for part in self.model.pretrained() for parameter in part.parameters()]
-        known = {id(parameter) for parameter in started}
-        fresh = [p for p in self.model.parameters() if id(p) not in known] + self.classifier.parameters()
+        computed = self.model.appearance.parameters() + self.model.familiarity.parameters()
+        for parameter in computed:
+            parameter.stop_gradient = True  # in closed form, not by descent
+        known = {id(parameter) for parameter in (*started, *computed)}
+        fresh = [p for p in self.model.parameters() if id(p) not in known]
         for parameter in started:
             parameter.stop_gradient = self.frozen
         self.optimizer = paddle.optimizer.AdamW(
@@ -187,24 +191,14 @@ class Trainer:
         from ppdet.modeling.losses import CTFocalLoss
 
         config = self.config
-        feature = self.model.features(batch["image"])
+        feature = self.model.features(batch["image"], familiar=True)
         heatmap = paddle.clip(self.model.heatmap(feature), 1e-4, 1 - 1e-4)
         parts = {"heatmap": CTFocalLoss()(heatmap, batch["heatmap"])}
-        size, offset, embedding = (
-            value[:, :, 1, 1] for value in self.model.describe(cut_patches(feature, batch["cell"]))
-        )
+        size = self.model.describe(cut_patches(feature, batch["cell"]))[0][:, :, 1, 1]
         parts["giou"] = 1 - giou(size, batch["size"]).mean()
         parts["size"] = (paddle.log(size) - paddle.log(paddle.clip(batch["size"], min=0.25))).abs().mean()
-        parts["offset"] = functional.l1_loss(offset, batch["offset"])
-        embedding, identity = embedding[batch["recognisable"]], batch["identity"][batch["recognisable"]]
-        footage = paddle.gather(self.footage_of, identity)
-        elsewhere = footage.unsqueeze(1) != self.footage_of.unsqueeze(0)
-        logits = self.classifier(embedding * self.identity_scale) - FAR * elsewhere.astype("float32")
-        parts["identity"] = functional.cross_entropy(logits, identity)
-        parts["contrast"] = contrastive_loss(embedding, identity, config.temperature, footage)
-        parts["spread"] = spread_loss(embedding, identity, footage)
         loss = parts["heatmap"]
-        for name in ("giou", "size", "offset", "identity", "contrast", "spread"):
+        for name in ("giou", "size"):
             loss = loss + getattr(config, name) * parts[name]
         return {"loss": loss, **parts}
 
@@ -222,7 +216,6 @@ class Trainer:
 
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        tensors |= {f"classifier.{name}": value for name, value in self.classifier.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in self._moments().items()}
         metadata = {"step": str(self.step_number), "config": json.dumps(dataclasses.asdict(self.config))}
         metadata["footages"] = json.dumps([[one.name, one.identities] for one in self.footages])
@@ -257,7 +250,7 @@ class Trainer:
             raise TrainingError(
                 f"{path} belongs to a run with other settings ({what}); resume with those, or remove it."
             )
-        for prefix, layer in (("model.", self.model), ("average.", self.average), ("classifier.", self.classifier)):
+        for prefix, layer in (("model.", self.model), ("average.", self.average)):
             for name, value in layer.state_dict().items():
                 value.set_value(tensors[prefix + name])
         moments = {n.removeprefix("optimizer."): v for n, v in tensors.items() if n.startswith("optimizer.")}
@@ -271,8 +264,7 @@ class Trainer:
 
     def _parameter_names(self) -> dict[str, str]:
         """paddle's own names, which depend on what was built before in the process, to the names of our layers."""
-        names = {value.name: f"model.{name}" for name, value in self.model.named_parameters()}
-        return names | {value.name: f"classifier.{name}" for name, value in self.classifier.named_parameters()}
+        return {value.name: f"model.{name}" for name, value in self.model.named_parameters()}
 
     def _moments(self) -> dict[str, paddle.Tensor]:
         names, moments = self._parameter_names(), {}
@@ -315,53 +307,108 @@ def giou(first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
     return overlap / union - (hull - union) / hull
 
 
-def contrastive_loss(
-    embeddings: paddle.Tensor,
-    identities: paddle.Tensor,
-    temperature: float,
-    footages: paddle.Tensor | None = None,
-) -> paddle.Tensor:
-    """Supervised contrastive loss of unit vectors (P, D) over those with another vector of their identity.
+def fit_appearance(
+    model: FairMOTLite, footages: Sequence[Footage], config: TrainingConfig, *, progress: bool = True
+) -> None:
+    """Compute the projection of colour histograms that tells people of one footage apart, in place.
 
-    With `footages` (P,) a vector is told apart from those of its own footage only.
+    Fisher's linear discriminant over pairs: directions in which different people of a pair of views differ much, and
+    one person at two times little. The scatter of both kinds is kept in the weights; what a model brings from an
+    earlier training counts `1 - config.appearance_share`.
 
-    Returns
-    -------
-    Tensor
-        Scalar; 0 if no identity occurs twice.
+    Raises
+    ------
+    TrainingError
+        If no person is seen twice, or nobody beside another one.
     """
-    count = embeddings.shape[0]
-    itself = paddle.eye(count)
-    left_out = itself
-    if footages is not None:
-        left_out = left_out + (footages.unsqueeze(0) != footages.unsqueeze(1)).astype("float32")
-    logits = embeddings @ embeddings.T / temperature - FAR * left_out
-    log_share = functional.log_softmax(logits, axis=1)
-    same = (identities.unsqueeze(0) == identities.unsqueeze(1)).astype("float32") - itself
-    partners = same.sum(1)
-    each = -(log_share * same).sum(1) / paddle.clip(partners, min=1)
-    return each.sum() / paddle.clip((partners > 0).astype("float32").sum(), min=1)
+    from scipy.linalg import eigh
+    from tqdm.auto import tqdm
+
+    sums = {"same": np.zeros((HISTOGRAM, HISTOGRAM)), "different": np.zeros((HISTOGRAM, HISTOGRAM))}
+    counts, mean, people = {"same": 0.0, "different": 0.0}, np.zeros(HISTOGRAM), 0
+    batches = range(config.closed_form_batches)
+    for number in tqdm(batches, desc="appearances", disable=not progress, unit="batch"):
+        rng = np.random.default_rng((config.seed, number, 1))
+        views = sample_batch(footages, config.pairs, config.augmentation, rng)
+        batch = build_targets(views, rng)
+        rows = batch["recognisable"]
+        size = batch["size"] * rng.uniform(0.93, 1.07, batch["size"].shape).astype(np.float32)  # as detections vary
+        arguments = [paddle.to_tensor(value[rows]) for value in (batch["cell"], size, batch["offset"])]
+        with paddle.no_grad():
+            histograms = model.appearance.histograms(paddle.to_tensor(batch["image"]), *arguments).numpy()
+        view, identity = batch["cell"][rows, 0], batch["identity"][rows]
+        together = view[:, None] // 2 == view // 2
+        alike = identity[:, None] == identity
+        related = {"same": together & alike & (view[:, None] != view), "different": together & ~alike}
+        for kind, pairs in related.items():
+            sums[kind] += scatter(histograms.astype(float), pairs.astype(float))
+            counts[kind] += pairs.sum()
+        mean, people = mean + histograms.sum(0), people + len(rows)
+    if not (counts["same"] and counts["different"]):
+        raise TrainingError("the footage shows no person twice, or never two people; give sequences with more people.")
+    found = {kind: sums[kind] / counts[kind] for kind in sums} | {"mean": mean / people}
+    layer = model.appearance
+    share = config.appearance_share if float(layer.same.abs().sum()) else 1.0
+    for kind, value in found.items():
+        known = getattr(layer, kind)
+        known.set_value(((1 - share) * known.numpy() + share * value).astype(np.float32))
+    same, different = layer.same.numpy().astype(float), layer.different.numpy().astype(float)
+    shrunk = same + SHRINKAGE * np.trace(same) / HISTOGRAM * np.eye(HISTOGRAM)
+    directions = eigh(different, shrunk)[1][:, ::-1][:, : layer.project.weight.shape[1]]
+    directions *= np.sign(directions[np.abs(directions).argmax(0), np.arange(directions.shape[1])])  # one of two signs
+    layer.project.weight.set_value(directions.astype(np.float32))
+    layer.project.bias.set_value((-layer.mean.numpy().astype(float) @ directions).astype(np.float32))
 
 
-def spread_loss(embeddings: paddle.Tensor, identities: paddle.Tensor, footages: paddle.Tensor) -> paddle.Tensor:
-    """Mean over pairs of different people of one footage of their squared cosine; 0 counts for a negative one.
+def fit_familiarity(
+    model: FairMOTLite,
+    rendered: Sequence[Footage],
+    real: Sequence[Footage],
+    config: TrainingConfig,
+    *,
+    progress: bool = True,
+) -> None:
+    """Tell rendered scenes from real footage by how much the backbone's channels vary over an image, in place.
 
-    Parameters
-    ----------
-    embeddings : (P, D)
-        Unit vectors.
-    identities, footages : (P,)
-        Who, and where.
-
-    Returns
-    -------
-    Tensor
-        Scalar; 0 without such a pair.
+    A logistic regression on views, every real footage weighing the same. Footage of a kind never seen shall not pass
+    for a rendered scene: so the boundary is then moved to where whole frames of the rendered scenes have a familiarity
+    of 0.95, all but 1 in 50 of them.
     """
-    rivals = (footages.unsqueeze(0) == footages.unsqueeze(1)) & (identities.unsqueeze(0) != identities.unsqueeze(1))
-    rivals = rivals.astype("float32")
-    cosine = functional.relu(embeddings @ embeddings.T)
-    return (cosine**2 * rivals).sum() / paddle.clip(rivals.sum(), min=1)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+    from tqdm.auto import tqdm
+
+    from .detection import letterbox
+
+    model.eval()
+
+    def textures(images: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+        blobs = np.concatenate([letterbox(np.ascontiguousarray(image), size)[0] for image in images])
+        with paddle.no_grad():
+            return model.familiarity.texture(model.backbone(magnified(paddle.to_tensor(blobs)))[1]).numpy()
+
+    looks, labels = [], []
+    batches = range(config.closed_form_batches)
+    for number in tqdm(batches, desc="familiarity", disable=not progress, unit="batch"):
+        rng = np.random.default_rng((config.seed, number, 2))
+        for label, footages in enumerate(([real[number % len(real)]], rendered)):
+            views = sample_batch(footages, 1, config.augmentation, rng)
+            looks.append(textures([image for image, _ in views], config.augmentation.size))
+            labels += [label] * len(views)
+    scaler = StandardScaler().fit(np.concatenate(looks).astype(float))
+    regression = LogisticRegression(C=FAMILIARITY_C / len(labels), class_weight="balanced", max_iter=5000)
+    regression.fit(scaler.transform(np.concatenate(looks)), labels)
+    weight = regression.coef_[0] / scaler.scale_
+    seen = np.concatenate([textures([footage.frames[0]], INPUT_SIZE) for footage in rendered]) @ weight
+    bias = math.log(0.95 / 0.05) - np.quantile(seen, 0.02)
+    model.familiarity.judge.weight.set_value(weight.astype(np.float32)[:, None])
+    model.familiarity.judge.bias.set_value(np.array([bias], np.float32))
+
+
+def scatter(vectors: np.ndarray, related: np.ndarray) -> np.ndarray:
+    """Sum of (a - b)(a - b)^T over the ordered pairs of rows of `vectors` (P, D) that `related` (P, P) has 1 for."""
+    # sum r_ij (x_i - x_j)(x_i - x_j)^T = 2 (X^T diag(sum_j r_ij) X - X^T R X) for a symmetric R
+    return 2 * (vectors.T * related.sum(1) @ vectors - vectors.T @ related @ vectors)
 
 
 def train(
@@ -405,13 +452,23 @@ def train(
     checkpoint, curve_path = folder / "checkpoint.safetensors", folder / "curve.csv"
     if start is None and not config.backbone_rate and not checkpoint.exists():
         raise ConfigError("backbone_rate is 0, but there are no pretrained weights to keep; give start, or a rate.")
-    trainer = Trainer(footages, config, start)
+    rendered = [footage for footage in footages if footage.rendered]
+    real = [footage for footage in footages if not footage.rendered]
+    if config.confine and not (rendered and real):
+        raise TrainingError("confine tells rendered scenes from real footage; give some of both, or train without it.")
+    trainer = Trainer(rendered if config.confine else footages, config, start)
     rows: list[dict] = []
     if checkpoint.exists():
         trainer.load(checkpoint)
         if curve_path.exists():
             curve = pd.read_csv(curve_path)
             rows = curve[curve["step"] <= trainer.step_number].to_dict("records")
+    else:
+        fit_appearance(trainer.model, footages, config, progress=progress)
+        trainer.model.familiarity.open()
+        if config.confine:
+            fit_familiarity(trainer.model, rendered, real, config, progress=progress)
+        trainer.average.set_state_dict(trainer.model.state_dict())
     recent: list[dict[str, float]] = []
     with tqdm(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
         while trainer.step_number < config.steps:
@@ -651,6 +708,7 @@ def run(options: argparse.Namespace, *, progress: bool = True) -> Path:
         pairs=options.pairs,
         learning_rate=options.learning_rate,
         backbone_rate=1.0 if options.start == "scratch" else 0.0,
+        confine=options.confine,
         seed=options.seed,
         evaluate_every=options.evaluate_every,
     )
@@ -670,7 +728,7 @@ def run(options: argparse.Namespace, *, progress: bool = True) -> Path:
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m fairmot_lab.training`: 0 when it went well, 2 for a user's mistake, 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="python -m fairmot_lab.training", description="Train the compact FairMOT.")
-    add_arguments(parser, steps=2000, learning_rate=2e-3, scenes=60)
+    add_arguments(parser, steps=1000, learning_rate=2e-3, scenes=60, confine=True)
     try:
         path = run(parser.parse_args(arguments))
     except FairMOTLabError as error:

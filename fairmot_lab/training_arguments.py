@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, steps: int, learning_rate: float, scenes: int) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser, *, steps: int, learning_rate: float, scenes: int, confine: bool
+) -> None:
     """Declare what training and fine-tuning can be told on the command line, with these defaults."""
     parser.add_argument("sequences", nargs="*", metavar="SEQ", help="MOTChallenge sequence folders with gt/gt.txt")
     parser.add_argument(
@@ -37,5 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser, *, steps: int, learning_rate:
     parser.add_argument("--steps", type=int, default=steps, help="%(default)s")
     parser.add_argument("--pairs", type=int, default=8, help="pairs of views in a step (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=learning_rate, help="%(default)s")
+    parser.add_argument(
+        "--confine",
+        action=argparse.BooleanOptionalAction,
+        default=confine,
+        help="train the pyramid on rendered scenes alone and let it speak only in their like, so that unknown cameras"
+        " get COCO's detector as it is (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="%(default)s")
     parser.add_argument("--evaluate-every", type=int, default=100, metavar="STEPS", help="%(default)s")

@@ -94,6 +94,8 @@ class Footage:
         How many there are.
     weight
         How often it is drawn from, relative to others.
+    rendered
+        Whether it is a drawn scene.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Footage:
     people: list[People]
     identities: int
     weight: float = 1.0
+    rendered: bool = False
     anchors: np.ndarray = field(init=False)
     appearances: dict[int, np.ndarray] = field(init=False)
 
@@ -219,6 +222,7 @@ def rendered_footage(
             )
             write_sequence(Scene(number, config), folder, progress=False)
         footages.append(prepare_footage(open_source(folder), cache, weight=weight / count, progress=False))
+        footages[-1].rendered = True
     return footages
 
 
@@ -293,7 +297,7 @@ def sample_batch(
         if rng.random() < settings.paste:
             other = rng.choice(len(footages), p=weights / weights.sum())
             _paste(pair, footages[other], first_identity[other], rng)
-        views += [(_recolour(image, rng), people) for image, people in pair]
+        views += _recolour(pair, rng)
     return views
 
 
@@ -444,30 +448,39 @@ def _covered(boxes: np.ndarray, cover: np.ndarray) -> np.ndarray:
     return np.maximum(overlap, 0).prod(1) / np.maximum(boxes[:, 2:].prod(1), 1e-6)
 
 
-def _recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change exposure, colour balance, saturation, sharpness and noise, mildly enough that people stay who they are."""
-    levels = np.arange(256) / 255
+def _recolour(pair: list[tuple[np.ndarray, People]], rng: np.random.Generator) -> list[tuple[np.ndarray, People]]:
+    """Change exposure, colour balance, saturation, sharpness and noise of a pair alike, and each view a little more.
+
+    A camera hardly changes within seconds: what is learned to be one person's are colours that stay.
+    """
+    levels = np.arange(256)[:, None] / 255
     gain, contrast, gamma = rng.uniform(0.7, 1.35), rng.uniform(0.75, 1.3), np.exp(rng.uniform(-0.3, 0.3))
     balance = rng.uniform(0.93, 1.07, 3)
-    tables = ((levels**gamma)[:, None] * gain * balance - 0.5) * contrast + 0.5
-    image = cv2.LUT(image, (np.clip(tables, 0, 1) * 255).astype(np.uint8).reshape(1, 256, 3))
-    if rng.random() < 0.5:
-        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        saturation = rng.uniform(0.4, 1.4)
-        image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
-    if rng.random() < 0.25:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.3))
-    if rng.random() < 0.25:
-        noise = rng.normal(0, rng.uniform(2, 9), image.shape)
-        image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    return image
+    saturation = rng.uniform(0.4, 1.4) if rng.random() < 0.5 else None
+    blur = rng.uniform(0.4, 1.3) if rng.random() < 0.25 else None
+    noise = rng.uniform(2, 9) if rng.random() < 0.25 else None
+    recoloured = []
+    for image, people in pair:
+        own_gain, own_gamma = rng.uniform(0.92, 1.08), np.exp(rng.uniform(-0.1, 0.1))
+        colour = levels ** (gamma * own_gamma) * gain * own_gain * balance * rng.uniform(0.98, 1.02, 3)
+        table = np.clip((colour - 0.5) * contrast + 0.5, 0, 1) * 255
+        image = cv2.LUT(image, table.astype(np.uint8).reshape(1, 256, 3))
+        if saturation is not None:
+            grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+            image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+        if blur is not None:
+            image = cv2.GaussianBlur(image, (0, 0), blur)
+        if noise is not None:
+            image = np.clip(image + rng.normal(0, noise, image.shape), 0, 255).astype(np.uint8)
+        recoloured.append((image, people))
+    return recoloured
 
 
 def build_targets(views: Sequence[tuple[np.ndarray, People]], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """What the network should say about a batch of views.
 
-    Centres and heatmaps are ppdet's `Gt2FairMOTTarget`. Sizes, offsets and identities are asked for at each centre and
-    at one cell beside it, since a peak may be found there.
+    Centres and heatmaps are ppdet's `Gt2FairMOTTarget`. Sizes are asked for at each centre and at one cell beside it,
+    since a peak may be found there.
 
     Returns
     -------

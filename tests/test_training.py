@@ -14,15 +14,31 @@ from fairmot_lab.errors import ConfigError, TrainingError
 
 paddle = pytest.importorskip("paddle")
 
+from scipy.special import logit  # noqa: E402
+
 from fairmot_lab import training  # noqa: E402
 from fairmot_lab.cli import main  # noqa: E402
-from fairmot_lab.lite import build_lite, load_lite  # noqa: E402
+from fairmot_lab.lite import build_lite, load_lite, magnified  # noqa: E402
 from fairmot_lab.scenes import Scene, SceneConfig, write_sequence  # noqa: E402
 from fairmot_lab.sources import open_source  # noqa: E402
-from fairmot_lab.training import Trainer, TrainingConfig, average_precision, contrastive_loss, giou, spread_loss, train  # noqa: E402
-from fairmot_lab.training_data import Augmentation, People, build_targets, prepare_footage, sample_batch  # noqa: E402
+from fairmot_lab.training import (  # noqa: E402
+    Trainer,
+    TrainingConfig,
+    average_precision,
+    fit_appearance,
+    giou,
+    scatter,
+    train,
+)
+from fairmot_lab.training_data import (  # noqa: E402
+    Augmentation,
+    Footage,
+    People,
+    prepare_footage,
+)
 
 TINY = Augmentation(size=(128, 96), height_range=(30, 80))
+QUICK = TrainingConfig(pairs=2, closed_form_batches=3, augmentation=TINY)
 
 
 @pytest.fixture(scope="module")
@@ -53,42 +69,130 @@ def test_giou_of_boxes_around_one_point():
     assert np.allclose(giou(paddle.to_tensor(first), paddle.to_tensor(second)).numpy(), expected, atol=1e-6)
 
 
-def test_contrastive_loss_is_khoslas():
+def test_scatter_is_the_sum_over_pairs():
     rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(6, 5))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    identities = np.array([3, 3, 5, 5, 5, 9])  # nobody else is 9
-    each = []
-    for i in range(5):
-        others = [j for j in range(6) if j != i]
-        total = sum(math.exp(vectors[i] @ vectors[j] / 0.1) for j in others)
-        partners = [j for j in others if identities[j] == identities[i]]
-        each.append(-np.mean([math.log(math.exp(vectors[i] @ vectors[j] / 0.1) / total) for j in partners]))
-    loss = contrastive_loss(paddle.to_tensor(vectors.astype("float32")), paddle.to_tensor(identities), 0.1)
-    assert float(loss) == pytest.approx(np.mean(each), rel=1e-4)
+    vectors, related = rng.normal(size=(6, 4)), rng.random((6, 6)) < 0.5
+    related = (related | related.T).astype(float)
+    expected = sum(
+        related[i, j] * np.outer(vectors[i] - vectors[j], vectors[i] - vectors[j]) for i in range(6) for j in range(6)
+    )
+    assert np.allclose(scatter(vectors, related), expected)
 
 
-def test_people_of_other_footage_are_no_rivals(footage):
+def test_fitted_appearance_tells_people_of_the_footage_apart(footage):
+    """Fisher's criterion of the fitted directions is higher than that of as many principal ones."""
+    model = build_lite()
+    fit_appearance(model, [footage], dataclasses.replace(QUICK, closed_form_batches=6, pairs=3), progress=False)
+    layer = model.appearance
+    same, different = layer.same.numpy().astype(float), layer.different.numpy().astype(float)
+    assert np.trace(different) > 2 * np.trace(same) > 0  # different people differ more than one person at two times
+    assert np.allclose(same, same.T, atol=1e-6)
+
+    def criterion(directions):
+        within, between = (directions.T @ kind @ directions for kind in (same, different))
+        return np.trace(np.linalg.solve(within + 1e-6 * np.eye(8), between))
+
+    principal = np.linalg.eigh(different)[1][:, ::-1][:, :8]
+    assert criterion(layer.project.weight.numpy().astype(float)[:, :8]) > 1.2 * criterion(principal)
+    # the mean histogram lies at the origin, so that cosines use the whole range
+    centre = layer.mean.numpy() @ layer.project.weight.numpy() + layer.project.bias.numpy()
+    assert np.allclose(centre, 0, atol=1e-4)
+
+
+def test_later_training_adds_to_what_was_known_of_appearances(footage):
+    known = load_lite()
+    before = known.appearance.different.numpy().copy()
+    alone = build_lite()
+    fit_appearance(alone, [footage], QUICK, progress=False)
+    fit_appearance(known, [footage], dataclasses.replace(QUICK, appearance_share=0.25), progress=False)
+    expected = 0.75 * before + 0.25 * alone.appearance.different.numpy()
+    assert np.allclose(known.appearance.different.numpy(), expected, atol=1e-6)
+    assert np.abs(before - expected).max() > 1e-4
+
+
+def test_nobody_seen_twice_is_refused(footage):
+    lonely = prepare_lonely(footage)
+    with pytest.raises(TrainingError, match="no person twice"):
+        fit_appearance(build_lite(), [lonely], QUICK, progress=False)
+
+
+def prepare_lonely(footage):
+    """One person, alone, in every frame."""
+    people = [
+        dataclasses.replace(
+            one,
+            boxes=one.boxes[one.identities == 0],
+            visibility=one.visibility[one.identities == 0],
+            identities=one.identities[one.identities == 0],
+        )
+        for one in footage.people
+    ]
+    return Footage("lonely", footage.frames, footage.frame_rate, people, 1)
+
+
+def painted(name, rng, *, rendered, grain):
+    """Footage of two people whose background is smooth, or full of grain."""
+    frames = np.repeat(rng.integers(60, 200, (1, 8, 10, 3), np.uint8), 6, axis=0)
+    frames = np.stack([np.kron(frame, np.ones((24, 26, 1), np.uint8)) for frame in frames])
+    if grain:
+        frames = rng.integers(0, 256, frames.shape, np.uint8)
+    boxes = np.array([[40.0, 50, 30, 80], [150, 60, 34, 90]])
+    for x, y, w, h in boxes.astype(int):
+        frames[:, y : y + h, x : x + w] = rng.integers(0, 256, 3, np.uint8)
+    people = [People(boxes, np.arange(2), np.ones(2), np.zeros((0, 4))) for _ in frames]
+    made = Footage(name, frames, 8, people, 2)
+    made.rendered = rendered
+    return made
+
+
+def test_confined_pyramid_learns_from_scenes_alone_and_speaks_in_their_like_alone(tmp_path):
     rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(7, 5)).astype("float32")
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    identities, footages = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 0, 0, 0, 1, 1, 1])
+    scenes = [painted(f"scene{n}", rng, rendered=True, grain=False) for n in range(3)]
+    real = [painted(f"real{n}", rng, rendered=False, grain=True) for n in range(2)]
+    config = dataclasses.replace(QUICK, steps=1, warmup=1, confine=True, closed_form_batches=8)
+    model = train([*scenes, *real], tmp_path / "both", config, start=load_lite(), progress=False)
+    learned = weights_of(model)["fpn.lateral16.0.weight"]
 
-    def loss(rows, *more):
-        arguments = [paddle.to_tensor(value[rows]) for value in (vectors, identities)]
-        return float(contrastive_loss(*arguments, 0.1, *more))
+    def familiarity(footage):
+        blob = footage.frames[:1, :192, :256, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255
+        with paddle.no_grad():
+            stride8 = model.backbone(magnified(paddle.to_tensor(np.ascontiguousarray(blob))))[1]
+            return float(model.familiarity(stride8))
 
-    everyone = np.arange(7)
-    apart = [4 * loss(everyone[:4]), 2 * loss(everyone[4:])]  # 4 and 2 vectors have a partner
-    assert loss(everyone, paddle.to_tensor(footages)) == pytest.approx(sum(apart) / 6, rel=1e-4)
-    assert loss(everyone) > sum(apart) / 6 + 0.1
+    assert min(familiarity(footage) for footage in scenes) > 0.8
+    assert max(familiarity(painted("new", rng, rendered=False, grain=True)) for _ in range(3)) < 0.05
+    # where an image is not familiar, the maps are those of COCO's head, whatever the pyramid has learned
+    paddle.seed(1)
+    model.score_head[2].weight.set_value(paddle.randn(model.score_head[2].weight.shape))
+    strange = paddle.to_tensor(rng.random((1, 3, 192, 256), dtype=np.float32))
+    with paddle.no_grad():
+        feature = model.features(strange)
+        coco = feature[:, model.width].numpy().astype(float)
+        quiet, loud = (
+            logit(model.heatmap(one).numpy().astype(float)[:, 0]) - coco
+            for one in (feature, model.features(strange, familiar=True))
+        )
+    seen = coco > -9  # where single precision has digits left
+    assert np.abs(loud[seen]).max() > 1
+    assert np.abs(quiet[seen]).max() < 0.05 * np.abs(loud[seen]).max()
+    # other real footage, the same pyramid: it learned from the scenes alone
+    other = [painted(f"real{n}", rng, rendered=False, grain=True) for n in range(2)]
+    again = train([*scenes, *other], tmp_path / "other", config, start=load_lite(), progress=False)
+    assert np.array_equal(weights_of(again)["fpn.lateral16.0.weight"], learned)
+    assert not np.array_equal(weights_of(load_lite())["fpn.lateral16.0.weight"], learned)
 
-    trainer = Trainer([footage, footage], TrainingConfig(augmentation=TINY))
-    views = sample_batch([footage], 2, dataclasses.replace(TINY, paste=0), rng)
-    batch = {name: paddle.to_tensor(value) for name, value in build_targets(views, rng).items()}
-    trainer.losses(batch)["identity"].backward()
-    first, second = np.split(np.abs(trainer.classifier.weight.grad.numpy()).max(0), 2)
-    assert second.max() < 1e-12 * first.max()
+
+def test_confining_needs_scenes_and_real_footage(footage, tmp_path):
+    with pytest.raises(TrainingError, match="some of both"):
+        train([footage], tmp_path, dataclasses.replace(QUICK, confine=True), start=load_lite(), progress=False)
+
+
+def test_fine_tuned_pyramid_speaks_everywhere(footage, tmp_path):
+    bundled = load_lite()
+    assert np.abs(bundled.familiarity.judge.weight.numpy()).max() > 0.1
+    tuned = train([footage], tmp_path, dataclasses.replace(QUICK, steps=1), start=bundled, progress=False)
+    with paddle.no_grad():
+        assert float(tuned.familiarity(paddle.rand([1, 48, 8, 8]))) == 1
 
 
 def test_average_precision_by_hand():
@@ -114,7 +218,7 @@ def test_detections_match_the_person_they_overlap_most():
 
 
 def test_resumed_run_ends_as_an_uninterrupted_one(footage, tmp_path, monkeypatch):
-    config = TrainingConfig(steps=4, pairs=1, save_every=2, evaluate_every=2, warmup=1, augmentation=TINY)
+    config = dataclasses.replace(QUICK, steps=4, pairs=1, save_every=2, evaluate_every=2, warmup=1)
     whole = train([footage], tmp_path / "whole", config, start=load_lite(), held_out=[footage], progress=False)
     step = Trainer.step
 
@@ -156,7 +260,6 @@ def test_a_short_training_learns(footage):
     losses = pd.DataFrame([trainer.step() for _ in range(40)])
     assert losses["heatmap"].tail(5).mean() < 0.75 * losses["heatmap"].head(5).mean()
     assert losses["giou"].tail(5).mean() < 0.85 * losses["giou"].head(5).mean()
-    assert losses["identity"].tail(5).mean() < losses["identity"].head(5).mean()
 
 
 def test_pretrained_parts_stay_as_they_are_unless_a_rate_is_given(footage):
@@ -178,16 +281,6 @@ def test_pretrained_parts_stay_as_they_are_unless_a_rate_is_given(footage):
 def test_random_weights_are_not_kept_as_they_are(footage, tmp_path):
     with pytest.raises(ConfigError, match="no pretrained weights to keep"):
         train([footage], tmp_path, TrainingConfig(steps=1, augmentation=TINY), progress=False)
-
-
-def test_spread_loss_by_hand():
-    vectors = np.array([[1, 0], [0.6, 0.8], [-1, 0], [0, 1], [1, 0]], "float32")
-    identities, footages = np.array([0, 1, 2, 0, 3]), np.array([0, 0, 0, 0, 1])
-    # rivals: 0-1 (cosine 0.6), 1-3 (0.8), and 0-2, 1-2, 2-3 with none above 0; 0-3 are one person, 4 is elsewhere
-    expected = (0.6**2 + 0.8**2) / 5
-    arguments = [paddle.to_tensor(value) for value in (vectors, identities, footages)]
-    assert float(spread_loss(*arguments)) == pytest.approx(expected, rel=1e-5)
-    assert float(spread_loss(arguments[0][:1], arguments[1][:1], arguments[2][:1])) == 0
 
 
 def test_finetune_command_trains_on_a_users_sequence(sequence, tmp_path, capsys):
