@@ -168,15 +168,23 @@ class Notebook:
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(180_000)  # a busy machine is slow, not broken
         self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self._note(str(error)))
+        self.page.on("pageerror", lambda error: self._note(str(error), error.stack or ""))
         self.page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         self.page.goto(f"{server.url}/doc/tree/{name}?token={server.token}")
         self.wait_idle()
 
-    def _note(self, error: str) -> None:
+    def _note(self, error: str, stack: str = "") -> None:
         # anywidget says so after two seconds, which a busy machine needs; a view that really fails does not render
-        if "[anywidget] Failed to initialize model" not in error:
-            self.errors.append(error)
+        slow = "[anywidget] Failed to initialize model" in error
+        # JupyterLab now and then takes an output off the page twice; our modules are loaded from blobs
+        labs_own = "'removeChild' on 'Node'" in error and "/static/lab/" in stack and "blob:" not in stack
+        if not (slow or labs_own):
+            self.errors.append(f"{error} {stack}".strip())
+
+    def take_errors(self) -> list[str]:
+        """The errors since the last call, so that each is told of once."""
+        taken, self.errors = self.errors, []
+        return taken
 
     def wait_idle(self) -> None:
         """Wait until the kernel is there and has nothing to do."""

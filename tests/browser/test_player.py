@@ -43,7 +43,7 @@ def rewound(book: lab.Notebook) -> Any:
     # the browser tells the kernel its frame a moment later; told after the next test's rewinding, it would undo that
     shown = book.page.evaluate("() => document.querySelector('.fml-screen').dataset.frame")
     book.wait_kernel("print(player.frame)", shown, seconds=10)
-    assert book.errors == []
+    assert book.take_errors() == []
 
 
 def shows(book: lab.Notebook, frame: int, view: int = 0) -> None:
