@@ -175,10 +175,7 @@ class Notebook:
 
     def _note(self, error: str, stack: str = "") -> None:
         # anywidget says so after two seconds, which a busy machine needs; a view that really fails does not render
-        slow = "[anywidget] Failed to initialize model" in error
-        # JupyterLab now and then takes an output off the page twice; our modules are loaded from blobs
-        labs_own = "'removeChild' on 'Node'" in error and "/static/lab/" in stack and "blob:" not in stack
-        if not (slow or labs_own):
+        if "[anywidget] Failed to initialize model" not in error:
             self.errors.append(f"{error} {stack}".strip())
 
     def take_errors(self) -> list[str]:
