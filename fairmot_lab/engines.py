@@ -156,18 +156,18 @@ def agreement(ours: Maps, reference: Maps) -> dict[str, float]:
         grows with size). `cosine`: smallest cosine between the embeddings of the peaks that score 0.05 or more.
         Elsewhere many cells score the same nothing, and the compact model may describe another of two.
     """
-    _, ys, xs = find_peaks(reference[0][0], 0.0, 500)
+    classes, ys, xs = find_peaks(reference[0][0], 0.0, 500)
+    scoring = reference[0][0][classes, ys, xs] >= 0.05
     edges = [
         np.concatenate((maps[2][0][:, ys, xs] - maps[1][0][:2, ys, xs], maps[2][0][:, ys, xs] + maps[1][0][2:, ys, xs]))
         for maps in (ours, reference)
     ]
-    _, rows, columns = find_peaks(reference[0][0], 0.05, 500)
     longer_side = (edges[1][2:] - edges[1][:2]).max(0, initial=0) * STRIDE
     difference = np.abs(edges[0] - edges[1]).max(0, initial=0) * STRIDE / np.maximum(longer_side / 100, 1)
     return {
         "heatmap": float(np.abs(ours[0] - reference[0]).max()),
         "boxes": float(difference.max(initial=0)),
-        "cosine": float((ours[3][0][:, rows, columns] * reference[3][0][:, rows, columns]).sum(0).min(initial=1)),
+        "cosine": float((ours[3][0] * reference[3][0]).sum(0)[ys, xs][scoring].min(initial=1)),
     }
 
 

@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 from .appearance import HISTOGRAM
+from .detection import decode, letterbox
 from .errors import ConfigError, FairMOTLabError, TrainingError
 from .files import atomic_write, make_folder
 from .lite import (
@@ -378,8 +379,6 @@ def fit_familiarity(
     from sklearn.preprocessing import StandardScaler
     from tqdm.auto import tqdm
 
-    from .detection import letterbox
-
     model.eval()
 
     def textures(images: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
@@ -548,8 +547,6 @@ def _validate_one(model: FairMOTLite, footage: Footage, frames: int, gap: int) -
 
 def predict(model: FairMOTLite, image: np.ndarray, input_size: tuple[int, int] = INPUT_SIZE):
     """Run the model under paddle on one image; a `FrameOutputs`."""
-    from .detection import decode, letterbox
-
     blob, box = letterbox(np.ascontiguousarray(image), input_size)
     with paddle.no_grad():
         heatmap, size, offset, embedding = (value.numpy() for value in model(paddle.to_tensor(blob)))

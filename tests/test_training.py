@@ -132,17 +132,15 @@ def prepare_lonely(footage):
 
 def painted(name, rng, *, rendered, grain):
     """Footage of two people whose background is smooth, or full of grain."""
-    frames = np.repeat(rng.integers(60, 200, (1, 8, 10, 3), np.uint8), 6, axis=0)
-    frames = np.stack([np.kron(frame, np.ones((24, 26, 1), np.uint8)) for frame in frames])
+    patches = rng.integers(60, 200, (8, 10, 3), np.uint8)
+    frames = np.stack([np.kron(patches, np.ones((24, 26, 1), np.uint8))] * 6)
     if grain:
         frames = rng.integers(0, 256, frames.shape, np.uint8)
     boxes = np.array([[40.0, 50, 30, 80], [150, 60, 34, 90]])
     for x, y, w, h in boxes.astype(int):
         frames[:, y : y + h, x : x + w] = rng.integers(0, 256, 3, np.uint8)
     people = [People(boxes, np.arange(2), np.ones(2), np.zeros((0, 4))) for _ in frames]
-    made = Footage(name, frames, 8, people, 2)
-    made.rendered = rendered
-    return made
+    return Footage(name, frames, 8, people, 2, rendered=rendered)
 
 
 def test_confined_pyramid_learns_from_scenes_alone_and_speaks_in_their_like_alone(tmp_path):
