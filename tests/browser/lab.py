@@ -233,10 +233,18 @@ class Notebook:
             time.sleep(0.05)  # between two questions of a condition
 
     def theme(self, dark: bool) -> None:
-        """Switch JupyterLab's theme."""
+        """Switch JupyterLab's theme, and wait for the end of its splash.
+
+        JupyterLab takes the splash off the page 200 ms after a switch, once for each; two switches within that time
+        make it throw "Failed to execute 'removeChild'" (`apputils-extension:splash`).
+        """
         name = "JupyterLab Dark" if dark else "JupyterLab Light"
         self.page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
-        self.until("dark => document.body.dataset.jpThemeLight === String(!dark)", dark)
+        self.until(
+            "dark => document.body.dataset.jpThemeLight === String(!dark) "
+            "&& !document.getElementById('jupyterlab-splash')",
+            dark,
+        )
 
     def close(self) -> None:
         """Close the page and end its kernel."""
