@@ -13,14 +13,15 @@ embedding   (N, D, H/4, W/4)              appearance, unit length over the D cha
 =========== ============================= ===========================================================================
 
 The input is (N, 3, H, W) float32, RGB, 0 to 1, letterboxed as for every FairMOT; H and W are multiples of 32, and
-576x320 is what the bundled weights were trained for. The network looks at it magnified by 1.5: the coarsest maps of a
-small backbone are too coarse for small people otherwise.
+576x320 is what the bundled weights were trained for. The network looks twice, at the image as it is and at it magnified
+by 2: the coarsest maps of a small backbone are too coarse for small people otherwise, and what it says of one person
+changes with how the person lies in the grid of its cells, so that two opinions are steadier than one.
 
 Backbone (ShuffleNetV2 x0.5: Ma et al., ECCV 2018), SPP neck and COCO head have the shapes of FastestDet
 (https://github.com/dog-qiuqiu/FastestDet, BSD-3-Clause) and keep its COCO weights: what they know about people is far
-more than a few sequences can teach, and training on those makes it worse. Its people are brought to the cells of stride
-4 (`coco_people`); a pyramid adds a correction to their scores and sizes, which starts at nothing. For the embeddings
-see `appearance`. FairMOT: Zhang et al., IJCV 2021.
+more than a few sequences can teach, and training on those makes it worse. The people of both looks are brought to the
+cells of stride 4 (`coco_people`, `agreed`); a pyramid adds a correction to their scores and sizes, which starts at
+nothing. For the embeddings see `appearance`. FairMOT: Zhang et al., IJCV 2021.
 
 This module imports paddle, and ppdet when a training target is made: nothing else in the package imports it at the top.
 """
@@ -50,10 +51,11 @@ from .appearance import Appearance  # noqa: E402
 INPUT_SIZE = (576, 320)
 EMBEDDING_DIM = 64
 WEIGHTS = Path(__file__).with_name("weights") / "fairmot_lite.safetensors"
-MAGNIFICATION = 1.5
+MAGNIFICATION = 2  # of the second look
 PRETRAINED = ("backbone", "SPP", "detect_head")  # the network's parts that FastestDet's weights fit
 PEOPLE = 5  # channels of `coco_people`
-COCO_SHIFT = -0.8  # added to the logits of COCO's head, so that the tracker's default thresholds fit them
+SAME_PERSON = 7  # cells of stride 4: two looks at one person give centres within such a square
+COCO_SHIFT = -0.5  # added to the logits of COCO's head, so that the tracker's default thresholds fit them
 _COCO_SIDE = 22  # coarse cells in the largest box that FastestDet knows: it was trained on images of 352 pixels
 _LEAST_SCORE = 1e-4  # of COCO's head that is told from nothing
 _LEAST_LOGIT, _FAR = -12.0, 3.0  # where nobody is near, a cell's values are of no use: they are only kept small
@@ -89,7 +91,8 @@ class FairMOTLite(nn.Layer):
         self.backbone = ShuffleNet()
         self.SPP = SpatialPyramidPooling(48 + 96 + 192, 96)
         self.detect_head = CocoHead(96)
-        self.fpn = FeaturePyramid((24 + PEOPLE, 48, 96 + CocoHead.OUTPUTS + 96 + 192), width)
+        context = 96 + CocoHead.OUTPUTS
+        self.fpn = FeaturePyramid((PEOPLE + 24 + 48, 48 + 96 + context, 96 + 192 + context), width)
         self.score_head, self.size_head = _correction(width, head_width, 1), _correction(width, head_width, 4)
         self.familiarity = Familiarity(48)
         self.appearance = Appearance(embedding_dim)
@@ -122,15 +125,20 @@ class FairMOTLite(nn.Layer):
 
         With `familiar` the pyramid speaks whatever the image looks like.
         """
-        stride4, stride8, stride16, stride32 = self.backbone(magnified(image))
-        context = self.SPP(stride8, stride16, stride32)
-        coco = self.detect_head(context)
-        people = coco_people(coco, [image.shape[2] // 4, image.shape[3] // 4])
-        context = paddle.concat([context, coco, stride16, _doubled(stride32)], axis=1)
+        plain, close = self.look(image), self.look(magnified(image))
+        size = [image.shape[2] // 4, image.shape[3] // 4]
+        people = agreed([coco_people(look["coco"], size) for look in (plain, close)])
         familiarity = paddle.ones_like(people[:, :1])
         if not familiar:
-            familiarity = familiarity * self.familiarity(stride8)
-        return paddle.concat([self.fpn(stride4, stride8, context, people), people, familiarity], axis=1)
+            familiarity = familiarity * self.familiarity(close["stride8"])
+        return paddle.concat([self.fpn(plain, close, people), people, familiarity], axis=1)
+
+    def look(self, image) -> dict[str, paddle.Tensor]:
+        """Return what the COCO parts see: the backbone's maps, and at stride 16 the neck's `context` and `coco`."""
+        stride4, stride8, stride16, stride32 = self.backbone(image)
+        context = self.SPP(stride8, stride16, stride32)
+        maps = {"stride4": stride4, "stride8": stride8, "stride16": stride16, "stride32": stride32}
+        return {**maps, "context": context, "coco": self.detect_head(context)}
 
     def pretrained(self) -> list[nn.Layer]:
         """The parts that FastestDet's COCO weights fit."""
@@ -138,8 +146,9 @@ class FairMOTLite(nn.Layer):
 
 
 def magnified(image):
-    """What the backbone sees of an image (N, 3, H, W): it magnified, to multiples of 32."""
-    return _resized(image, [round(side * MAGNIFICATION / 32) * 32 for side in image.shape[2:]])
+    """What the second look sees of an image (N, 3, H, W)."""
+    size = [side * MAGNIFICATION for side in image.shape[2:]]
+    return functional.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
 
 class Familiarity(nn.Layer):
@@ -174,9 +183,9 @@ class Familiarity(nn.Layer):
 def coco_people(coco, size: list[int], spread: float = 0.35):
     """Bring the people of COCO's head to the cells of a finer map.
 
-    A coarse cell says where, within one cell of itself, a box's centre lies. A fine cell takes the best score of the
-    nine coarse cells around it, less for a centre outside of it by the squared distance, and the mean of their boxes,
-    weighted by the softmax of that.
+    A coarse cell says where, up to one cell from its upper left corner, a box's centre lies. So a fine cell takes the
+    best score of the four coarse cells with corners around it, less for a centre outside of it by the squared distance,
+    and the mean of their boxes, weighted by the softmax of that.
 
     Parameters
     ----------
@@ -202,13 +211,13 @@ def coco_people(coco, size: list[int], spread: float = 0.35):
     largest = np.log(_COCO_SIDE / 2 * np.array([wide, high], np.float32)).reshape(1, 2, 1, 1)
     maps = paddle.concat([logit, x, y, functional.log_sigmoid(coco[:, 4:6]) + paddle.to_tensor(largest)], axis=1)
     here_x, here_y = _ramp(width, [1, 1, 1, -1]) + 0.5, _ramp(height, [1, 1, -1, 1]) + 0.5
-    column = np.floor((np.arange(width) + 0.5) / wide + 0.5).astype(np.int64)
-    row = np.floor((np.arange(height) + 0.5) / high + 0.5).astype(np.int64)
+    column = ((np.arange(width) + 0.5) / wide).astype(np.int64)
+    row = ((np.arange(height) + 0.5) / high).astype(np.int64)
     logits, boxes = [], []
-    for dy in (-1, 0, 1):
-        strip = paddle.index_select(maps, paddle.to_tensor(np.clip(row + dy, 0, rows - 1)), 2)
-        for dx in (-1, 0, 1):
-            near = paddle.index_select(strip, paddle.to_tensor(np.clip(column + dx, 0, columns - 1)), 3)
+    for dy in (0, 1):
+        strip = paddle.index_select(maps, paddle.to_tensor(np.minimum(row + dy, rows - 1)), 2)
+        for dx in (0, 1):
+            near = paddle.index_select(strip, paddle.to_tensor(np.minimum(column + dx, columns - 1)), 3)
             away = paddle.concat([near[:, 1:2] - here_x, near[:, 2:3] - here_y], axis=1)
             outside = functional.relu(away.abs() - 0.5)
             logits.append(near[:, :1] - (outside * outside).sum(1, keepdim=True) / (2 * spread**2))
@@ -216,6 +225,34 @@ def coco_people(coco, size: list[int], spread: float = 0.35):
     each = paddle.stack(logits, axis=1)
     box = (paddle.stack(boxes, axis=1) * functional.softmax(each, axis=1)).sum(1)
     return paddle.concat([paddle.clip(each.max(1), min=_LEAST_LOGIT), box], axis=1)
+
+
+def agreed(looks):
+    """Make one of what several looks say of people.
+
+    The best of the looks says where somebody is; how sure that is, is the mean of what each of them has to say within
+    `SAME_PERSON` cells, so that who is seen by one look alone is believed less. The box is the mean of the cell's
+    boxes, weighted by the softmax of their logits.
+
+    Parameters
+    ----------
+    looks : list of (N, 5, H, W)
+        As `coco_people` gives them.
+
+    Returns
+    -------
+    (N, 5, H, W) Tensor
+        The same for all together.
+    """
+
+    def best_nearby(logit):
+        return functional.max_pool2d(logit, SAME_PERSON, stride=1, padding=SAME_PERSON // 2)
+
+    logits = paddle.stack([look[:, :1] for look in looks], axis=1)
+    box = (paddle.stack([look[:, 1:] for look in looks], axis=1) * functional.softmax(logits, axis=1)).sum(1)
+    best = logits.max(1)
+    mean = paddle.stack([best_nearby(look[:, :1]) for look in looks], axis=1).mean(1)
+    return paddle.concat([best - best_nearby(best) + mean, box], axis=1)
 
 
 class ShuffleNet(nn.Layer):
@@ -313,7 +350,10 @@ class CocoHead(nn.Layer):
 
 
 class FeaturePyramid(nn.Layer):
-    """Top-down path: add the finer map, mix with depthwise-separable residual blocks; ends at COCO's people."""
+    """Top-down path: add the finer maps, mix with depthwise-separable residual blocks; ends at COCO's people.
+
+    What the second look sees at stride 8, 16 and 32 of the magnified image lies at 4, 8 and 16 of the image.
+    """
 
     def __init__(self, inputs: tuple[int, int, int], width: int) -> None:
         super().__init__()
@@ -327,14 +367,14 @@ class FeaturePyramid(nn.Layer):
         self.mix8 = nn.Sequential(*(SeparableResidual(width) for _ in range(3)))
         self.mix4 = nn.Sequential(*(SeparableResidual(width) for _ in range(2)))
 
-    def forward(self, stride4, stride8, context, people):
-        """Return the merged map, as high and wide as `people`."""
-        x = _doubled(self.lateral16(self.mix16(context)))
-        x = self.mix8(functional.relu(x + self.lateral8(stride8)))
-        size = people.shape[2:]
+    def forward(self, plain, close, people):
+        """Return the merged map, as high and wide as `people`, of two looks (`FairMOTLite.look`)."""
+        x = self.mix16(paddle.concat([plain["stride16"], close["stride32"], plain["context"], plain["coco"]], axis=1))
+        middle = paddle.concat([plain["stride8"], close["stride16"], close["context"], close["coco"]], axis=1)
+        x = self.mix8(functional.relu(_doubled(self.lateral16(x)) + self.lateral8(middle)))
         scaled = people * paddle.to_tensor(np.array([0.2, 1, 1, 1, 1], np.float32).reshape(1, -1, 1, 1))
-        fine = self.lateral4(paddle.concat([_resized(stride4, size), scaled], axis=1))
-        return self.mix4(functional.relu(_resized(x, size) + fine))
+        fine = paddle.concat([plain["stride4"], close["stride8"], scaled], axis=1)
+        return self.mix4(functional.relu(_doubled(x) + self.lateral4(fine)))
 
 
 class SeparableResidual(nn.Layer):
@@ -388,10 +428,6 @@ def _best_of_blocks(heatmap, maps):
 
 def _ramp(count: int, shape: list[int]):
     return paddle.to_tensor(np.arange(count, dtype=np.float32).reshape(shape))
-
-
-def _resized(x, size: list[int]):
-    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def _doubled(x):
