@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import counting, drawing, exchange, hub, plots, sweeps, widgets
+    from . import association, counting, drawing, evaluation, exchange, hub, plots, sweeps, widgets
     from .association import Tracker, explain
     from .datasets import check_data
     from .detection import FrameOutputs, Letterbox
@@ -53,7 +53,7 @@ _HOME = {
     "stream": "tracking",
     "track": "tracking",
 }
-_MODULES = ("counting", "drawing", "exchange", "hub", "plots", "sweeps", "widgets")
+_MODULES = ("association", "counting", "drawing", "evaluation", "exchange", "hub", "plots", "sweeps", "widgets")
 
 __all__ = [
     "Evaluation",
@@ -66,6 +66,7 @@ __all__ = [
     "Source",
     "Tracker",
     "TrackerConfig",
+    "association",
     "check_data",
     "compare_protocols",
     "compare_settings",
@@ -73,6 +74,7 @@ __all__ = [
     "detect",
     "drawing",
     "evaluate",
+    "evaluation",
     "exchange",
     "explain",
     "hub",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import fairmot_lab
@@ -46,6 +47,20 @@ def test_the_index_lists_every_document() -> None:
         assert name == "README.md" or f"({name})" in index, name
     for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
         assert f"(../notebooks/{path.name})" in index, path.name
+
+
+def test_names_used_in_documents_and_notebooks_are_public() -> None:
+    """And not by an accident of what was imported before: `fl.name` is one of the package's names."""
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts += [cell.source for cell in cells]
+    used = {name for text in texts for name in re.findall(r"\bfl\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)", text)}
+    assert {"load_model", "association.track_outputs", "widgets.TrackPlayer"} <= used
+    for name in sorted(used):
+        first, _, second = name.partition(".")
+        assert first in fairmot_lab.__all__, name
+        assert not second or hasattr(getattr(fairmot_lab, first), second), name
 
 
 @pytest.fixture(scope="module")
