@@ -244,15 +244,11 @@ def agreed(looks):
     (N, 5, H, W) Tensor
         The same for all together.
     """
-
-    def best_nearby(logit):
-        return functional.max_pool2d(logit, SAME_PERSON, stride=1, padding=SAME_PERSON // 2)
-
     logits = paddle.stack([look[:, :1] for look in looks], axis=1)
     box = (paddle.stack([look[:, 1:] for look in looks], axis=1) * functional.softmax(logits, axis=1)).sum(1)
-    best = logits.max(1)
-    mean = paddle.stack([best_nearby(look[:, :1]) for look in looks], axis=1).mean(1)
-    return paddle.concat([best - best_nearby(best) + mean, box], axis=1)
+    pool = nn.MaxPool2D(SAME_PERSON, stride=1, padding=SAME_PERSON // 2)
+    nearby = paddle.stack([pool(look[:, :1]) for look in looks], axis=1)
+    return paddle.concat([logits.max(1) - nearby.max(1) + nearby.mean(1), box], axis=1)
 
 
 class ShuffleNet(nn.Layer):
