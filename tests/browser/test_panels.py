@@ -31,7 +31,7 @@ def clean(book: lab.Notebook) -> Iterator[None]:
     yield
     book.kernel("area.children = []; w.close()")
     book.until("() => document.querySelectorAll('.fml').length === 0")
-    assert book.errors == []
+    assert book.take_errors() == []
 
 
 def show(book: lab.Notebook, name: str) -> None:
