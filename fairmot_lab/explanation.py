@@ -202,7 +202,7 @@ def _limit(record: FrameRecord, stage: StageRecord) -> str:
     return f"{name} {stage.limit:g}"
 
 
-def _number(value: float, limit: float) -> str:
+def number_beside(value: float, limit: float) -> str:
     """Two decimals, or four where two do not show on which side of the limit it lies."""
     return f"{value:.4f}" if abs(value - limit) < 0.005 else f"{value:.2f}"
 
@@ -211,11 +211,11 @@ def _measured(record: FrameRecord, stage: StageRecord, i: int, j: int) -> str:
     """The numbers of a pair: what was measured and the cost it made."""
     cost = stage.cost[i, j]
     if stage.appearance is None or stage.gate is None:
-        return f"IoU {1 - cost:.2f} -> cost {_number(cost, stage.limit)}"
-    words = f"{record.config.metric_type} {stage.appearance[i, j]:.2f}, motion {_number(stage.gate[i, j], GATE)}"
+        return f"IoU {1 - cost:.2f} -> cost {number_beside(cost, stage.limit)}"
+    words = f"{record.config.metric_type} {stage.appearance[i, j]:.2f}, motion {number_beside(stage.gate[i, j], GATE)}"
     if np.isinf(cost):
         return f"{words} > {GATE:g}, outside the motion gate"
-    return f"{words} -> cost {_number(cost, stage.limit)}"
+    return f"{words} -> cost {number_beside(cost, stage.limit)}"
 
 
 def _verdict(record: FrameRecord, stage: StageRecord, i: int, j: int) -> str:
@@ -336,8 +336,8 @@ def _track_fate(record: FrameRecord, track: int | None) -> list[str]:
     for dropped, kept, cost in record.duplicates:
         if dropped == track:
             sentences.append(
-                f"track {track} is dropped as a duplicate of track {kept}: their IoU {_number(1 - cost, 0.85)} > 0.85, "
-                f"and track {track} has been seen over fewer frames, or as few."
+                f"track {track} is dropped as a duplicate of track {kept}: their IoU "
+                f"{number_beside(1 - cost, 0.85)} > 0.85, and track {track} has been seen over fewer frames, or as few."
             )
         elif kept == track:
             sentences.append(f"track {dropped} is dropped as a duplicate of track {track} (IoU {1 - cost:.2f}).")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import EvaluationError
+from .explanation import number_beside
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation, SequenceEvaluation
@@ -292,7 +293,7 @@ class _Detective:
         if stage is not None and chosen[0] is not None:
             values = _measures(stage, row, column)
             text += f" (cost {_number(chosen[0].cost[chosen[1], chosen[2]])}; the person's own detection "
-            text += f"{_number(values['cost'])})"
+            text += f"{_number(values['cost'], stage.limit)})"
             if values["cost"] > stage.limit:  # it had no choice
                 kind = "IoU too low" if stage.appearance is None else "embedding too far"
                 kind = "outside the motion gate" if not np.isfinite(values["cost"]) else kind
@@ -313,7 +314,7 @@ class _Detective:
         if later is not None:
             cost = float(later.cost[_index(later.tracks, track), _index(later.detections, wanted)])
             values["iou"] = 1 - cost
-            tail = f", and its IoU of {1 - cost:.2f} is below {1 - later.limit:.2f}"
+            tail = f", and its IoU of {_number(1 - cost, 1 - later.limit)} is below {1 - later.limit:.2f}"
         if stage.appearance is not None and values["gate"] > values["gate_limit"]:
             far = f"the detection of frame {frame} lies outside the motion gate of track {track}"
             far += f" (squared Mahalanobis distance {values['gate']:.1f} against {values['gate_limit']:.1f}{tail})"
@@ -322,11 +323,10 @@ class _Detective:
             if stage.appearance is None:
                 values["iou"] = 1 - values["cost"]
                 text = f"track {track} and the detection of frame {frame} overlap too little"
-                return _Finding(
-                    "IoU too low", frame, f"{text} (IoU {values['iou']:.2f} against {1 - stage.limit:.2f})", values
-                )
+                text += f" (IoU {_number(values['iou'], 1 - stage.limit)} against {1 - stage.limit:.2f})"
+                return _Finding("IoU too low", frame, text, values)
             text = f"in frame {frame} the embedding is {values['embedding_distance']:.2f} from that of track {track}"
-            text += f" (cost {values['cost']:.2f} against {stage.limit:.2f}{tail})"
+            text += f" (cost {_number(values['cost'], stage.limit)} against {stage.limit:.2f}{tail})"
             return _Finding("embedding too far", frame, text, values)
         rival = _owner(record, wanted)
         if rival is None:
@@ -335,7 +335,7 @@ class _Detective:
         at, there, here = _candidate(record, rival, wanted)
         if at is not None:
             cost = float(at.cost[there, here])
-            text += f" (cost {_number(cost)}; track {track} {_number(values['cost'])})"
+            text += f" (cost {_number(cost, values['cost'])}; track {track} {_number(values['cost'], cost)})"
         return _Finding("taken by another track", frame, text, values)
 
     def _held_on(self, person: int, old: int, now: int) -> _Finding:
@@ -371,7 +371,8 @@ class _Detective:
         frames = f"{len(undetected)} frame{'s' if len(undetected) != 1 else ''}"
         best = "nothing near the box"
         if np.isfinite(values["best_score"]):
-            best = f"best score near the box {values['best_score']:.2f} against {values['score_threshold']:.2f}"
+            limit = values["score_threshold"]
+            best = f"best score near the box {_number(values['best_score'], limit)} against {limit:.2f}"
         missing = f"not detected for {frames} ({best})"
         if finding.kind == "lost longer than track_buffer":
             lost = f"lost for {values['lost_for']} frames, and track_buffer keeps {values['buffer']}"
@@ -381,8 +382,8 @@ class _Detective:
         return f"{finding.text}; before that {missing}" if undetected else finding.text
 
 
-def _number(cost: float) -> str:
-    return f"{cost:.2f}" if np.isfinite(cost) else "outside the motion gate"
+def _number(value: float, other: float = np.inf) -> str:
+    return number_beside(value, other) if np.isfinite(value) else "outside the motion gate"
 
 
 def _index(values: np.ndarray, wanted: int) -> int:

@@ -214,6 +214,12 @@ def test_lost_longer_than_the_buffer_and_the_setting_that_avoids_it():
     assert changes.loc["conf_thres=0.2", "d_num_misses"] < 0
 
 
+def test_a_score_just_below_the_threshold_is_told_with_as_many_decimals_as_tell_them_apart():
+    rows = walk(range(1, 21), 100) + walk(range(21, 61), 100, score=0.3979) + walk(range(61, 81), 100)
+    _, _, table = story(rows, people((1, range(1, 81), 100, 400)))
+    assert "(best score near the box 0.3979 against 0.40)" in table.iloc[0]["why"]
+
+
 def test_embedding_too_far():
     # a little aside: a newborn on the very spot of a lost track would be dropped as a duplicate
     rows = walk(range(1, 21), 100) + walk(range(26, 46), 110, look=1)
