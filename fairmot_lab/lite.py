@@ -55,6 +55,8 @@ MAGNIFICATION = 2  # of the second look
 PRETRAINED = ("backbone", "SPP", "detect_head")  # the network's parts that FastestDet's weights fit
 PEOPLE = 5  # channels of `coco_people`
 SAME_PERSON = 7  # cells of stride 4: two looks at one person give centres within such a square
+WIDER = 1.1  # is the box of a whole person than that of what is seen
+SHAPE, TO_SHAPE = 0.4, 0.25  # a person's width by height, and how far a box is brought to it (as an exponent)
 COCO_SHIFT = -0.5  # added to the logits of COCO's head, so that the tracker's default thresholds fit them
 _COCO_SIDE = 22  # coarse cells in the largest box that FastestDet knows: it was trained on images of 352 pixels
 _LEAST_SCORE = 1e-4  # of COCO's head that is told from nothing
@@ -100,12 +102,12 @@ class FairMOTLite(nn.Layer):
     def forward(self, image):
         """Return heatmap, size, offset and embedding maps of `image` (N, 3, H, W)."""
         feature = self.features(image)
-        heatmap, (size, offset) = self.heatmap(feature), self.describe(feature)
-        blocks, cells = _best_of_blocks(heatmap, paddle.concat([size, offset], axis=1))
+        heatmap, (seen, offset) = self.heatmap(feature), self.seen(feature)
+        blocks, cells = _best_of_blocks(heatmap, paddle.concat([seen, offset], axis=1))
         embedding = self.appearance(image, cells, blocks[:, :4], blocks[:, 4:])
         count, _, rows, columns = heatmap.shape
         embedding = embedding.reshape([count, rows // 2, columns // 2, -1])
-        return heatmap, size, offset, _doubled(paddle.transpose(embedding, [0, 3, 1, 2]))
+        return heatmap, whole(seen), offset, _doubled(paddle.transpose(embedding, [0, 3, 1, 2]))
 
     def heatmap(self, feature):
         """Return the probability of a centre in every cell of the feature map."""
@@ -114,7 +116,12 @@ class FairMOTLite(nn.Layer):
         return functional.sigmoid(feature[:, self.width : self.width + 1] + familiarity * correction)
 
     def describe(self, feature):
-        """Return size and offset for every cell of the feature map, or of patches cut from it."""
+        """Return size and offset of the whole person for every cell of the feature map, or of patches cut from it."""
+        seen, offset = self.seen(feature)
+        return whole(seen), offset
+
+    def seen(self, feature):
+        """Return size and offset as `describe` does, of what is seen of the person: colours are taken from there."""
         half = feature[:, self.width + 1 : self.width + 3]
         familiarity = feature[:, self.width + PEOPLE :]
         log_size = paddle.concat([half, half], axis=1) + familiarity * self.size_head(feature[:, : self.width])
@@ -178,6 +185,27 @@ class Familiarity(nn.Layer):
         """Return how much each channel varies over the image: its standard deviation, (N, C)."""
         mean = stride8.mean([2, 3], keepdim=True)
         return paddle.sqrt(((stride8 - mean) ** 2).mean([2, 3]))
+
+
+def whole(seen):
+    """Make boxes of whole people, as MOTChallenge draws them, of boxes of what is seen of them, as COCO draws them.
+
+    Mostly the legs or one side of a person are hidden. Boxes are made wider, and slim ones the most: for the overlap
+    with the whole person it costs little to be somewhat too wide, and much to be too slim.
+
+    Parameters
+    ----------
+    seen : (N, 4, ...)
+        Left, top, right, bottom from the centre.
+
+    Returns
+    -------
+    (N, 4, ...) Tensor
+        The same with left and right multiplied by one number.
+    """
+    left, top, right, bottom = paddle.split(seen, 4, axis=1)
+    wider = WIDER * (SHAPE * (top + bottom) / (left + right)) ** TO_SHAPE
+    return paddle.concat([left * wider, top, right * wider, bottom], axis=1)
 
 
 def coco_people(coco, size: list[int], spread: float = 0.35):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fairmot_lab.detection import find_peaks, letterbox
+from fairmot_lab.detection import decode, find_peaks, letterbox
 from fairmot_lab.errors import WeightsError
 
 paddle = pytest.importorskip("paddle")
@@ -24,6 +24,7 @@ from fairmot_lab.lite import (  # noqa: E402
     load_lite,
     save_lite,
     start_from_fastestdet,
+    whole,
 )
 from fairmot_lab.training import _iou, cut_patches, predict  # noqa: E402
 
@@ -59,8 +60,8 @@ def test_heads_on_patches_equal_heads_everywhere(model):
     with paddle.no_grad():
         everywhere = [value.numpy() for value in model.describe(feature)]
         patches = [value[:, :, 1, 1].numpy() for value in model.describe(cut_patches(feature, paddle.to_tensor(cells)))]
-    for whole, part in zip(everywhere, patches, strict=True):
-        assert np.allclose(whole[cells[:, 0], :, cells[:, 1], cells[:, 2]], part, atol=1e-5)
+    for every, part in zip(everywhere, patches, strict=True):
+        assert np.allclose(every[cells[:, 0], :, cells[:, 1], cells[:, 2]], part, atol=1e-5)
 
 
 def test_fastestdet_finds_people_as_it_stands_in_our_network(real_data):
@@ -194,19 +195,50 @@ def test_people_of_the_coarse_map_come_to_the_right_fine_cell():
     assert maps[0, row - 1, column - 1] == pytest.approx(farther, abs=0.01)
 
 
-def test_every_peak_gets_the_embedding_of_its_own_box(model, real_data):
+def test_every_peak_gets_the_embedding_of_what_is_seen_in_its_own_box(model, real_data):
     image = cv2.imread(str(real_data / "MOT15" / "train" / "KITTI-17" / "img1" / "000050.jpg"))
     blob, _ = letterbox(image, INPUT_SIZE)
     blob = paddle.to_tensor(blob)
     with paddle.no_grad():
-        heatmap, size, offset, embedding = (value.numpy() for value in model(blob))
+        heatmap, _, offset, embedding = (value.numpy() for value in model(blob))
+        seen = model.seen(model.features(blob))[0].numpy()
         _, ys, xs = find_peaks(heatmap[0], 0.05, 100)
         assert len(ys) >= 10
         cells = paddle.to_tensor(np.column_stack((np.zeros(len(ys), int), ys, xs)))
         alone = model.appearance(
-            blob, cells, *(paddle.to_tensor(values[0][:, ys, xs].T.copy()) for values in (size, offset))
+            blob, cells, *(paddle.to_tensor(values[0][:, ys, xs].T.copy()) for values in (seen, offset))
         ).numpy()
     assert np.allclose(embedding[0][:, ys, xs].T, alone, atol=1e-5)
+
+
+def test_boxes_of_whole_people_are_wider_and_slim_ones_the_most():
+    """Width 4, 2 and 8 of height 10; a person has 0.4 of the height, so 1.1 times 1, 2 and 1 / 2 to the power 1 / 4."""
+    seen = np.array([[2, 5, 2, 5], [0.5, 4, 1.5, 6], [4, 5, 4, 5]], np.float32)
+    assert np.allclose(
+        whole(paddle.to_tensor(seen)).numpy(),
+        [[2.2, 5, 2.2, 5], [0.654058, 4, 1.962173, 6], [3.699943, 5, 3.699943, 5]],
+        atol=1e-5,
+    )
+
+
+def test_boxes_of_whole_people_meet_more_of_real_ones_than_boxes_of_what_is_seen(model, real_data):
+    from fairmot_lab.sources import open_source
+    from fairmot_lab.training import match_detections
+    from fairmot_lab.training_data import people_of
+
+    source = open_source(real_data / "MOT15" / "train" / "KITTI-17")
+    people, _ = people_of(source.ground_truth, len(source), source.name)
+    met = {"seen": 0, "whole": 0}
+    for number in range(10, 140, 10):
+        blob, box = letterbox(source.image(number), INPUT_SIZE)
+        with paddle.no_grad():
+            feature = model.features(paddle.to_tensor(blob))
+            (seen, offset), heatmap = model.seen(feature), model.heatmap(feature)
+        for kind, size in (("seen", seen), ("whole", whole(seen))):
+            maps = (value.numpy() for value in (heatmap, size, offset, paddle.ones_like(heatmap)))
+            outputs = decode(*maps, box, score_floor=0.4, nms_iou=0.5)
+            met[kind] += int((match_detections(outputs.boxes, people[number - 1])[0] >= 0).sum())
+    assert met["whole"] > met["seen"] > 0
 
 
 def test_bundled_weights_find_people_in_real_footage_not_trained_on(model, real_data):
