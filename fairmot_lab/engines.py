@@ -29,7 +29,9 @@ class Engine(Protocol):
     device : str
         "cpu" or "gpu".
     threads : int
-        CPU threads that compute one frame.
+        CPU threads that compute.
+    at_once : int
+        How many frames it may be asked for at the same time, from as many threads.
     libraries : tuple of str
         Distributions whose versions its figures depend on.
     """
@@ -37,6 +39,7 @@ class Engine(Protocol):
     name: str
     device: str
     threads: int
+    at_once: int
     libraries: tuple[str, ...]
 
     def __call__(self, blob: np.ndarray) -> Maps:
@@ -52,22 +55,24 @@ class OnnxEngine:
     path
         An ONNX file with one input and the outputs heatmap, size, offset, embedding, in that order.
     threads
-        CPU threads per frame.
+        CPU threads that compute.
+    at_once
+        Frames that are computed at the same time, each by its share of the threads.
     """
 
     name = "onnxruntime"
     device = "cpu"
     libraries: tuple[str, ...] = ("onnxruntime", "paddle2onnx", "paddlepaddle", "paddledet")
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, at_once: int = 1) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads // at_once
         options.log_severity_level = 3
         # Waiting threads that spin take the core that reads and letterboxes the next frame: a third of the CPU time
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.threads = threads
+        self.threads, self.at_once = threads, at_once
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own C++ module
@@ -97,6 +102,7 @@ class PaddleEngine:
     """
 
     name = "paddle"
+    at_once = 1
     libraries: tuple[str, ...] = ("paddlepaddle", "paddledet")
 
     def __init__(self, program: Path, device: str, threads: int, onednn: bool) -> None:

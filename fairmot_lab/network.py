@@ -8,6 +8,7 @@ When paddle is imported here some environment variables are set: see `engines.pr
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +40,8 @@ logger = logging.getLogger(__name__)
 OPSET = 19  # the first with DeformConv
 TRAINING_ONLY = ("reid.classifier.", "loss.")  # in checkpoints, but not in the network that runs
 NMS_IOU = {"lite": 0.5}  # its coarse cells tell one person more than once; measured in docs/models/fairmot_lite.md
+# Its layers are too small for two threads to share: each computes a frame of its own (figures in docs/outputs.md)
+ONE_THREAD_A_FRAME = ("lite",)
 LIMITS = {"heatmap": 1e-3, "boxes": 0.05, "cosine": 0.9999}
 
 
@@ -95,7 +99,7 @@ class Model:
 
     @property
     def threads(self) -> int:
-        """CPU threads that compute one frame."""
+        """CPU threads that compute."""
         return self._engine.threads
 
     def __call__(
@@ -172,24 +176,29 @@ class Model:
         Yields
         ------
         frame, outputs
-            In the order of the frames. At most six frames are in memory.
+            In the order of the frames. At most six frames are in memory; with the compact model five, and one for each
+            thread.
         """
 
         def prepared() -> Iterator[tuple[Frame, np.ndarray, Letterbox]]:
             for frame in frames:
                 yield frame, *self.prepare(frame.image)
 
-        def inferred() -> Iterator[tuple[Frame, Maps, Letterbox]]:
+        def submitted() -> Iterator[tuple[Frame, Future[Maps], Letterbox]]:
             with contextlib.closing(run_ahead(prepared())) as ready:  # type: ignore[type-var]
                 for frame, blob, box in ready:
-                    yield frame, self.infer(blob), box
+                    yield frame, pool.submit(self.infer, blob), box
 
-        with contextlib.closing(run_ahead(inferred())) as results:  # type: ignore[type-var]
+        at_once = self._engine.at_once
+        pool = ThreadPoolExecutor(at_once, thread_name_prefix="fairmot_lab.network")
+        with contextlib.ExitStack() as stack:
+            stack.callback(pool.shutdown, cancel_futures=True)
+            results = stack.enter_context(contextlib.closing(run_ahead(submitted(), depth=at_once)))  # type: ignore[type-var]
             for frame, maps, box in results:
                 yield (
                     frame,
                     decode(
-                        *maps,
+                        *maps.result(),
                         box,
                         frame=frame.number,
                         score_floor=score_floor,
@@ -229,10 +238,11 @@ def load_model(
     device
         "cpu", "gpu", or "auto": a GPU where paddle finds one.
     threads
-        CPU threads per frame; all cores that this process may use unless given.
+        CPU threads; all cores that this process may use unless given. The official models share them for each frame.
+        With the compact one each thread computes a frame of its own: sequences are faster by that, one image is not.
     nms_iou
         Leave out boxes whose IoU with a better one is above this, from 0 to 1; None for FairMOT's peak rule alone.
-        "auto": 0.6 for the compact architecture, None for all others.
+        "auto": 0.5 for the compact architecture, None for all others.
 
     Returns
     -------
@@ -262,7 +272,8 @@ def load_model(
     if engine == "paddle":
         runner: Engine = _paddle_engine(weights.path, weights.architecture, size, device, threads)
     else:
-        runner = OnnxEngine(onnx_file(weights.path, weights.architecture, size, digest), threads)
+        at_once = threads if weights.architecture in ONE_THREAD_A_FRAME else 1
+        runner = OnnxEngine(onnx_file(weights.path, weights.architecture, size, digest), threads, at_once)
     return Model(weights.name, weights.architecture, size, weights.embedding_dim, digest, runner, overlap)
 
 
@@ -545,9 +556,10 @@ def onnx_file(
         If the conversion fails, or its figures are not paddle's.
     """
     digest = digest or zoo.file_sha256(weights)
-    libraries = ("fairmot_lab", "paddlepaddle", "paddledet", "paddle2onnx")
+    libraries = ("paddlepaddle", "paddledet", "paddle2onnx")
     versions = "-".join(f"{name}_{importlib.metadata.version(name)}" for name in libraries)
-    path = zoo.cache_folder() / "onnx" / f"{digest[:32]}-{architecture}-{batch}x{size[0]}x{size[1]}-{versions}.onnx"
+    made_of = f"{digest[:32]}-{architecture}-{batch}x{size[0]}x{size[1]}-{_code_digest()[:12]}-{versions}"
+    path = zoo.cache_folder() / "onnx" / f"{made_of}.onnx"
     if _is_whole(path):
         return path
     logger.info("converting %s at %dx%d for onnxruntime, once", weights.name, *size)
@@ -563,6 +575,12 @@ def onnx_file(
     if "error" in result:
         raise getattr(errors, result["error"])(result["message"])
     return path
+
+
+def _code_digest(folder: Path = Path(__file__).parent) -> str:
+    """SHA-256 of the code that builds and converts networks: what was converted by other code is not used."""
+    parts = [(folder / name).read_bytes() for name in ("appearance.py", "lite.py", "network.py")]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def convert_job() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -17,7 +20,8 @@ from fairmot_lab import network, zoo
 from fairmot_lab.detection import letterbox
 from fairmot_lab.engines import OnnxEngine, PaddleEngine, agreement, run_ahead
 from fairmot_lab.errors import ConfigError, EngineError, UnknownModelError, WeightsError
-from fairmot_lab.network import LIMITS, build_network, load_model, load_weights, random_weights
+from fairmot_lab.network import LIMITS, Model, build_network, load_model, load_weights, random_weights
+from fairmot_lab.sources import Frame
 
 
 @pytest.fixture(scope="module")
@@ -285,3 +289,78 @@ def test_run_ahead_keeps_order_errors_and_ends() -> None:
     ahead.close()
     assert closed == [True]
     assert len(made) <= 5
+
+
+class SlowEngine:
+    """Computes some frames at once, each as long as its first pixel says; remembers how many there were."""
+
+    name, device, threads, libraries = "onnxruntime", "cpu", 3, ("numpy",)
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once, self.lock = at_once, threading.Lock()
+        self.busy = self.most = self.asked = 0
+
+    def __call__(self, blob: np.ndarray) -> tuple[np.ndarray, ...]:
+        with self.lock:
+            self.busy, self.asked = self.busy + 1, self.asked + 1
+            self.most = max(self.most, self.busy)
+        value = float(blob[0, 0, 48, 80])
+        time.sleep(0.1 * value)
+        with self.lock:
+            self.busy -= 1
+        if value > 0.9:
+            raise ZeroDivisionError
+        maps = np.full((4, 1, 4, 24, 40), 0.5, np.float32)
+        maps[0, 0, 0, 5, 5] += value / 10
+        return maps[0][:, :1], maps[1], maps[2][:, :2], maps[3][:, :1]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_frames_computed_at_once_come_in_order_and_with_their_errors(at_once: int) -> None:
+    brightness = [200, 0, 100, 0, 50, 150, 0, 0, 100, 0, 0, 255, 0, 0]
+    frames = [Frame(k, np.full((96, 160, 3), value, np.uint8), k / 30) for k, value in enumerate(brightness, 1)]
+    engine = SlowEngine(at_once)
+    model = Model("slow", "lite", (160, 96), 1, "0" * 64, engine)
+    got = []
+    with pytest.raises(ZeroDivisionError):
+        for frame, outputs in model.run(frames):
+            assert outputs.frame == frame.number
+            assert outputs.scores.max() == pytest.approx(0.5 + frame.image[0, 0, 0] / 2550, abs=1e-6)
+            got.append(frame.number)
+    assert got == list(range(1, 12))
+    assert engine.most == at_once
+
+
+def test_stopping_early_asks_for_few_frames_more() -> None:
+    image = np.zeros((96, 160, 3), np.uint8)
+    engine = SlowEngine(2)
+    results = Model("slow", "lite", (160, 96), 1, "0" * 64, engine).run(
+        Frame(k, image, 0.0) for k in itertools.count(1)
+    )
+    assert [next(results)[0].number for _ in range(3)] == [1, 2, 3]
+    results.close()
+    asked = engine.asked
+    assert asked <= 3 + 2 + 2
+    assert engine.busy == 0
+
+
+def test_the_compact_model_computes_frames_side_by_side_and_gives_what_it_gives_alone(image: np.ndarray) -> None:
+    one, three = load_model(threads=1), load_model(threads=3)
+    frames = [Frame(k, np.roll(image, 40 * k, axis=1), 0.0) for k in range(1, 8)]
+    assert (three.threads, three._engine.at_once) == (3, 3)
+    for frame, outputs in three.run(frames):
+        alone = one(frame.image)
+        assert np.array_equal(outputs.boxes, alone.boxes)
+        assert np.array_equal(outputs.scores, alone.scores)
+        assert np.array_equal(outputs.embeddings, alone.embeddings)
+
+
+def test_what_other_code_converted_is_not_used(tmp_path: Path) -> None:
+    folder = Path(network.__file__).parent
+    for name in ("appearance.py", "lite.py", "network.py"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    assert network._code_digest(tmp_path) == network._code_digest()
+    with (tmp_path / "appearance.py").open("a") as file:
+        file.write("STRIPS = 7")
+    assert network._code_digest(tmp_path) != network._code_digest()
+    assert f"-{network._code_digest()[:12]}-" in network.onnx_file(zoo.BUNDLED, "lite", (160, 96)).name

@@ -37,6 +37,7 @@ class ColourEngine:
     name = "onnxruntime"
     device = "cpu"
     threads = 1
+    at_once = 1
     libraries = ("numpy",)
 
     def __init__(self, pause: float = 0.0) -> None:
