@@ -123,7 +123,7 @@ CARDS: Mapping[str, ModelCard] = MappingProxyType(
     {
         card.name: card
         for card in (
-            ModelCard("fairmot_lite", "lite", _SMALL, "weights CC BY-NC-SA 3.0; docs/models/fairmot_lite.md", 1.3),
+            ModelCard("fairmot_lite", "lite", _SMALL, "weights CC BY-NC-SA 3.0; docs/models/fairmot_lite.md", 2.1),
             ModelCard(
                 "fairmot_dla34_30e_1088x608",
                 "dla34",
