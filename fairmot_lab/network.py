@@ -102,6 +102,11 @@ class Model:
         """CPU threads that compute."""
         return self._engine.threads
 
+    @property
+    def at_once(self) -> int:
+        """Frames that `run` computes at the same time: as many as there are threads for the compact model, else 1."""
+        return self._engine.at_once
+
     def __call__(
         self,
         image: np.ndarray,
@@ -189,11 +194,10 @@ class Model:
                 for frame, blob, box in ready:
                     yield frame, pool.submit(self.infer, blob), box
 
-        at_once = self._engine.at_once
-        pool = ThreadPoolExecutor(at_once, thread_name_prefix="fairmot_lab.network")
+        pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="fairmot_lab.network")
         with contextlib.ExitStack() as stack:
             stack.callback(pool.shutdown, cancel_futures=True)
-            results = stack.enter_context(contextlib.closing(run_ahead(submitted(), depth=at_once)))  # type: ignore[type-var]
+            results = stack.enter_context(contextlib.closing(run_ahead(submitted(), depth=self.at_once)))  # type: ignore[type-var]
             for frame, maps, box in results:
                 yield (
                     frame,
