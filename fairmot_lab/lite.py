@@ -21,7 +21,8 @@ Backbone (ShuffleNetV2 x0.5: Ma et al., ECCV 2018), SPP neck and COCO head have 
 (https://github.com/dog-qiuqiu/FastestDet, BSD-3-Clause) and keep its COCO weights: what they know about people is far
 more than a few sequences can teach, and training on those makes it worse. The people of both looks are brought to the
 cells of stride 4 (`coco_people`, `agreed`); a pyramid adds a correction to their scores and sizes, which starts at
-nothing. For the embeddings see `appearance`. FairMOT: Zhang et al., IJCV 2021.
+nothing, and `whole` makes boxes of whole people of it. For the embeddings see `appearance`. FairMOT: Zhang et al.,
+IJCV 2021.
 
 This module imports paddle, and ppdet when a training target is made: nothing else in the package imports it at the top.
 """
