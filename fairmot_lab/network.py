@@ -40,8 +40,9 @@ logger = logging.getLogger(__name__)
 OPSET = 19  # the first with DeformConv
 TRAINING_ONLY = ("reid.classifier.", "loss.")  # in checkpoints, but not in the network that runs
 NMS_IOU = {"lite": 0.5}  # its coarse cells tell one person more than once; measured in docs/models/fairmot_lite.md
-# Its layers are too small for two threads to share: each computes a frame of its own (figures in docs/outputs.md)
-ONE_THREAD_A_FRAME = ("lite",)
+# Layers that are too small for two threads to share (figures in docs/outputs.md): each thread computes a frame of its
+# own. More than this the one thread that reads and letterboxes cannot feed.
+MOST_AT_ONCE = {"lite": 8}
 LIMITS = {"heatmap": 1e-3, "boxes": 0.05, "cosine": 0.9999}
 
 
@@ -104,7 +105,7 @@ class Model:
 
     @property
     def at_once(self) -> int:
-        """Frames that `run` computes at the same time: as many as there are threads for the compact model, else 1."""
+        """Frames that `run` computes at the same time: one a thread, at most 8, with the compact model, else 1."""
         return self._engine.at_once
 
     def __call__(
@@ -182,7 +183,7 @@ class Model:
         ------
         frame, outputs
             In the order of the frames. At most six frames are in memory; with the compact model five, and one for each
-            thread.
+            that is computed at once.
         """
 
         def prepared() -> Iterator[tuple[Frame, np.ndarray, Letterbox]]:
@@ -243,7 +244,8 @@ def load_model(
         "cpu", "gpu", or "auto": a GPU where paddle finds one.
     threads
         CPU threads; all cores that this process may use unless given. The official models share them for each frame.
-        With the compact one each thread computes a frame of its own: sequences are faster by that, one image is not.
+        With the compact one each thread computes a frame of its own, up to eight: sequences are faster by that, one
+        image is not.
     nms_iou
         Leave out boxes whose IoU with a better one is above this, from 0 to 1; None for FairMOT's peak rule alone.
         "auto": 0.5 for the compact architecture, None for all others.
@@ -276,7 +278,7 @@ def load_model(
     if engine == "paddle":
         runner: Engine = _paddle_engine(weights.path, weights.architecture, size, device, threads)
     else:
-        at_once = threads if weights.architecture in ONE_THREAD_A_FRAME else 1
+        at_once = min(threads, MOST_AT_ONCE.get(weights.architecture, 1))
         runner = OnnxEngine(onnx_file(weights.path, weights.architecture, size, digest), threads, at_once)
     return Model(weights.name, weights.architecture, size, weights.embedding_dim, digest, runner, overlap)
 

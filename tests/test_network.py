@@ -348,6 +348,7 @@ def test_the_compact_model_computes_frames_side_by_side_and_gives_what_it_gives_
     one, three = load_model(threads=1), load_model(threads=3)
     frames = [Frame(k, np.roll(image, 40 * k, axis=1), 0.0) for k in range(1, 8)]
     assert (three.threads, three.at_once, load_model(engine="paddle", threads=3).at_once) == (3, 3, 1)
+    assert load_model(threads=20).at_once == 8
     for frame, outputs in three.run(frames):
         alone = one(frame.image)
         assert np.array_equal(outputs.boxes, alone.boxes)
