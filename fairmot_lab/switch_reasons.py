@@ -292,8 +292,8 @@ class _Detective:
         values, text, kind = {}, f"track {track} took {where} in frame {frame}", "another detection nearer"
         if stage is not None and chosen[0] is not None:
             values = _measures(stage, row, column)
-            text += f" (cost {_number(chosen[0].cost[chosen[1], chosen[2]])}; the person's own detection "
-            text += f"{_number(values['cost'], stage.limit)})"
+            text += f" (cost {_cost(chosen[0].cost[chosen[1], chosen[2]])}; the person's own detection "
+            text += f"{_cost(values['cost'], stage.limit)})"
             if values["cost"] > stage.limit:  # it had no choice
                 kind = "IoU too low" if stage.appearance is None else "embedding too far"
                 kind = "outside the motion gate" if not np.isfinite(values["cost"]) else kind
@@ -314,7 +314,7 @@ class _Detective:
         if later is not None:
             cost = float(later.cost[_index(later.tracks, track), _index(later.detections, wanted)])
             values["iou"] = 1 - cost
-            tail = f", and its IoU of {_number(1 - cost, 1 - later.limit)} is below {1 - later.limit:.2f}"
+            tail = f", and its IoU of {number_beside(1 - cost, 1 - later.limit)} is below {1 - later.limit:.2f}"
         if stage.appearance is not None and values["gate"] > values["gate_limit"]:
             far = f"the detection of frame {frame} lies outside the motion gate of track {track}"
             far += f" (squared Mahalanobis distance {values['gate']:.1f} against {values['gate_limit']:.1f}{tail})"
@@ -323,10 +323,10 @@ class _Detective:
             if stage.appearance is None:
                 values["iou"] = 1 - values["cost"]
                 text = f"track {track} and the detection of frame {frame} overlap too little"
-                text += f" (IoU {_number(values['iou'], 1 - stage.limit)} against {1 - stage.limit:.2f})"
+                text += f" (IoU {number_beside(values['iou'], 1 - stage.limit)} against {1 - stage.limit:.2f})"
                 return _Finding("IoU too low", frame, text, values)
             text = f"in frame {frame} the embedding is {values['embedding_distance']:.2f} from that of track {track}"
-            text += f" (cost {_number(values['cost'], stage.limit)} against {stage.limit:.2f}{tail})"
+            text += f" (cost {_cost(values['cost'], stage.limit)} against {stage.limit:.2f}{tail})"
             return _Finding("embedding too far", frame, text, values)
         rival = _owner(record, wanted)
         if rival is None:
@@ -335,7 +335,7 @@ class _Detective:
         at, there, here = _candidate(record, rival, wanted)
         if at is not None:
             cost = float(at.cost[there, here])
-            text += f" (cost {_number(cost, values['cost'])}; track {track} {_number(values['cost'], cost)})"
+            text += f" (cost {_cost(cost, values['cost'])}; track {track} {_cost(values['cost'], cost)})"
         return _Finding("taken by another track", frame, text, values)
 
     def _held_on(self, person: int, old: int, now: int) -> _Finding:
@@ -372,7 +372,7 @@ class _Detective:
         best = "nothing near the box"
         if np.isfinite(values["best_score"]):
             limit = values["score_threshold"]
-            best = f"best score near the box {_number(values['best_score'], limit)} against {limit:.2f}"
+            best = f"best score near the box {number_beside(values['best_score'], limit)} against {limit:.2f}"
         missing = f"not detected for {frames} ({best})"
         if finding.kind == "lost longer than track_buffer":
             lost = f"lost for {values['lost_for']} frames, and track_buffer keeps {values['buffer']}"
@@ -382,7 +382,7 @@ class _Detective:
         return f"{finding.text}; before that {missing}" if undetected else finding.text
 
 
-def _number(value: float, other: float = np.inf) -> str:
+def _cost(value: float, other: float = np.inf) -> str:
     return number_beside(value, other) if np.isfinite(value) else "outside the motion gate"
 
 

@@ -26,12 +26,21 @@ from fairmot_lab.lite import (  # noqa: E402
     start_from_fastestdet,
     whole,
 )
-from fairmot_lab.training import _iou, cut_patches, predict  # noqa: E402
+from fairmot_lab.sources import open_source  # noqa: E402
+from fairmot_lab.training import _iou, cut_patches, match_detections, predict  # noqa: E402
+from fairmot_lab.training_data import people_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def model():
     return load_lite()
+
+
+@pytest.fixture(scope="module")
+def street(real_data):
+    """KITTI-17, which the bundled weights were not trained on, and its people frame by frame."""
+    source = open_source(real_data / "MOT15" / "train" / "KITTI-17")
+    return source, people_of(source.ground_truth, len(source), source.name)[0]
 
 
 def test_maps_have_the_documented_shapes_and_ranges(model):
@@ -195,9 +204,8 @@ def test_people_of_the_coarse_map_come_to_the_right_fine_cell():
     assert maps[0, row - 1, column - 1] == pytest.approx(farther, abs=0.01)
 
 
-def test_every_peak_gets_the_embedding_of_what_is_seen_in_its_own_box(model, real_data):
-    image = cv2.imread(str(real_data / "MOT15" / "train" / "KITTI-17" / "img1" / "000050.jpg"))
-    blob, _ = letterbox(image, INPUT_SIZE)
+def test_every_peak_gets_the_embedding_of_what_is_seen_in_its_own_box(model, street):
+    blob, _ = letterbox(street[0].image(50), INPUT_SIZE)
     blob = paddle.to_tensor(blob)
     with paddle.no_grad():
         heatmap, _, offset, embedding = (value.numpy() for value in model(blob))
@@ -221,13 +229,8 @@ def test_boxes_of_whole_people_are_wider_and_slim_ones_the_most():
     )
 
 
-def test_boxes_of_whole_people_meet_more_of_real_ones_than_boxes_of_what_is_seen(model, real_data):
-    from fairmot_lab.sources import open_source
-    from fairmot_lab.training import match_detections
-    from fairmot_lab.training_data import people_of
-
-    source = open_source(real_data / "MOT15" / "train" / "KITTI-17")
-    people, _ = people_of(source.ground_truth, len(source), source.name)
+def test_boxes_of_whole_people_meet_more_of_real_ones_than_boxes_of_what_is_seen(model, street):
+    source, people = street
     met = {"seen": 0, "whole": 0}
     for number in range(10, 140, 10):
         blob, box = letterbox(source.image(number), INPUT_SIZE)
@@ -241,13 +244,8 @@ def test_boxes_of_whole_people_meet_more_of_real_ones_than_boxes_of_what_is_seen
     assert met["whole"] > met["seen"] > 0
 
 
-def test_bundled_weights_find_people_in_real_footage_not_trained_on(model, real_data):
-    from fairmot_lab.sources import open_source
-    from fairmot_lab.training import match_detections
-    from fairmot_lab.training_data import people_of
-
-    source = open_source(real_data / "MOT15" / "train" / "KITTI-17")
-    people, _ = people_of(source.ground_truth, len(source), source.name)
+def test_bundled_weights_find_people_in_real_footage_not_trained_on(model, street):
+    source, people = street
     found = present = false = 0
     for number in (20, 50, 80, 110, 140):
         outputs = predict(model, source.image(number))

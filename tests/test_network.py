@@ -339,8 +339,7 @@ def test_stopping_early_asks_for_few_frames_more() -> None:
     )
     assert [next(results)[0].number for _ in range(3)] == [1, 2, 3]
     results.close()
-    asked = engine.asked
-    assert asked <= 3 + 2 + 2
+    assert engine.asked <= 3 + 2 + 2
     assert engine.busy == 0
 
 
