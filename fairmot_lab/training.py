@@ -480,7 +480,7 @@ def train(
                 rows.append(row)
                 recent = []
                 _write_curve(rows, folder)
-                save_lite(trainer.average, folder / "fairmot_lite.safetensors", _provenance(trainer))
+                save_lite(trainer.average, folder / "fairmot_lite.safetensors", _provenance(trainer, footages))
             if step % config.save_every == 0 or last:
                 trainer.save(checkpoint)
     return trainer.average
@@ -606,12 +606,12 @@ def _inside(box: np.ndarray, areas: np.ndarray) -> np.ndarray:
     return _overlap(box, areas) / box[2:].prod()
 
 
-def _provenance(trainer: Trainer) -> dict[str, str]:
-    """What the weights' file says about itself."""
+def _provenance(trainer: Trainer, footages: Sequence[Footage]) -> dict[str, str]:
+    """What the weights' file says about itself; what the closed forms alone were computed from counts as well."""
     return {
         "architecture": "fairmot_lite",
         "step": str(trainer.step_number),
-        "trained_on": ", ".join(footage.name for footage in trainer.footages),
+        "trained_on": ", ".join(footage.name for footage in footages),
         "config": json.dumps(dataclasses.asdict(trainer.config)),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from fairmot_lab.detection import decode, find_peaks, letterbox
 from fairmot_lab.errors import WeightsError
@@ -255,6 +256,12 @@ def test_bundled_weights_find_people_in_real_footage_not_trained_on(model, stree
         present += len(people[number - 1].boxes)
     assert found >= 0.8 * present
     assert false <= 0.2 * found
+
+
+def test_the_bundled_file_names_the_real_footage_that_its_licence_comes_from():
+    with safe_open(WEIGHTS, "np") as file:
+        names = file.metadata()["trained_on"].split(", ")
+    assert [name for name in names if not name.startswith("scene-")] == ["MOT17-09-SDP", "TUD-Stadtmitte", "vtest"]
 
 
 def test_weights_survive_the_file(model, tmp_path):

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
 
 from fairmot_lab.errors import ConfigError, TrainingError
 
@@ -150,6 +151,8 @@ def test_confined_pyramid_learns_from_scenes_alone_and_speaks_in_their_like_alon
     config = dataclasses.replace(QUICK, steps=1, warmup=1, confine=True, closed_form_batches=8)
     model = train([*scenes, *real], tmp_path / "both", config, start=load_lite(), progress=False)
     learned = weights_of(model)["fpn.lateral16.0.weight"]
+    with safe_open(tmp_path / "both" / "fairmot_lite.safetensors", "np") as file:
+        assert file.metadata()["trained_on"] == "scene0, scene1, scene2, real0, real1"  # the appearances are of all
 
     def familiarity(footage):
         blob = footage.frames[:1, :192, :256, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255
@@ -288,8 +291,6 @@ def test_finetune_command_trains_on_a_users_sequence(sequence, tmp_path, capsys)
     assert str(path) in capsys.readouterr().out
     tuned, bundled = weights_of(load_lite(path)), weights_of(load_lite())
     assert any(not np.array_equal(tuned[name], bundled[name]) for name in bundled)
-    from safetensors import safe_open
-
     with safe_open(path, "np") as file:
         said = file.metadata()
     assert said["trained_on"] == "tiny"
