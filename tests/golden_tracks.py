@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from crowds import crowd, first_frames
 
-from fairmot_lab.association import TrackerConfig, track_arrays
+from fairmot_lab.association.base import get_tracker
+from fairmot_lab.association.run import track_arrays
 from fairmot_lab.errors import FairMOTLabWarning
 from fairmot_lab.outputs import SequenceArrays, open_outputs
 
@@ -64,10 +65,9 @@ def public_cases(data: Path) -> Iterator[tuple[str, Case]]:
 
 def measure(arrays: SequenceArrays, frame_rate: float, tracker: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Track and give the number of rows and ids, a digest of who took which detection, and the mean box."""
-    config = TrackerConfig(any_scores=True, use_byte=tracker == "ppdet_byte", **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
-        tracks = track_arrays(arrays, config, frame_rate)
+        tracks = track_arrays(arrays, get_tracker(tracker, any_scores=True, **settings), frame_rate)
     who = tracks[["frame", "id", "det"]].to_numpy(np.int64)
     return {
         "rows": len(tracks),

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import kernels
-from .errors import FairMOTLabWarning, TrackingError
-from .explanation import FrameRecord, StageRecord, Trace, explain
-from .settings import Setting, TrackerConfig, check_frame_rate
+from .. import kernels
+from ..errors import FairMOTLabWarning, TrackingError
+from ..explanation import FrameRecord, StageRecord, Trace, explain
+from ..settings import Setting, TrackerConfig, check_frame_rate
 
 __all__ = ["FrameTracks", "Setting", "Trace", "Tracker", "TrackerConfig", "explain", "track_arrays", "track_outputs"]
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .detection import FrameOutputs
-    from .outputs import Outputs, SequenceArrays
+    from ..detection import FrameOutputs
+    from ..outputs import Outputs, SequenceArrays
 
 
 @dataclasses.dataclass(frozen=True)

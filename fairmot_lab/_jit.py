@@ -1,0 +1,38 @@
+"""The one numba decorator: compiled functions release the interpreter and are kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def compiled(function: Callable | None = None, **options: Any) -> Callable:
+    """Compile a function of numbers and arrays when it is first called.
+
+    Machine code is kept by numba beside the source file, or in the user's cache folder where that is read-only; where
+    neither can be written, it is compiled anew in each process.
+
+    Parameters
+    ----------
+    function
+        The function; left out when options are given.
+    **options
+        Of `numba.njit`; by default `nogil=True` and `error_model="numpy"` (a division by zero gives inf or NaN).
+
+    Examples
+    --------
+    >>> @compiled
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(21)
+    42
+    """
+    if function is None:
+        return lambda function: compiled(function, **options)
+    options = {"nogil": True, "error_model": "numpy", **options}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder for the cache can be written
+        return numba.njit(**options)(function)

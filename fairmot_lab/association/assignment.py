@@ -1,0 +1,259 @@
+"""Pair tracks with detections at the least total cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._jit import compiled
+
+_HUGE = 1e6  # larger than any price that occurs in an assignment
+
+
+class Pairs(NamedTuple):
+    """What `pair` decided.
+
+    Attributes
+    ----------
+    matched : (n,) int64
+        For each track the column of the detection it took, or -1.
+    tracks, rows : (k,) int64
+        The tracks and the detections that were paired.
+    tracks_left, rows_left : (n - k,), (m - k,) int64
+        Those that were not.
+    """
+
+    matched: np.ndarray
+    tracks: np.ndarray
+    rows: np.ndarray
+    tracks_left: np.ndarray
+    rows_left: np.ndarray
+
+
+def pair(cost: np.ndarray, max_cost: float, tracks: np.ndarray, rows: np.ndarray) -> Pairs:
+    """Pair tracks with detections at the least total cost, no pair above `max_cost`.
+
+    Parameters
+    ----------
+    cost : (n, m) float64
+        inf forbids a pair.
+    max_cost
+        Leaving a track and a detection alone costs this much.
+    tracks : (n,) int64
+        Whatever the rows of `cost` stand for.
+    rows : (m,) int64
+        Whatever its columns stand for.
+
+    Examples
+    --------
+    >>> pair(np.array([[0.1, 0.9], [0.2, 0.3]]), 0.5, np.array([7, 8]), np.array([0, 1])).matched
+    array([0, 1])
+    """
+    matched, owners = assign(cost, max_cost)
+    return split(matched, tracks, rows, owners)
+
+
+def split(matched: np.ndarray, tracks: np.ndarray, rows: np.ndarray, owners: np.ndarray | None = None) -> Pairs:
+    """Return the pairs of an assignment that was made elsewhere; `matched` as of `Pairs`."""
+    hit = matched >= 0
+    if owners is None:
+        owners = np.full(len(rows), -1)
+        owners[matched[hit]] = np.flatnonzero(hit)
+    return Pairs(matched, tracks[hit], rows[matched[hit]], tracks[~hit], rows[owners < 0])
+
+
+@compiled
+def assign(cost, max_cost):
+    """Pair rows with columns at the smallest total cost, where leaving a row and a column alone costs `max_cost`.
+
+    The shortest augmenting path algorithm of R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for
+    dense and sparse linear assignment problems", Computing 38 (1987), on the square matrix of n + m rows that ppdet
+    gets from `lap.lapjv(cost, extend_cost=True, cost_limit=max_cost)`. Rows, columns and ties are visited in lap's
+    order: of several best assignments it finds the one that lap finds.
+
+    Parameters
+    ----------
+    cost : (n, m) float64
+        May hold inf for pairs that are forbidden.
+    max_cost : float
+        No pair that costs more is made.
+
+    Returns
+    -------
+    columns : (n,) int64
+        For each row its column, or -1.
+    rows : (m,) int64
+        For each column its row, or -1.
+    """
+    n, m = cost.shape
+    if n == 0 or m == 0:
+        return np.full(n, -1, np.int64), np.full(m, -1, np.int64)
+    size = n + m
+    square = np.empty((size, size))
+    for i in range(n):
+        for j in range(m):
+            square[i, j] = cost[i, j]
+        for j in range(m, size):
+            square[i, j] = max_cost / 2.0
+    for i in range(n, size):
+        for j in range(m):
+            square[i, j] = max_cost / 2.0
+        for j in range(m, size):
+            square[i, j] = 0.0
+
+    column_of = np.full(size, -1, np.int64)
+    row_of = np.full(size, -1, np.int64)
+    price = np.full(size, _HUGE)
+    free = _reduce_columns(square, column_of, row_of, price)
+    for _ in range(2):
+        if len(free):
+            free = _reduce_rows(square, free, column_of, row_of, price)
+    for i in range(len(free)):
+        _augment(square, free[i], column_of, row_of, price)
+
+    columns = column_of[:n].copy()
+    rows = row_of[:m].copy()
+    for i in range(n):
+        if columns[i] >= m:
+            columns[i] = -1
+    for j in range(m):
+        if rows[j] >= n:
+            rows[j] = -1
+    return columns, rows
+
+
+@compiled
+def _reduce_columns(square, column_of, row_of, price):
+    """Price each column at its cheapest row; give a row the first column it is cheapest for; return the free rows."""
+    size = len(square)
+    for i in range(size):
+        for j in range(size):
+            if square[i, j] < price[j]:
+                price[j] = square[i, j]
+                row_of[j] = i
+    alone = np.ones(size, np.bool_)
+    for j in range(size - 1, -1, -1):
+        i = row_of[j]
+        if column_of[i] < 0:
+            column_of[i] = j
+        else:
+            alone[i] = False
+            row_of[j] = -1
+    free = np.empty(size, np.int64)
+    count = 0
+    for i in range(size):
+        if column_of[i] < 0:
+            free[count] = i
+            count += 1
+        elif alone[i]:  # reduction transfer: lower the price until another column would do as well
+            least = _HUGE
+            for j in range(size):
+                if j != column_of[i]:
+                    least = min(least, square[i, j] - price[j])
+            price[column_of[i]] -= least
+    return free[:count]
+
+
+@compiled
+def _reduce_rows(square, free, column_of, row_of, price):
+    """Give each free row its cheapest column, lowering the price to the second cheapest; return the rows still free."""
+    size = len(square)
+    current = 0
+    still = 0
+    rounds = 0
+    while current < len(free):
+        rounds += 1
+        i = free[current]
+        current += 1
+        best, second = 0, -1
+        least, next_least = square[i, 0] - price[0], _HUGE
+        for j in range(1, size):
+            reduced = square[i, j] - price[j]
+            if reduced < next_least:
+                if reduced >= least:
+                    next_least, second = reduced, j
+                else:
+                    next_least, second = least, best
+                    least, best = reduced, j
+        owner = row_of[best]
+        lowered = price[best] - (next_least - least)
+        lowers = lowered < price[best]
+        if rounds < current * size:
+            if lowers:
+                price[best] = lowered
+            elif owner >= 0 and second >= 0:
+                best = second
+                owner = row_of[second]
+            if owner >= 0:
+                if lowers:
+                    current -= 1
+                    free[current] = owner
+                else:
+                    free[still] = owner
+                    still += 1
+        elif owner >= 0:
+            free[still] = owner
+            still += 1
+        column_of[i] = best
+        row_of[best] = i
+    return free[:still]
+
+
+@compiled
+def _augment(square, start, column_of, row_of, price):
+    """Find the cheapest alternating path from the free row `start` to a free column, and swap along it."""
+    size = len(square)
+    columns = np.arange(size)
+    before = np.full(size, start)
+    distance = square[start] - price
+    ready = scanned = labelled = 0
+    end = -1
+    while end < 0:
+        if scanned == labelled:  # label every column at the next smallest distance
+            ready = scanned
+            labelled = scanned + 1
+            least = distance[columns[scanned]]
+            for k in range(labelled, size):
+                j = columns[k]
+                if distance[j] <= least:
+                    if distance[j] < least:
+                        labelled = scanned
+                        least = distance[j]
+                    columns[k] = columns[labelled]
+                    columns[labelled] = j
+                    labelled += 1
+            for k in range(scanned, labelled):
+                if row_of[columns[k]] < 0:
+                    end = columns[k]
+        while end < 0 and scanned != labelled:
+            j = columns[scanned]
+            scanned += 1
+            i = row_of[j]
+            least = distance[j]
+            offset = square[i, j] - price[j] - least
+            k = labelled
+            while k < size:
+                j = columns[k]
+                reduced = square[i, j] - price[j] - offset
+                if reduced < distance[j]:
+                    distance[j] = reduced
+                    before[j] = i
+                    if reduced == least:
+                        if row_of[j] < 0:
+                            end = j
+                            break
+                        columns[k] = columns[labelled]
+                        columns[labelled] = j
+                        labelled += 1
+                k += 1
+    least = distance[columns[ready]]
+    for k in range(ready):
+        j = columns[k]
+        price[j] += distance[j] - least
+    j = end
+    i = -1
+    while i != start:
+        i = before[j]
+        row_of[j] = i
+        j, column_of[i] = column_of[i], j

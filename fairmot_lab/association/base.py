@@ -1,0 +1,343 @@
+"""What every tracker is: settings, one frame at a time, a fresh start by `clone()`, a record of its decisions."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from ..errors import ConfigError, FairMOTLabWarning, TrackingError
+from .checks import check_detections, check_warp, dimension, no_detections, own_copy
+from .records import FrameRecord, Stage
+from .settings import TrackerSettings, check_frame_rate
+
+if TYPE_CHECKING:
+    from ..detection import FrameOutputs as FrameDetections
+
+DEFAULT_FRAME_RATE = 30.0
+
+TRACKERS = {
+    "jde": "jde:JDETracker",
+    "ppdet_byte": "ppdet_byte:PPDetByteTracker",
+}
+"""Module and class of every tracker, by name: add a tracker here."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameTracks:
+    """The tracks that are reported in one frame.
+
+    Attributes
+    ----------
+    frame : int
+        Frame number, counted from 1.
+    ids : (M,) int64
+        Track ids, counted from 1 within one tracker.
+    boxes : (M, 4) float32
+        `x, y, w, h` in pixels: the tracker's estimate, not the detector's box.
+    scores : (M,) float32
+        The score of the detection that the track took.
+    class_ids : (M,) int64
+        The class of that detection (-1 unknown).
+    detections : (M,) int64
+        Row of that detection in the frame's boxes.
+    """
+
+    frame: int
+    ids: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+    detections: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Tracker:
+    """Base class of all trackers.
+
+    A tracker is a subclass with `name`, `title` and `Settings`, a method `_reset` that makes its state, and a method
+    `_step` that tracks one frame; docs/association.md shows one being added. All state belongs to the object; it can be
+    pickled and copied at any time. Functions that are given a tracker work on a clone, so that nothing of one sequence
+    gets into the next.
+
+    Frames come in ascending order. A gap in their numbers means frames in which nothing was detected: time passes,
+    tracks are lost and forgotten.
+
+    Parameters
+    ----------
+    frame_rate
+        Frames per second; by default that of the detections, 30 where they have none.
+    **settings
+        See the table below, or `Settings.settings()`.
+
+    Attributes
+    ----------
+    settings : TrackerSettings
+    frame_rate : float
+    max_time_lost : int
+        Frames that a lost track is kept.
+    min_score : float
+        Detections with scores up to this are not used; NaN where there is no such threshold.
+    records : list of FrameRecord or None
+        Set it to a list, and a record of each frame is appended to it; see `records.py`.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown or refused, or the frame rate is not a positive number.
+    """
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    Settings: ClassVar[type[TrackerSettings]] = TrackerSettings
+    uses_camera_motion: ClassVar[bool] = False
+    max_time_lost: int = 0
+    min_score: float = float("nan")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "Settings" in vars(cls):
+            rows = [f"`{s.name}` (default {s.default!r})\n    {s.doc}" for s in cls.Settings.settings().values()]
+            cls.__doc__ = "\n".join([inspect.cleandoc(cls.__doc__ or ""), "", "Settings", "--------", *rows, ""])
+
+    def __init__(self, *, frame_rate: float | None = None, **settings: Any) -> None:
+        self.settings: Any = self.Settings.from_dict(settings)
+        self._given_rate = None if frame_rate is None else check_frame_rate(frame_rate)
+        self.frame_rate = self._given_rate or DEFAULT_FRAME_RATE
+        self.records: list[FrameRecord] | None = None
+        self._record: FrameRecord | None = None  # of the frame under way, where records are kept
+        self._frame: int | None = None
+        self._first_frame: int | None = None
+        self._class: int | None = None
+        self._dimension: int | None = None  # of the embeddings; 0: none; None: not known yet
+        self._reset()
+
+    # -- what a tracker supplies
+
+    def _reset(self) -> None:
+        """Make the state of a tracker that has seen nothing, and set `max_time_lost` and `min_score`."""
+
+    def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
+        """Track one frame.
+
+        Parameters
+        ----------
+        detections
+            Contiguous float32 arrays that the tracker may change.
+        warp : (2, 3) float64 or None
+            Moves points of the frame before to where they are in this one. None unless `uses_camera_motion`.
+        """
+        raise NotImplementedError
+
+    def check_embeddings(self, present: bool) -> None:
+        """Warn or refuse where detections come without embeddings; by default neither."""
+
+    # -- what every tracker does
+
+    def update(self, detections: Any, warp: np.ndarray | None = None) -> FrameTracks:
+        """Track the next frame.
+
+        Parameters
+        ----------
+        detections
+            A `FrameDetections`, or anything with `frame`, `boxes` (N, 4: x, y, w, h in pixels), `scores` (N,), and
+            where they exist `embeddings` (N, D) and `class_ids` (N,). It is not modified.
+        warp : (2, 3) or None
+            Camera motion: the affine matrix that moves points of the frame before to where they are in this one.
+
+        Raises
+        ------
+        TrackingError
+            If the frame does not follow the one before, or holds something that no tracker should accept: a box that is
+            not finite or has no size, a score that is not finite or outside 0..1, an embedding that is zero or not
+            finite, embeddings that come and go or change their length, several classes; or if this tracker cannot use
+            camera motion. The tracker is then as it was before.
+        """
+        own = own_copy(detections)
+        frame = own.frame
+        if self._frame is not None and frame <= self._frame:
+            raise TrackingError(
+                f"frame {frame} comes after frame {self._frame}; give each frame once, in ascending order."
+            )
+        check_detections(own, self.settings.any_scores, lambda row: f"frame {frame}, detection {row}")
+        if len(own) and self._dimension is not None and dimension(own) != self._dimension:
+            raise TrackingError(
+                f"frame {frame} has embeddings of {dimension(own)} numbers and the frames before had "
+                f"{self._dimension}; use the detections of one model throughout."
+            )
+        if len(own) and self._class is not None and own.class_ids[0] != self._class:
+            raise TrackingError(
+                f"frame {frame} has detections of class {own.class_ids[0]} and the frames before of class "
+                f"{self._class}; track each class with its own tracker."
+            )
+        if warp is not None:
+            warp = self._check_warp(warp, frame)
+        if len(own) and self._dimension is None:
+            self.check_embeddings(dimension(own) > 0)
+        return self._update(own, warp)
+
+    def _check_warp(self, warp: Any, frame: int) -> np.ndarray:
+        if not self.uses_camera_motion:
+            able = [name for name, cls in trackers().items() if cls.uses_camera_motion]
+            remedy = f"leave it out, or use {' or '.join(able)}" if able else "leave it out"
+            raise TrackingError(f"{self.name} does not use camera motion; {remedy}.")
+        return check_warp(warp, frame)
+
+    def _update(self, detections: FrameDetections, warp: np.ndarray | None = None) -> FrameTracks:
+        """`update` with detections that were checked and belong to the tracker."""
+        if self._frame is None:
+            self._first_frame = detections.frame
+        else:  # frames that are missing; once every track is forgotten nothing happens in them
+            end = min(detections.frame, self._frame + self.max_time_lost + 4)
+            for frame in range(self._frame + 1, end):
+                self._advance(no_detections(frame), None)
+        if len(detections) and self._dimension is None:
+            self._dimension = dimension(detections)
+            self._class = int(detections.class_ids[0])
+        return self._advance(detections, warp)
+
+    def _advance(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
+        self._frame = detections.frame
+        if self.records is None:
+            return self._step(detections, warp)
+        nothing: Any = None
+        self._record = FrameRecord(detections, nothing, [], [], self.min_score, self.max_time_lost)
+        try:
+            self._record.tracks = self._step(detections, warp)
+            self.records.append(self._record)
+        finally:
+            record, self._record = self._record, None
+        return record.tracks
+
+    def _record_stage(self, title: str, *stage: Any, **measures: Any) -> None:
+        """Append a `Stage` to the record, where one is kept."""
+        if self._record is not None:
+            self._record.stages.append(Stage(title, *stage, **measures))
+
+    def clone(self, frame_rate: float | None = None) -> Self:
+        """Return a tracker with the same settings that has seen nothing.
+
+        Parameters
+        ----------
+        frame_rate
+            Frames per second, used unless the tracker was made with its own.
+        """
+        return type(self)(frame_rate=self._given_rate or frame_rate, **self.settings.to_dict())
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a tracker with some settings changed that has seen nothing.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown (the nearest is proposed) or a value is refused.
+        """
+        return type(self)(frame_rate=self._given_rate, **self.settings.replace(**changes).to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tracker's name and settings as plain values; `tracker_from_dict` makes a tracker of them."""
+        return {"tracker": self.name, **self.settings.to_dict()}
+
+    def to_json(self) -> str:
+        """Return the same as a JSON object, one line per setting; `load_tracker` reads it."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def __repr__(self) -> str:
+        changed = self.settings.changed()
+        if self._given_rate is not None:
+            changed["frame_rate"] = self._given_rate
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+
+def trackers() -> dict[str, type[Tracker]]:
+    """Return the class of every tracker by name.
+
+    Examples
+    --------
+    >>> trackers()["jde"].title
+    'JDE, as FairMOT uses it (PaddleDetection)'
+    """
+    return {name: tracker_class(name) for name in TRACKERS}
+
+
+def tracker_class(name: str) -> type[Tracker]:
+    """Return the class of a tracker.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name.
+    """
+    if name not in TRACKERS:
+        raise ConfigError(f"There is no tracker {name!r}; there are {', '.join(TRACKERS)}.")
+    module, _, attribute = TRACKERS[name].partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), attribute)
+
+
+def get_tracker(name: str, **settings: Any) -> Tracker:
+    """Return a tracker by name.
+
+    Parameters
+    ----------
+    name
+        One of `trackers()`.
+    **settings
+        Its settings, and `frame_rate`.
+
+    Raises
+    ------
+    ConfigError
+        If the name or a setting is unknown, or a value is refused.
+
+    Examples
+    --------
+    >>> get_tracker("jde", conf_thres=0.5)
+    JDETracker(conf_thres=0.5)
+    """
+    return tracker_class(name)(**settings)
+
+
+def tracker_from_dict(values: Mapping[str, Any], default: str = "jde") -> Tracker:
+    """Return the tracker that `Tracker.to_dict` described; `default` names it where the name is left out."""
+    settings = dict(values)
+    return get_tracker(settings.pop("tracker", default), **settings)
+
+
+def load_tracker(text_or_path: str | os.PathLike[str], default: str = "jde") -> Tracker:
+    """Read what `Tracker.to_json` gave: the text itself, or a file that holds it.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a JSON object of settings, or the file cannot be read.
+    """
+    text = os.fspath(text_or_path)
+    place = "The settings"
+    if not text.lstrip().startswith("{"):
+        place = text
+        try:
+            text = Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{place} cannot be read as a settings file ({error}); give a JSON file.") from error
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{place} is not JSON ({error}); write it with tracker.to_json().") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{place} holds a {type(values).__name__}; it must be a JSON object of settings.")
+    return tracker_from_dict(values, default)
+
+
+def warn(sentence: str) -> None:
+    """Give a `FairMOTLabWarning`."""
+    warnings.warn(sentence, FairMOTLabWarning, stacklevel=4)

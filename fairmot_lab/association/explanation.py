@@ -1,0 +1,157 @@
+"""Sentences from a tracker's record: why a pair was made or not, what happened to a track or a detection."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import TrackingError
+from .records import FrameRecord, Stage
+
+
+def explain(record: FrameRecord, *, track: int | None = None, detection: int | None = None) -> list[str]:
+    """Say what happened to a track, to a detection, or between the two, in one frame.
+
+    Parameters
+    ----------
+    record
+        Of the frame: `trace[frame]`.
+    track
+        Id of a track.
+    detection
+        Row of a detection in the frame.
+
+    Returns
+    -------
+    list of str
+        Sentences in the order in which things were decided. Costs are compared with the threshold that ruled; "motion"
+        is the squared Mahalanobis distance between the predicted and the detected box.
+
+    Raises
+    ------
+    TrackingError
+        If neither is given, the frame has no such detection, or the tracker did not know the track in this frame.
+    """
+    if track is None and detection is None:
+        raise TrackingError("explain() needs track=, detection= or both; a track is given by id, a detection by row.")
+    count = len(record.detections)
+    if detection is not None and not 0 <= detection < count:
+        raise TrackingError(f"frame {record.frame} has no detection {detection}; its {count} detections count from 0.")
+    if track is not None and not record.knows(track):
+        raise TrackingError(f"the tracker held no track {track} in frame {record.frame}; see record.stages.")
+    notes = record.about(track, detection)
+    sentences = [note.text for note in notes if note.after == 0]
+    for number, stage in enumerate(record.stages, start=1):
+        row = None if track is None else stage.row(track)
+        column = None if detection is None else stage.column(detection)
+        if track is None and column is not None:
+            sentences += _at_detection(stage, column)
+        elif detection is None and row is not None:
+            sentences += _at_track(stage, row)
+        elif row is not None and column is not None:
+            sentences.append(explain_pair(stage, row, column))
+        sentences += [note.text for note in notes if note.after == number]
+    if track is not None and detection is not None and all(stage.row(track) is None for stage in record.stages):
+        sentences.append(f"track {track} did not exist when frame {record.frame} began.")
+    return sentences
+
+
+def explain_pair(stage: Stage, row: int, column: int) -> str:
+    """Say why a pair was made, or not, in a stage.
+
+    Parameters
+    ----------
+    stage
+        One of `record.stages`.
+    row, column
+        Of its matrices: the track and the detection.
+    """
+    track, detection, outcome = stage.tracks[row], stage.detections[column], stage.outcome(row, column)
+    words = f"track {track} and detection {detection}, {stage.title}: {_measured(stage, row, column)}"
+    if outcome == "outside the gate":
+        return f"{words} > {stage.gate:g}, outside the motion gate; not paired."
+    if outcome == "forbidden":
+        return f"{words}; the pair is forbidden, not paired."
+    words += f" -> cost {number_beside(stage.cost[row, column], stage.max_cost)}"
+    limit = f"{stage.setting} {stage.max_cost:g}" if stage.setting else f"{stage.max_cost:g}, which is fixed"
+    if outcome == "too costly":
+        return f"{words} > {limit}; not paired."
+    if np.isfinite(stage.max_cost):
+        words += f" <= {limit}"
+    if outcome == "matched":
+        return f"{words}; paired."
+    rivals = []
+    taken = stage.matched[row]
+    if taken >= 0:
+        rivals.append(f"track {track} took detection {stage.detections[taken]} (cost {stage.cost[row, taken]:.2f})")
+    owner = stage.owner(column)
+    if owner is not None:
+        rivals.append(
+            f"detection {detection} went to track {stage.tracks[owner]} (cost {stage.cost[owner, column]:.2f})"
+        )
+    if rivals:
+        return f"{words}, but {' and '.join(rivals)}: the sum of costs is the least that way."
+    if stage.cost[row, column] == stage.max_cost:
+        return f"{words}; not paired, as a cost equal to the limit does not lower the sum of costs."
+    return f"{words}; not paired: the sum of all costs is the least that way."
+
+
+def number_beside(value: float, limit: float) -> str:
+    """Return two decimals, or four where two do not show on which side of the limit it lies.
+
+    Examples
+    --------
+    >>> number_beside(0.4012, 0.4), number_beside(0.52, 0.4)
+    ('0.4012', '0.52')
+    """
+    return f"{value:.4f}" if abs(value - limit) < 0.005 else f"{value:.2f}"
+
+
+def _measured(stage: Stage, row: int, column: int) -> str:
+    parts = []
+    if stage.appearance is not None and np.isfinite(stage.appearance[row, column]):
+        parts.append(f"{stage.metric} {stage.appearance[row, column]:.2f}")
+    if stage.mahalanobis is not None:
+        parts.append(f"motion {number_beside(stage.mahalanobis[row, column], stage.gate)}")
+    if stage.iou is not None:
+        parts.append(f"IoU {stage.iou[row, column]:.2f}")
+    parts += [f"{name} {values[row, column]:.2f}" for name, values in stage.measures.items()]
+    return ", ".join(parts)
+
+
+def _at_track(stage: Stage, row: int) -> list[str]:
+    """Say what a track met in a stage: the pair it made, or the nearest pairs that it did not make."""
+    who = f"track {stage.tracks[row]}, {stage.title}"
+    if not stage.cost.shape[1]:
+        return [f"{who}: no detection was left for it."]
+    iou = None if stage.iou is None else stage.iou[row]
+    if _overlaps_with_none(stage, iou) and stage.matched[row] < 0:
+        return [f"{who}: it overlaps with none of {stage.cost.shape[1]} detections."]
+    gate = None if stage.mahalanobis is None else stage.mahalanobis[row]
+    chosen = int(stage.matched[row]) if stage.matched[row] >= 0 else None
+    return [explain_pair(stage, row, column) for column in _of_interest(stage.cost[row], gate, chosen)]
+
+
+def _at_detection(stage: Stage, column: int) -> list[str]:
+    """Say what a detection met in a stage; as `_at_track`."""
+    who = f"detection {stage.detections[column]}, {stage.title}"
+    if not stage.cost.shape[0]:
+        return [f"{who}: no track was left for it."]
+    iou = None if stage.iou is None else stage.iou[:, column]
+    owner = stage.owner(column)
+    if _overlaps_with_none(stage, iou) and owner is None:
+        return [f"{who}: it overlaps with none of {stage.cost.shape[0]} tracks."]
+    gate = None if stage.mahalanobis is None else stage.mahalanobis[:, column]
+    return [explain_pair(stage, row, column) for row in _of_interest(stage.cost[:, column], gate, owner)]
+
+
+def _overlaps_with_none(stage: Stage, iou: np.ndarray | None) -> bool:
+    return iou is not None and stage.appearance is None and bool((iou <= 0).all())
+
+
+def _of_interest(costs: np.ndarray, gate: np.ndarray | None, chosen: int | None) -> list[int]:
+    """Return the partner that was chosen and any at lower cost; without one, the nearest and a second one near."""
+    if chosen is not None:
+        return [chosen, *(int(k) for k in np.argsort(costs, kind="stable")[:2] if costs[k] < costs[chosen])]
+    nearness = gate if gate is not None and np.isinf(costs).all() else costs
+    first, *second = np.argsort(nearness, kind="stable")[:2].tolist()
+    return [first, *(k for k in second if np.isfinite(nearness[k]) and nearness[k] < 1)]

@@ -1,0 +1,112 @@
+"""PaddleDetection's form of BYTE (`use_byte` of its JDETracker): low scores are offered in the second stage.
+
+Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022. PaddleDetection's form
+has no score fusion, a second stage at 0.4 and IoU that counts whole pixels; `bytetrack` is the published one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..errors import ConfigError
+from .assignment import Pairs
+from .jde import JDETracker, _Observations
+from .settings import TrackerSettings, choice, number, switch
+
+SECOND_COST = 0.4  # fixed in ppdet
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PPDetByteSettings(TrackerSettings):
+    """Settings of `PPDetByteTracker`, with PaddleDetection's names and defaults.
+
+    A cost is a distance (0: the same; embeddings: at most 2, IoU: at most 1), a score is a confidence (1: certain). A
+    detection with a score below conf_thres + 0.1 starts no track.
+    """
+
+    conf_thres: float = number(
+        0.4, 0, 1, (0.1, 0.8), "detections with a score above this take part in the first stage", is_score=True
+    )
+    low_conf_thres: float = number(
+        0.2, 0, 1, (0.05, 0.3), "detections with a score at most this are not used", is_score=True
+    )
+    match_thres: float = number(
+        0.8, 0, 1, (0.3, 1.0), "first stage without embeddings: largest cost 1 - IoU at which a track takes a detection"
+    )
+    tracked_thresh: float = number(
+        0.4, 0, 3, (0.1, 1.0), "first stage: largest cost of embedding and motion at which a track takes a detection"
+    )
+    metric_type: str = choice("cosine", ("cosine", "euclidean"), "the distance between embeddings")
+    unconfirmed_thresh: float = number(
+        0.7, 0, 1, (0.1, 1.0), "largest cost 1 - IoU at which a track of one frame is confirmed by a second detection"
+    )
+    track_buffer: int = number(
+        30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames of a 30 frames/s video"
+    )
+    min_box_area: float = number(
+        200.0, 0, 1e12, (0, 1000), "tracks with a box of at most this many square pixels are not reported"
+    )
+    vertical_ratio: float = number(
+        1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
+    )
+    ppdet_quirks: bool = switch(
+        True,
+        "decide exactly as PaddleDetection, faults included: an expired track can be found for one more frame and is "
+        "then dropped at its next miss; a track found again reports its old score; a track of one frame is not moved "
+        "before it is compared; in BYTE a score of exactly conf_thres is dropped",
+        search=(True,),
+    )
+
+    def check_together(self) -> None:
+        """Refuse thresholds between which no score is low."""
+        if self.low_conf_thres >= self.conf_thres:
+            raise ConfigError(
+                f"low_conf_thres is {self.low_conf_thres:g} and conf_thres is {self.conf_thres:g}; "
+                "low_conf_thres must be the smaller, or no detection is of low score."
+            )
+
+
+class PPDetByteTracker(JDETracker):
+    """PaddleDetection's BYTE: the tracks that the first stage leaves are offered the detections of low score.
+
+    It works on boxes alone, as BYTE is published, and compares embeddings and motion in the first stage where there are
+    embeddings.
+    """
+
+    name = "ppdet_byte"
+    title = "BYTE, in PaddleDetection's form"
+    Settings = PPDetByteSettings
+
+    def _reset(self) -> None:
+        super()._reset()
+        self.min_score = self.settings.low_conf_thres
+
+    def check_embeddings(self, present: bool) -> None:
+        """Accept both."""
+
+    @property
+    def _birth_score(self) -> tuple[float, str]:
+        return self.settings.conf_thres + 0.1, "conf_thres + 0.1 ="
+
+    def _second_stage(self, unseen: np.ndarray, first: Pairs, frame: _Observations) -> tuple[Pairs, np.ndarray]:
+        low = np.flatnonzero(self._is_low(frame.scores))
+        return self._iou_stage("second stage", unseen, low, frame, SECOND_COST, ""), first.rows_left
+
+    def _is_low(self, scores: np.ndarray) -> np.ndarray:
+        low, high = np.float32(self.settings.low_conf_thres), np.float32(self.settings.conf_thres)
+        return (scores > low) & (scores < high if self.settings.ppdet_quirks else scores <= high)
+
+    def _note_scores(self, scores: np.ndarray) -> None:
+        settings, is_low = self.settings, self._is_low(scores)
+        for row in np.flatnonzero(~(scores > np.float32(settings.conf_thres))).tolist():
+            words = f"has score {scores[row]:.2f} <= conf_thres {settings.conf_thres:g}"
+            if is_low[row]:
+                self._note_unused(row, f"{words}: BYTE offers it in the second stage only.", "low score")
+            elif scores[row] > np.float32(settings.low_conf_thres):
+                self._note_unused(
+                    row, f"{words} and not below: ppdet's BYTE leaves it out (ppdet_quirks=False repairs that)."
+                )
+            else:
+                self._note_unused(row, f"{words} and <= low_conf_thres {settings.low_conf_thres:g}: it was not used.")

@@ -1,0 +1,302 @@
+"""Track or trace the detections of a whole sequence."""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import TrackingError
+from .base import FrameTracks, Tracker, get_tracker
+from .checks import check_ascending, check_detections, own_copy
+from .records import FrameRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..detection import FrameOutputs as FrameDetections
+    from ..outputs import Outputs as Detections
+    from ..outputs import SequenceArrays
+
+Warps = Mapping[int, np.ndarray]
+
+
+def track_arrays(
+    arrays: SequenceArrays,
+    tracker: Tracker | None = None,
+    frame_rate: float | None = None,
+    *,
+    camera_motion: Warps | None = None,
+) -> pd.DataFrame:
+    """Track a whole sequence from the flat arrays of its detections, as `Tracker.update` does frame by frame.
+
+    Parameters
+    ----------
+    arrays
+        As `Detections.arrays()` gives them: `frames` (F,) ascending, `offsets` (F + 1,), `boxes` (T, 4: x, y, w, h in
+        pixels), `scores` (T,), `embeddings` (T, D) or None, `class_ids` (T,).
+    tracker
+        A clone of it is used; `JDETracker()` unless given.
+    frame_rate
+        Frames per second, unless the tracker was made with its own; 30 by default.
+    camera_motion
+        From a frame's number to the affine matrix (2, 3) that moves points of the frame before to where they are in
+        it; frames may be missing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `frame`, `id`, `x`, `y`, `w`, `h` (pixels, top-left), `score`, `class_id`, and `det`: the row of the detection
+        that the track took. Sorted by frame; `attrs` hold frame_rate, tracker, settings and length (the last frame's
+        number).
+
+    Raises
+    ------
+    TrackingError
+        If the detections hold something that no tracker should accept; see `Tracker.update`.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> arrays = SimpleNamespace(frames=[1, 2], offsets=[0, 1, 2], boxes=[[10, 10, 40, 80], [12, 10, 40, 80]],
+    ...                          scores=[0.9, 0.8], embeddings=[[0, 1], [0, 1]], class_ids=None)
+    >>> track_arrays(arrays)[["frame", "id", "det"]].values.tolist()
+    [[1, 1, 0], [2, 1, 1]]
+    """
+    return _Sequence(arrays, tracker, frame_rate, camera_motion).track()
+
+
+def track_detections(
+    detections: Detections, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
+) -> pd.DataFrame:
+    """Track kept or public detections.
+
+    Parameters
+    ----------
+    detections
+        As `open_detections` or `detect` gives them.
+    tracker, camera_motion
+        As of `track_arrays`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `track_arrays`; `det` is the row in `detections.embeddings()`, and `attrs` name the sequence and its
+        length too.
+
+    Raises
+    ------
+    TrackingError
+        If the detections hold something that no tracker should accept; see `Tracker.update`.
+    """
+    return _sequence(detections, tracker, camera_motion).track()
+
+
+def trace(
+    detections: Detections | SequenceArrays, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
+) -> Trace:
+    """Track and return the record of every decision; parameters as of `track_detections`."""
+    return Trace(_sequence(detections, tracker, camera_motion))
+
+
+class Trace:
+    """The records of the frames of a sequence, by frame number: `trace[17]`.
+
+    The records of a crowded sequence take gigabytes. So the sequence is tracked once without them, the tracker is
+    copied every 32 frames, and records are made from the copy before them when they are asked for.
+
+    Attributes
+    ----------
+    tracks : pandas.DataFrame
+        As of `track_arrays`.
+    tracker : Tracker
+        As it was used.
+    """
+
+    def __init__(self, sequence: _Sequence) -> None:
+        self._sequence = sequence
+        self._copies: list[bytes] = []
+        self._windows: OrderedDict[int, dict[int, FrameRecord]] = OrderedDict()
+        self.tracker = sequence.tracker.clone()
+        self.tracks = sequence.track(self._copies)
+
+    def __getitem__(self, frame: int) -> FrameRecord:
+        record = self._find(frame)
+        if record is None:
+            frames = self._sequence.frames
+            span = f"the frames {frames[0]} to {frames[-1]}" if len(frames) else "none"
+            raise TrackingError(f"the trace holds no frame {frame}; it holds {span}.")
+        return record
+
+    def __contains__(self, frame: int) -> bool:
+        return self._find(frame) is not None
+
+    def __iter__(self) -> Iterator[FrameRecord]:
+        for number in range(len(self._copies)):
+            yield from self._window(number).values()
+
+    def __len__(self) -> int:
+        return sum(len(self._window(number)) for number in range(len(self._copies)))
+
+    def _find(self, frame: int) -> FrameRecord | None:
+        index = int(np.searchsorted(self._sequence.frames, frame))
+        if index == len(self._sequence.frames):
+            return None
+        return self._window(index // _EVERY).get(frame)
+
+    def _window(self, number: int) -> dict[int, FrameRecord]:
+        """Return the records that one copy of the tracker leads to, those of a gap before a frame included."""
+        if number not in self._windows:
+            tracker: Tracker = pickle.loads(self._copies[number])
+            tracker.records = []
+            for index in range(number * _EVERY, min((number + 1) * _EVERY, len(self._sequence.frames))):
+                self._sequence.step(tracker, index)
+            self._windows[number] = {record.frame: record for record in tracker.records}
+            if len(self._windows) > _WINDOWS:
+                self._windows.popitem(last=False)
+        self._windows.move_to_end(number)
+        return self._windows[number]
+
+
+_EVERY, _WINDOWS = 32, 4
+
+
+class _Sequence:
+    """The detections of a sequence, all checked, and a tracker that has seen none of them."""
+
+    def __init__(
+        self,
+        arrays: SequenceArrays,
+        tracker: Tracker | None,
+        frame_rate: float | None,
+        camera_motion: Warps | None,
+        name: str = "",
+        length: int | None = None,
+    ) -> None:
+        self.tracker = (tracker or get_tracker("jde")).clone(frame_rate)
+        self.name, self.length = name, length
+        self.frames = np.asarray(arrays.frames, np.int64)
+        self.offsets = offsets = np.asarray(arrays.offsets, np.int64)
+        try:
+            self.detections = own_copy(arrays, "the sequence")
+            self._check()
+        except TrackingError as error:
+            if not name:
+                raise
+            raise TrackingError(f"{name}: {error}") from error
+        self.warps = {
+            int(frame): self.tracker._check_warp(warp, int(frame)) for frame, warp in (camera_motion or {}).items()
+        }
+        if offsets[-1]:
+            self.tracker.check_embeddings(self.detections.embeddings is not None)
+
+    def _check(self) -> None:
+        frames, offsets, count = self.frames, self.offsets, len(self.detections)
+        if len(offsets) != len(frames) + 1 or offsets[0] or offsets[-1] != count or (np.diff(offsets) < 0).any():
+            raise TrackingError(
+                f"offsets do not divide {count} detections among {len(frames)} frames; see SequenceArrays."
+            )
+        check_ascending(frames)
+
+        def place(row: int) -> str:
+            index = int(np.searchsorted(offsets, row, side="right")) - 1
+            return f"frame {frames[index]}, detection {row - offsets[index]}"
+
+        check_detections(self.detections, self.tracker.settings.any_scores, place)
+
+    def step(self, tracker: Tracker, index: int) -> FrameTracks:
+        """Put the frame of an index through a tracker."""
+        frame = int(self.frames[index])
+        return tracker._update(self._frame(frame, index), self.warps.get(frame))
+
+    def _frame(self, frame: int, index: int) -> FrameDetections:
+        from ..detection import FrameOutputs as FrameDetections
+
+        rows, whole = slice(self.offsets[index], self.offsets[index + 1]), self.detections
+        embeddings = None if whole.embeddings is None else whole.embeddings[rows].copy()  # trackers may change them
+        return FrameDetections(frame, whole.boxes[rows], whole.scores[rows], embeddings, whole.class_ids[rows])
+
+    def track(self, copies: list[bytes] | None = None) -> pd.DataFrame:
+        """Track all frames; `copies` receives the tracker as it was before every 32nd."""
+        tracker = self.tracker.clone()
+        results = []
+        for index in range(len(self.frames)):
+            if copies is not None and index % _EVERY == 0:
+                copies.append(pickle.dumps(tracker))
+            results.append(self.step(tracker, index))
+        tracks = tracks_table(results, self.offsets[:-1])
+        tracks.attrs = {
+            "frame_rate": tracker.frame_rate,
+            "tracker": tracker.name,
+            "settings": tracker.settings.to_dict(),
+            "length": self.length or (int(self.frames[-1]) if len(self.frames) else 0),
+        }
+        if self.name:
+            tracks.attrs["sequence"] = self.name
+        return tracks
+
+
+def _sequence(detections: Any, tracker: Tracker | None, camera_motion: Warps | None) -> _Sequence:
+    if not hasattr(detections, "arrays"):
+        return _Sequence(detections, tracker, None, camera_motion)
+    rate, length = detections.frame_rate, getattr(detections, "length", None)
+    return _Sequence(detections.arrays(), tracker, rate, camera_motion, detections.name, length)
+
+
+def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.ndarray | None = None) -> pd.DataFrame:
+    """Return the tracks table of frames that were tracked.
+
+    Parameters
+    ----------
+    results
+        What `Tracker.update` gave, frame by frame.
+    first_rows
+        For each frame the row of its first detection among those of the sequence; without it `det` counts within
+        frames.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `track_arrays`, without `attrs`.
+    """
+    import pandas as pd
+
+    counts = np.array([len(result) for result in results], np.int64)
+    boxes = np.concatenate([result.boxes for result in results] or [np.empty((0, 4))]).astype(np.float64)
+    first = np.zeros(len(results), np.int64) if first_rows is None else np.asarray(first_rows, np.int64)
+
+    def column(name: str, kind: type) -> np.ndarray:
+        return np.concatenate([getattr(result, name) for result in results] or [np.empty(0)]).astype(kind)
+
+    return pd.DataFrame(
+        {
+            "frame": np.repeat(np.array([result.frame for result in results], np.int64), counts),
+            "id": column("ids", np.int64),
+            "x": boxes[:, 0],
+            "y": boxes[:, 1],
+            "w": boxes[:, 2],
+            "h": boxes[:, 3],
+            "score": column("scores", np.float64),
+            "class_id": column("class_ids", np.int64),
+            "det": column("detections", np.int64) + np.repeat(first, counts),
+        }
+    )
+
+
+def warm_up() -> None:
+    """Compile all that the trackers need, or load it from numba's cache: some ten seconds once per machine.
+
+    The first frame of a tracker does the same unasked; this lets an installation do it ahead.
+    """
+    from types import SimpleNamespace
+
+    from .base import trackers
+
+    for tracker in trackers().values():
+        started = tracker()
+        for frame, look in enumerate(([1.0, 0.0], [1.0, 0.0], [0.0, 1.0]), start=1):
+            box = [[10.0, 10, 40, 100]]
+            started.update(SimpleNamespace(frame=frame, boxes=box, scores=[0.9], embeddings=[look]))
