@@ -25,8 +25,8 @@ import numpy as np
 from crowds import crowd, first_frames, with_looks
 
 from fairmot_lab.association import TrackerConfig, track_arrays
+from fairmot_lab.detection.cache import open_outputs
 from fairmot_lab.errors import FairMOTLabWarning
-from fairmot_lab.outputs import open_outputs
 from fairmot_lab.reference import reference_track_arrays
 
 GRID = [

@@ -105,7 +105,9 @@ def main() -> None:
 
     print(f"MOT17-train, {len(names)} sequences; import and first use: {seconds(first)[0]:.1f} s")
     import fairmot_lab as fl
-    from fairmot_lab.evaluation import MOTMETRICS, half_split, prepare, quick_figures
+    from fairmot_lab.evaluation.evaluate import half_split, quick_figures
+    from fairmot_lab.evaluation.names import MOTMETRICS
+    from fairmot_lab.evaluation.protocols import prepare
 
     ours, result = seconds(lambda: fl.evaluate(results, truth, sequences=names), options.repeat)
     alone, _ = seconds(lambda: fl.evaluate(results, truth, sequences=names, metrics=MOTMETRICS), options.repeat)

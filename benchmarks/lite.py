@@ -26,13 +26,14 @@ import numpy as np
 import pandas as pd
 
 from fairmot_lab.association import FrameTracks, Tracker, TrackerConfig
-from fairmot_lab.detection import FrameOutputs
+from fairmot_lab.data import FrameOutputs
+from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import FairMOTLabWarning
-from fairmot_lab.evaluation import evaluate
-from fairmot_lab.motfile import read_mot
-from fairmot_lab.network import load_model
+from fairmot_lab.evaluation.evaluate import evaluate
+from fairmot_lab.formats.mot import read_mot
 from fairmot_lab.reference import ReferenceTracker
-from fairmot_lab.sources import Source, open_source
+from fairmot_lab.sources.base import Source
+from fairmot_lab.sources.open import open_source
 
 MARGINS = (0.2, 0.5, 0.8)
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fairmot_lab.network import Model
+    from fairmot_lab.detection.model import Model
 
 DATA = Path(os.environ.get("FAIRMOT_LAB_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SEQUENCE = DATA / "MOT17" / "train" / "MOT17-09-SDP"
@@ -89,7 +89,7 @@ def ppdet_fairmot(weights: Path):
     from ppdet.modeling.post_process import CenterNetPostProcess
     from ppdet.modeling.reid.fairmot_embedding_head import FairMOTEmbeddingHead
 
-    from fairmot_lab.zoo import read_weights
+    from fairmot_lab.detection.weights import read_weights
 
     backbone = DLA(34)
     neck = CenterNetDLAFPN([shape.channels for shape in backbone.out_shape], out_channel=0)
@@ -113,7 +113,7 @@ def measure(job: dict) -> dict[str, float]:
         run = ppdet_fairmot(Path(job["weights"]))
         run(blob)
         return cost(lambda: run(blob), job["repeats"])
-    from fairmot_lab.network import load_model
+    from fairmot_lab.detection.model import load_model
 
     model = load_model(
         job["weights"],
@@ -145,10 +145,11 @@ def in_process(job: dict) -> dict[str, float]:
 
 def engines(architecture: str, size: tuple[int, int], folder: Path, repeats: int) -> None:
     """Print the table of one network at one input size."""
-    from fairmot_lab import zoo
-    from fairmot_lab.detection import letterbox
-    from fairmot_lab.images import read_image
-    from fairmot_lab.network import onnx_file, random_weights
+    from fairmot_lab.detection import zoo
+    from fairmot_lab.detection.fairmot import random_weights
+    from fairmot_lab.detection.letterbox import letterbox
+    from fairmot_lab.detection.onnx import onnx_file
+    from fairmot_lab.sources.images import read_image
 
     blob, _ = letterbox(read_image(SEQUENCE / "img1" / "000001.jpg"), size)
     np.save(folder / "blob.npy", blob)
@@ -189,11 +190,11 @@ def end_to_end(
     name: str, weights: Path, architecture: str, size: tuple[int, int], threads: int, count: int, turns: int
 ) -> None:
     """Print the rate of `detect()` on 1080p JPEG files beside that of the network alone, and where the time goes."""
-    from fairmot_lab import outputs
-    from fairmot_lab.archive import pack_group
-    from fairmot_lab.detection import decode
-    from fairmot_lab.network import load_model
-    from fairmot_lab.sources import open_source
+    from fairmot_lab.detection import cache as outputs
+    from fairmot_lab.detection.archive import pack_group
+    from fairmot_lab.detection.decode import decode
+    from fairmot_lab.detection.model import load_model
+    from fairmot_lab.sources.open import open_source
 
     model = load_model(weights, architecture=architecture, input_size=size, threads=threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -239,10 +240,11 @@ def reading(count: int) -> None:
     import cv2
     import simplejpeg
 
-    from fairmot_lab import zoo
-    from fairmot_lab.detection import letterbox
-    from fairmot_lab.engines import OnnxEngine
-    from fairmot_lab.network import load_model, onnx_file
+    from fairmot_lab.detection import zoo
+    from fairmot_lab.detection.engines import OnnxEngine
+    from fairmot_lab.detection.letterbox import letterbox
+    from fairmot_lab.detection.model import load_model
+    from fairmot_lab.detection.onnx import onnx_file
 
     path = SEQUENCE / "img1" / "000001.jpg"
     data = np.frombuffer(path.read_bytes(), np.uint8)
@@ -304,7 +306,7 @@ def main() -> None:
         return
     if not SEQUENCE.is_dir():
         sys.exit(f"{SEQUENCE} is needed (set FAIRMOT_LAB_DATA)")
-    from fairmot_lab import zoo
+    from fairmot_lab.detection import zoo
 
     sizes = [tuple(int(value) for value in text.split("x")) for text in options.sizes]
     with tempfile.TemporaryDirectory() as name:
@@ -316,9 +318,9 @@ def main() -> None:
         if "end-to-end" in options.parts:
             weights = folder / "dla34.npz"
             if not weights.exists():
-                from fairmot_lab.detection import letterbox
-                from fairmot_lab.images import read_image
-                from fairmot_lab.network import random_weights
+                from fairmot_lab.detection.fairmot import random_weights
+                from fairmot_lab.detection.letterbox import letterbox
+                from fairmot_lab.sources.images import read_image
 
                 blob, _ = letterbox(read_image(SEQUENCE / "img1" / "000001.jpg"), sizes[0])
                 np.savez(weights, **random_weights("dla34", blob))

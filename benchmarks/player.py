@@ -30,7 +30,7 @@ SETUP = """
 import cv2, ipywidgets, os, psutil, warnings
 import numpy as np, pandas as pd
 import fairmot_lab as fl
-from fairmot_lab.sources import encode_jpeg
+from fairmot_lab.sources.images import encode_jpeg
 warnings.simplefilter("ignore")
 source = fl.open_source({sequence!r})
 generator = np.random.default_rng(0)
@@ -54,7 +54,7 @@ show(None)
 ipywidgets.VBox([slider, picture])
 """
 LAB = """
-from fairmot_lab.outputs import open_outputs
+from fairmot_lab.detection.cache import open_outputs
 laboratory = fl.widgets.ThresholdLab(open_outputs({outputs!r}), source.ground_truth)
 laboratory
 """

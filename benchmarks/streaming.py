@@ -20,8 +20,8 @@ import numpy as np
 import psutil
 
 import fairmot_lab as fl
-from fairmot_lab.counting import Counter, Line
-from fairmot_lab.tracking import track_files
+from fairmot_lab.contrib.counting import Counter, Line
+from fairmot_lab.pipeline import track_files
 
 WARM_UP = 500
 LIMIT = 50  # MB that resident memory may grow by after the warm-up

@@ -18,8 +18,8 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .detection import Letterbox
-    from .sources import Frame, Source
+    from .data import Letterbox
+    from .sources.base import Frame, Source
 
 _OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
 _RIM = (20, 20, 20)
@@ -42,7 +42,7 @@ PALETTE: tuple[str, ...] = (
 
 def __getattr__(name: str) -> Any:
     if name == "VideoWriter":  # lives with PyAV, which drawing on images does not need
-        from .video import VideoWriter
+        from .video_writer import VideoWriter
 
         return VideoWriter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -320,7 +320,7 @@ def render_video(
     """
     from tqdm.auto import tqdm
 
-    from .video import VideoWriter
+    from .video_writer import VideoWriter
 
     total = None if source.length is None else min(last or source.length, source.length) - first + 1
     drawn = render_frames(source, tracks, first=first, last=last, **settings)

@@ -24,8 +24,7 @@ from .settings import TrackerConfig, check_frame_rate
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .detection import FrameOutputs
-    from .outputs import SequenceArrays
+    from .data import FrameOutputs, SequenceArrays
 
 _OWN_SETTINGS = ("any_scores", "forget_removed", "refresh_score", "predict_unconfirmed", "keep_equal_scores")
 

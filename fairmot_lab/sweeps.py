@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._files import write_error
 from .association import track_arrays, warn_of_iou
 from .errors import ConfigError, EvaluationError, FairMOTLabWarning, OutputsError, TrackingError
-from .files import write_error
 from .settings import TrackerConfig, check_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .evaluation import Evaluation
-    from .outputs import Outputs, SequenceArrays
-    from .protocols import GroundTruth
+    from .data import SequenceArrays
+    from .detection.cache import Outputs
+    from .evaluation.protocols import GroundTruth
+    from .evaluation.result import Evaluation
 
 OVERALL = "OVERALL"
 _FORMAT = "fairmot_lab sweep 1"
@@ -447,7 +448,7 @@ class _Material:
 
     def evaluated(self, config: TrackerConfig) -> Evaluation:
         """Track every sequence and compare it with its ground truth."""
-        from .evaluation import evaluate
+        from .evaluation.evaluate import evaluate
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FairMOTLabWarning)
@@ -499,9 +500,9 @@ def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, prot
 
 @functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting
 def _open(packed: bytes) -> _Material:
-    from .evaluation import OVERALL
-    from .evaluation_inputs import find_inputs
-    from .outputs import Outputs, open_outputs
+    from .detection.cache import Outputs, open_outputs
+    from .evaluation.inputs import find_inputs
+    from .evaluation.names import OVERALL
 
     sources, ground_truth, protocol = pickle.loads(packed)
     held = {name: one if isinstance(one, Outputs) else open_outputs(one) for name, one in sources.items()}
@@ -541,7 +542,7 @@ def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
             raise OutputsError("no outputs are given; give at least one sequence.")
         yield from ((str(name), one) for name, one in outputs.items())
     elif isinstance(outputs, str | os.PathLike):
-        from .outputs import open_outputs
+        from .detection.cache import open_outputs
 
         path = Path(outputs)
         several = sorted(path.glob("*.tar")) or sorted(path.glob("*/det/det.txt")) if path.is_dir() else []

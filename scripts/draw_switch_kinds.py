@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import fairmot_lab as fl
-from fairmot_lab.switches import KINDS
+from fairmot_lab.evaluation.switches import KINDS
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "switch-kinds.svg"
 COLOURS = {7: "#0072B2", 9: "#E69F00", 12: "#009E73"}

@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, default=REPOSITORY / "outputs", help="where the outputs are kept")
     parser.add_argument("--to", type=Path, default=REPOSITORY / "docs" / "images")
     options = parser.parse_args()
-    from fairmot_lab.demo import make_sequence
+    from fairmot_lab.lite.demo import make_sequence
 
     sequence = make_sequence(options.data)
     options.to.mkdir(parents=True, exist_ok=True)

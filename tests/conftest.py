@@ -51,7 +51,7 @@ def notebook_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     `notebooks/` holds copies of the notebooks; `data/` and `outputs/` are made once for all tests that run them.
     """
     import fairmot_lab as fl
-    from fairmot_lab.demo import make_sequence
+    from fairmot_lab.lite.demo import make_sequence
 
     root = tmp_path_factory.mktemp("workspace")
     for name in ("notebooks", "docs"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fairmot_lab.outputs import SequenceArrays
+from fairmot_lab.data import SequenceArrays
 
 
 def crowd(

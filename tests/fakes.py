@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from videos import number_in
 
-from fairmot_lab.detection import FrameOutputs, Letterbox
-from fairmot_lab.sources import Frame
+from fairmot_lab.data import FrameOutputs, Letterbox
+from fairmot_lab.sources.base import Frame
 
 
 class FakeModel:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from crowds import crowd, first_frames
+from fairmot_lab.outputs import SequenceArrays, open_outputs
 
 from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.run import track_arrays
 from fairmot_lab.errors import FairMOTLabWarning
-from fairmot_lab.outputs import SequenceArrays, open_outputs
 
 GOLDEN = Path(__file__).parent / "golden" / "tracks.json"
 WHOLE = {"jde": ("jde", {}), "byte": ("ppdet_byte", {})}

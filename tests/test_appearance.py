@@ -9,7 +9,7 @@ import pytest
 
 paddle = pytest.importorskip("paddle")
 
-from fairmot_lab.appearance import COLOURS, HISTOGRAM, KNOTS, STRIP_WIDTH, STRIPS, Appearance  # noqa: E402
+from fairmot_lab.lite.appearance import COLOURS, HISTOGRAM, KNOTS, STRIP_WIDTH, STRIPS, Appearance  # noqa: E402
 
 
 def histograms(images, cells, sizes, offsets=None):

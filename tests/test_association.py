@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from fairmot_lab import kernels
 from fairmot_lab.association import Tracker, TrackerConfig, track_arrays, tracks_table, warm_up
+from fairmot_lab.data import SequenceArrays
+from fairmot_lab.detection.cache import open_outputs
+from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, TrackingError
-from fairmot_lab.network import load_model
-from fairmot_lab.outputs import SequenceArrays, open_outputs
 from fairmot_lab.reference import ReferenceTracker, reference_track_arrays
-from fairmot_lab.sources import open_source
+from fairmot_lab.sources.open import open_source
 
 
 def test_defaults_are_those_of_paddledetections_fairmot_config():

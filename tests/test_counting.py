@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairmot_lab.counting import Counter, Line, Region, count, parse_line, parse_region
+from fairmot_lab.contrib.counting import Counter, Line, Region, count, parse_line, parse_region
 from fairmot_lab.errors import ConfigError
 
 SQUARE = Region(((100, 100), (200, 100), (200, 200), (100, 200)))

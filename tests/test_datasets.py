@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from fairmot_lab import check_data
-from fairmot_lab.cli import main
-from fairmot_lab.datasets import BENCHMARKS, describe
+from fairmot_lab.cli.main import main
 from fairmot_lab.errors import SourceError
+from fairmot_lab.formats.benchmarks import BENCHMARKS, describe
 
 
 def make_sequence(

@@ -7,12 +7,13 @@ import json
 import pandas as pd
 import pytest
 
-from fairmot_lab.cli import main
-from fairmot_lab.demo import make_sequence, run_demo
+from fairmot_lab.cli.main import main
 from fairmot_lab.errors import ConfigError
-from fairmot_lab.motfile import read_mot, read_seqinfo
-from fairmot_lab.scenes import SceneConfig
-from fairmot_lab.training_data import TRAINING_SEED
+from fairmot_lab.formats.mot import read_mot
+from fairmot_lab.formats.seqinfo import read_seqinfo
+from fairmot_lab.lite.demo import make_sequence, run_demo
+from fairmot_lab.lite.scenes import SceneConfig
+from fairmot_lab.lite.training_data import TRAINING_SEED
 
 
 def test_bundled_model_tracks_scenes_it_never_saw(tmp_path):

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmot_lab.detection import STRIDE, Letterbox, decode, find_peaks, letterbox
+from fairmot_lab.data import STRIDE, Letterbox
+from fairmot_lab.detection.decode import decode, find_peaks
+from fairmot_lab.detection.letterbox import letterbox
 
 
 def maps(

@@ -22,7 +22,7 @@ from fairmot_lab.drawing import (
     render_frames,
     side_by_side,
 )
-from fairmot_lab.sources import Frame
+from fairmot_lab.sources.base import Frame
 
 
 def rows(*boxes: tuple) -> pd.DataFrame:

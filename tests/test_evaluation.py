@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 import fairmot_lab as fl
-from fairmot_lab import matching
-from fairmot_lab.cli import main
+from fairmot_lab.cli.main import main
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning, MotFileError
-from fairmot_lab.evaluation import MOTMETRICS, half_split, prepare, quick_figures
-from fairmot_lab.motfile import read_mot, write_mot
+from fairmot_lab.evaluation import matching
+from fairmot_lab.evaluation.evaluate import half_split, quick_figures
+from fairmot_lab.evaluation.names import MOTMETRICS
+from fairmot_lab.evaluation.protocols import prepare
+from fairmot_lab.formats.mot import read_mot, write_mot
 
 COUNTS = [
     name for name in MOTMETRICS if name.startswith(("num_", "mostly", "partially", "idt", "idf")) and name != "idf1"

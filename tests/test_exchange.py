@@ -14,10 +14,14 @@ import pandas as pd
 import pytest
 
 import fairmot_lab as fl
-from fairmot_lab import exchange
+from fairmot_lab.diagnosis.oracle import oracle_detections, oracle_identities, oracle_study
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning, MotFileError
-from fairmot_lab.evaluation import quick_figures
-from fairmot_lab.motfile import read_mot, read_seqinfo
+from fairmot_lab.evaluation.evaluate import quick_figures
+from fairmot_lab.formats.cvat import read_cvat, write_cvat
+from fairmot_lab.formats.mot import read_mot
+from fairmot_lab.formats.seqinfo import read_seqinfo
+from fairmot_lab.formats.submission import _TEST, write_submission
+from fairmot_lab.formats.trackeval import write_trackeval
 
 
 def tracks() -> pd.DataFrame:
@@ -37,68 +41,68 @@ def truth() -> pd.DataFrame:
 
 @pytest.mark.parametrize(("benchmark", "files"), [("MOT15", 11), ("MOT16", 7), ("MOT17", 21), ("MOT20", 4)])
 def test_submission(tmp_path, benchmark, files):
-    results = dict.fromkeys(exchange._TEST[benchmark], tracks())
+    results = dict.fromkeys(_TEST[benchmark], tracks())
     assert len(results) == files
-    path = exchange.write_submission(results, tmp_path / "submission.zip")
+    path = write_submission(results, tmp_path / "submission.zip")
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert set(archive.namelist()) == {f"{name}.txt" for name in results}
         lines = archive.read(f"{next(iter(results))}.txt").decode().split()
     assert lines[0] == "1,5,10.5,20.0,40.0,80.0,0.75,-1,-1,-1"
     assert all(line.count(",") == 9 for line in lines)
-    again = exchange.write_submission(results, tmp_path / "again.zip")
+    again = write_submission(results, tmp_path / "again.zip")
     assert again.read_bytes() == path.read_bytes()
 
 
 def test_submission_refuses_what_the_server_would(tmp_path):
-    results = dict.fromkeys(exchange._TEST["MOT17"], tracks())
+    results = dict.fromkeys(_TEST["MOT17"], tracks())
     with pytest.raises(EvaluationError, match="1 are missing: MOT17-01-SDP"):
-        exchange.write_submission({k: v for k, v in results.items() if k != "MOT17-01-SDP"}, tmp_path / "a.zip")
+        write_submission({k: v for k, v in results.items() if k != "MOT17-01-SDP"}, tmp_path / "a.zip")
     with pytest.raises(EvaluationError, match=r"'MOT17-01-YOLO' is no sequence of MOT17; did you mean"):
-        exchange.write_submission(results | {"MOT17-01-YOLO": tracks()}, tmp_path / "a.zip")
+        write_submission(results | {"MOT17-01-YOLO": tracks()}, tmp_path / "a.zip")
     with pytest.raises(EvaluationError, match="pass benchmark="):
-        exchange.write_submission({"mine": tracks()}, tmp_path / "a.zip")
+        write_submission({"mine": tracks()}, tmp_path / "a.zip")
     with pytest.raises(MotFileError, match="tracks of MOT17-01-DPM, row 0: the box has width 0"):
-        exchange.write_submission(results | {"MOT17-01-DPM": tracks().assign(w=0.0)}, tmp_path / "a.zip")
+        write_submission(results | {"MOT17-01-DPM": tracks().assign(w=0.0)}, tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
 
 
 def test_cvat_round_trip(tmp_path):
-    path = exchange.write_cvat(truth(), tmp_path / "task.zip", labels=["person", "cart"])
+    path = write_cvat(truth(), tmp_path / "task.zip", labels=["person", "cart"])
     with zipfile.ZipFile(path) as archive:
         assert sorted(archive.namelist()) == ["gt/gt.txt", "gt/labels.txt"]
         assert archive.read("gt/gt.txt").decode().split()[0] == "1,1,10.0,20.0,40.0,80.0,1,1,0.5"
         archive.extractall(tmp_path / "unpacked")
     for place in (path, tmp_path / "unpacked"):
-        table, labels = exchange.read_cvat(place)
+        table, labels = read_cvat(place)
         assert labels == ["person", "cart"]
         expected = truth().sort_values(["frame", "id"], ignore_index=True)
         pd.testing.assert_frame_equal(table[list(expected)], expected, check_exact=True)
     # tracks have neither ignored boxes nor visibility; class 0 would have no label
-    table, _ = exchange.read_cvat(exchange.write_cvat(tracks().assign(class_id=-1), tmp_path / "tracks.zip"))
+    table, _ = read_cvat(write_cvat(tracks().assign(class_id=-1), tmp_path / "tracks.zip"))
     assert (table["class_id"] == 1).all()
     with pytest.raises(EvaluationError, match="class 2 has no label"):
-        exchange.write_cvat(tracks().assign(class_id=2), tmp_path / "tracks.zip")
+        write_cvat(tracks().assign(class_id=2), tmp_path / "tracks.zip")
 
 
 def test_cvat_that_is_not_one(tmp_path):
     with pytest.raises(MotFileError, match="does not exist"):
-        exchange.read_cvat(tmp_path / "a.zip")
+        read_cvat(tmp_path / "a.zip")
     (tmp_path / "a.zip").write_text("no zip")
     with pytest.raises(MotFileError, match="is not a zip file"):
-        exchange.read_cvat(tmp_path / "a.zip")
+        read_cvat(tmp_path / "a.zip")
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("readme", "")
     with pytest.raises(MotFileError, match=r"b\.zip holds no gt/gt\.txt"):
-        exchange.read_cvat(tmp_path / "b.zip")
+        read_cvat(tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         archive.writestr("gt/gt.txt", "1,1,1,1,5,nan,1,1,1\n")
     with pytest.raises(MotFileError, match=r"c\.zip.gt.gt\.txt, line 1"):
-        exchange.read_cvat(tmp_path / "c.zip")
+        read_cvat(tmp_path / "c.zip")
 
 
 def test_trackeval_layout(tmp_path):
-    folder = exchange.write_trackeval({"A": tracks()}, {"A": truth()}, tmp_path, tracker="mine")
+    folder = write_trackeval({"A": tracks()}, {"A": truth()}, tmp_path, tracker="mine")
     assert (folder / "gt" / "seqmaps" / "MOT17-train.txt").read_text() == "name\nA\n"
     info = read_seqinfo(folder / "gt" / "MOT17-train" / "A")
     assert (info.length, info.frame_rate, info.width) == (3, 25.0, 1000)
@@ -107,9 +111,9 @@ def test_trackeval_layout(tmp_path):
     result = fl.evaluate(folder / "trackers" / "MOT17-train" / "mine", folder / "gt" / "MOT17-train", rules="trackeval")
     assert result.overall["num_objects"] == 6
     with pytest.raises(EvaluationError, match="tracks of B have no ground truth"):
-        exchange.write_trackeval({"B": tracks()}, {"A": truth()}, tmp_path)
+        write_trackeval({"B": tracks()}, {"A": truth()}, tmp_path)
     with pytest.raises(EvaluationError, match="benchmark='MOT15'"):
-        exchange.write_trackeval({"A": tracks()}, {"A": truth().assign(class_id=-1)}, tmp_path)
+        write_trackeval({"A": tracks()}, {"A": truth().assign(class_id=-1)}, tmp_path)
 
 
 def test_trackeval_itself_reads_the_layout(tmp_path, mot17, golden):
@@ -119,7 +123,7 @@ def test_trackeval_itself_reads_the_layout(tmp_path, mot17, golden):
     name = "MOT17-09-FRCNN"
     gt = read_mot(mot17 / name / "gt" / "gt.txt", "ground_truth")
     gt.attrs |= {"length": 525}
-    exchange.write_trackeval({name: read_mot(golden / f"{name}.txt")}, {name: gt}, tmp_path)
+    write_trackeval({name: read_mot(golden / f"{name}.txt")}, {name: gt}, tmp_path)
     script = (
         "import sys, trackeval as t\n"
         "d = t.datasets.MotChallenge2DBox.get_default_dataset_config()\n"
@@ -145,19 +149,19 @@ def test_trackeval_itself_reads_the_layout(tmp_path, mot17, golden):
 
 
 def test_oracles_by_hand():
-    boxes = exchange.oracle_detections(tracks(), truth())
+    boxes = oracle_detections(tracks(), truth())
     # person 1 carries 5 in frame 1, is missed in 2 (5 is carried on), and carries 6 in 3
     assert boxes.sort_values(["x"])[["frame", "id", "x"]].to_numpy().tolist() == [
         [1, 5, 10], [2, 5, 11], [3, 6, 12], [1, 7, 300], [2, 7, 301], [3, 7, 302],
     ]  # fmt: skip
-    identities = exchange.oracle_identities(tracks(), truth())
+    identities = oracle_identities(tracks(), truth())
     assert identities.sort_values(["x"])[["frame", "x"]].to_numpy().tolist() == [
         [1, 10.5], [3, 12], [1, 300], [2, 301], [3, 302], [3, 900],
     ]  # fmt: skip
     by_place = identities.set_index(["frame", "x"])["id"]
     assert by_place[1, 10.5] == by_place[3, 12.0] == 1
     assert by_place[3, 900.0] not in (1, 2)
-    study = exchange.oracle_study(tracks(), truth()).set_index("tracks")
+    study = oracle_study(tracks(), truth()).set_index("tracks")
     assert study.loc["perfect detection", ["num_misses", "num_false_positives"]].tolist() == [0, 0]
     assert study.loc["perfect detection", "num_switches"] == study.loc["tracker", "num_switches"] == 1
     assert study.loc["perfect association", "num_switches"] == 0
@@ -168,7 +172,7 @@ def test_an_id_is_given_once_a_frame():
     # 5 moves from person 1 to person 2 while person 1 is missed: it cannot be on both
     rows = [(1, 5, 10.0), (2, 5, 301.0), (1, 7, 300.0)]
     made = pd.DataFrame(rows, columns=["frame", "id", "x"]).assign(y=20.0, w=40.0, h=80.0)
-    boxes = exchange.oracle_detections(made, truth()[truth()["frame"] < 3])
+    boxes = oracle_detections(made, truth()[truth()["frame"] < 3])
     assert not boxes.duplicated(["frame", "id"]).any()
     assert boxes.set_index(["frame", "x"])["id"][2, 301.0] == 5
 
@@ -179,7 +183,7 @@ def test_oracles_part_the_errors_of_a_real_tracker(mot17, golden):
     gt = read_mot(mot17 / name / "gt" / "gt.txt", "ground_truth")
     with warnings.catch_warnings():
         warnings.simplefilter("error", FairMOTLabWarning)
-        study = exchange.oracle_study(made, gt).set_index("tracks")
+        study = oracle_study(made, gt).set_index("tracks")
     assert study.loc["tracker", "hota"] == pytest.approx(quick_figures(made, gt)["hota"])
     assert study.loc["perfect detection", ["recall", "precision"]].tolist() == [1, 1]
     assert study.loc["perfect detection", "deta"] > study.loc["tracker", "deta"]

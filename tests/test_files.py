@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fairmot_lab._files import atomic_write, make_folder
 from fairmot_lab.errors import WriteError
-from fairmot_lab.files import atomic_write, make_folder
 
 
 def test_the_file_appears_only_when_the_block_ends(tmp_path):

@@ -15,7 +15,7 @@ from test_tracking import files, run
 from videos import picture, write_video
 
 import fairmot_lab as fl
-import fairmot_lab.hub as hub
+import fairmot_lab.contrib.paddlehub as hub
 from fairmot_lab.errors import ConfigError, DownloadError, EngineError, HubError, SourceError
 
 
@@ -28,8 +28,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple]:
         calls.append((weights, device))
         return FakeModel()
 
-    monkeypatch.setattr("fairmot_lab.network.load_model", load_model)
-    monkeypatch.setattr("fairmot_lab.zoo.find_weights", lambda name: None)
+    monkeypatch.setattr("fairmot_lab.detection.model.load_model", load_model)
+    monkeypatch.setattr("fairmot_lab.detection.download.find_weights", lambda name: None)
     monkeypatch.delenv("FAIRMOT_LAB_MODEL", raising=False)
     monkeypatch.chdir(tmp_path)
     return calls
@@ -235,7 +235,7 @@ def test_interrupt_finishes_the_files(
         if number == 8:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("fairmot_lab.network.load_model", lambda *args, **settings: FakeModel(interrupt))
+    monkeypatch.setattr("fairmot_lab.detection.model.load_model", lambda *args, **settings: FakeModel(interrupt))
     with pytest.raises(KeyboardInterrupt):
         hub.Module(name="fairmot_dla34").tracking(str(clip))
     written = lines(tmp_path / "mot_result" / "mot_results" / "clip.one.txt")

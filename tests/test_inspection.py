@@ -15,9 +15,32 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 import fairmot_lab as fl
-from fairmot_lab import inspection
+from fairmot_lab.boxes import iou
+from fairmot_lab.diagnosis.embeddings import (
+    cosine_matrix,
+    embedding_distances,
+    label_detections,
+    project,
+    similarity_map,
+    switch_distances,
+)
+from fairmot_lab.diagnosis.errors import (
+    FIGURES,
+    compare_figures,
+    compare_switches,
+    error_lanes,
+    evaluation_errors,
+    only_sequence,
+    records,
+    switch_marks,
+)
+from fairmot_lab.diagnosis.peaks import detection_at, peak_table
+from fairmot_lab.diagnosis.replay import TracedReplay, config_line, evaluate_replay, pair_sentence
+from fairmot_lab.diagnosis.replay import replay as replay_of_replay
 from fairmot_lab.errors import ConfigError, EvaluationError, OutputsError
 from fairmot_lab.explanation import StageRecord
+from fairmot_lab.sources.images import crop as crop_of_images
+from fairmot_lab.widgets.background import LatestWins
 
 
 @pytest.fixture(scope="module")
@@ -39,32 +62,32 @@ def test_error_boxes_and_lanes_of_a_scene_counted_by_hand(truth: pd.DataFrame) -
     ghost = tracks.iloc[:1].assign(frame=7, id=99, x=0.0, y=300.0, w=20.0, h=20.0, score=0.5)
     tracks = pd.concat([tracks, ghost]).sort_values("frame", ignore_index=True)
     evaluation = fl.evaluate(tracks, truth)
-    errors, switches = inspection.evaluation_errors(evaluation, "scene")
+    errors, switches = evaluation_errors(evaluation, "scene")
     assert errors.groupby("kind").size().to_dict() == {"FP": 1, "MISS": 1, "SWITCH": 2}
     miss = errors[errors["kind"] == "MISS"].iloc[0]
     person = truth[(truth["frame"] == 5) & (truth["id"] == 4)].iloc[0]
     assert (miss["frame"], miss["id"], miss["x"], miss["h"]) == (5, 4, person["x"], person["h"])
     false_positive = errors[errors["kind"] == "FP"].iloc[0]
     assert (false_positive["id"], false_positive["w"], false_positive["score"]) == (99, 20.0, 0.5)
-    lanes = inspection.error_lanes(errors, 20)
+    lanes = error_lanes(errors, 20)
     assert lanes.sum() == 2
     assert lanes[0, 6] == 1  # the false positive, frame 7
     assert lanes[1, 4] == 1  # the miss, frame 5
-    marks = inspection.switch_marks(switches)
+    marks = switch_marks(switches)
     assert [(m["frame"], m["gt_id"], m["from_id"], m["to_id"]) for m in marks] == [(10, 1, 1, 2), (10, 2, 2, 1)]
 
 
 def test_an_evaluation_of_other_sequences_is_refused(truth: pd.DataFrame) -> None:
     tracks = scene.tracks_with_swap(truth, 10)
     evaluation = fl.evaluate({"a": tracks, "b": tracks}, {"a": truth, "b": truth})
-    assert inspection.only_sequence(evaluation, "b") == "b"
+    assert only_sequence(evaluation, "b") == "b"
     with pytest.raises(EvaluationError, match="holds a, b, but not c"):
-        inspection.only_sequence(evaluation, "c")
+        only_sequence(evaluation, "c")
 
 
 def test_records_hold_only_what_json_knows() -> None:
     table = pd.DataFrame({"a": [1.0, np.nan], "b": ["x", None], "c": [np.int64(3), 4], "d": [True, False]})
-    assert inspection.records(table) == [
+    assert records(table) == [
         {"a": 1, "b": "x", "c": 3, "d": True},
         {"a": None, "b": None, "c": 4, "d": False},
     ]
@@ -74,7 +97,7 @@ def test_records_hold_only_what_json_knows() -> None:
 
 
 def test_peaks_are_listed_best_first_with_their_boxes(outputs: scene.SceneOutputs, truth: pd.DataFrame) -> None:
-    table = inspection.peak_table(outputs.frame(3), top_k=2)
+    table = peak_table(outputs.frame(3), top_k=2)
     assert table["rank"].tolist() == [1, 2]
     person = truth[(truth["frame"] == 3) & (truth["id"] == 1)].iloc[0]
     np.testing.assert_allclose(
@@ -88,21 +111,21 @@ def test_peaks_are_listed_best_first_with_their_boxes(outputs: scene.SceneOutput
 def test_a_click_finds_the_best_box_under_it(outputs: scene.SceneOutputs) -> None:
     frame = outputs.frame(1)
     x, y, w, h = frame.boxes[2]
-    assert inspection.detection_at(frame, x + w / 2, y + h / 2) == 2
-    assert inspection.detection_at(frame, 639, 359) is None
+    assert detection_at(frame, x + w / 2, y + h / 2) == 2
+    assert detection_at(frame, 639, 359) is None
 
 
 def test_a_crop_shows_the_box_and_is_black_outside_the_frame() -> None:
     image = np.zeros((100, 200, 3), np.uint8)
     image[20:60, 30:50] = (10, 200, 30)
-    crop = inspection.crop(image, (30, 20, 20, 40), height=80, margin=0)
+    crop = crop_of_images(image, (30, 20, 20, 40), height=80, margin=0)
     assert crop.shape == (80, 40, 3)
     assert (crop == (10, 200, 30)).all()
-    beyond = inspection.crop(np.full((50, 50, 3), 255, np.uint8), (-50, 0, 100, 50), height=50, margin=0)
+    beyond = crop_of_images(np.full((50, 50, 3), 255, np.uint8), (-50, 0, 100, 50), height=50, margin=0)
     assert beyond.shape == (50, 100, 3)
     assert (beyond[:, :49] == 0).all()
     assert (beyond[:, 51:] == 255).all()
-    far = inspection.crop(np.full((50, 50, 3), 255, np.uint8), (500, 500, 10, 20), height=40)
+    far = crop_of_images(np.full((50, 50, 3), 255, np.uint8), (500, 500, 10, 20), height=40)
     assert far.shape[0] == 40
     assert not far.any()
 
@@ -113,22 +136,20 @@ def test_a_crop_shows_the_box_and_is_black_outside_the_frame() -> None:
 def test_similarity_map_is_the_cosine_of_every_cell() -> None:
     generator = np.random.default_rng(1)
     dense, vector = generator.normal(size=(8, 5, 6)), generator.normal(size=8)
-    found = inspection.similarity_map(dense, vector)
+    found = similarity_map(dense, vector)
     cell = dense[:, 3, 2]
     assert found.shape == (5, 6)
     assert found[3, 2] == pytest.approx(cell @ vector / np.linalg.norm(cell) / np.linalg.norm(vector), abs=1e-6)
-    np.testing.assert_allclose(
-        inspection.cosine_matrix(dense.reshape(8, -1).T, vector[None])[:, 0], found.ravel(), atol=1e-6
-    )
+    np.testing.assert_allclose(cosine_matrix(dense.reshape(8, -1).T, vector[None])[:, 0], found.ravel(), atol=1e-6)
 
 
 def test_detections_get_the_ids_of_the_people_they_cover(outputs: scene.SceneOutputs, truth: pd.DataFrame) -> None:
-    ids = inspection.label_detections(outputs, truth)
+    ids = label_detections(outputs, truth)
     np.testing.assert_array_equal(ids, np.tile([1, 2, 4, 3], 20))  # by score: person 3 has the lowest
     shifted = truth.assign(x=truth["x"] + truth["w"] * 0.4)  # IoU 0.6 / 1.4
-    assert (inspection.label_detections(outputs, shifted) == -1).all()
+    assert (label_detections(outputs, shifted) == -1).all()
     tracks = fl.track(outputs, fl.TrackerConfig())
-    by_track = inspection.label_detections(outputs, tracks)
+    by_track = label_detections(outputs, tracks)
     assert (by_track[tracks["det"]] == tracks["id"]).all()
     assert (by_track >= 0).sum() == len(tracks)
 
@@ -139,7 +160,7 @@ def test_iou_is_symmetric_and_one_with_itself(seed: int) -> None:
     generator = np.random.default_rng(seed)
     boxes = generator.uniform(-50, 50, (6, 4))
     boxes[:, 2:] = generator.uniform(1, 40, (6, 2))
-    found = inspection.iou_matrix(boxes, boxes)
+    found = iou(boxes, boxes)
     np.testing.assert_allclose(np.diag(found), 1)
     np.testing.assert_allclose(found, found.T)
     assert ((found >= 0) & (found <= 1 + 1e-12)).all()
@@ -150,7 +171,7 @@ def test_embedding_distances_against_scikit_learn() -> None:
     ids = np.repeat(np.arange(5), 8)
     frames = np.tile(np.arange(8), 5)
     vectors = generator.normal(size=(5, 6))[ids] + generator.normal(size=(40, 6))
-    found = inspection.embedding_distances(vectors, ids, frames, gap=2)
+    found = embedding_distances(vectors, ids, frames, gap=2)
     assert not found.sampled
     assert len(found.same) == 5 * 8 * 7 / 2
     assert len(found.different) == 40 * 39 / 2 - len(found.same)
@@ -176,23 +197,23 @@ def test_sampled_distances_come_close_to_all_of_them() -> None:
     generator = np.random.default_rng(3)
     ids, frames = np.repeat(np.arange(10), 30), np.tile(np.arange(30), 10)
     vectors = generator.normal(size=(10, 8))[ids] + 0.7 * generator.normal(size=(300, 8))
-    full = inspection.embedding_distances(vectors, ids, frames)
-    part = inspection.embedding_distances(vectors, ids, frames, max_pairs=3000)
+    full = embedding_distances(vectors, ids, frames)
+    part = embedding_distances(vectors, ids, frames, max_pairs=3000)
     assert part.sampled
     assert len(part.same) == len(part.different) == 3000
     assert part.auc == pytest.approx(full.auc, abs=0.02)
-    again = inspection.embedding_distances(vectors, ids, frames, max_pairs=3000)
+    again = embedding_distances(vectors, ids, frames, max_pairs=3000)
     np.testing.assert_array_equal(part.same, again.same)
 
 
 def test_distances_of_nobody_are_nan() -> None:
-    found = inspection.embedding_distances(np.eye(3), np.array([-1, -1, 5]), np.arange(3))
+    found = embedding_distances(np.eye(3), np.array([-1, -1, 5]), np.arange(3))
     assert np.isnan([found.auc, found.rank1, *found.accepted(0.4)]).all()
 
 
 def test_pca_equals_scikit_learns() -> None:
     vectors = np.random.default_rng(4).normal(size=(60, 5)) * [5, 3, 1, 1, 1]
-    found = inspection.project(vectors)
+    found = project(vectors)
     reference = PCA(2).fit(vectors)
     expected = reference.transform(vectors)
     np.testing.assert_allclose(np.abs(found.points), np.abs(expected), rtol=1e-3, atol=1e-4)
@@ -201,15 +222,15 @@ def test_pca_equals_scikit_learns() -> None:
 
 def test_projections_sample_when_asked_and_refuse_what_they_do_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = np.random.default_rng(5).normal(size=(50, 4))
-    found = inspection.project(vectors, "tsne", max_points=20)
+    found = project(vectors, "tsne", max_points=20)
     assert (found.points.shape, found.left_out, len(set(found.rows))) == ((20, 2), 30, 20)
     for size in (0, 1, 2):
-        assert inspection.project(vectors[:size]).points.shape == (size, 2)
+        assert project(vectors[:size]).points.shape == (size, 2)
     with pytest.raises(ConfigError, match="choose pca, tsne or umap"):
-        inspection.project(vectors, "lda")
+        project(vectors, "lda")
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ConfigError, match="pip install umap-learn"):
-        inspection.project(vectors, "umap")
+        project(vectors, "umap")
 
 
 # -- association ------------------------------------------------------------------------------------------------------
@@ -219,7 +240,7 @@ def test_a_traced_replay_equals_the_whole_trace(outputs: scene.SceneOutputs) -> 
     from fairmot_lab.association import track_outputs
 
     tracks, trace = track_outputs(outputs, fl.TrackerConfig(), trace=True)
-    replayed = inspection.TracedReplay(outputs, fl.TrackerConfig(), every=6)
+    replayed = TracedReplay(outputs, fl.TrackerConfig(), every=6)
     pd.testing.assert_frame_equal(replayed.tracks, tracks)
     for frame in (20, 1, 13, 12):
         for ours, theirs in zip(replayed.record(frame).stages, trace[frame].stages, strict=True):
@@ -240,7 +261,7 @@ def test_a_sentence_says_why_a_pair_was_or_was_not_made() -> None:
         appearance=np.array([[0.1, 0.3], [0.2, 0.9], [0.5, 0.35]]),
         gate=np.array([[1.0, 2.0], [3.0, 4.0], [50.0, 1.0]], np.float32),
     )
-    say = inspection.pair_sentence
+    say = pair_sentence
     assert say(stage, 0, 0).endswith("cost 0.100 <= limit 0.4; paired.")
     assert "the track took detection 0 at 0.100 and the detection went to track 11 at 0.350" in say(stage, 0, 1)
     assert say(stage, 1, 0).endswith("not paired: the detection went to track 7 at 0.100.")
@@ -253,20 +274,20 @@ def test_a_sentence_says_why_a_pair_was_or_was_not_made() -> None:
 
 
 def test_figures_are_compared_one_by_one() -> None:
-    table = inspection.compare_figures({"mota": 0.5, "num_switches": 10}, {"mota": 0.25, "num_switches": 4})
+    table = compare_figures({"mota": 0.5, "num_switches": 10}, {"mota": 0.25, "num_switches": 4})
     assert table[["metric", "difference", "better"]].values.tolist() == [["mota", -0.25, 1], ["num_switches", -6.0, -1]]
 
 
 def test_switches_that_vanish_and_appear(truth: pd.DataFrame) -> None:
     early, late = (fl.evaluate(scene.tracks_with_swap(truth, frame), truth).switches for frame in (5, 12))
-    changed = inspection.compare_switches(early, late)
+    changed = compare_switches(early, late)
     assert changed[["change", "frame", "gt_id"]].values.tolist() == [
         ["vanishes", 5, 1],
         ["vanishes", 5, 2],
         ["appears", 12, 1],
         ["appears", 12, 2],
     ]
-    assert len(inspection.compare_switches(early, early)) == 0
+    assert len(compare_switches(early, early)) == 0
 
 
 def test_distances_of_switches_are_between_the_right_detections(
@@ -275,7 +296,7 @@ def test_distances_of_switches_are_between_the_right_detections(
     tracks = scene.tracks_with_swap(truth, 10)
     evaluation = fl.evaluate(tracks, truth)
     switches = evaluation.switches
-    found = inspection.switch_distances(switches, outputs, tracks)
+    found = switch_distances(switches, outputs, tracks)
     before, after = outputs.frame(9), outputs.frame(10)
     for row, person in enumerate((0, 1)):  # rows by score: persons 1, 2
         expected = 1 - before.embeddings[person] @ after.embeddings[person]
@@ -284,17 +305,17 @@ def test_distances_of_switches_are_between_the_right_detections(
 
 def test_a_config_line_evaluates_to_the_config() -> None:
     config = fl.TrackerConfig(conf_thres=0.25, use_byte=True, track_buffer=12)
-    line = inspection.config_line(config)
+    line = config_line(config)
     assert line == "TrackerConfig(conf_thres=0.25, track_buffer=12, use_byte=True)"
     assert eval(line, {"TrackerConfig": fl.TrackerConfig}) == config
-    assert inspection.config_line(fl.TrackerConfig()) == "TrackerConfig()"
+    assert config_line(fl.TrackerConfig()) == "TrackerConfig()"
 
 
 def test_a_replay_gives_the_figures_of_the_library(outputs: scene.SceneOutputs, truth: pd.DataFrame) -> None:
     config = fl.TrackerConfig(conf_thres=0.3)
-    found = inspection.evaluate_replay(inspection.replay(outputs, truth, config), truth)
+    found = evaluate_replay(replay_of_replay(outputs, truth, config), truth)
     expected = fl.evaluate(fl.track(outputs, config), truth).summary.iloc[-1]
-    for name, _, _ in inspection.FIGURES:
+    for name, _, _ in FIGURES:
         assert found.figures[name] == pytest.approx(expected[name], abs=1e-12), name
     assert found.evaluation is not None
     assert len(found.evaluation.switches) == expected["num_switches"]
@@ -313,9 +334,7 @@ def test_values_that_were_overtaken_are_never_computed() -> None:
         go.wait(10)
         return value * 10
 
-    work = inspection.LatestWins(
-        [slow], lambda stage, value, result: delivered.append((value, result)), lambda *_: None
-    )
+    work = LatestWins([slow], lambda stage, value, result: delivered.append((value, result)), lambda *_: None)
     work.submit(0)
     assert started.wait(10)
     for value in range(1, 100):
@@ -339,7 +358,7 @@ def test_a_newer_value_takes_over_between_stages_and_errors_are_handed_on() -> N
             raise ConfigError("no")
         return value
 
-    work = inspection.LatestWins(
+    work = LatestWins(
         [first, lambda value, result: result + 100],
         lambda stage, value, result: log.append((stage, result)),
         lambda value, error: log.append((value, str(error))),

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from fairmot_lab.detection import decode, find_peaks, letterbox
+from fairmot_lab.detection.decode import decode, find_peaks
+from fairmot_lab.detection.letterbox import letterbox
 from fairmot_lab.errors import WeightsError
 
 paddle = pytest.importorskip("paddle")
 
-from fairmot_lab.lite import (  # noqa: E402
+from fairmot_lab.lite.network import (  # noqa: E402
     COCO_SHIFT,
     EMBEDDING_DIM,
     INPUT_SIZE,
@@ -27,9 +28,9 @@ from fairmot_lab.lite import (  # noqa: E402
     start_from_fastestdet,
     whole,
 )
-from fairmot_lab.sources import open_source  # noqa: E402
-from fairmot_lab.training import _iou, cut_patches, match_detections, predict  # noqa: E402
-from fairmot_lab.training_data import people_of  # noqa: E402
+from fairmot_lab.lite.training import _iou, cut_patches, match_detections, predict  # noqa: E402
+from fairmot_lab.lite.training_data import people_of  # noqa: E402
+from fairmot_lab.sources.open import open_source  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_fastestdet_finds_people_as_it_stands_in_our_network(real_data):
     assert np.allclose(np.exp(ours[1]), classes.numpy(), atol=1e-5)
     assert np.allclose(ours[2:], box.numpy(), atol=1e-4)
     score = (person**0.6 * classes**0.4).numpy()  # COCO's class 0
-    from fairmot_lab.motfile import read_mot
+    from fairmot_lab.formats.mot import read_mot
 
     truth = read_mot(real_data / "MOT15" / "train" / "TUD-Stadtmitte" / "gt" / "gt.txt", "ground_truth")
     first = truth[truth["frame"] == 1]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from fairmot_lab.errors import FairMOTLabWarning, MotFileError
-from fairmot_lab.motfile import LARGEST_ID, check_table, read_mot, read_seqinfo, read_table, write_mot
+from fairmot_lab.formats.mot import LARGEST_ID, check_table, read_mot, read_table, write_mot
+from fairmot_lab.formats.seqinfo import read_seqinfo
 
 BASE = [
     f"{frame},{track},{100 * track + 3.25 * frame:.2f},{200 + frame}.5,60.25,150.75,0.9,-1,-1,-1"

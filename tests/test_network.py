@@ -16,12 +16,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from fairmot_lab import network, zoo
-from fairmot_lab.detection import letterbox
-from fairmot_lab.engines import OnnxEngine, PaddleEngine, agreement, run_ahead
+from fairmot_lab._paddle import import_paddle
+from fairmot_lab.detection import onnx
+from fairmot_lab.detection.engines import OnnxEngine, PaddleEngine, agreement, run_ahead
+from fairmot_lab.detection.fairmot import build_network, load_weights, random_weights
+from fairmot_lab.detection.letterbox import letterbox
+from fairmot_lab.detection.model import Model, load_model, verify_weights
+from fairmot_lab.detection.onnx import CODE, LIMITS, _code_digest, _is_whole, onnx_file
+from fairmot_lab.detection.weights import file_sha256
+from fairmot_lab.detection.zoo import BUNDLED
 from fairmot_lab.errors import ConfigError, EngineError, UnknownModelError, WeightsError
-from fairmot_lab.network import LIMITS, Model, build_network, load_model, load_weights, random_weights
-from fairmot_lab.sources import Frame
+from fairmot_lab.sources.base import Frame
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def image(mot17_09: Path) -> np.ndarray:
 
 
 def paddle_maps(layer: object, blob: np.ndarray) -> tuple[np.ndarray, ...]:
-    paddle = network.import_paddle()
+    paddle = import_paddle()
     with paddle.no_grad():
         return tuple(values.numpy() for values in layer(paddle.to_tensor(blob)))
 
@@ -65,7 +70,7 @@ def test_onnxruntime_agrees_with_paddle_on_a_real_frame(
     save_file(tensors, tmp_path / "weights.safetensors")
     layer = build_network(architecture)
     load_weights(layer, tensors, "test")
-    path = network.onnx_file(tmp_path / "weights.safetensors", architecture, size)
+    path = onnx_file(tmp_path / "weights.safetensors", architecture, size)
     assert_agreement(OnnxEngine(path, 1)(blob), paddle_maps(layer, blob))
     record = json.loads(Path(f"{path}.json").read_text())
     assert record["agreement_with_paddle"]["heatmap"] <= LIMITS["heatmap"]
@@ -73,7 +78,7 @@ def test_onnxruntime_agrees_with_paddle_on_a_real_frame(
 
 def test_the_network_is_ppdets_fairmot(image: np.ndarray) -> None:
     """Our maps and our decoding give what ppdet's FairMOT class gives with the same weights."""
-    paddle = network.import_paddle()
+    paddle = import_paddle()
     with warnings.catch_warnings():
         from ppdet.modeling.architectures.centernet import CenterNet
         from ppdet.modeling.architectures.fairmot import FairMOT
@@ -117,7 +122,7 @@ def test_the_network_is_ppdets_fairmot(image: np.ndarray) -> None:
         name, device, threads, libraries = "paddle", "cpu", 1, ()
         __call__ = staticmethod(lambda blob: paddle_maps(layer, blob))
 
-    ours = network.Model("x", "dla34", size, 128, "", Dynamic())(image, score_floor=1e-6, max_per_frame=20)
+    ours = Model("x", "dla34", size, 128, "", Dynamic())(image, score_floor=1e-6, max_per_frame=20)
     kept = (rows[:, 4] > rows[:, 2]) & (rows[:, 5] > rows[:, 3])
     assert ours.discarded == (~kept).sum()
     assert kept.sum() > 5
@@ -132,13 +137,13 @@ def test_the_bundled_model_agrees_with_paddle_in_both_engines(
 ) -> None:
     blob, _ = letterbox(image, (576, 320))
     layer = build_network("lite")
-    load_weights(layer, load_file(zoo.BUNDLED), "test")
+    load_weights(layer, load_file(BUNDLED), "test")
     reference = paddle_maps(layer, blob)
     assert_agreement(load_model().infer(blob), reference)
     tuned = load_model(engine="paddle", threads=1)
     assert isinstance(tuned._engine, PaddleEngine)
     assert_agreement(tuned.infer(blob), reference)
-    assert tuned.weights_sha256 == zoo.file_sha256(zoo.BUNDLED)
+    assert tuned.weights_sha256 == file_sha256(BUNDLED)
 
 
 QUIET = """
@@ -164,18 +169,18 @@ def test_the_first_run_makes_no_noise_and_the_second_needs_no_paddle(tmp_path: P
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     (made,) = (tmp_path / "onnx").glob("*.onnx")
-    assert zoo.file_sha256(zoo.BUNDLED)[:32] in made.name
+    assert file_sha256(BUNDLED)[:32] in made.name
     assert "576x320" in made.name
     assert "paddlepaddle_3." in made.name
-    assert network._is_whole(made)
+    assert _is_whole(made)
     content = bytearray(made.read_bytes())
     content[len(content) // 2] ^= 1
     made.write_bytes(content)
-    assert not network._is_whole(made)  # it would be made again
+    assert not _is_whole(made)  # it would be made again
 
 
 def tensors() -> dict[str, np.ndarray]:
-    return load_file(zoo.BUNDLED)
+    return load_file(BUNDLED)
 
 
 def test_weights_load_strictly(tmp_path: Path) -> None:
@@ -208,15 +213,15 @@ def test_a_checkpoint_of_another_architecture_is_refused(
 
 
 def test_verify_weights(tmp_path: Path) -> None:
-    weights, digest = network.verify_weights("fairmot_lite")
-    assert (weights.architecture, digest) == ("lite", zoo.file_sha256(zoo.BUNDLED))
+    weights, digest = verify_weights("fairmot_lite")
+    assert (weights.architecture, digest) == ("lite", file_sha256(BUNDLED))
     broken = tensors()
     broken.popitem()
     np.savez(tmp_path / "mine.npz", **broken)
     with pytest.raises(WeightsError, match=r"missing \(1\)"):
-        network.verify_weights(tmp_path / "mine.npz")
+        verify_weights(tmp_path / "mine.npz")
     with pytest.raises(WeightsError, match="models download"):
-        network.verify_weights("fairmot_dla34_30e_1088x608")
+        verify_weights("fairmot_dla34_30e_1088x608")
 
 
 def test_wrong_arguments() -> None:
@@ -236,7 +241,7 @@ def test_wrong_arguments() -> None:
 
 
 def test_a_gpu_that_is_not_there() -> None:
-    if network.import_paddle().device.is_compiled_with_cuda():
+    if import_paddle().device.is_compiled_with_cuda():
         pytest.skip("this paddle is built with CUDA")
     with pytest.raises(EngineError, match=r"device='gpu' is not possible: this paddle is built without CUDA"):
         load_model(device="gpu")
@@ -356,11 +361,12 @@ def test_the_compact_model_computes_frames_side_by_side_and_gives_what_it_gives_
 
 
 def test_what_other_code_converted_is_not_used(tmp_path: Path) -> None:
-    folder = Path(network.__file__).parent
-    for name in ("appearance.py", "lite.py", "network.py"):
+    folder = Path(onnx.__file__).parents[1]
+    for name in CODE:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    assert network._code_digest(tmp_path) == network._code_digest()
-    with (tmp_path / "appearance.py").open("a") as file:
+    assert _code_digest(tmp_path) == _code_digest()
+    with (tmp_path / "lite" / "appearance.py").open("a") as file:
         file.write("STRIPS = 7")
-    assert network._code_digest(tmp_path) != network._code_digest()
-    assert f"-{network._code_digest()[:12]}-" in network.onnx_file(zoo.BUNDLED, "lite", (160, 96)).name
+    assert _code_digest(tmp_path) != _code_digest()
+    assert f"-{_code_digest()[:12]}-" in onnx_file(BUNDLED, "lite", (160, 96)).name

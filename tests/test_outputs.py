@@ -22,11 +22,11 @@ import pytest
 from safetensors.numpy import load
 
 import fairmot_lab as fl
-from fairmot_lab.archive import ArchiveWriter
-from fairmot_lab.detection import FrameOutputs
+from fairmot_lab.data import FrameOutputs
+from fairmot_lab.detection.archive import ArchiveWriter
+from fairmot_lab.detection.cache import KeptOutputs, OutputsInfo, PublicDetections, detect, open_outputs
+from fairmot_lab.detection.model import Model
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, OutputsError, SourceError
-from fairmot_lab.network import Model
-from fairmot_lab.outputs import KeptOutputs, OutputsInfo, PublicDetections, detect, open_outputs
 
 SIZE = (160, 96)
 
@@ -302,7 +302,7 @@ def test_another_engine_may_use_finished_outputs_but_not_go_on_with_unfinished_o
 def test_embedding_maps_are_computed_on_request(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, source = make_model(), fl.open_source(images)
     outputs = detect(source, model, tmp_path, progress=False)
-    monkeypatch.setattr("fairmot_lab.outputs.MAP_CACHE_BYTES", 3 * 8 * 24 * 40 * 4)
+    monkeypatch.setattr("fairmot_lab.detection.cache.MAP_CACHE_BYTES", 3 * 8 * 24 * 40 * 4)
     for number in (1, 2, 3, 4, 5):
         embedding_map = outputs.embedding_map(number, source, model)
         assert embedding_map.shape == (8, 24, 40)

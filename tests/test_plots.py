@@ -23,8 +23,8 @@ import matplotlib.pyplot as plt
 from matplotlib.testing.compare import compare_images
 
 from fairmot_lab import plots
+from fairmot_lab.diagnosis.embeddings import area_under_roc, embedding_distances
 from fairmot_lab.errors import PlotError
-from fairmot_lab.inspection import area_under_roc, embedding_distances
 
 BASELINES = Path(__file__).parent / "baselines"
 # root mean square over all pixels, 0..255: a changed mark is above it (see the test of small changes)

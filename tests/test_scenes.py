@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from fairmot_lab.errors import ConfigError
-from fairmot_lab.motfile import read_mot, read_seqinfo
-from fairmot_lab.scenes import PEDESTRIAN, REFLECTION, Scene, SceneConfig, write_sequence
-from fairmot_lab.sources import open_source
+from fairmot_lab.formats.mot import read_mot
+from fairmot_lab.formats.seqinfo import read_seqinfo
+from fairmot_lab.lite.scenes import PEDESTRIAN, REFLECTION, Scene, SceneConfig, write_sequence
+from fairmot_lab.sources.open import open_source
 
 SMALL = SceneConfig(
     width=480,

@@ -19,10 +19,11 @@ from PIL import Image
 from videos import damage, number_in, picture, turn, write_sound, write_video
 
 import fairmot_lab as fl
-from fairmot_lab import live
 from fairmot_lab.errors import FairMOTLabWarning, SourceError
-from fairmot_lab.images import read_image
-from fairmot_lab.sources import natural_key
+from fairmot_lab.sources import live
+from fairmot_lab.sources.folders import natural_key
+from fairmot_lab.sources.images import read_image
+from fairmot_lab.sources.video import VideoSource
 
 
 def numbers(source: fl.Source, *span: int) -> list[int]:
@@ -271,7 +272,7 @@ def test_video_frames_are_counted_and_found_exactly(tmp_path: Path, kind: str) -
 
 def test_random_access_decodes_no_more_than_a_group_of_pictures(tmp_path: Path) -> None:
     source = fl.open_source(write_video(tmp_path / "a.mp4", 60, gop=6))
-    assert isinstance(source, fl.video.VideoSource)
+    assert isinstance(source, VideoSource)
     source.image(45)
     assert set(source._cache) <= set(range(43, 46))
 

@@ -16,9 +16,10 @@ import pytest
 from crowds import crowd
 
 import fairmot_lab as fl
-from fairmot_lab import cli, sweeps
+from fairmot_lab import sweeps
+from fairmot_lab.cli import main as cli
 from fairmot_lab.errors import ConfigError, EvaluationError, FairMOTLabWarning, OutputsError, TrackingError
-from fairmot_lab.motfile import write_mot
+from fairmot_lab.formats.mot import write_mot
 
 pytestmark = pytest.mark.filterwarnings("ignore:these detections have no embeddings")
 

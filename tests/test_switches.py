@@ -11,11 +11,12 @@ import pytest
 
 import fairmot_lab as fl
 from fairmot_lab.association import track_outputs
-from fairmot_lab.cli import main
+from fairmot_lab.cli.main import main
+from fairmot_lab.diagnosis.reasons import REASONS, explain_switches
+from fairmot_lab.diagnosis.what_if import single_changes, what_if
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning
-from fairmot_lab.motfile import write_mot
-from fairmot_lab.switch_reasons import REASONS, single_changes
-from fairmot_lab.switches import KINDS, describe, explain_switches, what_if
+from fairmot_lab.evaluation.switches import KINDS, describe
+from fairmot_lab.formats.mot import write_mot
 
 
 def people(*lives: tuple, rate: float | None = 10.0) -> pd.DataFrame:

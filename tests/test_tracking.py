@@ -20,10 +20,10 @@ from test_sources import FakeCamera
 from videos import damage, number_in, picture, turn, write_video
 
 import fairmot_lab as fl
-from fairmot_lab.cli import main
-from fairmot_lab.counting import Counter, Line
+from fairmot_lab.cli.main import main
+from fairmot_lab.contrib.counting import Counter, Line
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, OutputsError, SourceError, WriteError
-from fairmot_lab.tracking import TextWriter, read_tracks, track_files
+from fairmot_lab.pipeline import TextWriter, read_tracks, track_files
 
 COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class_id", "det"]
 
@@ -242,7 +242,7 @@ KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
 from fakes import FakeModel
-from fairmot_lab.tracking import track_files
+from fairmot_lab.pipeline import track_files
 def on_frame(number):
     if number == {stop}:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -327,7 +327,7 @@ import numpy as np
 from fakes import FakeModel
 from videos import picture
 from fairmot_lab.errors import WriteError
-from fairmot_lab.tracking import track_files
+from fairmot_lab.pipeline import track_files
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 noise = np.random.default_rng(0)
 top = picture(1, 160, 120)[:60]
@@ -386,7 +386,7 @@ def test_text_writer_takes_back_half_a_line(tmp_path: Path, monkeypatch: pytest.
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line with a fake network in place of the real one."""
-    monkeypatch.setattr("fairmot_lab.network.load_model", lambda *args, **settings: FakeModel())
+    monkeypatch.setattr("fairmot_lab.detection.model.load_model", lambda *args, **settings: FakeModel())
 
 
 def run(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str, str]:
@@ -479,7 +479,7 @@ def test_terminated_command_ends_as_an_interrupted_one(
         if number == 20:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("fairmot_lab.network.load_model", lambda *args, **settings: FakeModel(on_frame))
+    monkeypatch.setattr("fairmot_lab.detection.model.load_model", lambda *args, **settings: FakeModel(on_frame))
     before = signal.getsignal(signal.SIGTERM)
     status, _, errors = run(
         capsys, "track", clip, "--model", "fake", "--output", tmp_path / "out", "--video", "--quiet"

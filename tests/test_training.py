@@ -17,26 +17,13 @@ paddle = pytest.importorskip("paddle")
 
 from scipy.special import logit  # noqa: E402
 
-from fairmot_lab import training  # noqa: E402
-from fairmot_lab.cli import main  # noqa: E402
-from fairmot_lab.lite import build_lite, load_lite, magnified  # noqa: E402
-from fairmot_lab.scenes import Scene, SceneConfig, write_sequence  # noqa: E402
-from fairmot_lab.sources import open_source  # noqa: E402
-from fairmot_lab.training import (  # noqa: E402
-    Trainer,
-    TrainingConfig,
-    average_precision,
-    fit_appearance,
-    giou,
-    scatter,
-    train,
-)
-from fairmot_lab.training_data import (  # noqa: E402
-    Augmentation,
-    Footage,
-    People,
-    prepare_footage,
-)
+from fairmot_lab.cli.main import main  # noqa: E402
+from fairmot_lab.lite import training  # noqa: E402
+from fairmot_lab.lite.network import build_lite, load_lite, magnified  # noqa: E402
+from fairmot_lab.lite.scenes import Scene, SceneConfig, write_sequence  # noqa: E402
+from fairmot_lab.lite.training import Trainer, TrainingConfig, average_precision, fit_appearance, giou, scatter, train  # noqa: E402
+from fairmot_lab.lite.training_data import Augmentation, Footage, People, prepare_footage  # noqa: E402
+from fairmot_lab.sources.open import open_source  # noqa: E402
 
 TINY = Augmentation(size=(128, 96), height_range=(30, 80))
 QUICK = TrainingConfig(pairs=2, closed_form_batches=3, augmentation=TINY)

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairmot_lab.detection import STRIDE, Letterbox, decode
+from fairmot_lab.data import STRIDE, Letterbox
+from fairmot_lab.detection.decode import decode
 from fairmot_lab.errors import TrainingError
-from fairmot_lab.training_data import (
+from fairmot_lab.lite.training_data import (
     IGNORED_TARGET,
     Augmentation,
     Footage,
@@ -40,7 +41,7 @@ def coloured_footage(frames: int = 8) -> Footage:
 
 @pytest.mark.parametrize("changes", [{}, {"flip": 1.0}, {"mosaic": 1.0}, {"max_zoom": 4.0, "height_range": (60, 110)}])
 def test_boxes_stay_on_the_pixels_they_belong_to(changes, monkeypatch):
-    monkeypatch.setattr("fairmot_lab.training_data._recolour", lambda image, rng: image)
+    monkeypatch.setattr("fairmot_lab.lite.training_data._recolour", lambda image, rng: image)
     rng = np.random.default_rng(1)
     views = sample_batch([coloured_footage()], 6, dataclasses.replace(PLAIN, **changes), rng)
     checked = 0

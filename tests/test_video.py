@@ -16,7 +16,7 @@ from videos import number_in, picture
 
 import fairmot_lab as fl
 from fairmot_lab.errors import WriteError
-from fairmot_lab.video import VideoWriter
+from fairmot_lab.video_writer import VideoWriter
 
 TESTS = Path(__file__).parent
 
@@ -101,7 +101,7 @@ KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
 from videos import picture
-from fairmot_lab.video import VideoWriter
+from fairmot_lab.video_writer import VideoWriter
 with VideoWriter({path!r}, 10, resume={resume}) as writer:
     for number in range(1, 251):
         if writer.last_time is None or number / 10 > writer.last_time + 1e-4:
@@ -135,7 +135,7 @@ FULL = """
 import resource, sys
 sys.path.insert(0, {tests!r})
 import numpy as np
-from fairmot_lab.video import VideoWriter
+from fairmot_lab.video_writer import VideoWriter
 from fairmot_lab.errors import WriteError
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 noise = np.random.default_rng(0)

@@ -18,7 +18,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from fairmot_lab import cli, zoo
+from fairmot_lab.cli import main as cli
+from fairmot_lab.detection.download import download as download_of_download
+from fairmot_lab.detection.download import find_weights
+from fairmot_lab.detection.weights import SUFFIXES, read_weights
+from fairmot_lab.detection.zoo import find_card, state
 from fairmot_lab.errors import DownloadError, UnknownModelError, WeightsError
 
 NAME = "fairmot_dla34_30e_576x320"
@@ -56,15 +60,15 @@ def test_what_paddle_saves_is_read(tmp_path: Path, protocol: int) -> None:
     layer = paddle.nn.Sequential(paddle.nn.Linear(3, 4), paddle.nn.BatchNorm1D(4))
     path = tmp_path / "layer.pdparams"
     paddle.save(layer.state_dict(), str(path), protocol=protocol)
-    equal(zoo.read_weights(path), {name: value.numpy() for name, value in layer.state_dict().items()})
+    equal(read_weights(path), {name: value.numpy() for name, value in layer.state_dict().items()})
 
 
 def test_pickled_dicts_safetensors_and_npz_are_read(tmp_path: Path) -> None:
     (tmp_path / "w.pdparams").write_bytes(pickle.dumps(collections.OrderedDict(tensors())))
     save_file(tensors(), tmp_path / "w.safetensors")
     np.savez(tmp_path / "w.npz", **tensors())
-    for suffix in zoo.SUFFIXES:
-        equal(zoo.read_weights(tmp_path / f"w{suffix}"), tensors())
+    for suffix in SUFFIXES:
+        equal(read_weights(tmp_path / f"w{suffix}"), tensors())
 
 
 class Calls:
@@ -85,7 +89,7 @@ def test_a_pickle_that_carries_code_is_refused_and_does_not_run(tmp_path: Path) 
     path = tmp_path / "evil.pdparams"
     path.write_bytes(pickle.dumps(tensors() | {"x": Calls(os.mkdir, str(victim))}))
     with pytest.raises(WeightsError, match=r"evil\.pdparams carries code \(posix\.mkdir\) and is refused"):
-        zoo.read_weights(path)
+        read_weights(path)
     assert not victim.exists()
     pickle.loads(path.read_bytes())
     assert victim.exists()
@@ -111,25 +115,25 @@ def test_nothing_but_arrays_of_numbers(tmp_path: Path, attack: object) -> None:
     for protocol in (2, 4):
         path.write_bytes(pickle.dumps({"x": attack}, protocol=protocol))
         with pytest.raises(WeightsError, match=r"odd\.pdparams"):
-            zoo.read_weights(path)
+            read_weights(path)
 
 
 def test_a_pickle_in_an_npz_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", x=np.array([Calls(eval, "1")], dtype=object))
     with pytest.raises(WeightsError, match=r"w\.npz"):
-        zoo.read_weights(tmp_path / "w.npz")
+        read_weights(tmp_path / "w.npz")
 
 
-@pytest.mark.parametrize("suffix", zoo.SUFFIXES)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_files_that_are_no_weights(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"w{suffix}"
     for content in (b"", b"hello, this is text", b"PK\x03\x04 a zip", b"<html>404</html>", bytes(5000)):
         path.write_bytes(content)
         with pytest.raises(WeightsError, match=re.escape(path.name)):
-            zoo.read_weights(path)
+            read_weights(path)
 
 
-@pytest.mark.parametrize("suffix", zoo.SUFFIXES)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_files_that_are_cut_short(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"w{suffix}"
     save_file(tensors(), tmp_path / "w.safetensors")
@@ -139,33 +143,33 @@ def test_files_that_are_cut_short(tmp_path: Path, suffix: str) -> None:
     for cut in (1, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:cut])
         with pytest.raises(WeightsError, match=re.escape(path.name)):
-            zoo.read_weights(path)
+            read_weights(path)
 
 
 # -- names ----------------------------------------------------------------------------------------------------------
 
 
 def test_names(tmp_path: Path) -> None:
-    assert zoo.find_card("fairmot_dla34").input_size == (1088, 608)
+    assert find_card("fairmot_dla34").input_size == (1088, 608)
     with pytest.raises(UnknownModelError, match=r"no model 'fairmot_dla43_30e_576x320'.*did you mean fairmot_dla34"):
-        zoo.find_card("fairmot_dla43_30e_576x320")
+        find_card("fairmot_dla43_30e_576x320")
     with pytest.raises(UnknownModelError, match="models list"):
-        zoo.find_card("zzz")
+        find_card("zzz")
     with pytest.raises(WeightsError, match=r"no weights file .*gone\.pdparams"):
-        zoo.find_weights(tmp_path / "gone.pdparams")
+        find_weights(tmp_path / "gone.pdparams")
 
 
 def test_the_architecture_comes_from_the_name_or_the_tensors(tmp_path: Path) -> None:
     (tmp_path / "mine.pdparams").write_bytes(pickle.dumps(tensors()))
     (tmp_path / f"{NAME}.pdparams").write_bytes(pickle.dumps(tensors()))
-    assert zoo.find_weights(tmp_path / "mine.pdparams").architecture == "dla34"
-    assert zoo.find_weights(tmp_path / f"{NAME}.pdparams").input_size == (576, 320)
-    assert zoo.find_weights(tmp_path / "mine.pdparams", "hardnet85").architecture == "hardnet85"
+    assert find_weights(tmp_path / "mine.pdparams").architecture == "dla34"
+    assert find_weights(tmp_path / f"{NAME}.pdparams").input_size == (576, 320)
+    assert find_weights(tmp_path / "mine.pdparams", "hardnet85").architecture == "hardnet85"
     np.savez(tmp_path / "other.npz", conv1=np.zeros(3))
     with pytest.raises(WeightsError, match=r"no architecture that is known here \(its first tensors: conv1\)"):
-        zoo.find_weights(tmp_path / "other.npz")
+        find_weights(tmp_path / "other.npz")
     with pytest.raises(UnknownModelError, match="no architecture 'vgg'"):
-        zoo.find_weights(tmp_path / "other.npz", "vgg")
+        find_weights(tmp_path / "other.npz", "vgg")
 
 
 # -- downloading ----------------------------------------------------------------------------------------------------
@@ -227,7 +231,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def download(**settings: float) -> Path:
-    return zoo.download(NAME, progress=False, pause=0.0, **settings)
+    return download_of_download(NAME, progress=False, pause=0.0, **settings)
 
 
 def first(*behaviours: Callable[[Handler], object]) -> Callable[[Handler], bool]:
@@ -251,7 +255,7 @@ def test_download_and_record(server: Server, cache: Path) -> None:
     assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".pdparams"]
     assert download() == path
     assert len(server.ranges) == 1  # the second time nothing is fetched
-    assert zoo.state(zoo.find_card(NAME)) == "in cache"
+    assert state(find_card(NAME)) == "in cache"
 
 
 def test_cut_connections_are_resumed(server: Server) -> None:
@@ -264,11 +268,11 @@ def test_a_transfer_goes_on_in_another_process(server: Server) -> None:
     server.behave = first(lambda request: request.send_file(stop=1000), *[lambda request: request.send_error(503)] * 2)
     with pytest.raises(DownloadError, match="503"):
         download(attempts=2)
-    assert zoo.state(zoo.find_card(NAME)) == "begun"
-    code = f"from fairmot_lab import zoo; zoo.download({NAME!r}, progress=False)"
+    assert state(find_card(NAME)) == "begun"
+    code = f"from fairmot_lab.detection.download import download; download({NAME!r}, progress=False)"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert server.ranges[-1] == "bytes=1000-"
-    assert zoo.find_card(NAME).path.read_bytes() == server.content
+    assert find_card(NAME).path.read_bytes() == server.content
 
 
 def test_content_that_changes_between_two_connections_is_fetched_anew(server: Server) -> None:
@@ -294,14 +298,14 @@ def test_a_server_that_never_gives_all_it_promised(server: Server) -> None:
         DownloadError, match=rf"the connection ended after {size} of {size + 100} bytes.*by hand at .*{NAME}"
     ):
         download()
-    assert not zoo.find_card(NAME).path.exists()
+    assert not find_card(NAME).path.exists()
 
 
 def test_a_file_that_was_cut_before_the_server_got_it(server: Server) -> None:
     server.behave = lambda request: request.send_file(stop=10, extra=10 - len(server.content)) or True
     with pytest.raises(DownloadError, match="did not give weights"):
         download()
-    assert not zoo.find_card(NAME).path.exists()
+    assert not find_card(NAME).path.exists()
 
 
 def test_content_that_changed_since_the_first_download_is_refused(server: Server) -> None:
@@ -320,7 +324,7 @@ def test_a_file_that_changed_in_the_cache_is_refused(server: Server) -> None:
     damaged = bytearray(path.read_bytes())
     damaged[-20] ^= 1
     path.write_bytes(damaged)
-    for use in (download, lambda: zoo.find_weights(NAME)):
+    for use in (download, lambda: find_weights(NAME)):
         with pytest.raises(WeightsError, match="has changed since it was recorded"):
             use()
 
@@ -393,16 +397,16 @@ def test_a_login_page_instead_of_weights(server: Server) -> None:
     server.content = b"<html>please log in</html>"
     with pytest.raises(DownloadError, match="did not give weights"):
         download()
-    assert zoo.state(zoo.find_card(NAME)) == "not here"
+    assert state(find_card(NAME)) == "not here"
 
 
 def test_offline_says_where_to_put_the_file(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     monkeypatch.setenv("FAIRMOT_LAB_MIRROR", "http://127.0.0.1:9/models")  # the port of discard: nobody listens
     wanted = re.escape(str(cache / "models" / f"{NAME}.pdparams"))
     with pytest.raises(DownloadError, match=rf"Connection refused.*put the file by hand at {wanted}"):
-        zoo.find_weights(NAME)
+        find_weights(NAME)
     (cache / "models" / f"{NAME}.pdparams").write_bytes(pickle.dumps(tensors()))
-    assert zoo.find_weights(NAME).architecture == "dla34"
+    assert find_weights(NAME).architecture == "dla34"
     assert (cache / "models" / f"{NAME}.json").exists()  # what was put there by hand is recorded too
 
 
@@ -424,7 +428,7 @@ def test_models_list_shows_every_official_model(capsys: pytest.CaptureFixture[st
 def test_models_download_and_its_mistakes(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models", "download", NAME]) == 0
     captured = capsys.readouterr()
-    assert captured.out.strip() == str(zoo.find_card(NAME).path)
+    assert captured.out.strip() == str(find_card(NAME).path)
     assert "100%" in captured.err
     assert cli.main(["models", "download", "fairmot_dla3"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

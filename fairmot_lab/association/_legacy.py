@@ -23,8 +23,8 @@ __all__ = ["FrameTracks", "Setting", "Trace", "Tracker", "TrackerConfig", "expla
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..detection import FrameOutputs
-    from ..outputs import Outputs, SequenceArrays
+    from ..data import FrameOutputs, SequenceArrays
+    from ..detection.cache import Outputs
 
 
 @dataclasses.dataclass(frozen=True)

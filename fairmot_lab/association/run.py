@@ -17,9 +17,9 @@ from .records import FrameRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..detection import FrameOutputs as FrameDetections
-    from ..outputs import Outputs as Detections
-    from ..outputs import SequenceArrays
+    from ..data import FrameOutputs as FrameDetections
+    from ..data import SequenceArrays
+    from ..detection.cache import Outputs as Detections
 
 Warps = Mapping[int, np.ndarray]
 
@@ -213,7 +213,7 @@ class _Sequence:
         return tracker._update(self._frame(frame, index), self.warps.get(frame))
 
     def _frame(self, frame: int, index: int) -> FrameDetections:
-        from ..detection import FrameOutputs as FrameDetections
+        from ..data import FrameOutputs as FrameDetections
 
         rows, whole = slice(self.offsets[index], self.offsets[index + 1]), self.detections
         embeddings = None if whole.embeddings is None else whole.embeddings[rows].copy()  # trackers may change them

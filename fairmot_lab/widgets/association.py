@@ -9,7 +9,7 @@ import ipywidgets
 import numpy as np
 from traitlets import Int, Unicode, link
 
-from .. import inspection
+from ..diagnosis.replay import TracedReplay, cell_sentences, config_line
 from ..kernels import GATE
 from ..settings import TrackerConfig
 from .base import Panel
@@ -17,8 +17,8 @@ from .parts import MatrixView, beside, crops, heading, heading_html
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
+    from ..detection.cache import Outputs
     from ..explanation import FrameRecord
-    from ..outputs import Outputs
 
 STAGES = {
     "first": "First stage",
@@ -68,7 +68,7 @@ class AssociationInspector(Panel):
         super().__init__(**traits)
         self.outputs = outputs
         self.config = config or TrackerConfig()
-        self._replay = inspection.TracedReplay(outputs, self.config)
+        self._replay = TracedReplay(outputs, self.config)
         self.tracks = self._replay.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
         self.player = None if source is None else TrackPlayer(source, self.tracks, frame=self.frame)
@@ -143,7 +143,7 @@ class AssociationInspector(Panel):
         matrix, (row, column) = self.matrices[stage], self.matrices[stage].selected
         if row < 0:
             return
-        matrix.text = "\n".join(inspection.cell_sentences(self.record, stage, row, column))
+        matrix.text = "\n".join(cell_sentences(self.record, stage, row, column))
         self.selected_id = int(self.record.stages[stage].tracks[row])
         for other in self.matrices:
             if other is not matrix:
@@ -166,13 +166,13 @@ class AssociationInspector(Panel):
         from .page import Page
 
         page = Page(f"{self.outputs.name}: AssociationInspector, frame {self.frame}", max_mb=max_mb)
-        page.add_text(inspection.config_line(self.config))
+        page.add_text(config_line(self.config))
         page.left_out("the matrices of other frames")
         for number, (matrix, stage) in enumerate(zip(self.matrices, self.record.stages, strict=False)):
             texts = {}
             if stage.cost.size <= 2500:
                 for row, column in np.ndindex(*stage.cost.shape):
-                    sentences = inspection.cell_sentences(self.record, number, row, column)
+                    sentences = cell_sentences(self.record, number, row, column)
                     texts[f"{row},{column}"] = "\n".join(sentences)
             else:
                 page.left_out(f"the reasons of the {stage.cost.size} cells of the {stage.name} stage")

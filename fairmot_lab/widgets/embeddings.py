@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from traitlets import Float, Int, Unicode, link
 
-from .. import inspection
+from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_detections, project, similarity_map
+from ..diagnosis.peaks import detection_at
 from ..errors import ConfigError, OutputsError
 from .base import Panel, floats
 from .parts import HistogramView, MatrixView, ScatterView, beside, colours, crops, heading, heading_html
 from .player import Overlay, TrackPlayer
 
 if TYPE_CHECKING:
-    from ..network import Model
-    from ..outputs import Outputs
+    from ..detection.cache import Outputs
+    from ..detection.model import Model
 
 
 class EmbeddingExplorer(Panel):
@@ -96,7 +97,7 @@ class EmbeddingExplorer(Panel):
         self.outputs, self.model = outputs, model
         self.query: tuple[int, int] | None = None
         self.similarity: np.ndarray | None = None
-        self.ids = inspection.label_detections(outputs, labels)
+        self.ids = label_detections(outputs, labels)
         arrays = outputs.arrays()
         self._frames = np.repeat(arrays.frames, np.diff(arrays.offsets))
         self._scores = arrays.scores
@@ -170,7 +171,7 @@ class EmbeddingExplorer(Panel):
         """All that depends on which detections count."""
         self._used = np.flatnonzero(self._scores >= self.min_score)
         embeddings = self.outputs.embeddings()[self._used]
-        self.distances = inspection.embedding_distances(embeddings, self.ids[self._used], self._frames[self._used])
+        self.distances = embedding_distances(embeddings, self.ids[self._used], self._frames[self._used])
         self._show_histogram()
         self._project()
         self._compare_frames()
@@ -179,7 +180,7 @@ class EmbeddingExplorer(Panel):
 
     def _project(self) -> None:
         self.error = ""
-        self.projection = inspection.project(self.outputs.embeddings()[self._used], self.method)
+        self.projection = project(self.outputs.embeddings()[self._used], self.method)
         self._rows = rows = self._used[self.projection.rows]
         with self.scatter.hold_sync():
             self.scatter.active = -1
@@ -237,7 +238,7 @@ class EmbeddingExplorer(Panel):
         self.error = ""
         rows, columns = self._detections_of(self.frame), self._detections_of(self.other_frame)
         embeddings, arrays = self.outputs.embeddings(), self.outputs.arrays()
-        values = inspection.cosine_matrix(embeddings[rows], embeddings[columns])
+        values = cosine_matrix(embeddings[rows], embeddings[columns])
         same = (self.ids[rows][:, None] == self.ids[columns][None]) & (self.ids[rows][:, None] >= 0)
         both = np.concatenate((rows, columns))
         pictures = crops(self.source, self._frames[both], arrays.boxes[both], 64)
@@ -259,7 +260,7 @@ class EmbeddingExplorer(Panel):
         """A click on a person: search for them."""
         if self.map is None:
             return
-        row = inspection.detection_at(self.outputs.frame(frame), x, y)
+        row = detection_at(self.outputs.frame(frame), x, y)
         if row is not None:
             self.search(frame, row)
 
@@ -287,7 +288,7 @@ class EmbeddingExplorer(Panel):
             return Overlay(None, box, np.empty((0, 7)))
         vector = self.outputs.frame(self.query[0]).embeddings[self.query[1]]  # type: ignore[index]
         dense = self.outputs.embedding_map(number, self.source, self.model)  # type: ignore[arg-type]
-        self.similarity = inspection.similarity_map(dense, vector)
+        self.similarity = similarity_map(dense, vector)
         return Overlay(
             self.similarity,
             box,

@@ -11,16 +11,16 @@ import ipywidgets
 import numpy as np
 from traitlets import Float, Int, Unicode, link
 
-from .. import inspection
+from ..detection.cache import Outputs
+from ..diagnosis import peaks as inspection
 from ..errors import OutputsError
-from ..outputs import Outputs
 from .base import Panel
 from .parts import COLOUR_MAPS, TableView, beside, colours
 from .player import Overlay, TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection import FrameOutputs
-    from ..network import Model
+    from ..data import FrameOutputs
+    from ..detection.model import Model
 
 COLUMNS: list[dict[str, Any]] = [
     {"key": "rank", "label": "#", "kind": "number"},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import atomic_write
+from .._files import atomic_write
 from .base import STATIC, View, escape, stylesheet
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import ipywidgets
 import numpy as np
 from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 
-from .. import inspection
 from ..drawing import PALETTE
-from ..images import encode_jpeg
+from ..sources import images as inspection
+from ..sources.images import encode_jpeg
 from .base import View, compose, escape, floats, html_table, picture
 
 if TYPE_CHECKING:
-    from ..sources import Source
+    from ..sources.base import Source
 
 
 @cache

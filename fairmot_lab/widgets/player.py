@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Bool, Bytes, Float, Int, List, TraitError, Unicode, validate
 
-from .. import inspection
+from ..diagnosis import errors as inspection
 from ..drawing import PALETTE
 from ..errors import SourceError
-from ..sources import Source, open_source
+from ..sources.base import Source
+from ..sources.open import open_source
 from .base import View, compose, floats, picture, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..detection import Letterbox
-    from ..evaluation import Evaluation
+    from ..data import Letterbox
+    from ..evaluation.result import Evaluation
 
 LAYERS = ("tracks", "ground_truth", "false_positives", "misses", "switches")
 
@@ -55,7 +56,7 @@ class Overlay:
 
     def describe(self) -> dict[str, Any]:
         """Its geometry for the browser: cell = (pixel * scale + pad) / stride."""
-        from ..detection import STRIDE
+        from ..data import STRIDE
 
         box = self.letterbox
         rows, columns = self.values.shape if self.values is not None else (0, 0)
@@ -287,7 +288,7 @@ class TrackPlayer(View):
     def snapshot(self, number: int | None = None, max_width: int = 960) -> bytes:
         """A frame with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
         from ..drawing import draw_tracks
-        from ..images import encode_jpeg
+        from ..sources.images import encode_jpeg
 
         if self.source is None:
             raise SourceError("The source holds no frames.")

@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from traitlets import Int, link
 
-from .. import inspection
+from ..diagnosis.errors import only_sequence, records
+from ..diagnosis.replay import explained_switches
 from .base import Panel, escape
 from .parts import TableView, beside, crop_html, crops
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
-    from ..evaluation import Evaluation
-    from ..outputs import Outputs
+    from ..detection.cache import Outputs
+    from ..evaluation.result import Evaluation
 
 COLUMNS: list[dict[str, Any]] = [
     {"key": "frame", "label": "frame", "kind": "number"},
@@ -106,17 +107,17 @@ class SwitchBrowser(Panel):
         self.player = TrackPlayer(source) if own else player
         self.source = None if self.player is None else self.player.source
         wanted = self.player.name if self.player is not None else outputs.name if outputs is not None else ""
-        self.name = inspection.only_sequence(evaluation, wanted)
+        self.name = only_sequence(evaluation, wanted)
         if own and self.player is not None:
             self.player.show(evaluation=evaluation)
             self.player.layers = [x for x in self.player.available if x in ("tracks", "switches")]
         evaluated = evaluation.sequences[self.name]
         self.tracks, self.ground_truth = evaluated.tracks, evaluated.ground_truth.table
-        self.switches, caveat = inspection.explained_switches(evaluation, self.name, outputs, config)
+        self.switches, caveat = explained_switches(evaluation, self.name, outputs, config)
         self.table = TableView(
             title=f"{len(self.switches)} ID switches in {self.name}",
             columns=[column for column in COLUMNS if column["key"] in self.switches],
-            rows=inspection.records(self.switches[[c["key"] for c in COLUMNS if c["key"] in self.switches]]),
+            rows=records(self.switches[[c["key"] for c in COLUMNS if c["key"] in self.switches]]),
             sort_by="frame",
             filter_by="kind",
             searchable=True,

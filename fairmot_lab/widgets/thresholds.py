@@ -11,17 +11,20 @@ import ipywidgets
 import pandas as pd
 from traitlets import Int, Unicode, link
 
-from .. import inspection
+from .._files import atomic_write
+from ..diagnosis.errors import compare_figures, compare_switches, records
+from ..diagnosis.replay import Replay, config_line, evaluate_replay
+from ..diagnosis.replay import replay as replay_of_replay
 from ..errors import ConfigError
-from ..evaluation import prepare as prepare_truth
-from ..files import atomic_write
+from ..evaluation.protocols import prepare as prepare_truth
 from ..settings import Setting, TrackerConfig
+from .background import LatestWins
 from .base import Panel, escape, sentence
 from .parts import TableView, beside, heading
 from .player import TrackPlayer, prepare
 
 if TYPE_CHECKING:
-    from ..outputs import Outputs
+    from ..detection.cache import Outputs
 
 FIGURES: list[dict[str, Any]] = [
     {"key": "label", "label": "figure", "kind": "text"},
@@ -123,13 +126,13 @@ class ThresholdLab(Panel):
             views = [beside(*named)]
         self._truth = prepare_truth(ground_truth)
         stages = [self._replay, self._evaluate]
-        self._work = inspection.LatestWins(stages, self._deliver, self._fail, post_to_loop())
+        self._work = LatestWins(stages, self._deliver, self._fail, post_to_loop())
         self._closers.append(self._work.close)
         sliders = ipywidgets.Box(list(self.controls.values()), layout={"flex_flow": "row wrap"})
         buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
         tables = beside(self._figures, self._switches, least="340px")
         self.children = [self._banner, sliders, buttons, self._line, self._status, tables, *views]
-        start = inspection.evaluate_replay(inspection.replay(outputs, self._truth, self._config), self._truth)
+        start = evaluate_replay(replay_of_replay(outputs, self._truth, self._config), self._truth)
         self.baseline = self.candidate = start
         self._show_baseline()
         self._show_figures()
@@ -172,7 +175,7 @@ class ThresholdLab(Panel):
         """Make the present settings the baseline."""
         self.wait()
         if self.candidate.evaluation is None:
-            self.candidate = inspection.evaluate_replay(self.candidate, self._truth)
+            self.candidate = evaluate_replay(self.candidate, self._truth)
         self.baseline = self.candidate
         self._show_baseline()
         self._show_figures()
@@ -193,13 +196,13 @@ class ThresholdLab(Panel):
 
     # -- replays ------------------------------------------------------------------------------------------------------
 
-    def _replay(self, config: TrackerConfig, _: Any) -> inspection.Replay:
+    def _replay(self, config: TrackerConfig, _: Any) -> Replay:
         """In the background, first: tracks and figures."""
-        return inspection.replay(self.outputs, self._truth, config)
+        return replay_of_replay(self.outputs, self._truth, config)
 
-    def _evaluate(self, _: TrackerConfig, replayed: inspection.Replay) -> tuple[inspection.Replay, Any]:
+    def _evaluate(self, _: TrackerConfig, replayed: Replay) -> tuple[Replay, Any]:
         """In the background, once the hand rests: ID switches, and the boxes for the player."""
-        found = inspection.evaluate_replay(replayed, self._truth)
+        found = evaluate_replay(replayed, self._truth)
         if not self.players:
             return found, None
         player = self.players[1]
@@ -225,20 +228,20 @@ class ThresholdLab(Panel):
     @property
     def figures(self) -> pd.DataFrame:
         """Figures of baseline and candidate."""
-        return inspection.compare_figures(self.baseline.figures, self.candidate.figures)
+        return compare_figures(self.baseline.figures, self.candidate.figures)
 
     @property
     def switches(self) -> pd.DataFrame:
         """ID switches that vanish and appear; empty while the candidate's are not known yet."""
         if self.baseline.evaluation is None or self.candidate.evaluation is None:
             return pd.DataFrame(columns=[column["key"] for column in SWITCHES])
-        return inspection.compare_switches(self.baseline.evaluation.switches, self.candidate.evaluation.switches)
+        return compare_switches(self.baseline.evaluation.switches, self.candidate.evaluation.switches)
 
     def _show_figures(self) -> None:
         self._figures.rows = [
             {**row, "verdict": _verdict(row["difference"] * row["better"])} for row in self.figures.to_dict("records")
         ]
-        self.code = inspection.config_line(self.candidate.config)
+        self.code = config_line(self.candidate.config)
         self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
         self._status.value = _words(f"tracked and counted in {self.candidate.seconds:.2f} s")
 
@@ -248,7 +251,7 @@ class ThresholdLab(Panel):
         with self._switches.hold_sync():
             self._switches.title = f"ID switches: {vanish} vanish, {len(changed) - vanish} appear"
             self._switches.selected = -1
-            self._switches.rows = inspection.records(changed[[column["key"] for column in SWITCHES]])
+            self._switches.rows = records(changed[[column["key"] for column in SWITCHES]])
 
     def _go(self, _: Any) -> None:
         if self._switches.selected >= 0:
@@ -276,7 +279,7 @@ class ThresholdLab(Panel):
         from .page import Page
 
         page = Page("ThresholdLab", max_mb=max_mb)
-        page.add_text(f"baseline: {inspection.config_line(self.baseline.config)}")
+        page.add_text(f"baseline: {config_line(self.baseline.config)}")
         page.add_text(f"now: {self.code}")
         page.add_view(self._figures)
         page.add_view(self._switches, group="switches")

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmot_lab.detection import FrameOutputs, Letterbox, round_embeddings
-from fairmot_lab.outputs import Outputs, SequenceArrays
+from fairmot_lab.data import FrameOutputs, Letterbox, SequenceArrays
+from fairmot_lab.detection.cache import Outputs
+from fairmot_lab.detection.decode import round_embeddings
 
 RATE = 25.0
 

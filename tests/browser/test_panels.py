@@ -183,7 +183,7 @@ def test_a_cell_says_why(book: lab.Notebook) -> None:
     book.page.keyboard.press("Enter")
     reason = matrix.locator(".fml-reason")
     reason.wait_for(state="visible")
-    expected = book.kernel("from fairmot_lab import inspection; print(inspection.cell_sentences(w.record, 0, 0, 0)[0])")
+    expected = book.kernel("from fairmot_lab import diagnosis; print(diagnosis.cell_sentences(w.record, 0, 0, 0)[0])")
     assert reason.inner_text().startswith(expected.strip())
     assert "paired." in expected
     book.page.keyboard.press("ArrowRight")

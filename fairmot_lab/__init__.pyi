@@ -1,0 +1,83 @@
+from . import (
+    association,
+    boxes,
+    contrib,
+    data,
+    detection,
+    diagnosis,
+    drawing,
+    evaluation,
+    formats,
+    lite,
+    plots,
+    sources,
+    sweeps,
+    widgets,
+)
+from .association import Tracker, explain, track_outputs, tracks_table
+from .data import FrameOutputs, Letterbox
+from .detection.cache import Outputs, detect, open_outputs
+from .detection.model import load_model
+from .diagnosis.reasons import explain_switches
+from .diagnosis.what_if import what_if
+from .errors import FairMOTLabError, FairMOTLabWarning
+from .evaluation.evaluate import compare_protocols, evaluate, half_split
+from .evaluation.result import Evaluation
+from .formats.benchmarks import check_data
+from .formats.mot import read_mot, write_mot
+from .formats.seqinfo import read_seqinfo
+from .pipeline import stream, track
+from .settings import TrackerConfig
+from .sources.base import Frame, Source
+from .sources.open import open_source
+from .sweeps import best_config, compare_settings, random_search, sweep
+
+__version__: str
+__all__ = [
+    "Evaluation",
+    "FairMOTLabError",
+    "FairMOTLabWarning",
+    "Frame",
+    "FrameOutputs",
+    "Letterbox",
+    "Outputs",
+    "Source",
+    "Tracker",
+    "TrackerConfig",
+    "association",
+    "best_config",
+    "boxes",
+    "check_data",
+    "compare_protocols",
+    "compare_settings",
+    "contrib",
+    "data",
+    "detect",
+    "detection",
+    "diagnosis",
+    "drawing",
+    "evaluate",
+    "evaluation",
+    "explain",
+    "explain_switches",
+    "formats",
+    "half_split",
+    "lite",
+    "load_model",
+    "open_outputs",
+    "open_source",
+    "plots",
+    "random_search",
+    "read_mot",
+    "read_seqinfo",
+    "sources",
+    "stream",
+    "sweep",
+    "sweeps",
+    "track",
+    "track_outputs",
+    "tracks_table",
+    "what_if",
+    "widgets",
+    "write_mot",
+]

@@ -1,0 +1,1 @@
+"""The command line: `fairmot-lab COMMAND` and `python -m fairmot_lab COMMAND`."""

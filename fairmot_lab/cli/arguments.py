@@ -1,0 +1,91 @@
+"""What several commands share: the parser, types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..contrib.counting import Counter
+
+
+Run = Callable[[argparse.Namespace], int | None]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Say what is wrong in one line, without the usage text."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _counter(options: argparse.Namespace) -> Counter | None:
+    from ..contrib.counting import Counter, parse_line, parse_region
+
+    if not (options.count or options.line or options.region):
+        return None
+    lines = dict(_named(text, parse_line) for text in options.line)
+    regions = dict(_named(text, parse_region) for text in options.region)
+    return Counter(lines=lines, regions=regions, interval=options.count_interval)
+
+
+def _named(text: str, parse: Callable[[str], Any]) -> tuple[str, Any]:
+    name, equals, points = text.partition("=")
+    if not (name and equals):
+        raise ConfigError(f"{text!r} has no name; write it as NAME=X1,Y1,X2,Y2,...")
+    return name, parse(points)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 1088x608")
+    return int(width), int(height)
+
+
+def _overlap(text: str) -> float | str | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no overlap; give 0 to 1, none or auto") from error
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: files are finished."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    """What `evaluate` and `switches` have in common."""
+    parser.add_argument(
+        "--gt", required=True, metavar="PATH", help="folder of SEQUENCE/gt/gt.txt, one sequence folder, or a file"
+    )
+    parser.add_argument("--results", required=True, metavar="PATH", help="folder of SEQUENCE.txt, or a file")
+    parser.add_argument(
+        "--protocol", metavar="P", help="motchallenge, raw or paddle (default: motchallenge where there are classes)"
+    )
+    parser.add_argument("--rules", default="motmetrics", metavar="R", help="motmetrics (default) or trackeval")
+    parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument(
+        "--frames", nargs=2, type=int, metavar=("FIRST", "LAST"), help="only these frames, both included, from 1"
+    )
+
+
+def _comparison(options: argparse.Namespace) -> dict:
+    frames = tuple(options.frames) if options.frames else None
+    return {"sequences": options.sequences, "frames": frames}

@@ -1,0 +1,27 @@
+"""`fairmot-lab data check`."""
+
+from __future__ import annotations
+
+import argparse
+
+from .arguments import _Parser
+
+
+def _add_data(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("data", help="what is found of MOT15, MOT16, MOT17 and MOT20")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    check = actions.add_parser("check", help="say what is there, what is missing and what is odd")
+    check.add_argument("folder", nargs="?", default="data", metavar="DIR", help="where they lie (default: data)")
+    check.add_argument("--csv", metavar="FILE", help="also write the table")
+    check.set_defaults(run=_run_data_check)
+
+
+def _run_data_check(options: argparse.Namespace) -> None:
+    from .._files import atomic_write
+    from ..formats.benchmarks import check_data, describe
+
+    table = check_data(options.folder)
+    print("\n".join(describe(table)))
+    if options.csv:
+        with atomic_write(options.csv) as path:
+            table.to_csv(path, index=False)

@@ -1,0 +1,38 @@
+"""`fairmot-lab evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+
+from .arguments import _add_comparison, _comparison
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("evaluate", help="compare result files with ground truth")
+    _add_comparison(parser)
+    parser.add_argument("--compare", action="store_true", help="show every protocol and both sets of rules")
+    parser.add_argument(
+        "--format", choices=("text", "markdown", "latex", "csv"), default="text", help="of what is printed"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="also write the summary, with full precision")
+    parser.set_defaults(run=_run_evaluate)
+
+
+def _run_evaluate(options: argparse.Namespace) -> None:
+    from .._files import atomic_write
+    from ..evaluation.evaluate import compare_protocols, evaluate
+
+    if options.compare:
+        table = compare_protocols(options.results, options.gt, **_comparison(options))
+        print(table.to_csv(index=False) if options.format == "csv" else table.to_string(index=False))
+        if options.csv:
+            with atomic_write(options.csv) as path:
+                table.to_csv(path, index=False)
+        return
+    result = evaluate(
+        options.results, options.gt, protocol=options.protocol, rules=options.rules, **_comparison(options)
+    )
+    written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}
+    print(written[options.format]() if options.format in written else result)
+    if options.csv:
+        result.to_csv(options.csv)

@@ -1,0 +1,79 @@
+"""The command line: `fairmot-lab COMMAND` and `python -m fairmot_lab COMMAND`.
+
+Each command is a module with one function that declares its arguments and one that calls the library.
+A user's mistake is one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+from ..errors import FairMOTLabError, FairMOTLabWarning
+from .arguments import _Parser
+from .data import _add_data
+from .demo import _add_demo
+from .evaluate import _add_evaluate
+from .finetune import _add_finetune
+from .hub import _add_hub
+from .models import _add_models
+from .sweep import _add_sweep
+from .switches import _add_switches
+from .track import _add_track
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command."""
+    parser = _Parser(prog="fairmot-lab", description="Understand a FairMOT tracker: track, evaluate, explain.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for add in COMMANDS:
+        add(commands)
+    return parser
+
+
+COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
+    _add_track,
+    _add_hub,
+    _add_data,
+    _add_evaluate,
+    _add_switches,
+    _add_sweep,
+    _add_models,
+    _add_demo,
+    _add_finetune,
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 when it went well, 2 for a user's mistake, 130 when interrupted.
+    """
+    options = build_parser().parse_args(arguments)
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", FairMOTLabWarning)
+    logging.basicConfig(format="fairmot-lab: %(message)s")
+    logging.getLogger("fairmot_lab").setLevel(logging.INFO)
+    try:
+        return options.run(options) or 0
+    except FairMOTLabError as error:
+        print(f"fairmot-lab: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fairmot-lab: interrupted; what was written so far is kept", file=sys.stderr)
+        return 130
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if issubclass(category, FairMOTLabWarning):
+        print(f"fairmot-lab: warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

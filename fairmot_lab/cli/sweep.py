@@ -1,0 +1,63 @@
+"""`fairmot-lab sweep`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def _add_sweep(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("sweep", help="track kept outputs with many settings and evaluate each")
+    parser.add_argument(
+        "outputs", nargs="+", metavar="OUTPUTS", help="kept outputs, a det.txt, a sequence folder, or a folder of these"
+    )
+    parser.add_argument(
+        "--gt", metavar="PATH", help="ground truth, as for evaluate (default: that beside public detections)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="a tracker setting and its values: .3,.4,.5 or a range .2:.6:.1; several times: every combination",
+    )
+    parser.add_argument(
+        "--random", type=int, metavar="N", help="draw N settings; --set NAME then draws from the range it declares"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the random draws (default: 0)")
+    parser.add_argument("--config", metavar="FILE", help="the other settings as JSON")
+    parser.add_argument("--protocol", metavar="P", help="motchallenge, raw or paddle")
+    parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1: one per core (default: 1)")
+    parser.add_argument("--file", metavar="FILE", help="append rows here as they come; run again to go on")
+    parser.add_argument("--csv", metavar="FILE", help="also write the table, with every column")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_run_sweep)
+
+
+def _run_sweep(options: argparse.Namespace) -> None:
+    from .._files import atomic_write
+    from ..settings import TrackerConfig
+    from ..sweeps import grid_from_text, random_search, sweep
+
+    config = TrackerConfig.from_json(options.config) if options.config else TrackerConfig()
+    grid: Any = grid_from_text(options.set, drawn=options.random is not None)
+    if options.random is not None:
+        grid = random_search(grid, options.random, seed=options.seed, config=config)
+    table = sweep(
+        options.outputs[0] if len(options.outputs) == 1 else options.outputs,
+        grid,
+        ground_truth=options.gt,
+        sequences=options.sequences,
+        config=config,
+        protocol=options.protocol,
+        n_jobs=options.jobs,
+        file=options.file,
+        progress=not options.quiet,
+    )
+    if options.csv:
+        with atomic_write(options.csv) as path:
+            table.to_csv(path, index=False)
+    swept = list(table.columns[1 : list(table.columns).index("sequence")])
+    shown = ["sequence", *swept, "mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses", "seconds"]
+    print(table[[name for name in shown if name in table]].to_string(index=False, float_format="{:.4f}".format))

@@ -1,0 +1,91 @@
+"""`fairmot-lab switches`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..diagnosis.reasons import explain_switches
+from ..diagnosis.what_if import what_if
+from ..errors import EvaluationError
+from .arguments import _add_comparison, _comparison
+
+
+def _add_switches(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("switches", help="the ID switches, one row each: what happened, and why")
+    _add_comparison(parser)
+    parser.add_argument(
+        "--outputs", metavar="DIR", help="kept network outputs of the one sequence: tracks them again to say why"
+    )
+    parser.add_argument(
+        "--what-if", action="store_true", help="with --outputs: which single changed setting avoids each switch"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="also write the table")
+    parser.set_defaults(run=_run_switches)
+
+
+def _run_switches(options: argparse.Namespace) -> None:
+    from .._files import atomic_write
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.switches import describe
+
+    comparison = {"protocol": options.protocol, "rules": options.rules, **_comparison(options)}
+    if options.outputs:
+        table, lines = switches_from_outputs(
+            options.outputs, options.gt, results=options.results, try_settings=options.what_if, **comparison
+        )
+    else:
+        result = evaluate(options.results, options.gt, **comparison)
+        table, lines = result.switches, describe(result)
+    print("\n".join(lines))
+    if options.csv:
+        with atomic_write(options.csv) as path:
+            table.assign(**{str(key): value for key, value in table.attrs.items()}).to_csv(path, index=False)
+
+
+def switches_from_outputs(
+    outputs: str | os.PathLike[str],
+    ground_truth: Any,
+    *,
+    results: str | os.PathLike[str],
+    try_settings: bool = False,
+    **comparison: Any,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The explained switches of a run of `fairmot-lab track`, and lines that tell them.
+
+    The settings are those in the record beside the results (NAME.json); without one, the defaults.
+    """
+    from ..detection.cache import open_outputs
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.switches import describe
+    from ..settings import TrackerConfig
+
+    results = Path(results)
+    kept = open_outputs(outputs)
+    if results.is_dir():
+        results = results / f"{kept.name}.txt"
+    record = results.with_suffix(".json")
+    config = None
+    if record.is_file():
+        try:
+            config = TrackerConfig.from_dict(json.loads(record.read_text(encoding="utf-8"))["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise EvaluationError(
+                f"{record} holds no settings of a run ({error}); remove it or track again."
+            ) from error
+    evaluation = evaluate(results, ground_truth, **comparison)
+    table = explain_switches(evaluation, kept, config)
+    lines = describe(evaluation, table)
+    if try_settings:
+        tried = what_if(evaluation, kept, config)
+        same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
+        attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
+        table.attrs = attrs
+        shown = tried.changes[["change", "avoided", "added", "num_switches", "d_mota", "d_idf1", "d_hota"]]
+        lines += ["", "One setting changed at a time:", *shown.round(4).to_string(index=False).split("\n")]
+    return table, lines

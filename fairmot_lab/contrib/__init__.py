@@ -1,0 +1,1 @@
+"""Modules beside the library: PaddleHub's interface, counting."""

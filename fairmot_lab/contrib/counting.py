@@ -1,0 +1,406 @@
+"""Counting people: in the frame, in total, across lines and into regions, per interval of time.
+
+A person is where the middle of the lower edge of the box is: the feet. Coordinates are pixels of the original image.
+What is counted is tracks: an id switch counts a person twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from .._files import atomic_write
+from ..drawing import draw_label
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..association import FrameTracks
+
+
+Point = tuple[float, float]
+_LINE_COLOUR = (66, 228, 240)  # yellow, blue first
+_REGION_COLOUR = (233, 180, 86)  # sky blue
+_TEXT_GROUND = (235, 235, 235)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A line to be crossed, drawn as an arrow from `start` to `end`.
+
+    Looking along the arrow, a person who crosses from its left to its right goes in, from right to left goes out.
+
+    Attributes
+    ----------
+    start, end : (float, float)
+        x, y in pixels.
+    """
+
+    start: Point
+    end: Point
+
+    def __post_init__(self) -> None:
+        _check_points("A line", (self.start, self.end), 2)
+        if self.start == self.end:
+            raise ConfigError(f"A line from {self.start} to itself cannot be crossed; give two different points.")
+
+    def distance(self, point: Point) -> float:
+        """Pixels from the line (prolonged without end): positive on its right side, as seen along the arrow."""
+        (ax, ay), (bx, by) = self.start, self.end
+        return ((bx - ax) * (point[1] - ay) - (by - ay) * (point[0] - ax)) / math.hypot(bx - ax, by - ay)
+
+    def is_met(self, before: Point, after: Point) -> bool:
+        """Whether the way between two points on different sides meets the line between its ends."""
+        at_before, at_after = self.distance(before), self.distance(after)
+        share = at_before / (at_before - at_after)
+        x, y = (b + share * (a - b) for b, a in zip(before, after, strict=True))
+        (ax, ay), (bx, by) = self.start, self.end
+        along = (x - ax) * (bx - ax) + (y - ay) * (by - ay)
+        return 0 <= along <= (bx - ax) ** 2 + (by - ay) ** 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """A polygon that people enter and leave.
+
+    Attributes
+    ----------
+    corners : tuple of (float, float)
+        At least three x, y in pixels, in order around it.
+    """
+
+    corners: tuple[Point, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "corners", tuple(tuple(corner) for corner in self.corners))
+        _check_points("A region", self.corners, 3)
+
+    def depth(self, point: Point) -> float:
+        """Pixels to the border: positive inside, negative outside."""
+        return cv2.pointPolygonTest(np.array(self.corners, np.float32), point, True)
+
+
+@dataclasses.dataclass
+class _Person:
+    """The last that was seen of a track: when, and where with respect to each line and region."""
+
+    time: float
+    sides: dict[str, tuple[bool, Point]]
+    inside: dict[str, bool]
+
+
+class Counter:
+    """Counts frame by frame.
+
+    A side or a region is taken as changed once the feet are more than `margin` pixels beyond the border, so that
+    somebody who stands on it is counted once. Who is first seen inside a region has not entered it. The memory is one
+    row per interval and event, and one number per track; what is known of a track's place is forgotten after `forget`
+    seconds out of sight.
+
+    Parameters
+    ----------
+    lines, regions
+        By name. The names appear in the tables and on the video.
+    interval
+        Seconds that a row of `intervals` spans.
+    margin
+        Pixels.
+    forget
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        lines: Mapping[str, Line] | None = None,
+        regions: Mapping[str, Region] | None = None,
+        interval: float = 10.0,
+        margin: float = 3.0,
+        forget: float = 60.0,
+    ) -> None:
+        if not interval > 0:
+            raise ConfigError(f"The counting interval is {interval} seconds; it must be above 0.")
+        if not margin >= 0:
+            raise ConfigError(f"The counting margin is {margin} pixels; it must not be negative.")
+        self.lines = dict(lines or {})
+        self.regions = dict(regions or {})
+        if shared := self.lines.keys() & self.regions.keys():
+            raise ConfigError(f"A line and a region are both called {min(shared)}; give them different names.")
+        self.interval = float(interval)
+        self.margin = margin
+        self.forget = forget
+        self.in_frame = 0
+        self.totals = dict.fromkeys(self._event_columns(), 0)
+        self._seen: set[int] = set()
+        self._people: dict[int, _Person] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
+        self._present: set[int] = set()
+
+    @property
+    def unique(self) -> int:
+        """How many different tracks were seen so far."""
+        return len(self._seen)
+
+    def inside(self, region: str) -> int:
+        """How many people of the latest frame are in a region."""
+        return sum(self._people[number].inside[region] for number in self._present)
+
+    def update(self, frame: int, time: float, tracks: FrameTracks | pd.DataFrame) -> None:
+        """Count the next frame.
+
+        Parameters
+        ----------
+        frame
+            Its number.
+        time
+            Seconds since the first frame.
+        tracks
+            The tracks of this frame: `FrameTracks`, or rows of a tracks table.
+        """
+        ids, boxes = _ids_and_boxes(tracks)
+        self._present = set(ids)
+        row = self._row(time)
+        before = len(self._seen)
+        self._seen |= self._present
+        row["new"] += len(self._seen) - before
+        row["ids"] |= self._present
+        row["frames"] += 1
+        row["people"] += len(ids)
+        row["people_max"] = max(row["people_max"], len(ids))
+        self.in_frame = len(ids)
+        for number, (x, y, w, h) in zip(ids, boxes, strict=True):
+            self._follow(frame, time, number, (x + w / 2, y + h), row)
+        for name in self.regions:
+            row[f"{name}_inside_max"] = max(row[f"{name}_inside_max"], self.inside(name))
+        for number in [number for number, person in self._people.items() if person.time < time - self.forget]:
+            del self._people[number]
+
+    def _follow(self, frame: int, time: float, number: int, feet: Point, row: dict[str, Any]) -> None:
+        person = self._people.get(number)
+        if person is None:
+            sides = {name: (line.distance(feet) > 0, feet) for name, line in self.lines.items()}
+            inside = {name: region.depth(feet) > 0 for name, region in self.regions.items()}
+            self._people[number] = _Person(time, sides, inside)
+            return
+        person.time = time
+        for name, line in self.lines.items():
+            was_right, last = person.sides[name]
+            distance = line.distance(feet)
+            is_right = distance > 0
+            if abs(distance) <= self.margin:
+                continue
+            person.sides[name] = (is_right, feet)
+            if is_right != was_right and line.is_met(last, feet):
+                self._event(frame, time, number, name, "in" if is_right else "out", feet, row)
+        for name, region in self.regions.items():
+            depth = region.depth(feet)
+            is_inside = depth > 0
+            if is_inside != person.inside[name] and abs(depth) > self.margin:
+                person.inside[name] = is_inside
+                self._event(frame, time, number, name, "entries" if is_inside else "exits", feet, row)
+
+    def _event(
+        self, frame: int, time: float, number: int, name: str, what: str, feet: Point, row: dict[str, Any]
+    ) -> None:
+        row[f"{name}_{what}"] += 1
+        self.totals[f"{name}_{what}"] += 1
+        event = {"frame": frame, "time": time, "id": number, "name": name, "event": what, "x": feet[0], "y": feet[1]}
+        self._events.append(event)
+
+    def _row(self, time: float) -> dict[str, Any]:
+        """The row of the interval that holds `time`; intervals without a frame get rows of zeros."""
+        place = max(0, math.floor(time / self.interval + 1e-9))
+        while len(self._rows) <= place:
+            if self._rows:
+                self._close(self._rows[-1])
+            start = len(self._rows) * self.interval
+            row = {"start": start, "end": start + self.interval, "frames": 0, "people": 0, "people_max": 0, "new": 0}
+            row |= dict.fromkeys(self._event_columns(), 0)
+            row |= {f"{name}_inside_max": 0 for name in self.regions}
+            self._rows.append({**row, "ids": set()})
+        return self._rows[place]
+
+    @staticmethod
+    def _close(row: dict[str, Any]) -> None:
+        """Ids of a finished interval shrink to their number."""
+        if isinstance(row["ids"], set):
+            row["ids"] = len(row["ids"])
+
+    def _event_columns(self) -> list[str]:
+        lines = [f"{name}_{way}" for name in self.lines for way in ("in", "out")]
+        return lines + [f"{name}_{way}" for name in self.regions for way in ("entries", "exits")]
+
+    @property
+    def intervals(self) -> pd.DataFrame:
+        """One row per interval, from time 0 to the last frame.
+
+        Columns: `start`, `end` (seconds), `frames`, `people_mean` and `people_max` (in one frame), `unique` (different
+        tracks in the interval), `new` (tracks never seen before); for each line NAME `NAME_in` and `NAME_out`; for each
+        region `NAME_entries`, `NAME_exits` and `NAME_inside_max` (in one frame).
+        """
+        rows = []
+        for row in self._rows:
+            mean = row["people"] / row["frames"] if row["frames"] else 0.0
+            unique = len(row["ids"]) if isinstance(row["ids"], set) else row["ids"]
+            head = {"start": row["start"], "end": row["end"], "frames": row["frames"], "people_mean": mean}
+            head |= {"people_max": row["people_max"], "unique": unique, "new": row["new"]}
+            rows.append(head | {key: value for key, value in row.items() if key not in (*head, "people", "ids")})
+        columns = ["start", "end", "frames", "people_mean", "people_max", "unique", "new", *self._event_columns()]
+        columns += [f"{name}_inside_max" for name in self.regions]
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row per crossing, entry or exit: `frame`, `time`, `id`, `name`, `event`, `x`, `y` (the feet)."""
+        return pd.DataFrame(self._events, columns=["frame", "time", "id", "name", "event", "x", "y"])
+
+    def draw(self, image: np.ndarray) -> np.ndarray:
+        """Draw lines, regions and the counts so far on a copy of a frame."""
+        canvas = image.copy()
+        width = max(2, round(min(canvas.shape[:2]) / 300))
+        for name, region in self.regions.items():
+            corners = np.rint(np.array(region.corners)).astype(np.int32)
+            cv2.polylines(canvas, [corners], True, _REGION_COLOUR, width, cv2.LINE_AA)
+            text = f"{name}: {self.inside(name)} inside, {self.totals[f'{name}_entries']} entered"
+            draw_label(canvas, text, tuple(corners[0].tolist()), _REGION_COLOUR, above=True)
+        for name, line in self.lines.items():
+            start, end = ((round(x), round(y)) for x, y in (line.start, line.end))
+            length = max(1.0, math.dist(start, end))
+            cv2.arrowedLine(
+                canvas, start, end, _LINE_COLOUR, width, cv2.LINE_AA, tipLength=min(0.2, 12 * width / length)
+            )
+            text = f"{name}: {self.totals[f'{name}_in']} in, {self.totals[f'{name}_out']} out"
+            draw_label(canvas, text, start, _LINE_COLOUR, above=True)
+        corner = (0, canvas.shape[0])
+        draw_label(canvas, f"in frame {self.in_frame}  seen {self.unique}", corner, _TEXT_GROUND, above=True)
+        return canvas
+
+    def write(self, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
+        """Write `STEM.counts.csv` (the intervals) and `STEM.events.csv`; gives their paths."""
+        paths = Path(f"{os.fspath(stem)}.counts.csv"), Path(f"{os.fspath(stem)}.events.csv")
+        for path, table in zip(paths, (self.intervals, self.events), strict=True):
+            with atomic_write(path) as temporary:
+                table.to_csv(temporary, index=False)
+        return paths
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What `count` found.
+
+    Attributes
+    ----------
+    per_frame : pandas.DataFrame
+        `frame`, `time`, `people`, and `unique`: different tracks up to this frame.
+    intervals, events : pandas.DataFrame
+        As of `Counter`.
+    """
+
+    per_frame: pd.DataFrame
+    intervals: pd.DataFrame
+    events: pd.DataFrame
+
+
+def count(
+    tracks: pd.DataFrame,
+    *,
+    lines: Mapping[str, Line] | None = None,
+    regions: Mapping[str, Region] | None = None,
+    interval: float = 10.0,
+    frame_rate: float | None = None,
+    length: int | None = None,
+    margin: float = 3.0,
+) -> Counts:
+    """Count in a tracks table.
+
+    Parameters
+    ----------
+    tracks
+        A tracks table.
+    lines, regions, interval, margin
+        As for `Counter`.
+    frame_rate
+        Frames per second; `tracks.attrs["frame_rate"]` unless given.
+    length
+        Frames of the sequence, those without people included; `tracks.attrs["length"]`, or the last frame with people,
+        unless given.
+
+    Raises
+    ------
+    ConfigError
+        If the frame rate is not known, or a line, region or interval cannot be used.
+    """
+    from ..drawing import FrameRows
+
+    frame_rate = frame_rate or tracks.attrs.get("frame_rate")
+    if not frame_rate:
+        raise ConfigError(
+            "The frame rate of these tracks is not known, so seconds cannot be counted; give frame_rate=."
+        )
+    length = length or tracks.attrs.get("length") or int(tracks["frame"].max() if len(tracks) else 0)
+    counter = Counter(lines=lines, regions=regions, interval=interval, margin=margin)
+    rows = FrameRows(tracks)
+    frames = []
+    for frame in range(1, length + 1):
+        time = (frame - 1) / frame_rate
+        counter.update(frame, time, rows.at(frame))
+        frames.append((frame, time, counter.in_frame, counter.unique))
+    per_frame = pd.DataFrame(frames, columns=["frame", "time", "people", "unique"])
+    return Counts(per_frame, counter.intervals, counter.events)
+
+
+def parse_line(text: str) -> Line:
+    """A line from "x1,y1,x2,y2".
+
+    Raises
+    ------
+    ConfigError
+        If it is no such text.
+    """
+    points = _parse_points(text)
+    if len(points) != 2:
+        raise ConfigError(f"{text!r} is no line; write it as x1,y1,x2,y2 in pixels.")
+    return Line(*points)
+
+
+def parse_region(text: str) -> Region:
+    """A region from "x1,y1,x2,y2,x3,y3,...".
+
+    Raises
+    ------
+    ConfigError
+        If it is no such text.
+    """
+    return Region(tuple(_parse_points(text)))
+
+
+def _parse_points(text: str) -> list[Point]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or len(numbers) % 2:
+        raise ConfigError(f"{text!r} is no list of points; write it as x1,y1,x2,y2,... in pixels.")
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _check_points(what: str, points: Sequence[Any], fewest: int) -> None:
+    if len(points) < fewest:
+        raise ConfigError(f"{what} needs at least {fewest} points, not {len(points)}.")
+    for point in points:
+        if len(point) != 2 or not all(math.isfinite(value) for value in point):
+            raise ConfigError(f"{what} has the point {point}; give x and y as finite numbers of pixels.")
+
+
+def _ids_and_boxes(tracks: FrameTracks | pd.DataFrame) -> tuple[list[int], list[list[float]]]:
+    if isinstance(tracks, pd.DataFrame):
+        return tracks["id"].tolist(), tracks[["x", "y", "w", "h"]].to_numpy(float).tolist()
+    return tracks.ids.tolist(), np.asarray(tracks.boxes, float).tolist()

@@ -1,0 +1,269 @@
+"""PaddleHub's module `fairmot_dla34`: the same calls, files and command line, on fairmot_lab.
+
+    import fairmot_lab.contrib.paddlehub as hub          # instead of: import paddlehub as hub
+    tracker = hub.Module(name="fairmot_dla34")
+
+docs/paddlehub.md tells what is equal and which faults of the original are repaired.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._files import atomic_write, make_folder
+from ..association import FrameTracks, Tracker
+from ..drawing import Overlay
+from ..errors import ConfigError, DownloadError, HubError
+from ..pipeline import TextWriter, above, model_settings, stream
+from ..sources.base import Frame
+from ..sources.images import encode_jpeg
+from ..sources.open import open_source
+
+if TYPE_CHECKING:
+    from ..detection.model import Model
+
+
+WEIGHTS = "fairmot_dla34_30e_1088x608"
+STREAM_NAME = "inputimages"
+_BUNDLED_HINT = (
+    "to use the bundled compact model instead, pass weights='fairmot_lite' (--weights fairmot_lite) or set "
+    "FAIRMOT_LAB_MODEL=fairmot_lite."
+)
+
+
+def Module(  # PaddleHub's name
+    name: str, version: str | None = None, *, weights: str | os.PathLike[str] | None = None
+) -> FairmotTracker_1088x608:
+    """PaddleHub's `hub.Module(name="fairmot_dla34")`.
+
+    Parameters
+    ----------
+    name
+        "fairmot_dla34".
+    version
+        Accepted for PaddleHub's sake; there is one version.
+    weights
+        Other weights: a model's name or a file, as `load_model` takes them. Unless given, the environment variable
+        FAIRMOT_LAB_MODEL names them, and unless it is set they are the official ones, downloaded at first use.
+
+    Raises
+    ------
+    HubError
+        If it is another module of PaddleHub.
+    DownloadError
+        If the official weights are not there and cannot be fetched; it says how to use the bundled model.
+    """
+    if name == "jde_darknet53":
+        raise HubError(
+            "jde_darknet53 is another network (JDE) and is not served; use hub.Module(name='fairmot_dla34')."
+        )
+    if name != "fairmot_dla34":
+        raise HubError(f"There is no module {name!r} here; the one that is served is 'fairmot_dla34'.")
+    return FairmotTracker_1088x608(weights)
+
+
+class FairmotTracker_1088x608:
+    """The module: `tracking` for a video, `stream_mode` and `predict` for images.
+
+    Parameters
+    ----------
+    weights
+        As for `Module`.
+    """
+
+    def __init__(self, weights: str | os.PathLike[str] | None = None) -> None:
+        from ..detection.download import find_weights
+
+        self.weights = weights or os.environ.get("FAIRMOT_LAB_MODEL") or WEIGHTS
+        try:
+            find_weights(self.weights)
+        except DownloadError as error:
+            raise DownloadError(f"{str(error).rstrip('.')}; {_BUNDLED_HINT}") from error
+        self._models: dict[bool, Model] = {}
+        self._settings: dict[str, Any] | None = None
+        self._session: _Session | None = None
+
+    def tracking(
+        self,
+        video_stream: str | int,
+        output_dir: str = "mot_result",
+        visualization: bool = True,
+        draw_threshold: float = 0.5,
+        use_gpu: bool = False,
+    ) -> None:
+        """Track a video into files.
+
+        Parameters
+        ----------
+        video_stream
+            A video file, a camera number, or anything else that `open_source` takes.
+        output_dir
+            Where the files go: `mot_results/SEQ.txt`, and with `visualization` `mot_outputs/SEQ/00000.jpg` ... and
+            `mot_outputs/SEQ_vis.avi`.
+        visualization
+            Whether annotated frames and the video are written.
+        draw_threshold
+            Rows with a lower score are neither written nor drawn.
+        use_gpu
+            Run on the GPU.
+        """
+        _check_threshold(draw_threshold)
+        source = open_source(video_stream)
+        model = self._load(use_gpu)
+        results = stream(source, model, score_threshold=draw_threshold)
+        with _Files(output_dir, source.name, source.frame_rate, visualization) as files:
+            for result in results:
+                files.add(result.frame, result.frame_tracks)
+
+    def stream_mode(
+        self,
+        output_dir: str = "mot_result",
+        visualization: bool = True,
+        draw_threshold: float = 0.5,
+        use_gpu: bool = False,
+    ) -> FairmotTracker_1088x608:
+        """Prepare for `predict`, to be used in a `with` block; parameters as of `tracking`. SEQ is `inputimages`."""
+        _check_threshold(draw_threshold)
+        self._settings = {
+            "output_dir": output_dir,
+            "visualization": visualization,
+            "draw_threshold": draw_threshold,
+            "use_gpu": use_gpu,
+        }
+        return self
+
+    def __enter__(self) -> FairmotTracker_1088x608:
+        if self._settings is None:
+            raise HubError("This is no context manager by itself; write: with tracker.stream_mode(...) as tracker.")
+        if self._session is not None:
+            raise HubError("The stream mode is on already; leave its block before it is entered again.")
+        self._session = _Session(self._load(self._settings.pop("use_gpu")), **self._settings)
+        self._settings = None
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.files.__exit__(*error)
+
+    def predict(
+        self,
+        images: Sequence[np.ndarray] = [],  # PaddleHub's default; nothing is added to it
+    ) -> list[tuple[int, list[np.ndarray], list[float], list[int]]] | None:
+        """Track the next images of a stream, inside the block of `stream_mode`.
+
+        Parameters
+        ----------
+        images
+            BGR arrays, (H, W, 3) uint8, all of one size.
+
+        Returns
+        -------
+        list of tuple
+            For each image `(frame_id, [tlwh, ...], [score, ...], [track_id, ...])`; `frame_id` counts from 1 and goes
+            on over the calls inside one block, `tlwh` is x, y, width, height in pixels. None, after a note, if there
+            are no images.
+
+        Raises
+        ------
+        HubError
+            Outside the block, or if an image has another size than the first.
+        """
+        if self._session is None:
+            raise HubError("predict() works inside the stream mode; write: with tracker.stream_mode(...) as tracker.")
+        if len(images) == 0:
+            print("No images provided.")  # noqa: T201, PaddleHub's words
+            return None
+        source = open_source(images if isinstance(images, np.ndarray) else list(images))
+        return [self._session.step(source.image(number)) for number in range(1, len(source) + 1)]
+
+    def _load(self, use_gpu: bool) -> Model:
+        from ..detection.model import load_model
+
+        if use_gpu not in self._models:
+            self._models[use_gpu] = load_model(self.weights, device="gpu" if use_gpu else "cpu")
+        return self._models[use_gpu]
+
+
+class _Session:
+    """The state of one block of stream mode."""
+
+    def __init__(self, model: Model, output_dir: str, visualization: bool, draw_threshold: float) -> None:
+        self.model = model
+        self.tracker = Tracker(model_settings(model.name))
+        self.files = _Files(output_dir, STREAM_NAME, self.tracker.frame_rate, visualization)
+        self.draw_threshold = draw_threshold
+        self._count = 0
+        self._size: tuple[int, ...] | None = None
+
+    def step(self, image: np.ndarray) -> tuple[int, list[np.ndarray], list[float], list[int]]:
+        self._size = self._size or image.shape
+        if image.shape != self._size:
+            raise HubError(
+                f"Image {self._count + 1} is {image.shape[1]}x{image.shape[0]}, but those before are "
+                f"{self._size[1]}x{self._size[0]}; give images of one size, or begin a new block."
+            )
+        self._count += 1
+        outputs = self.model(image, frame=self._count, heatmap=False)
+        tracks = above(self.tracker.update(outputs), self.draw_threshold)
+        self.files.add(Frame(self._count, image, (self._count - 1) / self.tracker.frame_rate), tracks)
+        return self._count, list(tracks.boxes), tracks.scores.tolist(), tracks.ids.tolist()
+
+
+class _Files:
+    """PaddleHub's files of one sequence; used in a `with` block, finished at its end and when the user interrupts."""
+
+    def __init__(self, folder: str | os.PathLike[str], name: str, frame_rate: float, visualization: bool) -> None:
+        from ..video_writer import MotionJpegWriter
+
+        self._text = TextWriter(make_folder(Path(folder) / "mot_results") / f"{name}.txt")
+        self._pictures = self._video = self._overlay = None
+        if visualization:
+            self._pictures = make_folder(Path(folder) / "mot_outputs" / name)
+            self._video = MotionJpegWriter(Path(folder) / "mot_outputs" / f"{name}_vis.avi", frame_rate)
+            self._overlay = Overlay(trails=0)
+        self._last = 0
+
+    def __enter__(self) -> _Files:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not issubclass(kind, KeyboardInterrupt):
+            self._text.stop()
+            if self._video is not None:
+                self._video.stop()
+            return
+        self._text.close()
+        if self._video is not None:
+            self._video.close()
+        self._remove_pictures_of_earlier_runs()
+
+    def add(self, frame: Frame, tracks: FrameTracks) -> None:
+        """Write the rows of a frame and, if wanted, its picture."""
+        self._text.append(dataclasses.replace(tracks, class_ids=np.full(len(tracks), -1)))
+        self._last = frame.number
+        if self._overlay is None or self._pictures is None or self._video is None:
+            return
+        image = self._overlay.draw(frame, tracks)
+        with atomic_write(self._pictures / f"{frame.number - 1:05d}.jpg") as path:
+            path.write_bytes(encode_jpeg(image, quality=95))
+        self._video.write(image)
+
+    def _remove_pictures_of_earlier_runs(self) -> None:
+        for file in self._pictures.iterdir() if self._pictures else ():
+            if re.fullmatch(r"[0-9]{5,}\.jpg", file.name) and int(file.stem) >= self._last:
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+
+def _check_threshold(value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"draw_threshold is {value}; it must lie from 0 to 1.")

@@ -1,0 +1,140 @@
+"""The data types that the rooms exchange: detections of one frame, detections of a sequence.
+
+Boxes are `x, y, w, h` in pixels of the original image, `x, y` being the top-left corner; frames count from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+STRIDE = 4
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How an image lies in the network's input: scaled with its aspect kept, centred, padded with grey.
+
+    Attributes
+    ----------
+    image_width, image_height
+        Size of the original image in pixels.
+    input_width, input_height
+        Size of the network's input in pixels.
+    scale
+        Input pixels per image pixel.
+    pad_x, pad_y
+        Width of the left and height of the upper grey border in input pixels; halves occur.
+    """
+
+    image_width: int
+    image_height: int
+    input_width: int
+    input_height: int
+    scale: float
+    pad_x: float
+    pad_y: float
+
+    @classmethod
+    def fit(cls, image_size: tuple[int, int], input_size: tuple[int, int]) -> Letterbox:
+        """The letterbox of an image of (width, height) in an input of (width, height), as ppdet lays it."""
+        (image_width, image_height), (input_width, input_height) = image_size, input_size
+        scale = min(input_height / image_height, input_width / image_width)
+        box = cls(image_width, image_height, input_width, input_height, scale, 0, 0)
+        pad_x, pad_y = (input_width - box.content_size[0]) / 2, (input_height - box.content_size[1]) / 2
+        return replace(box, pad_x=pad_x, pad_y=pad_y)
+
+    @property
+    def content_size(self) -> tuple[int, int]:
+        """(width, height) of the scaled image inside the borders, in input pixels."""
+        return max(1, round(self.image_width * self.scale)), max(1, round(self.image_height * self.scale))
+
+    @property
+    def heatmap_size(self) -> tuple[int, int]:
+        """(width, height) of the heatmap in cells."""
+        return self.input_width // STRIDE, self.input_height // STRIDE
+
+    def to_image(self, heat_xy: np.ndarray) -> np.ndarray:
+        """Heatmap coordinates (..., 2) to pixels of the original image."""
+        return (np.asarray(heat_xy) * STRIDE - (self.pad_x, self.pad_y)) / self.scale
+
+    def to_heatmap(self, image_xy: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) of the original image to heatmap coordinates; the cell is their floor."""
+        return (np.asarray(image_xy) * self.scale + (self.pad_x, self.pad_y)) / STRIDE
+
+
+@dataclass
+class FrameOutputs:
+    """What the network says about one frame.
+
+    Attributes
+    ----------
+    frame : int
+        Frame number, counted from 1 (0: a single image).
+    boxes : (N, 4) float32
+        `x, y, w, h` in pixels of the original image; they may reach beyond its edges.
+    scores : (N,) float32
+        Centre scores in 0..1, descending.
+    embeddings : (N, D) float32 or None
+        Appearance vectors of unit length to half precision (they are rounded to float16, which is how they are kept).
+        None for detections that came without.
+    class_ids : (N,) int64
+        Class index of the network (0 for single-class models), -1 where unknown.
+    heatmap : (H/4, W/4) float32 or None
+        Centre scores of every cell: the largest over classes.
+    embedding_map : (D, H/4, W/4) float32 or None
+        The appearance vector of every cell.
+    letterbox : Letterbox or None
+        Maps heatmap cells to pixels and back.
+    peaks : (N, 2) int64 or None
+        Heatmap cell `x, y` of each box.
+    discarded : int
+        Peaks above the score floor that were left out: their box has no area, is not finite, or overlaps a better one
+        by more than the model's `nms_iou`.
+    """
+
+    frame: int
+    boxes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray | None = None
+    class_ids: np.ndarray = None  # type: ignore[assignment]  # filled in below
+    heatmap: np.ndarray | None = None
+    embedding_map: np.ndarray | None = None
+    letterbox: Letterbox | None = None
+    peaks: np.ndarray | None = None
+    discarded: int = 0
+
+    def __post_init__(self) -> None:
+        if self.class_ids is None:
+            self.class_ids = np.full(len(self.scores), -1, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class SequenceArrays:
+    """All detections of a sequence in flat arrays; those of the frame at index `i` are `offsets[i]:offsets[i + 1]`.
+
+    Attributes
+    ----------
+    frames : (F,) int64
+        Frame numbers, ascending.
+    offsets : (F + 1,) int64
+    boxes : (T, 4) float32
+        `x, y, w, h` in pixels of the original image.
+    scores : (T,) float32
+        Descending within a frame.
+    embeddings : (T, D) float32 or None
+        Unit length to half precision.
+    class_ids : (T,) int64
+        -1 where unknown.
+    """
+
+    frames: np.ndarray
+    offsets: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray | None
+    class_ids: np.ndarray

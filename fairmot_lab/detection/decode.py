@@ -1,0 +1,111 @@
+"""Turn the network's maps into scored boxes with embeddings."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..data import FrameOutputs, Letterbox
+
+
+def find_peaks(heatmap: np.ndarray, score_floor: float, limit: int) -> tuple[np.ndarray, ...]:
+    """Cells that are the largest of their 3x3 neighbourhood, best first.
+
+    Parameters
+    ----------
+    heatmap : (C, H, W) float32
+        Centre scores per class.
+    score_floor
+        Smallest score that counts.
+    limit
+        Largest number of peaks, over all classes together.
+
+    Returns
+    -------
+    classes, ys, xs : (N,) int64
+        Ties are ordered by class, row and column.
+    """
+    kernel = np.ones((3, 3), np.uint8)
+    largest = np.stack([cv2.dilate(plane, kernel) for plane in heatmap])
+    classes, ys, xs = np.nonzero((heatmap == largest) & (heatmap >= score_floor) & (heatmap > 0))
+    order = np.argsort(-heatmap[classes, ys, xs], kind="stable")[:limit]
+    return classes[order], ys[order], xs[order]
+
+
+def decode(
+    heatmap: np.ndarray,
+    size: np.ndarray,
+    offset: np.ndarray,
+    embedding: np.ndarray,
+    box: Letterbox,
+    *,
+    frame: int = 0,
+    score_floor: float = 0.05,
+    max_per_frame: int = 500,
+    nms_iou: float | None = None,
+    keep_heatmap: bool = True,
+    keep_embedding_map: bool = False,
+) -> FrameOutputs:
+    """Turn the network's maps into boxes, scores and embeddings.
+
+    Parameters
+    ----------
+    heatmap : (1, C, H, W) float32
+        Centre scores after the sigmoid.
+    size : (1, 4, H, W) float32
+        Distances of the left, top, right and bottom edge from the centre, in cells.
+    offset : (1, 2, H, W) float32
+        Position x, y of the centre within its cell.
+    embedding : (1, D, H, W) float32
+        Appearance vectors of unit length.
+    box
+        The letterbox of the frame.
+    frame
+        Frame number that the outputs carry.
+    score_floor, max_per_frame
+        Which peaks are kept.
+    nms_iou
+        Leave out a box whose IoU with a better one is above this; None keeps all, as FairMOT does.
+    keep_heatmap, keep_embedding_map
+        Whether copies of the maps go with the outputs.
+
+    Returns
+    -------
+    FrameOutputs
+
+    Notes
+    -----
+    The decoding of CenterNet ("Objects as Points", Zhou et al. 2019) with FairMOT's four distances, equal to ppdet's
+    `CenterNetPostProcess` and `FairMOTEmbeddingHead` down to the score floor. Peaks whose box has no area are
+    counted in `discarded`: ppdet hands them on to the tracker.
+    """
+    classes, ys, xs = find_peaks(heatmap[0], score_floor, max_per_frame)
+    left, top, right, bottom = size[0][:, ys, xs]
+    centre = np.stack((xs, ys)).astype(np.float32) + offset[0][:, ys, xs]
+    upper_left = box.to_image((centre - np.stack((left, top))).T)
+    lower_right = box.to_image((centre + np.stack((right, bottom))).T)
+    boxes = np.concatenate((upper_left, lower_right - upper_left), axis=1).astype(np.float32)
+    vectors = embedding[0][:, ys, xs].T
+    good = np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1) & np.isfinite(vectors).all(1)
+    scores = heatmap[0][classes, ys, xs]
+    if nms_iou is not None:
+        best = cv2.dnn.NMSBoxes(boxes[good].tolist(), scores[good].tolist(), 0.0, nms_iou)
+        good[np.delete(np.flatnonzero(good), np.ravel(best).astype(int))] = False
+    classes, ys, xs = classes[good], ys[good], xs[good]
+    return FrameOutputs(
+        frame=frame,
+        boxes=boxes[good],
+        scores=scores[good],
+        embeddings=round_embeddings(vectors[good]),
+        class_ids=classes,
+        heatmap=heatmap[0].max(0) if keep_heatmap else None,
+        embedding_map=embedding[0].copy() if keep_embedding_map else None,
+        letterbox=box,
+        peaks=np.stack((xs, ys), axis=1),
+        discarded=int((~good).sum()),
+    )
+
+
+def round_embeddings(embeddings: np.ndarray) -> np.ndarray:
+    """Round to half precision, so that outputs just computed and outputs read from disk are the same numbers."""
+    return np.ascontiguousarray(embeddings.astype(np.float16).astype(np.float32))

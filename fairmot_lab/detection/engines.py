@@ -1,0 +1,210 @@
+"""Engines run a network: a letterboxed frame in, four maps out. And the means to let stages of work overlap."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from ..data import STRIDE
+from ..errors import EngineError
+from .decode import find_peaks
+
+Maps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """Runs one network at one input size.
+
+    Attributes
+    ----------
+    name : str
+        "onnxruntime" or "paddle".
+    device : str
+        "cpu" or "gpu".
+    threads : int
+        CPU threads that compute.
+    at_once : int
+        How many frames it may be asked for at the same time, from as many threads.
+    libraries : tuple of str
+        Distributions whose versions its figures depend on.
+    """
+
+    name: str
+    device: str
+    threads: int
+    at_once: int
+    libraries: tuple[str, ...]
+
+    def __call__(self, blob: np.ndarray) -> Maps:
+        """Heatmap, size, offset and embedding maps of a blob (N, 3, H, W) float32; each of them (N, C, H/4, W/4)."""
+        ...
+
+
+class OnnxEngine:
+    """onnxruntime on CPU.
+
+    Parameters
+    ----------
+    path
+        An ONNX file with one input and the outputs heatmap, size, offset, embedding, in that order.
+    threads
+        CPU threads that compute.
+    at_once
+        Frames that are computed at the same time, each by its share of the threads.
+    """
+
+    name = "onnxruntime"
+    device = "cpu"
+    libraries: tuple[str, ...] = ("onnxruntime", "paddle2onnx", "paddlepaddle", "paddledet")
+
+    def __init__(self, path: Path, threads: int, at_once: int = 1) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads // at_once
+        options.log_severity_level = 3
+        # Waiting threads that spin take the core that reads and letterboxes the next frame: a third of the CPU time
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.threads, self.at_once = threads, at_once
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own C++ module
+            raise EngineError(
+                f"{path} cannot be run by onnxruntime ({error}); remove it to have it made again."
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, blob: np.ndarray) -> Maps:
+        """Run the network."""
+        return tuple(self._session.run(None, {self._input: blob}))
+
+
+class PaddleEngine:
+    """paddle.inference: on CPU or, with CUDA, on GPU.
+
+    Parameters
+    ----------
+    program
+        Path of a saved program, without `.json` / `.pdiparams`.
+    device
+        "cpu" or "gpu".
+    threads
+        CPU threads per frame.
+    onednn
+        Whether oneDNN computes on CPU; that of paddle 3.3 cannot run networks that interpolate.
+    """
+
+    name = "paddle"
+    at_once = 1
+    libraries: tuple[str, ...] = ("paddlepaddle", "paddledet")
+
+    def __init__(self, program: Path, device: str, threads: int, onednn: bool) -> None:
+        from .._paddle import import_paddle
+
+        inference = import_paddle().inference
+        self.device, self.threads = device, threads
+        config = inference.Config(f"{program}.json", f"{program}.pdiparams")
+        if device == "gpu":
+            config.enable_use_gpu(512, 0)
+        else:
+            config.disable_gpu()
+            (config.enable_mkldnn if onednn else config.disable_mkldnn)()
+            config.set_cpu_math_library_num_threads(threads)
+        config.disable_glog_info()
+        self._predictor = inference.create_predictor(config)
+        self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
+
+    def __call__(self, blob: np.ndarray) -> Maps:
+        """Run the network."""
+        self._input.copy_from_cpu(np.ascontiguousarray(blob))
+        self._predictor.run()
+        names = self._predictor.get_output_names()
+        return tuple(self._predictor.get_output_handle(name).copy_to_cpu() for name in names)
+
+
+def available_threads() -> int:
+    """CPU cores that this process may use, also inside a container with a quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup, or "max": no quota
+        return cores
+
+
+def agreement(ours: Maps, reference: Maps) -> dict[str, float]:
+    """How far two engines' maps of one frame are apart.
+
+    Returns
+    -------
+    dict
+        `heatmap`: largest difference of a centre score. `boxes`: largest difference of a box edge at the 500 best
+        peaks, in input pixels; in percent of the box's longer side where that is above 100 pixels (rounding
+        grows with size). `cosine`: smallest cosine between the embeddings of the peaks that score 0.05 or more.
+        Elsewhere many cells score the same nothing, and the compact model may describe another of two.
+    """
+    classes, ys, xs = find_peaks(reference[0][0], 0.0, 500)
+    scoring = reference[0][0][classes, ys, xs] >= 0.05
+    edges = [
+        np.concatenate((maps[2][0][:, ys, xs] - maps[1][0][:2, ys, xs], maps[2][0][:, ys, xs] + maps[1][0][2:, ys, xs]))
+        for maps in (ours, reference)
+    ]
+    longer_side = (edges[1][2:] - edges[1][:2]).max(0, initial=0) * STRIDE
+    difference = np.abs(edges[0] - edges[1]).max(0, initial=0) * STRIDE / np.maximum(longer_side / 100, 1)
+    return {
+        "heatmap": float(np.abs(ours[0] - reference[0]).max()),
+        "boxes": float(difference.max(initial=0)),
+        "cosine": float((ours[3][0] * reference[3][0]).sum(0)[ys, xs][scoring].min(initial=1)),
+    }
+
+
+def run_ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+    """Iterate in a thread of its own, up to `depth` items ahead of the consumer.
+
+    An error in `items` is raised here, behind the items that came before it. When the consumer stops early the thread
+    ends with the item it is at.
+    """
+    waiting: queue.Queue = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def put(entry: tuple[str, object]) -> None:
+        while not stop.is_set():
+            try:
+                return waiting.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                put(("item", item))
+                if stop.is_set():
+                    break
+            put(("end", None))
+        except BaseException as error:
+            put(("error", error))
+        finally:
+            if hasattr(iterator, "close"):
+                iterator.close()  # a generator is closed where it ran
+
+    thread = threading.Thread(target=work, name="fairmot_lab.run_ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = waiting.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value  # type: ignore[misc]
+            yield value  # type: ignore[misc]
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,346 @@
+"""Load a model, and run it on frames."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from .._paddle import import_paddle
+from ..data import FrameOutputs, Letterbox
+from ..errors import ConfigError, EngineError, SourceError, WeightsError
+from .decode import decode
+from .download import Weights, find_weights
+from .engines import Engine, Maps, OnnxEngine, PaddleEngine, available_threads, run_ahead
+from .fairmot import _loaded_network, _save_program
+from .letterbox import letterbox
+from .onnx import onnx_file
+from .weights import file_sha256
+
+if TYPE_CHECKING:
+    from ..sources.base import Frame
+
+
+NMS_IOU = {"lite": 0.5}  # its coarse cells tell one person more than once; measured in docs/models/fairmot_lite.md
+
+
+# Layers that are too small for two threads to share (figures in docs/outputs.md): each thread computes a frame of its
+# own. More than this the one thread that reads and letterboxes cannot feed.
+MOST_AT_ONCE = {"lite": 8}
+
+
+class Model:
+    """A network with its weights, ready to run.
+
+    Attributes
+    ----------
+    name : str
+        The zoo's name, or the stem of the weights file.
+    architecture : str
+        "lite", "dla34", "hrnetv2_w18" or "hardnet85".
+    input_size : (int, int)
+        Width and height of the network's input in pixels.
+    embedding_dim : int
+    weights_sha256 : str
+    nms_iou : float or None
+        Boxes that overlap a better one by more than this are left out; None: FairMOT's peak rule alone.
+    versions : dict
+        Versions of the libraries that the figures depend on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        architecture: str,
+        input_size: tuple[int, int],
+        embedding_dim: int,
+        weights_sha256: str,
+        run_engine: Engine,
+        nms_iou: float | None = None,
+    ) -> None:
+        self.name = name
+        self.architecture = architecture
+        self.input_size = input_size
+        self.embedding_dim = embedding_dim
+        self.weights_sha256 = weights_sha256
+        self.nms_iou = nms_iou
+        self.versions = {library: importlib.metadata.version(library) for library in run_engine.libraries}
+        self._engine = run_engine
+
+    def __repr__(self) -> str:
+        width, height = self.input_size
+        return f"<{self.name}: {self.architecture} at {width}x{height}, {self.engine} on {self.device}>"
+
+    @property
+    def engine(self) -> str:
+        """ "onnxruntime" or "paddle"."""
+        return self._engine.name
+
+    @property
+    def device(self) -> str:
+        """ "cpu" or "gpu"."""
+        return self._engine.device
+
+    @property
+    def threads(self) -> int:
+        """CPU threads that compute."""
+        return self._engine.threads
+
+    @property
+    def at_once(self) -> int:
+        """Frames that `run` computes at the same time: one a thread, at most 8, with the compact model, else 1."""
+        return self._engine.at_once
+
+    def __call__(
+        self,
+        image: np.ndarray,
+        *,
+        frame: int = 0,
+        heatmap: bool = True,
+        embedding_map: bool = False,
+        score_floor: float = 0.05,
+        max_per_frame: int = 500,
+    ) -> FrameOutputs:
+        """Boxes, scores, embeddings and heatmap of one image.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8
+            Blue first, as OpenCV reads it.
+        frame
+            Frame number that the outputs carry.
+        heatmap, embedding_map
+            Whether the outputs carry these maps.
+        score_floor, max_per_frame
+            Which peaks are kept.
+
+        Returns
+        -------
+        FrameOutputs
+            Boxes in pixels of the image.
+
+        Raises
+        ------
+        SourceError
+            If it is no such image.
+        WeightsError
+            If the network gives numbers that are not finite.
+        """
+        blob, box = self.prepare(image)
+        return decode(
+            *self.infer(blob),
+            box,
+            frame=frame,
+            score_floor=score_floor,
+            max_per_frame=max_per_frame,
+            nms_iou=self.nms_iou,
+            keep_heatmap=heatmap,
+            keep_embedding_map=embedding_map,
+        )
+
+    def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
+        """Letterbox an image into the network's input."""
+        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+            got = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise SourceError(f"An image must be an array (height, width, 3) of uint8, blue first; this is {got}.")
+        return letterbox(image, self.input_size)
+
+    def infer(self, blob: np.ndarray) -> Maps:
+        """Run the network on letterboxed input: heatmap, size, offset and embedding maps."""
+        maps = self._engine(blob)
+        if not np.isfinite(maps[0]).all():
+            raise WeightsError(f"{self.name} gives scores that are not finite; its weights are broken.")
+        return maps
+
+    def run(
+        self,
+        frames: Iterable[Frame],
+        *,
+        score_floor: float = 0.05,
+        max_per_frame: int = 500,
+        heatmap: bool = True,
+    ) -> Iterator[tuple[Frame, FrameOutputs]]:
+        """Run over frames; reading and letterboxing, the network, and the consumer's work go on at the same time.
+
+        Yields
+        ------
+        frame, outputs
+            In the order of the frames. At most six frames are in memory; with the compact model five, and one for each
+            that is computed at once.
+        """
+
+        def prepared() -> Iterator[tuple[Frame, np.ndarray, Letterbox]]:
+            for frame in frames:
+                yield frame, *self.prepare(frame.image)
+
+        def submitted() -> Iterator[tuple[Frame, Future[Maps], Letterbox]]:
+            with contextlib.closing(run_ahead(prepared())) as ready:  # type: ignore[type-var]
+                for frame, blob, box in ready:
+                    yield frame, pool.submit(self.infer, blob), box
+
+        pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="fairmot_lab.model")
+        with contextlib.ExitStack() as stack:
+            stack.callback(pool.shutdown, cancel_futures=True)
+            results = stack.enter_context(contextlib.closing(run_ahead(submitted(), depth=self.at_once)))  # type: ignore[type-var]
+            for frame, maps, box in results:
+                yield (
+                    frame,
+                    decode(
+                        *maps.result(),
+                        box,
+                        frame=frame.number,
+                        score_floor=score_floor,
+                        max_per_frame=max_per_frame,
+                        nms_iou=self.nms_iou,
+                        keep_heatmap=heatmap,
+                    ),
+                )
+
+
+def load_model(
+    name_or_path: str | os.PathLike[str] = "fairmot_lite",
+    *,
+    architecture: str | None = None,
+    input_size: tuple[int, int] | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    nms_iou: float | Literal["auto"] | None = "auto",
+) -> Model:
+    """Load a model of the zoo, or weights from a file.
+
+    The first time onnxruntime runs some weights at some input size the network is converted to ONNX, compared with
+    paddle on a photograph, and kept in the cache; that takes 10 to 60 seconds, and paddle is not needed again.
+
+    Parameters
+    ----------
+    name_or_path
+        A name of the zoo (`fairmot-lab models list`; downloaded if need be), or a `.pdparams`, `.safetensors` or `.npz`
+        file.
+    architecture
+        Of a weights file whose name and tensors do not tell: "lite", "dla34", "hrnetv2_w18", "hardnet85".
+    input_size
+        (width, height) in pixels, multiples of 32; the size that the weights were trained for unless given.
+    engine
+        "onnxruntime", "paddle", or "auto": onnxruntime on CPU, paddle on GPU.
+    device
+        "cpu", "gpu", or "auto": a GPU where paddle finds one.
+    threads
+        CPU threads; all cores that this process may use unless given. The official models share them for each frame.
+        With the compact one each thread computes a frame of its own, up to eight: sequences are faster by that, one
+        image is not.
+    nms_iou
+        Leave out boxes whose IoU with a better one is above this, from 0 to 1; None for FairMOT's peak rule alone.
+        "auto": 0.5 for the compact architecture, None for all others.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UnknownModelError
+        If the zoo has no such name.
+    WeightsError
+        If the weights are damaged, unsafe, or of another architecture (it lists the first tensors that do not fit).
+    DownloadError
+        If weights have to be fetched and cannot.
+    EngineError
+        If this machine does not offer the engine or device.
+    """
+    device, engine = _choose(device, engine)
+    threads = available_threads() if threads is None else threads
+    if threads < 1:
+        raise ConfigError(f"threads is {threads}; it must be 1 or more.")
+    if nms_iou not in ("auto", None) and not (isinstance(nms_iou, int | float) and 0 <= nms_iou <= 1):
+        raise ConfigError(f"nms_iou is {nms_iou!r}; it must lie from 0 to 1, or be None or 'auto'.")
+    weights = find_weights(name_or_path, architecture)
+    overlap = NMS_IOU.get(weights.architecture) if nms_iou == "auto" else nms_iou
+    size = _check_size(input_size or weights.input_size)
+    digest = file_sha256(weights.path)
+    if engine == "paddle":
+        runner: Engine = _paddle_engine(weights.path, weights.architecture, size, device, threads)
+    else:
+        at_once = min(threads, MOST_AT_ONCE.get(weights.architecture, 1))
+        runner = OnnxEngine(onnx_file(weights.path, weights.architecture, size, digest), threads, at_once)
+    return Model(weights.name, weights.architecture, size, weights.embedding_dim, digest, runner, overlap)
+
+
+def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> tuple[Weights, str]:
+    """Check that weights are what was recorded, carry no code, and fit their network tensor by tensor.
+
+    Parameters
+    ----------
+    name_or_path, architecture
+        As for `load_model`; nothing is downloaded.
+
+    Returns
+    -------
+    weights : zoo.Weights
+    digest : str
+        The SHA-256 of the file.
+
+    Raises
+    ------
+    UnknownModelError, WeightsError
+        If one of it is not so.
+    """
+    weights = find_weights(name_or_path, architecture, fetch=False)
+    _loaded_network(weights.path, weights.architecture)
+    return weights, file_sha256(weights.path)
+
+
+def _choose(device: str, engine: str) -> tuple[str, str]:
+    if device not in ("auto", "cpu", "gpu"):
+        raise ConfigError(f"device is {device!r}; it must be 'auto', 'cpu' or 'gpu'.")
+    if engine not in ("auto", "onnxruntime", "paddle"):
+        raise ConfigError(f"engine is {engine!r}; it must be 'auto', 'onnxruntime' or 'paddle'.")
+    if device == "gpu" and engine == "onnxruntime":
+        raise EngineError("onnxruntime runs on the CPU here; give engine='paddle' (or 'auto') for device='gpu'.")
+    if device == "gpu" or (device == "auto" and engine != "onnxruntime" and _paddle_may_have_cuda()):
+        reason = _gpu_missing()
+        if device == "gpu" and reason:
+            raise EngineError(f"device='gpu' is not possible: {reason}; give device='cpu'.")
+        device = "cpu" if reason else "gpu"
+    else:
+        device = "cpu"
+    return device, {"gpu": "paddle", "cpu": "onnxruntime"}[device] if engine == "auto" else engine
+
+
+def _paddle_may_have_cuda() -> bool:
+    """Told without importing paddle: the CUDA build is a distribution of another name."""
+    try:
+        return bool(importlib.metadata.version("paddlepaddle-gpu"))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def _gpu_missing() -> str:
+    """Why there is no GPU for paddle; empty where there is one."""
+    paddle = import_paddle()
+    if not paddle.device.is_compiled_with_cuda():
+        return "this paddle is built without CUDA (install paddlepaddle-gpu)"
+    if paddle.device.cuda.device_count() < 1:
+        return "paddle finds no CUDA device (see nvidia-smi)"
+    return ""
+
+
+def _check_size(size: tuple[int, int]) -> tuple[int, int]:
+    width, height = (int(value) for value in size)
+    if min(width, height) < 32 or width % 32 or height % 32:
+        raise ConfigError(f"input_size is {width}x{height}; width and height must be multiples of 32.")
+    return width, height
+
+
+def _paddle_engine(weights: Path, architecture: str, size: tuple[int, int], device: str, threads: int) -> PaddleEngine:
+    network = _loaded_network(weights, architecture)
+    with tempfile.TemporaryDirectory() as folder:
+        _save_program(network, Path(folder) / "network", size)
+        return PaddleEngine(Path(folder) / "network", device, threads, onednn=architecture == "dla34")

@@ -1,0 +1,328 @@
+"""Statistics of embeddings: distances, projections, similarity maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..boxes import BOX, iou
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..detection.cache import Outputs
+
+
+def cosine_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(M, N) cosine similarity of (M, D) and (N, D) vectors; they need not have unit length."""
+    return _unit(a) @ _unit(b).T
+
+
+def similarity_map(embedding_map: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+    """Cosine similarity of one appearance vector with every cell of a frame.
+
+    Parameters
+    ----------
+    embedding_map : (D, H, W)
+        Appearance vectors of all cells.
+    embedding : (D,)
+        The vector looked for.
+
+    Returns
+    -------
+    (H, W) float32, from -1 to 1
+    """
+    depth, height, width = embedding_map.shape
+    flat = embedding_map.reshape(depth, -1)
+    lengths = np.maximum(np.linalg.norm(flat, axis=0), 1e-12)
+    vector = np.asarray(embedding, np.float32) / max(float(np.linalg.norm(embedding)), 1e-12)
+    return (vector @ flat / lengths).reshape(height, width).astype(np.float32)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    vectors = np.asarray(vectors, np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def label_detections(outputs: Outputs, table: pd.DataFrame, min_iou: float = 0.5) -> np.ndarray:
+    """Give each detection the id of the track or person it covers.
+
+    Parameters
+    ----------
+    outputs
+        Detections of a sequence.
+    table
+        Tracks, or ground truth (rows with conf 0 are not used). Tracks with a column `det` say it themselves.
+    min_iou
+        Smallest overlap of a detection with its box.
+
+    Returns
+    -------
+    (T,) int64
+        An id per row of `outputs.detections()`, -1 where none; in each frame an id at most once, the sum of overlaps
+        being as large as can be.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    arrays = outputs.arrays()
+    ids = np.full(len(arrays.scores), -1, np.int64)
+    if "det" in table:  # tracks made from these outputs know their detections
+        ids[table["det"]] = table["id"]
+        return ids
+    used = table[table["conf"] != 0] if "conf" in table else table
+    rows = {int(part["frame"].iloc[0]): part for _, part in used.groupby("frame")}
+    for i, number in enumerate(arrays.frames):
+        part = rows.get(int(number))
+        if part is None:
+            continue
+        first, last = arrays.offsets[i], arrays.offsets[i + 1]
+        overlap = iou(arrays.boxes[first:last], part[BOX].to_numpy())
+        overlap[overlap < min_iou] = 0
+        detections, boxes = linear_sum_assignment(-overlap)
+        good = overlap[detections, boxes] > 0
+        ids[first + detections[good]] = part["id"].to_numpy()[boxes[good]]
+    return ids
+
+
+@dataclass(frozen=True)
+class EmbeddingDistances:
+    """How far embeddings of the same person, and of different people, are apart.
+
+    Attributes
+    ----------
+    same, different : (N,), (M,) float32
+        Cosine distances (1 - cosine similarity) of pairs of detections.
+    sampled : bool
+        Whether the pairs are a random sample of all pairs.
+    auc : float
+        Probability that a pair of the same person is closer than a pair of different people; NaN without such pairs.
+    rank1 : float
+        Share of detections whose nearest detection `gap` frames later, among all people there, is the same person;
+        NaN where nobody is seen twice.
+    gap : int
+        See `rank1`, in frames.
+    queries : int
+        Number of detections that `rank1` counts.
+    """
+
+    same: np.ndarray
+    different: np.ndarray
+    sampled: bool
+    auc: float
+    rank1: float
+    gap: int
+    queries: int
+
+    def histogram(self, bins: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Edges (bins + 1,), and the counts (bins,) of same and different pairs."""
+        largest = max([1.0, *(float(part.max()) for part in (self.same, self.different) if len(part))])
+        edges = np.linspace(0.0, largest, bins + 1)
+        return edges, np.histogram(self.same, edges)[0], np.histogram(self.different, edges)[0]
+
+    def accepted(self, threshold: float) -> tuple[float, float]:
+        """The shares of same and of different pairs whose distance is at most `threshold`; NaN without pairs."""
+        return tuple(
+            float((part <= threshold).mean()) if len(part) else float("nan") for part in (self.same, self.different)
+        )  # type: ignore[return-value]
+
+
+def embedding_distances(
+    embeddings: np.ndarray,
+    ids: np.ndarray,
+    frames: np.ndarray,
+    *,
+    gap: int = 30,
+    max_pairs: int = 100_000,
+    seed: int = 0,
+) -> EmbeddingDistances:
+    """Compare embeddings of the same person with those of different people.
+
+    Parameters
+    ----------
+    embeddings : (T, D)
+        Appearance vectors.
+    ids : (T,)
+        Whose they are; negative: unknown, not used.
+    frames : (T,)
+        The frame of each. Pairs of one person are of different frames.
+    gap
+        Frames between query and gallery of `rank1`.
+    max_pairs
+        Most pairs of each kind; where there are more, this many are drawn at random with `seed`.
+
+    Returns
+    -------
+    EmbeddingDistances
+    """
+    known = ids >= 0
+    vectors, ids, frames = _unit(embeddings[known]), np.asarray(ids)[known], np.asarray(frames)[known]
+    count = len(ids)
+    sampled = count * (count - 1) // 2 > max_pairs
+    if sampled:
+        generator = np.random.default_rng(seed)
+        same_pairs, different_pairs = _draw_pairs(ids, frames, max_pairs, generator)
+    else:
+        first, second = np.triu_indices(count, 1)
+        equal = ids[first] == ids[second]
+        apart = frames[first] != frames[second]
+        same_pairs = np.stack((first, second))[:, equal & apart]
+        different_pairs = np.stack((first, second))[:, ~equal]
+    same, different = (
+        (1 - np.einsum("nd,nd->n", vectors[a], vectors[b])).astype(np.float32) for a, b in (same_pairs, different_pairs)
+    )
+    rank1, queries = _rank1(vectors, ids, frames, gap)
+    return EmbeddingDistances(same, different, sampled, area_under_roc(same, different), rank1, gap, queries)
+
+
+def area_under_roc(same: np.ndarray, different: np.ndarray) -> float:
+    """The chance that a distance in `same` is below one in `different`, ties counted half (Mann-Whitney U).
+
+    NaN if one of them is empty.
+    """
+    from scipy.stats import rankdata
+
+    if not len(same) or not len(different):
+        return float("nan")
+    ranks = rankdata(np.concatenate((different, same)))[: len(different)]
+    return float((ranks.sum() - len(different) * (len(different) + 1) / 2) / (len(different) * len(same)))
+
+
+def _draw_pairs(
+    ids: np.ndarray, frames: np.ndarray, number: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random pairs of the same id in different frames, and of different ids; fewer where they do not exist."""
+    order = np.argsort(ids, kind="stable")
+    _, starts, sizes = np.unique(ids[order], return_index=True, return_counts=True)
+    weights = sizes * (sizes - 1.0)
+    same = np.empty((2, 0), np.int64)
+    if weights.sum() > 0:
+        group = generator.choice(len(sizes), number, p=weights / weights.sum())
+        first = generator.integers(0, sizes[group])
+        second = (first + generator.integers(1, sizes[group])) % sizes[group]
+        same = order[np.stack((starts[group] + first, starts[group] + second))]
+        same = same[:, frames[same[0]] != frames[same[1]]]
+    different = generator.integers(0, len(ids), (2, 2 * number))
+    different = different[:, ids[different[0]] != ids[different[1]]][:, :number]
+    return same, different
+
+
+def _rank1(vectors: np.ndarray, ids: np.ndarray, frames: np.ndarray, gap: int) -> tuple[float, int]:
+    rows_of = {int(f): np.flatnonzero(frames == f) for f in np.unique(frames)}
+    right = queries = 0
+    for number, query in rows_of.items():
+        gallery = rows_of.get(number + gap)
+        if gallery is None:
+            continue
+        query = query[np.isin(ids[query], ids[gallery])]
+        if len(query):
+            nearest = (vectors[query] @ vectors[gallery].T).argmax(1)
+            right += int((ids[gallery[nearest]] == ids[query]).sum())
+            queries += len(query)
+    return (right / queries if queries else float("nan")), queries
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Embeddings in the plane.
+
+    Attributes
+    ----------
+    points : (N, 2) float32
+    rows : (N,) int64
+        Which embeddings they are: rows of the array given, ascending.
+    method : str
+        "pca", "tsne" or "umap".
+    left_out : int
+        Embeddings that were not projected because there are too many.
+    explained : float
+        Share of the variance that the plane keeps (PCA; else NaN).
+    """
+
+    points: np.ndarray
+    rows: np.ndarray
+    method: str
+    left_out: int
+    explained: float
+
+
+def project(embeddings: np.ndarray, method: str = "pca", *, max_points: int = 4000, seed: int = 0) -> Projection:
+    """Project embeddings into the plane.
+
+    Parameters
+    ----------
+    embeddings : (T, D)
+        Appearance vectors.
+    method
+        "pca" (principal components), "tsne" (van der Maaten and Hinton 2008, scikit-learn) or "umap" (McInnes et al.
+        2018, needs the package umap-learn).
+    max_points
+        Where there are more vectors, this many are drawn at random with `seed`.
+
+    Raises
+    ------
+    ConfigError
+        If the method is unknown, or its package is not installed.
+    """
+    if method not in ("pca", "tsne", "umap"):
+        raise ConfigError(f"{method!r} is no method of projection; choose pca, tsne or umap.")
+    count = len(embeddings)
+    rows = np.arange(count)
+    if count > max_points:
+        rows = np.sort(np.random.default_rng(seed).choice(count, max_points, replace=False))
+    vectors = np.asarray(embeddings, np.float32)[rows]
+    explained = float("nan")
+    if len(rows) < 3 and method != "pca":
+        method = "pca"
+    if method == "pca":
+        centred = vectors - vectors.mean(0) if len(vectors) else vectors
+        variances, axes = np.linalg.eigh(centred.T @ centred)
+        axes = axes[:, ::-1][:, :2]
+        axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1, 1)  # a sign to rely on
+        points = centred @ axes
+        explained = float(variances[-2:].sum() / max(variances.sum(), 1e-12))
+    elif method == "tsne":
+        from sklearn.manifold import TSNE
+
+        perplexity = min(30.0, (len(rows) - 1) / 3)
+        points = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(vectors)
+    else:
+        try:
+            import umap
+        except ImportError as error:
+            raise ConfigError("UMAP needs the package umap-learn: pip install umap-learn.") from error
+        points = umap.UMAP(random_state=seed).fit_transform(vectors)
+    return Projection(np.asarray(points, np.float32), rows, method, count - len(rows), explained)
+
+
+def switch_distances(switches: pd.DataFrame, outputs: Outputs, tracks: pd.DataFrame) -> np.ndarray:
+    """How far the appearance of a person is apart before and after each ID switch.
+
+    Parameters
+    ----------
+    switches
+        `Evaluation.switches` of one sequence: frame, from_id, to_id, last_frame are used.
+    outputs
+        The network outputs that were tracked.
+    tracks
+        The tracks that were evaluated.
+
+    Returns
+    -------
+    (N,) float64
+        Cosine distance of the detection that carried `from_id` in `last_frame` and the one that carries `to_id` in
+        `frame`; NaN where there is no such detection.
+    """
+    ids = label_detections(outputs, tracks)
+    arrays = outputs.arrays()
+    numbers = np.repeat(arrays.frames, np.diff(arrays.offsets))
+    row_of = {key: row for row, key in enumerate(zip(numbers.tolist(), ids.tolist(), strict=True)) if key[1] >= 0}
+    distances = np.full(len(switches), np.nan)
+    embeddings = outputs.embeddings()
+    wanted = switches[["last_frame", "from_id", "frame", "to_id"]].to_numpy(float)
+    for i, (last, old, now, new) in enumerate(wanted.tolist()):
+        before, after = row_of.get((last, old)), row_of.get((now, new))
+        if before is not None and after is not None:
+            distances[i] = 1 - cosine_matrix(embeddings[[before]], embeddings[[after]])[0, 0]
+    return distances

@@ -1,0 +1,208 @@
+"""Tables of errors and ID switches for views and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..boxes import BOX
+from ..errors import EvaluationError
+
+if TYPE_CHECKING:
+    from ..evaluation.result import Evaluation
+
+
+def error_boxes(
+    events: pd.DataFrame, tracks: pd.DataFrame | None = None, ground_truth: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The boxes of a tracker's errors.
+
+    Parameters
+    ----------
+    events
+        motmetrics' events of one sequence: index (FrameId, Event), columns Type, OId, HId, D.
+    tracks, ground_truth
+        Where the boxes come from. Errors whose table is not given, or lacks the box, have NaN in x, y, w, h.
+
+    Returns
+    -------
+    DataFrame
+        frame, kind ("FP", "MISS" or "SWITCH"), id (of the track; of the person for misses), x, y, w, h, score.
+    """
+    flat = events.reset_index()
+    flat = flat[flat["Type"].isin(["FP", "MISS", "SWITCH"])]
+    missed = flat["Type"] == "MISS"
+    errors = pd.DataFrame(
+        {
+            "frame": flat["FrameId"].astype("int64"),
+            "kind": flat["Type"].astype(str),
+            "id": flat["OId"].where(missed, flat["HId"]).astype("int64"),
+        }
+    ).reset_index(drop=True)
+    parts = []
+    for table, rows in ((ground_truth, errors["kind"] == "MISS"), (tracks, errors["kind"] != "MISS")):
+        part = errors[rows]
+        if table is None:
+            parts.append(part.assign(x=np.nan, y=np.nan, w=np.nan, h=np.nan, score=np.nan))
+        else:
+            columns = ["frame", "id", *BOX, *(["score"] if "score" in table else [])]
+            parts.append(part.merge(table[columns].drop_duplicates(["frame", "id"]), on=["frame", "id"], how="left"))
+    columns = ["frame", "kind", "id", *BOX, "score"]
+    joined = pd.concat(parts).reindex(columns=columns)
+    return joined.sort_values(["frame", "kind", "id"], kind="stable").reset_index(drop=True)
+
+
+def error_lanes(errors: pd.DataFrame, length: int) -> np.ndarray:
+    """How many false positives and misses each frame has.
+
+    Parameters
+    ----------
+    errors
+        As `error_boxes` returns.
+    length
+        Number of frames of the sequence.
+
+    Returns
+    -------
+    (2, length) int64
+        False positives, misses; column k is frame k + 1.
+    """
+    lanes = np.zeros((2, length), np.int64)
+    for lane, kind in enumerate(("FP", "MISS")):
+        frames = errors.loc[errors["kind"] == kind, "frame"].to_numpy()
+        frames = frames[(frames >= 1) & (frames <= length)]
+        np.add.at(lanes[lane], frames - 1, 1)
+    return lanes
+
+
+def evaluation_errors(
+    evaluation: Evaluation, name: str, tracks: pd.DataFrame | None = None, ground_truth: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The error boxes and the ID switches of one sequence of an evaluation.
+
+    Parameters
+    ----------
+    evaluation
+        Of one sequence or several.
+    name
+        The sequence; may be another if the evaluation holds only one.
+    tracks, ground_truth
+        Where boxes come from; by default what was evaluated. See `error_boxes`.
+
+    Returns
+    -------
+    errors, switches : DataFrame
+    """
+    name = only_sequence(evaluation, name)
+    one = evaluation.sequences[name]
+    tracks = one.tracks if tracks is None else tracks
+    ground_truth = one.ground_truth.table if ground_truth is None else ground_truth
+    switches = evaluation.switches
+    switches = switches[switches["sequence"] == name].reset_index(drop=True)
+    return error_boxes(one.event_table, tracks, ground_truth), switches
+
+
+def only_sequence(evaluation: Evaluation, name: str) -> str:
+    """The sequence of an evaluation that a view of the source `name` is about.
+
+    Raises
+    ------
+    EvaluationError
+        If there are several and none has that name.
+    """
+    names = list(evaluation.sequences)
+    if name in names:
+        return name
+    if len(names) == 1:
+        return names[0]
+    raise EvaluationError(f"The evaluation holds {', '.join(names) or 'no sequence'}, but not {name}; evaluate it too.")
+
+
+def switch_marks(switches: pd.DataFrame) -> list[dict[str, Any]]:
+    """The ID switches of one sequence as plain records: frame, gt_id, from_id, to_id, kind."""
+    return records(switches[[c for c in ("frame", "gt_id", "from_id", "to_id", "kind") if c in switches]])
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON knows them: plain numbers and texts, None for missing values."""
+    return [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    """A number or text that JSON knows; None for missing values."""
+    if value is None or value is pd.NA or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
+        return None
+    if isinstance(value, (np.bool_, bool)):
+        return bool(value)
+    if isinstance(value, (np.integer, int)):
+        return int(value)
+    if isinstance(value, (np.floating, float)):
+        return int(value) if float(value).is_integer() else float(value)
+    return str(value)
+
+
+# What ThresholdLab shows: name, label, whether more is better (1), worse (-1).
+FIGURES = (
+    ("mota", "MOTA", 1),
+    ("idf1", "IDF1", 1),
+    ("hota", "HOTA", 1),
+    ("num_switches", "ID switches", -1),
+    ("num_false_positives", "false positives", -1),
+    ("num_misses", "misses", -1),
+)
+
+
+def compare_figures(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> pd.DataFrame:
+    """The figures of two evaluations side by side.
+
+    Parameters
+    ----------
+    baseline, candidate
+        Figures by name: of `quick_figures`, or rows of `Evaluation.summary`.
+
+    Returns
+    -------
+    DataFrame
+        metric, label, baseline, candidate, difference, better (1: a larger value is better, -1: a smaller one).
+    """
+    rows = [
+        {
+            "metric": name,
+            "label": label,
+            "baseline": float(baseline[name]),
+            "candidate": float(candidate[name]),
+            "difference": float(candidate[name]) - float(baseline[name]),
+            "better": better,
+        }
+        for name, label, better in FIGURES
+        if name in baseline and name in candidate
+    ]
+    return pd.DataFrame(rows, columns=["metric", "label", "baseline", "candidate", "difference", "better"])
+
+
+def compare_switches(baseline: pd.DataFrame, candidate: pd.DataFrame) -> pd.DataFrame:
+    """Which ID switches vanish and which appear.
+
+    Parameters
+    ----------
+    baseline, candidate
+        `Evaluation.switches` of one sequence.
+
+    Returns
+    -------
+    DataFrame
+        change ("vanishes" or "appears"), then the columns of the switches; a switch is the same if it happens to the
+        same person in the same frame. By frame.
+    """
+    keys = ["frame", "gt_id"]
+    parts = []
+    for change, ours, theirs in (("vanishes", baseline, candidate), ("appears", candidate, baseline)):
+        known = set(theirs[keys].itertuples(index=False, name=None))
+        mine = [key not in known for key in ours[keys].itertuples(index=False, name=None)]
+        part = ours[np.array(mine, bool)].copy()
+        part.insert(0, "change", change)
+        parts.append(part)
+    return pd.concat([part for part in parts if len(part)] or parts).sort_values(keys, kind="stable", ignore_index=True)

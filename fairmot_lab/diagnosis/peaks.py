@@ -1,0 +1,42 @@
+"""The peaks of a centre heatmap as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..boxes import BOX
+
+if TYPE_CHECKING:
+    from ..data import FrameOutputs
+
+
+def peak_table(outputs: FrameOutputs, top_k: int = 100) -> pd.DataFrame:
+    """The best peaks of a heatmap with the boxes they decode to.
+
+    Parameters
+    ----------
+    outputs
+        Of one frame.
+    top_k
+        How many at most.
+
+    Returns
+    -------
+    DataFrame
+        rank (from 1), cell_x, cell_y (heatmap cells; -1 where the peaks are not known), score, x, y, w, h (pixels of
+        the original image), best first.
+    """
+    n = min(top_k, len(outputs))
+    peaks = np.full((n, 2), -1) if outputs.peaks is None else outputs.peaks[:n]
+    columns = {"rank": np.arange(1, n + 1), "cell_x": peaks[:, 0], "cell_y": peaks[:, 1], "score": outputs.scores[:n]}
+    return pd.DataFrame({**columns, **dict(zip(BOX, outputs.boxes[:n].T.astype(float), strict=True))})
+
+
+def detection_at(outputs: FrameOutputs, x: float, y: float) -> int | None:
+    """Row of the best-scoring box that covers a pixel (rows are ordered by score); None where there is none."""
+    left, top, width, height = outputs.boxes.T
+    rows = np.flatnonzero((left <= x) & (x <= left + width) & (top <= y) & (y <= top + height))
+    return int(rows[0]) if len(rows) else None

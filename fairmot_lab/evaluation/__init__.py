@@ -1,0 +1,22 @@
+"""Metrics of tracks: py-motmetrics, TrackEval's definitions, and a table of ID switches."""
+
+from .evaluate import compare_protocols, evaluate, half_split, quick_figures
+from .names import MOTMETRICS, OVERALL
+from .protocols import GroundTruth, prepare
+from .result import Evaluation
+from .switches import KINDS, describe, switch_table
+
+__all__ = [
+    "KINDS",
+    "MOTMETRICS",
+    "OVERALL",
+    "Evaluation",
+    "GroundTruth",
+    "compare_protocols",
+    "describe",
+    "evaluate",
+    "half_split",
+    "prepare",
+    "quick_figures",
+    "switch_table",
+]

@@ -1,0 +1,55 @@
+"""The events of one sequence as arrays, and as py-motmetrics' table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import matching
+from .protocols import Scene
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """The events of one sequence: index of the frame, number in the frame, type, id codes (-1: none), distance."""
+
+    frame: np.ndarray
+    number: np.ndarray
+    kind: np.ndarray
+    o: np.ndarray
+    h: np.ndarray
+    distance: np.ndarray
+
+
+_THRESHOLD = 0.5
+
+
+def _event_table(scene: Scene, events: Events) -> pd.DataFrame:
+    numbers = np.arange(int(events.number.max()) + 1 if len(events.number) else 0)
+    levels: list[Any] = [scene.frames, numbers]
+    codes: list[Any] = [events.frame, events.number]
+    index = pd.MultiIndex(levels=levels, codes=codes, names=["FrameId", "Event"], verify_integrity=False)
+    o_ids, h_ids = np.append(scene.g_ids.astype(float), np.nan), np.append(scene.t_ids.astype(float), np.nan)
+    types: Any = matching.EVENT_TYPES
+    columns = {
+        "Type": pd.Categorical.from_codes(events.kind, categories=types),
+        "OId": o_ids[events.o],
+        "HId": h_ids[events.h],
+        "D": events.distance,
+    }
+    return pd.DataFrame(columns, index=index)
+
+
+def _fragments(code: np.ndarray, tracked: np.ndarray, objects: int) -> np.ndarray:
+    """For each object, how often it was lost and matched again (rows are ordered by frame)."""
+    order = np.argsort(code, kind="stable")
+    owner, good = code[order], tracked[order]
+    begins = np.zeros(len(order), bool)
+    begins[1:] = good[1:] & ~good[:-1] & (owner[1:] == owner[:-1])
+    first = np.zeros(len(order), bool)
+    position = np.flatnonzero(good)
+    first[position[np.unique(owner[position], return_index=True)[1]]] = True
+    return np.bincount(owner[begins & ~first], minlength=objects)

@@ -1,0 +1,519 @@
+"""The sequential parts of evaluation, compiled: overlapping boxes, continuity of matches, assignment, HOTA.
+
+Each function walks the frames of one sequence. Rows of ground truth and results are ordered by frame; `*_start` holds,
+for each frame, where its rows (or pairs) begin, with the total at the end. Ids are codes 0, 1, 2, ... per sequence. A
+pair is a ground-truth row and a result row of one frame whose boxes overlap; pairs are ordered by frame, then row, then
+result.
+
+The functions are compiled by numba on first use and kept on disk.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+
+EPSILON = float(np.finfo(np.float64).eps)
+RAW, FP, MISS, SWITCH, MATCH, TRANSFER, ASCEND, MIGRATE = range(8)
+EVENT_TYPES = ["RAW", "FP", "MISS", "SWITCH", "MATCH", "TRANSFER", "ASCEND", "MIGRATE"]
+_Function = TypeVar("_Function")
+
+
+def _compiled(function: _Function) -> _Function:
+    """No fast-math: the figures must equal numpy's to the last bit."""
+    compiled: Any
+    try:
+        compiled = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder for the cache can be written
+        compiled = numba.njit(nogil=True)(function)
+    return compiled
+
+
+@_compiled
+def overlapping_pairs(g_frame, g_box, t_frame, t_box):
+    """All pairs of boxes of one frame that overlap.
+
+    Boxes are (rows, 4) float64: x, y, w, h. The IoU has the order of operations of TrackEval and of motmetrics (which
+    agree); the shifted IoU is what motmetrics finds after its reader has taken 1 from x and y of both.
+
+    Returns
+    -------
+    g, t : int64 (pairs,)
+        Rows of the two boxes.
+    iou, shifted : float64 (pairs,)
+    """
+    capacity = max(1024, 4 * len(g_frame))
+    g = np.empty(capacity, np.int64)
+    t = np.empty(capacity, np.int64)
+    iou = np.empty(capacity)
+    shifted = np.empty(capacity)
+    count = 0
+    first = 0
+    rows_t = len(t_frame)
+    for i in range(len(g_frame)):
+        frame = g_frame[i]
+        while first < rows_t and t_frame[first] < frame:
+            first += 1
+        x, y, w, h = g_box[i, 0], g_box[i, 1], g_box[i, 2], g_box[i, 3]
+        right, bottom = x + w, y + h
+        j = first
+        while j < rows_t and t_frame[j] == frame:
+            other_x, other_w = t_box[j, 0], t_box[j, 2]
+            wide = min(right, other_x + other_w) - max(x, other_x)
+            if wide > 0.0:
+                other_y, other_h = t_box[j, 1], t_box[j, 3]
+                high = min(bottom, other_y + other_h) - max(y, other_y)
+                if high > 0.0:
+                    if count == capacity:
+                        capacity *= 2
+                        g = _grown(g, capacity)
+                        t = _grown(t, capacity)
+                        iou = _grown(iou, capacity)
+                        shifted = _grown(shifted, capacity)
+                    g[count] = i
+                    t[count] = j
+                    iou[count] = _iou(x, y, w, h, other_x, other_y, other_w, other_h)
+                    shifted[count] = _iou(x - 1.0, y - 1.0, w, h, other_x - 1.0, other_y - 1.0, other_w, other_h)
+                    count += 1
+            j += 1
+    return g[:count], t[:count], iou[:count], shifted[:count]
+
+
+@_compiled
+def _iou(x, y, w, h, other_x, other_y, other_w, other_h):
+    right, bottom = x + w, y + h
+    other_right, other_bottom = other_x + other_w, other_y + other_h
+    wide = max(min(right, other_right) - max(x, other_x), 0.0)
+    high = max(min(bottom, other_bottom) - max(y, other_y), 0.0)
+    both = wide * high
+    if both == 0.0:
+        return 0.0
+    either = (right - x) * (bottom - y) + (other_right - other_x) * (other_bottom - other_y) - both
+    return both / either
+
+
+@_compiled
+def _grown(array, capacity):
+    larger = np.empty(capacity, array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+@_compiled
+def continue_matches(
+    cursor,
+    g_start,
+    t_start,
+    g_id,
+    t_id,
+    pair_start,
+    pair_g,
+    pair_t,
+    pair_distance,
+    partner,
+    owner,
+    seen,
+    had_match,
+    candidate_in,
+    g_matched,
+    t_matched,
+    solved_g,
+    solved_t,
+    frame,
+    number,
+    kind,
+    o_id,
+    h_id,
+    distance,
+):
+    """Write the events of motmetrics 1.4.0's MOTAccumulator, until a frame needs an assignment to be solved.
+
+    An object keeps the hypothesis it was last matched with, however long ago, if the two are a pair again. What is left
+    is assigned. Where no box of the rest has two candidates, the assignment is obvious; otherwise the function returns,
+    and is to be called again with the solution, so that the very solver that motmetrics uses decides ties.
+
+    Parameters
+    ----------
+    cursor : int64 (3,)
+        Frame to go on with, events written, 1 if `solved_*` hold the assignment of that frame. Updated.
+    g_start, t_start, pair_start : int64 (frames + 1,)
+    g_id, t_id : int64
+        Id code of each row.
+    pair_g, pair_t, pair_distance
+        Pairs with a distance of at most the threshold.
+    partner, owner : int64 (objects,), (hypotheses,)
+        Last hypothesis of each object and the reverse, as decided by assignment; -1 for none. State.
+    seen, had_match : bool (hypotheses,), (objects,)
+        Whether each was ever matched. State.
+    candidate_in : int64 (hypotheses,)
+        All -1; the last frame in which each was a candidate for an assignment. State.
+    g_matched, t_matched : bool
+        All False; marks matched rows.
+    solved_g, solved_t : int64
+        Rows assigned by the solver, ordered by `solved_g`.
+    frame, number, kind, o_id, h_id, distance
+        The events: index of the frame, number in the frame, type, codes of object and hypothesis (-1 for none),
+        distance.
+
+    Returns
+    -------
+    bool
+        True at the end; False if frame `cursor[0]` needs an assignment among its unmatched rows.
+    """
+    frames = len(g_start) - 1
+    f = cursor[0]
+    n = cursor[1]
+    resumed = cursor[2] == 1
+    while f < frames:
+        g0, g1, t0, t1 = g_start[f], g_start[f + 1], t_start[f], t_start[f + 1]
+        p0, p1 = pair_start[f], pair_start[f + 1]
+        if resumed:
+            e = number[n - 1] + 1
+        else:
+            e = 0
+            frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, RAW, -1, -1, np.nan
+            n += 1
+            e += 1
+            # a row is marked "matched" for a moment to find the rows that are in no pair
+            for p in range(p0, p1):
+                frame[n], number[n], kind[n] = f, e, RAW
+                o_id[n], h_id[n], distance[n] = g_id[pair_g[p]], t_id[pair_t[p]], pair_distance[p]
+                g_matched[pair_g[p]] = True
+                t_matched[pair_t[p]] = True
+                n += 1
+                e += 1
+            for i in range(g0, g1):
+                if not g_matched[i]:
+                    frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, RAW, g_id[i], -1, np.nan
+                    n += 1
+                    e += 1
+                g_matched[i] = False
+            for j in range(t0, t1):
+                if not t_matched[j]:
+                    frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, RAW, -1, t_id[j], np.nan
+                    n += 1
+                    e += 1
+                t_matched[j] = False
+
+            for p in range(p0, p1):
+                i, j = pair_g[p], pair_t[p]
+                if partner[g_id[i]] == t_id[j] and not t_matched[j]:
+                    g_matched[i] = True
+                    t_matched[j] = True
+                    seen[t_id[j]] = True
+                    had_match[g_id[i]] = True
+                    frame[n], number[n], kind[n] = f, e, MATCH
+                    o_id[n], h_id[n], distance[n] = g_id[i], t_id[j], pair_distance[p]
+                    n += 1
+                    e += 1
+
+            contested = False
+            previous = -1
+            for p in range(p0, p1):
+                i, j = pair_g[p], pair_t[p]
+                if g_matched[i] or t_matched[j]:
+                    continue
+                if i == previous or candidate_in[t_id[j]] == f:
+                    contested = True
+                previous = i
+                candidate_in[t_id[j]] = f
+            if contested:
+                cursor[0], cursor[1], cursor[2] = f, n, 1
+                return False
+
+        solution = 0
+        for p in range(p0, p1):
+            i, j = pair_g[p], pair_t[p]
+            if g_matched[i] or t_matched[j]:
+                continue
+            if resumed:
+                while solution < len(solved_g) and solved_g[solution] < i:
+                    solution += 1
+                if solution == len(solved_g) or solved_g[solution] != i or solved_t[solution] != j:
+                    continue
+            o, h = g_id[i], t_id[j]
+            switched = partner[o] >= 0 and partner[o] != h
+            if switched and not seen[h]:
+                frame[n], number[n], kind[n], o_id[n], h_id[n] = f, e, ASCEND, o, h
+                distance[n] = pair_distance[p]
+                n += 1
+                e += 1
+            if owner[h] >= 0 and owner[h] != o:
+                if not had_match[o]:
+                    frame[n], number[n], kind[n], o_id[n], h_id[n] = f, e, MIGRATE, o, h
+                    distance[n] = pair_distance[p]
+                    n += 1
+                    e += 1
+                frame[n], number[n], kind[n], o_id[n], h_id[n] = f, e, TRANSFER, o, h
+                distance[n] = pair_distance[p]
+                n += 1
+                e += 1
+            frame[n], number[n], kind[n] = f, e, SWITCH if switched else MATCH
+            o_id[n], h_id[n], distance[n] = o, h, pair_distance[p]
+            n += 1
+            e += 1
+            seen[h] = True
+            had_match[o] = True
+            partner[o] = h
+            owner[h] = o
+            g_matched[i] = True
+            t_matched[j] = True
+        resumed = False
+        for i in range(g0, g1):
+            if not g_matched[i]:
+                frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, MISS, g_id[i], -1, np.nan
+                n += 1
+                e += 1
+        for j in range(t0, t1):
+            if not t_matched[j]:
+                frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, FP, -1, t_id[j], np.nan
+                n += 1
+                e += 1
+        f += 1
+    cursor[0], cursor[1], cursor[2] = f, n, 0
+    return True
+
+
+@_compiled
+def assign(cost, rows, columns, column_of_row):
+    """Solve the assignment problem on `cost[:rows, :columns]`, with rows <= columns, for the least total.
+
+    Shortest augmenting paths after D. F. Crouse, "On implementing 2D rectangular assignment algorithms", IEEE
+    Transactions on Aerospace and Electronic Systems 52 (2016). Columns are tried in the order that scipy's
+    linear_sum_assignment tries them, so that ties fall the same way.
+
+    `column_of_row` (at least `rows` long) takes the solution.
+    """
+    u = np.zeros(rows)
+    v = np.zeros(columns)
+    row_of_column = np.full(columns, -1, np.int64)
+    path = np.full(columns, -1, np.int64)
+    shortest = np.empty(columns)
+    remaining = np.empty(columns, np.int64)
+    in_rows = np.zeros(rows, np.bool_)
+    in_columns = np.zeros(columns, np.bool_)
+    for row in range(rows):
+        column_of_row[row] = -1
+    for current in range(rows):
+        for k in range(columns):
+            remaining[k] = columns - k - 1
+            shortest[k] = np.inf
+            in_columns[k] = False
+        for k in range(rows):
+            in_rows[k] = False
+        left = columns
+        least = 0.0
+        i = current
+        sink = -1
+        while sink == -1:
+            in_rows[i] = True
+            best = -1
+            lowest = np.inf
+            for k in range(left):
+                j = remaining[k]
+                reduced = least + cost[i, j] - u[i] - v[j]
+                if reduced < shortest[j]:
+                    path[j] = i
+                    shortest[j] = reduced
+                if shortest[j] < lowest or (shortest[j] == lowest and row_of_column[j] == -1):
+                    lowest = shortest[j]
+                    best = k
+            least = lowest
+            j = remaining[best]
+            if row_of_column[j] == -1:
+                sink = j
+            else:
+                i = row_of_column[j]
+            in_columns[j] = True
+            left -= 1
+            remaining[best] = remaining[left]
+        u[current] += least
+        for k in range(rows):
+            if in_rows[k] and k != current:
+                u[k] += least - shortest[column_of_row[k]]
+        for k in range(columns):
+            if in_columns[k]:
+                v[k] -= least - shortest[k]
+        j = sink
+        while True:
+            i = path[j]
+            row_of_column[j] = i
+            column_of_row[i], j = j, column_of_row[i]
+            if i == current:
+                break
+
+
+@_compiled
+def _assign_frame(scores, g_rows, t_rows, partner):
+    """Highest total of `scores` (g_rows, t_rows); `partner[i]` becomes the result assigned to row i, or -1."""
+    for i in range(g_rows):
+        partner[i] = -1
+    if g_rows <= t_rows:
+        assign(-scores, g_rows, t_rows, partner)
+    else:
+        cost = np.empty((t_rows, g_rows))
+        for i in range(g_rows):
+            for j in range(t_rows):
+                cost[j, i] = -scores[i, j]
+        solution = np.empty(t_rows, np.int64)
+        assign(cost, t_rows, g_rows, solution)
+        for j in range(t_rows):
+            partner[solution[j]] = j
+
+
+@_compiled
+def drop_distractors(g_start, t_start, pair_start, pair_g, pair_t, pair_iou, is_distractor, keep):
+    """TrackEval's preprocessing: clear `keep` for results that the best assignment gives to a distractor (IoU >= 0.5).
+
+    Pairs are those of all ground truth, whatever its class, with an IoU of at least 0.5.
+    """
+    for f in range(len(g_start) - 1):
+        p0, p1 = pair_start[f], pair_start[f + 1]
+        any_distractor = False
+        for p in range(p0, p1):
+            any_distractor |= is_distractor[pair_g[p]]
+        if not any_distractor:
+            continue
+        g0, t0 = g_start[f], t_start[f]
+        g_rows, t_rows = g_start[f + 1] - g0, t_start[f + 1] - t0
+        scores = np.zeros((g_rows, t_rows))
+        for p in range(p0, p1):
+            scores[pair_g[p] - g0, pair_t[p] - t0] = pair_iou[p]
+        partner = np.empty(g_rows, np.int64)
+        _assign_frame(scores, g_rows, t_rows, partner)
+        for i in range(g_rows):
+            if partner[i] >= 0 and scores[i, partner[i]] > EPSILON and is_distractor[g0 + i]:
+                keep[t0 + partner[i]] = False
+
+
+@_compiled
+def clear_matches(
+    g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_iou, objects, partner, similarity, switched
+):
+    """TrackEval's CLEAR matching: continuity with the previous time step only.
+
+    Parameters
+    ----------
+    pair_iou
+        Of pairs with an IoU of at least the threshold.
+    objects
+        Number of ground-truth ids.
+    partner, similarity, switched : int64, float64, bool, one per ground-truth row
+        Filled with the row of the matched result (-1 for none), the IoU, and whether it is an ID switch.
+
+    Returns
+    -------
+    present, matched, fragments : int64 (objects,)
+        Rows and matched rows of each object, and how often it became tracked.
+    similarity_sum : float
+        Summed frame by frame, as TrackEval does.
+    """
+    last = np.full(objects, -1, np.int64)
+    previous = np.full(objects, -1, np.int64)
+    current = np.full(objects, -1, np.int64)
+    present = np.zeros(objects, np.int64)
+    matched = np.zeros(objects, np.int64)
+    fragments = np.zeros(objects, np.int64)
+    total = 0.0
+    for f in range(len(g_start) - 1):
+        g0, t0 = g_start[f], t_start[f]
+        g_rows, t_rows = g_start[f + 1] - g0, t_start[f + 1] - t0
+        for i in range(g_rows):
+            present[g_id[g0 + i]] += 1
+            partner[g0 + i] = -1
+        if g_rows == 0 or t_rows == 0:
+            continue  # TrackEval keeps the state of the last frame that had both
+        scores = np.zeros((g_rows, t_rows))
+        for p in range(pair_start[f], pair_start[f + 1]):
+            score = pair_iou[p]
+            if previous[g_id[pair_g[p]]] == t_id[pair_t[p]]:
+                score += 1000.0
+            scores[pair_g[p] - g0, pair_t[p] - t0] = score
+        chosen = np.empty(g_rows, np.int64)
+        _assign_frame(scores, g_rows, t_rows, chosen)
+        iou = np.zeros((g_rows, t_rows))
+        for p in range(pair_start[f], pair_start[f + 1]):
+            iou[pair_g[p] - g0, pair_t[p] - t0] = pair_iou[p]
+        frame_sum = 0.0
+        for i in range(g_rows):
+            j = chosen[i]
+            if j < 0 or scores[i, j] <= EPSILON:
+                continue
+            o, h = g_id[g0 + i], t_id[t0 + j]
+            partner[g0 + i] = t0 + j
+            similarity[g0 + i] = iou[i, j]
+            frame_sum += iou[i, j]
+            switched[g0 + i] = last[o] >= 0 and last[o] != h
+            matched[o] += 1
+            last[o] = h
+            current[o] = h
+            if previous[o] < 0:
+                fragments[o] += 1
+        total += frame_sum
+        for o in range(objects):
+            previous[o] = current[o]
+            current[o] = -1
+    return present, matched, fragments, total
+
+
+@_compiled
+def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_iou, objects, hypotheses):
+    """The matching of HOTA (J. Luiten et al., IJCV 2020), once for all thresholds, as TrackEval computes it.
+
+    Pairs are all that overlap. The assignment maximises IoU times the global alignment of the two tracks.
+
+    Returns
+    -------
+    g, t : int64 (matches,)
+        Id codes.
+    iou : float64 (matches,)
+    """
+    frames = len(g_start) - 1
+    alignment = np.zeros((objects, hypotheses))
+    g_count = np.zeros(objects)
+    t_count = np.zeros(hypotheses)
+    for i in g_id:
+        g_count[i] += 1
+    for j in t_id:
+        t_count[j] += 1
+    for f in range(frames):
+        g0, t0 = g_start[f], t_start[f]
+        g_sum = np.zeros(g_start[f + 1] - g0)
+        t_sum = np.zeros(t_start[f + 1] - t0)
+        for p in range(pair_start[f], pair_start[f + 1]):
+            g_sum[pair_g[p] - g0] += pair_iou[p]
+            t_sum[pair_t[p] - t0] += pair_iou[p]
+        for p in range(pair_start[f], pair_start[f + 1]):
+            shared = t_sum[pair_t[p] - t0] + g_sum[pair_g[p] - g0] - pair_iou[p]
+            if shared > EPSILON:
+                alignment[g_id[pair_g[p]], t_id[pair_t[p]]] += pair_iou[p] / shared
+    for o in range(objects):
+        for h in range(hypotheses):
+            alignment[o, h] = alignment[o, h] / (g_count[o] + t_count[h] - alignment[o, h])
+    capacity = min(len(g_id), len(t_id))
+    g = np.empty(capacity, np.int64)
+    t = np.empty(capacity, np.int64)
+    iou = np.empty(capacity)
+    n = 0
+    for f in range(frames):
+        g0, t0 = g_start[f], t_start[f]
+        g_rows, t_rows = g_start[f + 1] - g0, t_start[f + 1] - t0
+        if g_rows == 0 or t_rows == 0:
+            continue
+        scores = np.zeros((g_rows, t_rows))
+        similarity = np.zeros((g_rows, t_rows))
+        for p in range(pair_start[f], pair_start[f + 1]):
+            i, j = pair_g[p] - g0, pair_t[p] - t0
+            similarity[i, j] = pair_iou[p]
+            scores[i, j] = alignment[g_id[pair_g[p]], t_id[pair_t[p]]] * pair_iou[p]
+        partner = np.empty(g_rows, np.int64)
+        _assign_frame(scores, g_rows, t_rows, partner)
+        for i in range(g_rows):
+            if partner[i] >= 0 and similarity[i, partner[i]] > 0.0:
+                g[n] = g_id[g0 + i]
+                t[n] = t_id[t0 + partner[i]]
+                iou[n] = similarity[i, partner[i]]
+                n += 1
+    return g[:n], t[:n], iou[:n]

@@ -1,0 +1,345 @@
+"""What is scored: which ground truth counts, and which results are dropped before anything is counted.
+
+=============  =====================================================================================================
+motchallenge   the benchmark's preprocessing: ground truth of class 1 with conf; results on a distractor are dropped
+raw            all ground truth with conf != 0; nothing is dropped
+paddle         what PaddleDetection's own evaluator does, its faults included
+=============  =====================================================================================================
+
+docs/evaluation-protocols.md compares them, and the rules that motmetrics and TrackEval apply afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..errors import EvaluationError
+from ..formats.mot import check_table
+from . import matching
+
+PROTOCOLS = ("motchallenge", "raw", "paddle")
+RULES = ("motmetrics", "trackeval")
+PEDESTRIAN = 1
+DISTRACTORS = (2, 7, 8, 12)  # person on a vehicle, static person, distractor, reflection
+_LARGEST_CLASS = 13
+_THRESHOLD = 0.5
+
+
+def distractor_classes(sequence: str) -> tuple[int, ...]:
+    """Classes that a tracker may find or not, without reward or penalty; MOT20 adds 6, the non-motorised vehicle."""
+    return (*DISTRACTORS, 6) if sequence.startswith("MOT20-") else DISTRACTORS
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """Ground truth of one sequence, checked and laid out once, to be compared with many results.
+
+    Made by `prepare`. Arrays have one entry per row of `table`, which is ordered by frame.
+    """
+
+    name: str
+    table: pd.DataFrame
+    frame: np.ndarray
+    box: np.ndarray
+    conf: np.ndarray
+    class_id: np.ndarray
+    visibility: np.ndarray
+    length: int | None
+    frame_rate: float | None
+    width: int | None
+    height: int | None
+    _sides: dict[tuple[str, str], _Side] = field(default_factory=dict, repr=False)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the ground truth tells pedestrians from distractors (MOT16, MOT17, MOT20; not MOT15)."""
+        return bool((self.class_id >= 1).any())
+
+
+def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -> GroundTruth:
+    """Check a ground-truth table and lay it out for comparison; sweeps and sliders do this once.
+
+    Parameters
+    ----------
+    ground_truth
+        Table with frame, id, x, y, w, h and, where known, conf, class_id and visibility (see `read_mot`). Its `attrs`
+        may hold sequence, length, frame_rate, width and height.
+    name
+        Name of the sequence; by default the one in `attrs`.
+
+    Raises
+    ------
+    MotFileError
+        If the table breaks the rules that `read_mot` enforces.
+    """
+    if isinstance(ground_truth, GroundTruth):
+        return ground_truth
+    attrs = ground_truth.attrs
+    name = name or attrs.get("sequence") or "sequence"
+    check_table(ground_truth, "ground_truth", name=f"ground truth of {name}", length=attrs.get("length"))
+    table = _by_frame(ground_truth)
+    rows = len(table)
+
+    def column(key: str, default: float) -> np.ndarray:
+        return table[key].to_numpy() if key in table else np.full(rows, default)
+
+    return GroundTruth(
+        name=name,
+        table=table,
+        frame=table["frame"].to_numpy().astype(np.int64),
+        box=_boxes(table),
+        conf=column("conf", 1.0),
+        class_id=column("class_id", -1).astype(np.int64),
+        visibility=column("visibility", np.nan),
+        length=attrs.get("length"),
+        frame_rate=attrs.get("frame_rate"),
+        width=attrs.get("width"),
+        height=attrs.get("height"),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One sequence as it is scored: what was dropped is gone, ids are codes, and overlapping boxes are paired.
+
+    frames : (F,) frame numbers.  g_start, t_start, pair_start : (F + 1,) where the rows and pairs of each frame begin.
+    g_rows, t_rows : rows in the tables that are scored.  g_id, t_id : id code of each scored row.
+    g_ids, t_ids : the id behind each code.  pair_g, pair_t : scored rows of each pair.  pair_iou : their IoU.
+    pair_distance : 1 - IoU as motmetrics finds it.  dropped : number of results dropped as distractors.
+    """
+
+    frames: np.ndarray
+    g_start: np.ndarray
+    t_start: np.ndarray
+    pair_start: np.ndarray
+    g_rows: np.ndarray
+    t_rows: np.ndarray
+    g_id: np.ndarray
+    t_id: np.ndarray
+    g_ids: np.ndarray
+    t_ids: np.ndarray
+    pair_g: np.ndarray
+    pair_t: np.ndarray
+    pair_iou: np.ndarray
+    pair_distance: np.ndarray
+    dropped: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """The scored rows of one side and their ids as codes."""
+
+    keep: np.ndarray
+    rows: np.ndarray
+    frame: np.ndarray
+    code: np.ndarray
+    ids: np.ndarray
+
+
+class Overlaps:
+    """The results of one sequence laid against its ground truth: every pair of boxes that overlap, found once.
+
+    Parameters
+    ----------
+    ground_truth
+        From `prepare`.
+    tracks
+        Tracks table, already checked.
+    """
+
+    def __init__(self, ground_truth: GroundTruth, tracks: pd.DataFrame) -> None:
+        self.ground_truth = ground_truth
+        self.tracks = _by_frame(tracks)
+        self.frame = self.tracks["frame"].to_numpy().astype(np.int64)
+        self.g, self.t, self.iou, self.shifted = matching.overlapping_pairs(
+            ground_truth.frame, ground_truth.box, self.frame, _boxes(self.tracks)
+        )
+
+    def scene(self, protocol: str, rules: str) -> Scene:
+        """Apply a protocol as the given rules apply it."""
+        truth = self.ground_truth
+        if protocol == "motchallenge" and truth.has_classes:
+            _check_classes(truth)
+            drop = self._on_distractors_trackeval() if rules == "trackeval" else self._on_distractors_motmetrics()
+        elif protocol == "paddle":
+            drop = self._on_distractors_paddle()
+        else:
+            drop = np.zeros(len(self.frame), bool)
+        g_side = truth._sides.get((protocol, rules))
+        if g_side is None:
+            g_side = _side(_scored_truth(truth, protocol, rules), truth.frame, truth.table["id"].to_numpy())
+            truth._sides[protocol, rules] = g_side
+        t_side = _side(~drop, self.frame, self.tracks["id"].to_numpy())
+        distance = 1 - (self.iou if protocol == "paddle" else self.shifted)
+        if protocol == "paddle":
+            # PaddleDetection walks the frames of the result file only: what is missed elsewhere is not counted.
+            frames = np.unique(self.frame)
+            inside = np.isin(truth.frame, frames)
+            g_side = _side(g_side.keep & inside, truth.frame, truth.table["id"].to_numpy())
+        elif rules == "motmetrics":
+            frames = self._frames_motmetrics(g_side, t_side)
+        else:
+            frames = np.union1d(g_side.frame, t_side.frame)
+        kept = g_side.keep[self.g] & t_side.keep[self.t]
+        pairs = (self.g[kept], self.t[kept], self.iou[kept], distance[kept])
+        return _arrange(frames, g_side, t_side, *pairs, dropped=int(drop.sum()))
+
+    def _frames_motmetrics(self, g_side: _Side, t_side: _Side) -> np.ndarray:
+        """The frames that motmetrics walks: those of both files, filtered rows included (it keeps the index levels)."""
+        if not len(t_side.frame):
+            return np.unique(self.ground_truth.frame)
+        if not len(g_side.frame):
+            return np.unique(self.frame)
+        return np.union1d(self.ground_truth.frame, self.frame)
+
+    def _on_distractors_motmetrics(self) -> np.ndarray:
+        """CLEAR_MOT_M's preprocessing: the best assignment to all ground truth, with motmetrics' own solver."""
+        truth = self.ground_truth
+        with np.errstate(invalid="ignore"):
+            flagged = np.isin(truth.class_id, distractor_classes(truth.name)) | (truth.visibility < 0)
+        distance = 1 - self.shifted
+        near = distance <= _THRESHOLD
+        return self._assigned_to(flagged, np.ones(len(flagged), bool), near, distance)
+
+    def _on_distractors_paddle(self) -> np.ndarray:
+        """MOTEvaluator.eval_frame: the best assignment to distractors alone deletes true positives."""
+        truth = self.ground_truth
+        if not truth.has_classes:
+            raise EvaluationError(
+                f"{truth.name}: PaddleDetection's evaluator takes column 8 for the class and there is none here; use "
+                "protocol='raw'."
+            )
+        if not any(mark in truth.name for mark in ("MOT15-", "MOT16-", "MOT17-", "MOT20-")):
+            return np.zeros(len(self.frame), bool)  # it looks for distractors in MOTChallenge sequences only
+        with np.errstate(invalid="ignore"):
+            flagged = np.isin(truth.class_id, DISTRACTORS) | (truth.visibility < 0)
+        distance = 1 - self.iou
+        return self._assigned_to(flagged, flagged, (distance <= _THRESHOLD) & flagged[self.g], distance)
+
+    def _assigned_to(
+        self, flagged: np.ndarray, in_matrix: np.ndarray, candidate: np.ndarray, distance: np.ndarray
+    ) -> np.ndarray:
+        """Results whose partner is flagged when all `candidate` pairs are assigned, frame by frame.
+
+        A pair whose boxes have no other candidate is assigned for certain; the solver is asked only where a flagged
+        box and another compete.
+        """
+        drop = np.zeros(len(self.frame), bool)
+        g, t = self.g[candidate], self.t[candidate]
+        if not len(g):
+            return drop
+        lonely = (np.bincount(g, minlength=len(flagged))[g] == 1) & (np.bincount(t, minlength=len(drop))[t] == 1)
+        drop[t[lonely & flagged[g]]] = True
+        frame = self.frame[t]
+        contested = np.unique(frame[~lonely & flagged[g]])
+        if not len(contested):
+            return drop
+        from motmetrics.lap import linear_sum_assignment
+
+        near = distance[candidate]
+        rows_g = np.flatnonzero(in_matrix)
+        frame_g = self.ground_truth.frame[rows_g]
+        place_g = np.cumsum(in_matrix) - 1
+        for number in contested.tolist():
+            g0, g1 = np.searchsorted(frame_g, [number, number + 1])
+            t0, t1 = np.searchsorted(self.frame, [number, number + 1])
+            p0, p1 = np.searchsorted(frame, [number, number + 1])
+            matrix = np.full((g1 - g0, t1 - t0), np.nan)
+            matrix[place_g[g[p0:p1]] - g0, t[p0:p1] - t0] = near[p0:p1]
+            rows, columns = linear_sum_assignment(matrix)
+            drop[t0:t1] = False
+            drop[t0 + columns[flagged[rows_g[g0 + rows]]]] = True
+        return drop
+
+    def _on_distractors_trackeval(self) -> np.ndarray:
+        truth = self.ground_truth
+        near = self.iou >= _THRESHOLD - matching.EPSILON
+        g, t = self.g[near], self.t[near]
+        frames = np.union1d(truth.frame, self.frame)
+        flagged = np.isin(truth.class_id, distractor_classes(truth.name))
+        keep = np.ones(len(self.frame), bool)
+        matching.drop_distractors(
+            _starts(truth.frame, frames),
+            _starts(self.frame, frames),
+            _starts(self.frame[t], frames),
+            g,
+            t,
+            self.iou[near],
+            flagged,
+            keep,
+        )
+        return ~keep
+
+
+def _scored_truth(truth: GroundTruth, protocol: str, rules: str) -> np.ndarray:
+    if protocol == "paddle":
+        return (truth.conf.astype(np.int64) != 0) & (truth.class_id == PEDESTRIAN)
+    if protocol == "motchallenge" and truth.has_classes:
+        sure = truth.conf.astype(np.int64) != 0 if rules == "trackeval" else truth.conf >= 0.99
+        return sure & (truth.class_id == PEDESTRIAN)
+    return truth.conf.astype(np.int64) != 0 if rules == "trackeval" else truth.conf != 0
+
+
+def _check_classes(truth: GroundTruth) -> None:
+    odd = (truth.class_id < 1) | (truth.class_id > _LARGEST_CLASS)
+    if odd.any():
+        row = int(np.argmax(odd))
+        raise EvaluationError(
+            f"{truth.name}: ground truth in frame {truth.frame[row]} has class {truth.class_id[row]}, and MOTChallenge "
+            "has classes 1 to 13; correct it, or use protocol='raw'."
+        )
+
+
+def _side(keep: np.ndarray, frame: np.ndarray, ids: np.ndarray) -> _Side:
+    rows = np.flatnonzero(keep)
+    code, unique = pd.factorize(ids[rows], sort=True)
+    return _Side(keep, rows, frame[rows], code.astype(np.int64), np.asarray(unique, dtype=np.int64))
+
+
+def _arrange(
+    frames: np.ndarray,
+    g_side: _Side,
+    t_side: _Side,
+    g: np.ndarray,
+    t: np.ndarray,
+    iou: np.ndarray,
+    distance: np.ndarray,
+    dropped: int,
+) -> Scene:
+    place_g, place_t = np.cumsum(g_side.keep) - 1, np.cumsum(t_side.keep) - 1
+    pair_g, pair_t = place_g[g], place_t[t]
+    return Scene(
+        frames=frames,
+        g_start=_starts(g_side.frame, frames),
+        t_start=_starts(t_side.frame, frames),
+        pair_start=_starts(g_side.frame[pair_g], frames),
+        g_rows=g_side.rows,
+        t_rows=t_side.rows,
+        g_id=g_side.code,
+        t_id=t_side.code,
+        g_ids=g_side.ids,
+        t_ids=t_side.ids,
+        pair_g=pair_g,
+        pair_t=pair_t,
+        pair_iou=iou,
+        pair_distance=distance,
+        dropped=dropped,
+    )
+
+
+def _starts(frame: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Where the rows of each of `frames` begin in the ordered `frame`, and the end of the last."""
+    return np.append(np.searchsorted(frame, frames), len(frame)).astype(np.int64)
+
+
+def _by_frame(table: pd.DataFrame) -> pd.DataFrame:
+    if table["frame"].is_monotonic_increasing:
+        return table
+    return table.sort_values("frame", kind="stable", ignore_index=True)
+
+
+def _boxes(table: pd.DataFrame) -> np.ndarray:
+    return np.column_stack([table[name].to_numpy().astype(np.float64) for name in "xywh"])

@@ -1,0 +1,258 @@
+"""ID switches: one row each, what happened. docs/switch-kinds.md shows the kinds in pictures.
+
+Why they happened, from kept network outputs, is in switch_reasons.py; both are reached from here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..boxes import union_area
+from .protocols import GroundTruth, Scene
+
+if TYPE_CHECKING:
+    from .result import Evaluation, SequenceEvaluation
+
+
+KINDS = {
+    "swap": "two people exchange their ids",
+    "lost to another person": "the old id has gone over to another person",
+    "takeover": "the new id is taken from another person",
+    "back to a known id": "the person gets an id back that it had before",
+    "new id": "the new id was on nobody before",
+}
+_PERSONS = (1, 2, 7)  # pedestrian, person on a vehicle, static person
+_COLUMNS = (
+    "sequence", "frame", "time", "gt_id", "from_id", "to_id", "kind", "last_frame", "gap", "missed", "visibility",
+    "iou_other", "other_gt_id", "covered", "x", "y", "w", "h", "new_length", "from_fate", "to_origin",
+)  # fmt: skip
+
+
+def switch_table(evaluation: Evaluation) -> pd.DataFrame:
+    """One row per ID switch, as many as the metric counts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        sequence; frame and time (s, NaN without a frame rate) of the switch; gt_id, the person; from_id and to_id, the
+        track ids before and after; kind (one of `KINDS`); last_frame in which the person carried from_id; gap, frames
+        from there to the switch (1: the very next); missed, frames of the gap in which the person was there and not
+        matched; visibility (from the ground truth); iou_other and other_gt_id, the nearest other person and the IoU
+        with it (0 and the nearest by centre where none overlaps; -1 where there is no other); covered, the share of the
+        box covered by people nearer to the camera (with their feet lower in the image); x, y, w, h, the ground-truth
+        box in pixels; new_length, for how many matched frames the person then carries to_id; from_fate, where from_id
+        is at the switch; to_origin, where to_id was before.
+    """
+    tables = [_sequence_table(one) for one in evaluation.sequences.values()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def describe(evaluation: Evaluation, table: pd.DataFrame | None = None) -> list[str]:
+    """The switches as lines of text: their number by kind, then one line each."""
+    table = evaluation.switches if table is None else table
+    counts = table["kind"].value_counts()
+    shares = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
+    lines = [f"{len(table)} ID switches" + (f": {shares}" if shares else "") + f" ({evaluation.caption})"]
+    for row in table.itertuples():
+        gap = "in the next frame" if row.gap == 1 else f"after {row.gap} frames ({row.missed} of them missed)"
+        line = f"{row.sequence} frame {row.frame}: person {row.gt_id} {row.from_id} -> {row.to_id}, {row.kind}, {gap}"
+        why = getattr(row, "why", "")
+        lines.append(f"{line}; {why}" if why else f"{line}; {row.from_id} {row.from_fate}")
+    return lines
+
+
+@dataclasses.dataclass(frozen=True)
+class Matches:
+    """Who carried which id when: codes and frame indices of all matches of one sequence, looked up by person or id."""
+
+    frame: np.ndarray
+    person: np.ndarray
+    track: np.ndarray
+    scene: Scene
+
+    @classmethod
+    def of(cls, one: SequenceEvaluation) -> Matches:
+        """The matches behind an evaluation, ordered by frame."""
+        scene = one.scene
+        rows = np.flatnonzero(one.partner >= 0)
+        frame = np.repeat(np.arange(len(scene.frames)), np.diff(scene.g_start))[rows]
+        return cls(frame, scene.g_id[rows], scene.t_id[one.partner[rows]], scene)
+
+    def by_person(self) -> Callable[[int], np.ndarray]:
+        """A function from person code to its rows, ordered by frame."""
+        return _grouped(self.person, len(self.scene.g_ids))
+
+    def by_track(self) -> Callable[[int], np.ndarray]:
+        """A function from track code to its rows, ordered by frame."""
+        return _grouped(self.track, len(self.scene.t_ids))
+
+
+def _grouped(code: np.ndarray, count: int) -> Callable[[int], np.ndarray]:
+    order = np.argsort(code, kind="stable")
+    start = np.searchsorted(code[order], np.arange(count + 1))
+    return lambda index: order[start[index] : start[index + 1]]
+
+
+def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
+    scene, truth = one.scene, one.ground_truth
+    matches = Matches.of(one)
+    of_person, of_track = matches.by_person(), matches.by_track()
+    reported = _grouped(pd.Categorical(one.tracks["id"], categories=scene.t_ids).codes, len(scene.t_ids))
+    reported_frame = one.tracks["frame"].to_numpy()
+    present = _grouped(scene.g_id, len(scene.g_ids))
+    frame_of_row = np.repeat(np.arange(len(scene.frames)), np.diff(scene.g_start))
+    people = _People(truth)
+    rows = []
+    for row in np.flatnonzero(one.switched):
+        person, track = int(scene.g_id[row]), int(scene.t_id[one.partner[row]])
+        now = int(frame_of_row[row])
+        own = of_person(person)
+        place = int(np.searchsorted(matches.frame[own], now))
+        before = int(own[place - 1])
+        old, last = int(matches.track[before]), int(matches.frame[before])
+        later = matches.track[own[place:]] != track
+        there = frame_of_row[present(person)]
+        frame = int(scene.frames[now])
+        history = _History(matches, of_track, reported_frame, reported)
+        box = truth.box[scene.g_rows[row]]
+        rows.append(
+            {
+                "sequence": one.name,
+                "frame": frame,
+                "time": (frame - 1) / truth.frame_rate if truth.frame_rate else np.nan,
+                "gt_id": int(scene.g_ids[person]),
+                "from_id": int(scene.t_ids[old]),
+                "to_id": int(scene.t_ids[track]),
+                "kind": history.kind(person, old, track, last, now),
+                "last_frame": int(scene.frames[last]),
+                "gap": frame - int(scene.frames[last]),
+                "missed": int(((there > last) & (there < now)).sum()),
+                "visibility": float(truth.visibility[scene.g_rows[row]]),
+                **people.around(int(scene.g_rows[row])),
+                **dict(zip("xywh", map(float, box), strict=True)),
+                "new_length": int(np.argmax(later)) if later.any() else len(later),
+                "from_fate": history.fate(person, old, now),
+                "to_origin": history.origin(person, track, now),
+            }
+        )
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    whole = ("frame", "gt_id", "from_id", "to_id", "last_frame", "gap", "missed", "other_gt_id", "new_length")
+    numbers = ("time", "visibility", "iou_other", "covered", "x", "y", "w", "h")
+    return table.astype(dict.fromkeys(whole, np.int64) | dict.fromkeys(numbers, np.float64))
+
+
+class _History:
+    """What track ids did around a switch."""
+
+    def __init__(
+        self,
+        matches: Matches,
+        of_track: Callable[[int], np.ndarray],
+        reported_frame: np.ndarray,
+        reported: Callable[[int], np.ndarray],
+    ) -> None:
+        self.matches, self.of_track = matches, of_track
+        self.reported_frame, self.reported = reported_frame, reported
+
+    def kind(self, person: int, old: int, new: int, last: int, now: int) -> str:
+        """Which of `KINDS` a switch from track `old` to `new` is."""
+        previous = self._person_before(new, now)
+        holder = self._holder(old, person, last, now)
+        if previous is not None and previous != person and self._exchanged(previous, old, last, now):
+            return "swap"
+        if holder is not None:
+            return "lost to another person"
+        if previous is None:
+            return "new id"
+        return "back to a known id" if previous == person else "takeover"
+
+    def _person_before(self, track: int, now: int) -> int | None:
+        """The person that a track was last matched with before frame index `now`."""
+        rows = self.of_track(track)
+        count = int(np.searchsorted(self.matches.frame[rows], now))
+        return int(self.matches.person[rows[count - 1]]) if count else None
+
+    def _holder(self, track: int, person: int, last: int, now: int) -> int | None:
+        """Another person that carries the track at the switch, or did last since the person lost it."""
+        rows = self.of_track(track)
+        frame = self.matches.frame[rows]
+        rows = rows[(frame > last) & (frame <= now) & (self.matches.person[rows] != person)]
+        return int(self.matches.person[rows[-1]]) if len(rows) else None
+
+    def _exchanged(self, other: int, old: int, last: int, now: int) -> bool:
+        """Whether `other` carries the old id by now, or gets it within a second of frames after the switch."""
+        frames = self.matches.scene.frames
+        rows = self.of_track(old)
+        frame = self.matches.frame[rows]
+        soon = (frame > last) & (frames[frame] <= frames[now] + SWAP_WINDOW)
+        return bool((self.matches.person[rows[soon]] == other).any())
+
+    def fate(self, person: int, track: int, now: int) -> str:
+        """Where a track id is in frame index `now`, in words."""
+        scene = self.matches.scene
+        rows = self.of_track(track)
+        here = rows[self.matches.frame[rows] == now]
+        if len(here):
+            return f"is on person {scene.g_ids[self.matches.person[here[0]]]}"
+        frames = np.unique(self.reported_frame[self.reported(track)])
+        number = int(scene.frames[now])
+        if number in frames:
+            return "is reported on nobody"
+        after = frames[frames > number]
+        if not len(after):
+            return f"ended in frame {frames[-1]}"
+        later = rows[self.matches.frame[rows] > now]
+        if not len(later):
+            return f"returns in frame {after[0]} on nobody"
+        whom = int(self.matches.person[later[0]])
+        name = "the same person" if whom == person else f"person {scene.g_ids[whom]}"
+        return f"returns in frame {scene.frames[self.matches.frame[later[0]]]} on {name}"
+
+    def origin(self, person: int, track: int, now: int) -> str:
+        """Where a track id was before frame index `now`, in words."""
+        scene = self.matches.scene
+        previous = self._person_before(track, now)
+        if previous is None:
+            frames = self.reported_frame[self.reported(track)]
+            first, number = int(frames.min()), int(scene.frames[now])
+            return "new" if first == number else f"on nobody since frame {first}"
+        return "on this person" if previous == person else f"on person {scene.g_ids[previous]}"
+
+
+SWAP_WINDOW = 30
+"""Frames within which the second half of a swap may follow the first."""
+
+
+class _People:
+    """The people of the ground truth by frame, scored or not."""
+
+    def __init__(self, truth: GroundTruth) -> None:
+        self.truth = truth
+        is_person = np.isin(truth.class_id, _PERSONS) if truth.has_classes else np.ones(len(truth.frame), bool)
+        self.rows = np.flatnonzero(is_person)
+        self.frame = truth.frame[self.rows]
+        self.ids = truth.table["id"].to_numpy()
+
+    def around(self, row: int) -> dict[str, Any]:
+        """iou_other, other_gt_id and covered of a ground-truth row."""
+        first, last = np.searchsorted(self.frame, [self.truth.frame[row], self.truth.frame[row] + 1])
+        others = self.rows[first:last]
+        others = others[others != row]
+        if not len(others):
+            return {"iou_other": 0.0, "other_gt_id": -1, "covered": 0.0}
+        x, y, w, h = self.truth.box[row]
+        box = self.truth.box[others]
+        left, top = np.maximum(box[:, 0], x), np.maximum(box[:, 1], y)
+        right, bottom = np.minimum(box[:, 0] + box[:, 2], x + w), np.minimum(box[:, 1] + box[:, 3], y + h)
+        both = np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
+        iou = both / (w * h + box[:, 2] * box[:, 3] - both)
+        centre = np.hypot(box[:, 0] + box[:, 2] / 2 - x - w / 2, box[:, 1] + box[:, 3] / 2 - y - h / 2)
+        nearest = int(np.lexsort((centre, -iou))[0])
+        in_front = (both > 0) & (box[:, 1] + box[:, 3] > y + h)
+        covered = union_area(np.column_stack([left, top, right, bottom])[in_front]) / (w * h)
+        return {"iou_other": float(iou[nearest]), "other_gt_id": int(self.ids[others[nearest]]), "covered": covered}

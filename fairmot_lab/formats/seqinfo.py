@@ -1,0 +1,87 @@
+"""Read MOTChallenge's `seqinfo.ini`."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import MotFileError
+from .mot import _NUMBER
+
+
+@dataclass(frozen=True)
+class SequenceInfo:
+    """What seqinfo.ini says about a sequence.
+
+    `frame_rate` in frames a second, `length` in frames, `width` and `height` in pixels.
+    """
+
+    name: str
+    image_dir: str
+    frame_rate: float
+    length: int
+    width: int
+    height: int
+    extension: str
+
+
+def read_seqinfo(path: str | os.PathLike[str]) -> SequenceInfo:
+    """Read a sequence's seqinfo.ini.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder of the sequence that holds it.
+
+    Returns
+    -------
+    SequenceInfo
+        `name`, `image_dir` and `extension` fall back to the folder's name, "img1" and ".jpg"; the numbers must be
+        there.
+
+    Raises
+    ------
+    MotFileError
+        If the file is missing, is no ini file, or a number in it is missing, not a number or not above zero.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "seqinfo.ini"
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise MotFileError(
+            f"{path} is missing; a MOTChallenge sequence folder needs it for its length and size."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise MotFileError(f"{path} cannot be read ({error}); give a MOTChallenge seqinfo.ini.") from error
+    except configparser.Error as error:
+        reason = " ".join(str(error).split()).replace("'<string>'", "it").replace("<string>", "it")
+        raise MotFileError(
+            f"{path} is not an ini file ({reason}); write it as [Sequence] and lines of key=value."
+        ) from error
+    if "Sequence" not in parser:
+        raise MotFileError(f"{path} has no section [Sequence]; add it above the keys.")
+    section = parser["Sequence"]
+
+    def number(key: str, whole: bool = True) -> float:
+        text = section.get(key)
+        if text is None:
+            raise MotFileError(f"{path} has no {key}; add a line such as {key}={'30' if 'Rate' in key else '600'}.")
+        if not _NUMBER.fullmatch(text) or not 0 < float(text) < float("inf") or (whole and float(text) % 1):
+            expected = "whole number" if whole else "number"
+            raise MotFileError(f"{path} says {key}={text!r}; it must be a {expected} above 0.")
+        return float(text)
+
+    return SequenceInfo(
+        name=section.get("name", path.resolve().parent.name),
+        image_dir=section.get("imDir", "img1"),
+        frame_rate=number("frameRate", whole=False),
+        length=int(number("seqLength")),
+        width=int(number("imWidth")),
+        height=int(number("imHeight")),
+        extension=section.get("imExt", ".jpg"),
+    )

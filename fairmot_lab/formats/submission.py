@@ -1,0 +1,98 @@
+"""Write results for the MOTChallenge server (https://motchallenge.net/instructions)."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import EvaluationError, FairMOTLabWarning
+from .mot import check_table
+from .mot_text import _mot_text, _write_zip
+
+
+def _mot17(*numbers: str) -> tuple[str, ...]:
+    return tuple(f"MOT17-{number}-{detector}" for number in numbers for detector in ("DPM", "FRCNN", "SDP"))
+
+
+# The sequences that each challenge expects: all of train and test for MOT16, MOT17 and MOT20, the test set for MOT15.
+SERVER_SEQUENCES: dict[str, tuple[str, ...]] = {
+    "MOT15": (
+        "TUD-Crossing", "PETS09-S2L2", "ETH-Jelmoli", "ETH-Linthescher", "ETH-Crossing", "AVG-TownCentre",
+        "ADL-Rundle-1", "ADL-Rundle-3", "KITTI-16", "KITTI-19", "Venice-1",
+    ),
+    "MOT16": tuple(f"MOT16-{number:02d}" for number in range(1, 15)),
+    "MOT17": _mot17(*(f"{number:02d}" for number in range(1, 15))),
+    "MOT20": tuple(f"MOT20-{number:02d}" for number in range(1, 9)),
+}  # fmt: skip
+
+
+# What a server scores; the training part may be left out of a MOT16, MOT17 or MOT20 submission.
+_TEST = {
+    "MOT15": SERVER_SEQUENCES["MOT15"],
+    "MOT16": tuple(f"MOT16-{number}" for number in ("01", "03", "06", "07", "08", "12", "14")),
+    "MOT17": _mot17("01", "03", "06", "07", "08", "12", "14"),
+    "MOT20": tuple(f"MOT20-{number}" for number in ("04", "06", "07", "08")),
+}
+
+
+def write_submission(
+    tracks: Mapping[str, pd.DataFrame], path: str | os.PathLike[str], *, benchmark: str | None = None
+) -> Path:
+    """Write a zip that the MOTChallenge server takes: one SEQUENCE.txt for each sequence, in no folder.
+
+    Rows are frame, id, x, y, w, h, score, -1, -1, -1, with a class of -1 as the server asks.
+
+    Parameters
+    ----------
+    tracks
+        Tracks table by name of sequence. MOT17 wants one for each of its three detectors.
+    path
+        The zip to make or replace.
+    benchmark
+        "MOT15", "MOT16", "MOT17" or "MOT20"; by default what the names of the sequences say.
+
+    Raises
+    ------
+    EvaluationError
+        If a sequence is not of the benchmark, or one of its test set is missing: the server refuses such a zip.
+    MotFileError
+        If a table breaks the rules of `read_mot`.
+    """
+    benchmark = benchmark or _benchmark_of(tracks)
+    if benchmark not in SERVER_SEQUENCES:
+        raise EvaluationError(f"benchmark {benchmark!r} is unknown; choose {', '.join(SERVER_SEQUENCES)}.")
+    known, wanted = SERVER_SEQUENCES[benchmark], _TEST[benchmark]
+    foreign = [name for name in tracks if name not in known]
+    if foreign:
+        near = difflib.get_close_matches(foreign[0], known, n=2)
+        hint = f"did you mean {' or '.join(near)}" if near else f"it has {', '.join(known[:3])}, ..."
+        raise EvaluationError(f"{foreign[0]!r} is no sequence of {benchmark}; {hint}.")
+    missing = [name for name in wanted if name not in tracks]
+    if missing:
+        raise EvaluationError(
+            f"a {benchmark} submission needs results for its {len(wanted)} test sequences; {len(missing)} are missing: "
+            f"{', '.join(missing[:6])}{', ...' if len(missing) > 6 else ''}."
+        )
+    texts = {}
+    for name in sorted(tracks):
+        check_table(tracks[name], name=f"tracks of {name}")
+        if not len(tracks[name]):
+            warnings.warn(f"{name} has no track at all.", FairMOTLabWarning, stacklevel=2)
+        texts[f"{name}.txt"] = _mot_text(tracks[name])
+    return _write_zip(path, texts)
+
+
+def _benchmark_of(tracks: Iterable[str]) -> str:
+    names = list(tracks)
+    for benchmark, known in SERVER_SEQUENCES.items():
+        if names and names[0] in known:
+            return benchmark
+    raise EvaluationError(
+        f"{names[0] if names else 'an empty dict'!r} does not say which benchmark it belongs to; pass "
+        f"benchmark=, one of {', '.join(SERVER_SEQUENCES)}."
+    )

@@ -1,0 +1,1 @@
+"""The bundled compact model: network, training, rendered scenes."""

@@ -1,0 +1,50 @@
+"""Plots for papers and notebooks: each is a function of a DataFrame, draws on an `ax` and returns it.
+
+Times are in seconds, image positions in pixels of the original image, rates in percent.
+"""
+
+from .appearance import centre_heatmap, embedding_distances, score_distributions, similarity_map
+from .identity import (
+    errors_over_time,
+    gap_against_distance,
+    life_lines,
+    switch_kinds,
+    switch_map,
+    switch_timeline,
+    trajectories,
+)
+from .settings import (
+    association_growth,
+    compare_trackers,
+    hota_curves,
+    learning_curve,
+    metric_against_threshold,
+    parallel_coordinates,
+    setting_heatmap,
+)
+from .style import COLOURS, MISSED, SWITCH_KINDS, save
+
+__all__ = [
+    "COLOURS",
+    "MISSED",
+    "SWITCH_KINDS",
+    "association_growth",
+    "centre_heatmap",
+    "compare_trackers",
+    "embedding_distances",
+    "errors_over_time",
+    "gap_against_distance",
+    "hota_curves",
+    "learning_curve",
+    "life_lines",
+    "metric_against_threshold",
+    "parallel_coordinates",
+    "save",
+    "score_distributions",
+    "setting_heatmap",
+    "similarity_map",
+    "switch_kinds",
+    "switch_map",
+    "switch_timeline",
+    "trajectories",
+]

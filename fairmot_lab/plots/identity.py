@@ -1,0 +1,492 @@
+"""Plots of identities and errors over time and in the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import PlotError
+from .style import (
+    BLUE,
+    COLOURS,
+    INK,
+    LINES,
+    METRIC_NAMES,
+    MISSED,
+    ORANGE,
+    _axes,
+    _few,
+    _finish,
+    _kind_style,
+    _kinds,
+    _one_sequence,
+    _table,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def switch_timeline(
+    evaluation: Any,
+    *,
+    sequence: str | None = None,
+    objects: Sequence[int] | None = None,
+    max_lanes: int = 40,
+    frame_rate: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """One lane per ground-truth person, coloured by the track id that it carries; a mark at each ID switch.
+
+    A track id has one colour in the whole figure, and ids that follow each other in a lane get different ones.
+    Grey stretches are frames in which the person was there and missed.
+
+    Parameters
+    ----------
+    evaluation
+        An `Evaluation`, or its events DataFrame (motmetrics' events: index FrameId, Event; columns Type, OId, HId, D).
+    sequence
+        Which sequence, where there are several.
+    objects
+        Ground-truth ids to show, from top to bottom. By default the people with most switches, then longest seen.
+    max_lanes
+        At most so many lanes; the title says how many people there are.
+    frame_rate
+        Frames per second: the axis is then in seconds from frame 1, otherwise in frames.
+
+    Raises
+    ------
+    PlotError
+        If the events lack what is drawn, or hold several sequences and none was named.
+    """
+    states = _states(evaluation, sequence)
+    people = _order_people(states)
+    if objects is not None:
+        unknown = sorted(set(objects) - set(people))
+        if unknown:
+            raise PlotError(f"no ground-truth person {unknown[0]} in these events; there are {_few(people)}.")
+        shown = list(objects)
+    else:
+        shown = people[:max_lanes]
+    ax = _axes(ax, (9, 1.4 + 0.17 * max(len(shown), 6)))
+    total = int(states.switch.sum())
+    states = states[states.gt_id.isin(shown)]
+    segments = _segments(states)
+    colours = _id_colours(segments)
+    at, half, unit = _time_axis(frame_rate)
+    lane: dict[Any, int] = {person: row for row, person in enumerate(shown)}
+    span = max(states.frame.max() - states.frame.min(), 1) if len(states) else 1
+
+    for person, parts in segments.groupby("gt_id"):
+        row = lane[person]
+        ids = parts.track_id.to_numpy()
+        left, right = at(parts["first"].to_numpy()) - half, at(parts["last"].to_numpy()) + half
+        faces = [colours.get(track_id, MISSED) for track_id in ids]
+        ax.broken_barh(np.c_[left, right - left].tolist(), (row - 0.4, 0.8), facecolors=faces, linewidth=0)
+        for track_id, begin, end in zip(ids, left, right, strict=True):
+            if track_id >= 0 and (end - begin) / (2 * half * span) > 0.011 * (1 + len(str(track_id))):
+                ax.text((begin + end) / 2, row, str(track_id), ha="center", va="center", fontsize=7, clip_on=True)
+    switches = states[states.switch]
+    if len(switches):
+        ax.plot(
+            at(switches.frame) - half,
+            switches.gt_id.map(lane) - 0.4,
+            linestyle="none",
+            marker="v",
+            markersize=6,
+            color=INK,
+            markeredgecolor="white",
+            clip_on=False,
+            label="ID switch",
+        )
+    if (states.track_id < 0).any():
+        ax.broken_barh([], (0, 0), facecolors=MISSED, label="missed")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, ncols=2, borderaxespad=0.1)
+    ax.set_yticks(range(len(shown)), [str(person) for person in shown], fontsize=8 if len(shown) < 25 else 6)
+    ax.set_ylim(len(shown) - 0.5 if shown else 0.5, -0.9)
+    some = f"{len(shown)} of {len(people)} people" if len(shown) < len(people) else f"{len(people)} people"
+    count = f"{len(switches)} of {total}" if len(switches) < total else str(total)
+    return _finish(
+        ax,
+        f"Who carries which track id: {some}, {count} ID switch{'' if total == 1 else 'es'}",
+        unit,
+        "ground-truth person",
+        grid="x",
+    )
+
+
+def switch_kinds(switches: Any, *, ax: Axes | None = None) -> Axes:
+    """How many ID switches there are of each kind, as bars; stacked by sequence where there are several.
+
+    Parameters
+    ----------
+    switches
+        An `Evaluation`, or its switches DataFrame (columns `kind` and, optionally, `sequence`).
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    ax = _axes(ax, (6, 3))
+    table = _table(switches, "switches", ("kind",))
+    kinds = _kinds(table)
+    rows = np.arange(len(kinds))
+    sequences = list(dict.fromkeys(table["sequence"])) if "sequence" in table else []
+    if len(sequences) > 1:
+        left = np.zeros(len(kinds))
+        for number, name in enumerate(sequences):
+            part = table[table["sequence"] == name]
+            width = np.array([(part.kind == kind).sum() for kind in kinds], float)
+            face = COLOURS[number % len(COLOURS)]
+            hatch = ("", "//", "..", "xx")[number // len(COLOURS) % 4]
+            ax.barh(rows, width, left=left, color=face, hatch=hatch, edgecolor="white", linewidth=0.5, label=name)
+            left += width
+        ax.legend(fontsize=7, frameon=False)
+    else:
+        left = np.array([(table.kind == kind).sum() for kind in kinds], float)
+        ax.barh(rows, left, color=[_kind_style(kind)[0] for kind in kinds])
+    for row, count in zip(rows, left, strict=True):
+        ax.text(count, row, f" {int(count)}", va="center", fontsize=9)
+    ax.set_yticks(rows, kinds)
+    ax.set_ylim(len(kinds) - 0.4, -0.6)
+    ax.set_xlim(0, max(left.max(initial=0) * 1.12, 1))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _finish(ax, f"Kinds of ID switch ({len(table)} in all)", "ID switches", "", grid="x")
+
+
+def gap_against_distance(
+    switches: Any, *, distance: str = "appearance_distance", threshold: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """For each ID switch, how long the person was lost against how different the person then looked.
+
+    Parameters
+    ----------
+    switches
+        An `Evaluation`, or its switches DataFrame: columns `kind`, `gap` (frames since the last match) and `distance`.
+    distance
+        The column with the cosine distance between the embedding before and after; rows without one are left out and
+        counted in the title.
+    threshold
+        The setting `tracked_thresh`, drawn as a line: the association refuses what is above.
+    """
+    ax = _axes(ax, (6, 4))
+    table = _table(switches, "switches", ("kind", "gap", distance))
+    known = table[table[distance].notna()]
+    for kind in _kinds(known):
+        part = known[known.kind == kind]
+        colour, marker = _kind_style(kind)
+        ax.plot(part.gap, part[distance], linestyle="none", marker=marker, color=colour, alpha=0.85, label=kind)
+    if len(known) and known.gap.max() > 100:
+        ax.set_xscale("log")
+    if threshold is not None:
+        ax.axhline(threshold, color=INK, linestyle="--", linewidth=1, label=f"tracked_thresh {threshold:g}")
+    if len(known) or threshold is not None:
+        ax.legend(fontsize=8, frameon=False)
+    ax.set_ylim(bottom=0)
+    left_out = len(table) - len(known)
+    note = f"\n{left_out} more have no embedding on one side" if left_out else ""
+    return _finish(
+        ax,
+        f"Lost for how long, and looking how different ({len(known)} ID switches){note}",
+        "frames since the last match",
+        "cosine distance before / after",
+    )
+
+
+def switch_map(
+    switches: Any,
+    *,
+    image: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Where in the image ID switches happen: a mark at the feet of each person, by kind.
+
+    Parameters
+    ----------
+    switches
+        An `Evaluation`, or its switches DataFrame: columns `kind`, `x`, `y`, `w`, `h` (pixels of the original image).
+    image
+        (H, W, 3) uint8 BGR, drawn pale behind the marks.
+    size
+        Width and height of the image in pixels, where no image is given.
+    """
+    ax = _axes(ax, (7, 4.4))
+    table = _table(switches, "switches", ("kind", "x", "y", "w", "h"))
+    _backdrop(ax, image, size)
+    for kind in _kinds(table):
+        part = table[table.kind == kind]
+        colour, marker = _kind_style(kind)
+        ax.plot(
+            part.x + part.w / 2,
+            part.y + part.h,
+            linestyle="none",
+            marker=marker,
+            markersize=8,
+            color=colour,
+            markeredgecolor="white",
+            label=f"{kind} ({len(part)})",
+        )
+    if len(table):
+        ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+    return _finish(ax, f"Where ID switches happen ({len(table)})", "x (pixels)", "y (pixels)", grid="")
+
+
+def life_lines(
+    evaluation: Any,
+    *,
+    sequence: str | None = None,
+    max_lanes: int = 60,
+    frame_rate: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """One line per ground-truth person from first to last frame: tracked, missed, and where its id switched.
+
+    The share of its frames in which it was tracked stands at the end of each line. People are in the order in which
+    they appear.
+
+    Parameters
+    ----------
+    evaluation, sequence, frame_rate
+        As for `switch_timeline`.
+    max_lanes
+        At most so many people, the first to appear; the title says how many there are.
+    """
+    states = _states(evaluation, sequence)
+    at, half, unit = _time_axis(frame_rate)
+    first = states.groupby("gt_id").frame.min().sort_values(kind="stable")
+    shown = list(first.index[:max_lanes])
+    ax = _axes(ax, (8, 1.4 + 0.14 * max(len(shown), 8)))
+    rows = {person: row for row, person in enumerate(shown)}
+    visible = states[states.gt_id.isin(shown)].assign(track_id=lambda t: np.where(t.track_id >= 0, 0, -1))
+    parts = _segments(visible)
+    y = parts.gt_id.map(rows)
+    for tracked, colour, width, label in ((True, BLUE, 3.5, "tracked"), (False, ORANGE, 1.3, "missed")):
+        chosen = (parts.track_id >= 0) == tracked
+        ax.hlines(
+            y[chosen],
+            at(parts["first"][chosen]) - half,
+            at(parts["last"][chosen]) + half,
+            colors=colour,
+            linewidth=width,
+            label=label,
+        )
+    switches = visible[visible.switch]
+    ax.plot(
+        at(switches.frame) - half,
+        switches.gt_id.map(rows),
+        linestyle="none",
+        marker="|",
+        markersize=9,
+        markeredgewidth=1.6,
+        color=INK,
+        label="ID switch",
+    )
+    small = 8 if len(shown) <= 30 else 6
+    for person, part in visible.groupby("gt_id"):
+        share = (part.track_id >= 0).mean()
+        ax.text(at(part.frame.max()) + half, rows[person], f"  {share:.0%}", va="center", fontsize=small - 1, color=INK)
+    ax.set_yticks(range(len(shown)), [str(person) for person in shown], fontsize=small)
+    ax.set_ylim(len(shown) - 0.4 if shown else 0.5, -0.6)
+    ax.margins(x=0.07)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8, borderaxespad=0.1)
+    total = len(first)
+    some = f"{len(shown)} of {total} people" if len(shown) < total else f"{total} people"
+    return _finish(ax, f"Life lines of {some}", unit, "ground-truth person", grid="x")
+
+
+def errors_over_time(
+    per_frame: Any,
+    *,
+    sequence: str | None = None,
+    window: int = 1,
+    frame_rate: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """False positives and misses in each frame, and marks where ids switch.
+
+    Parameters
+    ----------
+    per_frame
+        An `Evaluation`, or its per_frame DataFrame: columns `frame`, `num_false_positives`, `num_misses`,
+        `num_switches`.
+    sequence
+        Which sequence, where there are several.
+    window
+        Frames of a centred running mean; 1 shows each frame.
+    frame_rate
+        Frames per second: the axis is then in seconds from frame 1, otherwise in frames.
+    """
+    ax = _axes(ax, (8, 3.4))
+    columns = ("frame", "num_false_positives", "num_misses", "num_switches")
+    table = _one_sequence(_table(per_frame, "per_frame", columns), sequence)
+    at, _, unit = _time_axis(frame_rate)
+    time = at(table.frame)
+    for column, colour, style in (("num_misses", ORANGE, "-"), ("num_false_positives", BLUE, "--")):
+        smooth = table[column].rolling(window, center=True, min_periods=1).mean()
+        label = f"{METRIC_NAMES[column]} ({int(table[column].sum())})"
+        ax.plot(time, smooth, color=colour, linestyle=style, linewidth=1.4, label=label)
+    ax.set_ylim(bottom=0)
+    switched = table.num_switches > 0
+    ax.plot(
+        time[switched],
+        np.full(int(switched.sum()), 1.0),
+        transform=ax.get_xaxis_transform(),
+        linestyle="none",
+        marker="v",
+        color=INK,
+        clip_on=False,
+        label=f"ID switches ({int(table.num_switches.sum())})",
+    )
+    ax.legend(frameon=False, fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1, 1.02), borderaxespad=0.1)
+    mean = f", mean over {window} frames" if window > 1 else ""
+    _finish(ax, "", unit, f"boxes per frame{mean}")
+    ax.set_title("Errors over time", loc="left", fontsize=11)
+    return ax
+
+
+def trajectories(
+    tracks: pd.DataFrame,
+    *,
+    image: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    ids: Sequence[int] | None = None,
+    max_labels: int = 25,
+    ax: Axes | None = None,
+) -> Axes:
+    """The paths of people's feet over a frame; a ring where each begins, its id where it ends (of the longest paths).
+
+    Parameters
+    ----------
+    tracks
+        Columns `frame`, `id`, `x`, `y`, `w`, `h` (pixels of the original image): tracks or ground truth.
+    image
+        (H, W, 3) uint8 BGR, drawn pale behind the paths.
+    size
+        Width and height of the image in pixels, where no image is given.
+    ids
+        Only these ids.
+    max_labels
+        So many ids are written, those of the longest paths.
+    """
+    ax = _axes(ax, (7, 4.4))
+    table = _table(tracks, "tracks", ("frame", "id", "x", "y", "w", "h"))
+    everyone = table.id.nunique()
+    if ids is not None:
+        table = table[table.id.isin(ids)]
+    _backdrop(ax, image, size)
+    labelled = set(table.id.value_counts().index[:max_labels])
+    for number, (track_id, path) in enumerate(table.sort_values("frame", kind="stable").groupby("id")):
+        x, y = (path.x + path.w / 2).to_numpy(), (path.y + path.h).to_numpy()
+        colour = COLOURS[number % len(COLOURS)]
+        ax.plot(x, y, color="white", linewidth=3.2, alpha=0.7)
+        ax.plot(x, y, color=colour, linestyle=LINES[number // len(COLOURS) % len(LINES)], linewidth=1.7)
+        ax.plot(x[0], y[0], marker="o", markersize=5, markerfacecolor="white", markeredgecolor=colour)
+        if track_id not in labelled:
+            continue
+        ax.text(
+            x[-1],
+            y[-1],
+            str(track_id),
+            fontsize=7,
+            ha="center",
+            va="center",
+            clip_on=True,
+            bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": colour, "linewidth": 1.2},
+        )
+    shown = table.id.nunique()
+    some = f"{shown} of {everyone} ids" if shown < everyone else f"{shown} ids"
+    return _finish(ax, f"Trajectories of {some}", "x (pixels)", "y (pixels)", grid="")
+
+
+def _states(evaluation: Any, sequence: str | None) -> pd.DataFrame:
+    """What each ground-truth person was in each frame: columns frame, gt_id, track_id (-1: missed), switch (bool)."""
+    events = evaluation if isinstance(evaluation, pd.DataFrame) else getattr(evaluation, "events", None)
+    if isinstance(events, Mapping):
+        events = pd.concat(events, names=["sequence"])
+    if not isinstance(events, pd.DataFrame):
+        raise PlotError(f"a figure of events needs an Evaluation or its events, not {type(evaluation).__name__}.")
+    rows = _one_sequence(_table(events.reset_index(), "events", ("FrameId", "Type", "OId", "HId")), sequence)
+    kind = rows.Type.astype(str)
+    # RAW rows are all candidate pairs; ASCEND, TRANSFER and MIGRATE repeat a switch from other points of view
+    rows = rows[kind.isin(["MATCH", "SWITCH", "MISS"])]
+    kind = rows.Type.astype(str)
+    states = pd.DataFrame(
+        {
+            "frame": rows.FrameId.astype(np.int64),
+            "gt_id": rows.OId.astype(np.int64),
+            "track_id": rows.HId.where(kind != "MISS").fillna(-1).astype(np.int64),
+            "switch": kind == "SWITCH",
+        }
+    )
+    return states.sort_values(["gt_id", "frame"], kind="stable", ignore_index=True)
+
+
+def _segments(states: pd.DataFrame) -> pd.DataFrame:
+    """Runs of consecutive frames in which a person carried one id: columns gt_id, track_id, first, last."""
+    new = (
+        states.gt_id.ne(states.gt_id.shift())
+        | states.track_id.ne(states.track_id.shift())
+        | states.frame.diff().ne(1)
+        | states.switch
+    )
+    runs = states.groupby(new.cumsum())
+    first = runs[["gt_id", "track_id", "frame"]].first().rename(columns={"frame": "first"})
+    return first.assign(last=runs.frame.last()).reset_index(drop=True)
+
+
+def _order_people(states: pd.DataFrame) -> list[int]:
+    people = states.groupby("gt_id").agg(switches=("switch", "sum"), length=("frame", "size"))
+    return [int(p) for p in people.sort_values(["switches", "length"], ascending=False, kind="stable").index]
+
+
+def _id_colours(segments: pd.DataFrame) -> dict[int, tuple[float, float, float]]:
+    """A colour for each track id such that ids which follow each other in a lane differ (greedy graph colouring)."""
+    carried = segments[segments.track_id >= 0]
+    neighbours: dict[int, set[int]] = {int(i): set() for i in carried.sort_values("first", kind="stable").track_id}
+    for _, lane in carried.groupby("gt_id"):
+        ids = lane.track_id.tolist()
+        for before, after in pairwise(ids):
+            if before != after:
+                neighbours[before].add(after)
+                neighbours[after].add(before)
+    chosen: dict[int, int] = {}
+    for number, track_id in enumerate(neighbours):
+        taken = {chosen[other] for other in neighbours[track_id] if other in chosen}
+        turn = [(number + step) % len(COLOURS) for step in range(len(COLOURS))]
+        chosen[track_id] = next((colour for colour in turn if colour not in taken), turn[0])
+    return {track_id: _pale(COLOURS[colour]) for track_id, colour in chosen.items()}
+
+
+def _pale(colour: str) -> tuple[float, float, float]:
+    """The colour mixed with white, so that black text on it stays readable."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (0.68 * part + 0.32 for part in to_rgb(colour))
+    return red, green, blue
+
+
+def _time_axis(frame_rate: float | None) -> tuple[Callable[[Any], Any], float, str]:
+    """Where a frame number lies on the axis, half the width of a frame there, and the axis' label."""
+    if frame_rate is None:
+        return lambda frame: frame, 0.5, "frame"
+    if not frame_rate > 0:
+        raise PlotError(f"frame_rate is {frame_rate}; it must be a number of frames per second above 0.")
+    return lambda frame: (frame - 1) / frame_rate, 0.5 / frame_rate, "time (s)"
+
+
+def _backdrop(ax: Axes, image: np.ndarray | None, size: tuple[int, int] | None) -> None:
+    """A pale image behind the marks and axes in pixels with y downwards."""
+    if image is not None:
+        pale = image[:, :, ::-1].astype(np.float32) * 0.55 + 255 * 0.45
+        ax.imshow(pale.astype(np.uint8), zorder=-1)
+        size = (image.shape[1], image.shape[0])
+    ax.set_aspect("equal")
+    if size is not None:
+        ax.set_xlim(0, size[0])
+        ax.set_ylim(size[1], 0)
+    elif not ax.yaxis_inverted():
+        ax.invert_yaxis()

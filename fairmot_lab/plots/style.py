@@ -1,0 +1,169 @@
+"""What all plots share: colours, markers, names of metrics, checks of tables.
+
+Colours are those of Okabe and Ito ("Color Universal Design", 2008) and, for ordered values, cividis and viridis;
+markers, labels or line styles repeat what colour says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .._files import atomic_write
+from ..errors import PlotError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW)
+GREY, INK = "#B0B0B0", "#222222"
+MISSED = (0.89, 0.89, 0.89)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (5, 1)), (0, (1, 1)))
+
+
+# a kind of switch has the same colour and marker in every figure
+SWITCH_KINDS = {
+    "new id": (BLUE, "o"),
+    "takeover": (VERMILLION, "^"),
+    "swap": (PURPLE, "X"),
+    "lost to another person": (ORANGE, "s"),
+    "back to a known id": (GREEN, "D"),
+}
+METRIC_NAMES = {
+    "mota": "MOTA",
+    "motp": "MOTP",
+    "idf1": "IDF1",
+    "idp": "IDP",
+    "idr": "IDR",
+    "hota": "HOTA",
+    "deta": "DetA",
+    "assa": "AssA",
+    "loca": "LocA",
+    "recall": "recall",
+    "precision": "precision",
+    "ap": "AP at IoU 0.5",
+    "rank1": "ReID rank-1",
+    "num_switches": "ID switches",
+    "num_false_positives": "false positives",
+    "num_misses": "misses",
+    "num_fragmentations": "fragmentations",
+}
+RATES = ("mota", "idf1", "idp", "idr", "hota", "deta", "assa", "loca", "recall", "precision")
+
+
+def save(ax: Axes, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
+    """Write the figure of `ax`: `.pdf`, `.svg` and `.eps` as vectors with selectable text, `.png` as pixels.
+
+    The same figure gives the same file (no date is stored), and the file appears whole or not at all.
+
+    Raises
+    ------
+    PlotError
+        If the suffix is not one of the four.
+    WriteError
+        If the file cannot be written.
+    """
+    import matplotlib
+
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".pdf", ".svg", ".eps", ".png"):
+        raise PlotError(f"{path} has no suffix that a figure is written in; use .pdf, .svg, .eps or .png.")
+    dates: dict[str, dict[str, Any]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    text = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fairmot_lab"}
+    with atomic_write(path) as temporary, matplotlib.rc_context(text):
+        ax.figure.savefig(temporary, dpi=dpi, metadata=dates.get(suffix), format=suffix[1:])  # type: ignore[union-attr]
+    return path
+
+
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def _finish(ax: Axes, title: str, xlabel: str, ylabel: str, grid: str = "both") -> Axes:
+    ax.set_title(title, loc="left", fontsize=11)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    ax.set_axisbelow(True)
+    if grid:
+        ax.grid(axis=grid, color="#DDDDDD", linewidth=0.6)  # type: ignore[arg-type]
+    return ax
+
+
+def _table(data: Any, attribute: str, columns: Sequence[str]) -> pd.DataFrame:
+    """`data` if it is a DataFrame, else its attribute of that name; every column must be there."""
+    table = data if isinstance(data, pd.DataFrame) else getattr(data, attribute, None)
+    if not isinstance(table, pd.DataFrame):
+        raise PlotError(f"a figure of {attribute} needs a DataFrame, not {type(data).__name__}.")
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise PlotError(f"this figure needs the column {missing[0]!r}; the table has {_few(table.columns)}.")
+    return table
+
+
+def _few(values: Any) -> str:
+    values = [str(value) for value in values]
+    return ", ".join(values[:25]) + (f" and {len(values) - 25} more" if len(values) > 25 else "") if values else "none"
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else str(value)
+
+
+def _one_sequence(table: pd.DataFrame, sequence: str | None) -> pd.DataFrame:
+    if "sequence" not in table:
+        return table
+    names = list(dict.fromkeys(table["sequence"]))
+    if sequence is None and len(names) > 1:
+        raise PlotError(f"there are {len(names)} sequences; name one of {_few(names)} with sequence=...")
+    if sequence is not None and sequence not in names:
+        raise PlotError(f"no sequence {sequence!r} here; there are {_few(names)}.")
+    return table if sequence is None else table[table["sequence"] == sequence]
+
+
+def _overall(table: pd.DataFrame) -> pd.DataFrame:
+    if "sequence" not in table or not (table["sequence"] == "OVERALL").any():
+        return table
+    return table[table["sequence"] == "OVERALL"]
+
+
+def _overall_value(result: Any, metric: str) -> float:
+    summary = result if isinstance(result, pd.DataFrame) else getattr(result, "summary", None)
+    if not isinstance(summary, pd.DataFrame):
+        raise PlotError(f"a comparison needs an Evaluation or a summary DataFrame, not {type(result).__name__}.")
+    rows = _overall(summary)
+    if len(rows) != 1:
+        raise PlotError(f"the summary has {len(rows)} rows and none named OVERALL; give one row per tracker.")
+    return float(rows[metric].iloc[0]) if metric in rows else float("nan")
+
+
+def _kinds(switches: pd.DataFrame) -> list[str]:
+    present = list(dict.fromkeys(switches.kind))
+    known = [kind for kind in SWITCH_KINDS if kind in present]
+    return known + [kind for kind in present if kind not in SWITCH_KINDS]
+
+
+def _kind_style(kind: str) -> tuple[str, str]:
+    return SWITCH_KINDS.get(kind, (GREY, "*"))

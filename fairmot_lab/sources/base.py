@@ -1,0 +1,196 @@
+"""The base class of sources, and the frame they yield."""
+
+from __future__ import annotations
+
+import abc
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+
+from ..errors import FairMOTLabWarning, SourceError
+from .images import encode_jpeg
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Kind = Literal["sequence", "video", "images", "camera", "stream", "arrays"]
+DEFAULT_FRAME_RATE = 30.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes
+    ----------
+    number : int
+        Counted from 1, as MOTChallenge does.
+    image : numpy.ndarray
+        (H, W, 3) uint8, BGR.
+    time : float
+        Seconds since the first frame: the video's own time stamps, or `(number - 1) / frame_rate`.
+    """
+
+    number: int
+    image: np.ndarray
+    time: float
+
+
+class Source(abc.ABC):
+    """A sequence of frames of one size.
+
+    Attributes
+    ----------
+    name : str
+        What result files are called.
+    path : pathlib.Path or None
+        Where it lies on disk.
+    kind : str
+        "sequence", "video", "images", "camera", "stream" or "arrays".
+    frame_rate : float
+        Frames per second; the mean where it varies.
+    width, height : int
+        Size of every frame in pixels, after rotation.
+    length : int or None
+        Number of frames, exact; None where it cannot be known (live sources, generators).
+    """
+
+    kind: Kind
+
+    def __init__(self, name: str, path: Path | None, frame_rate: float) -> None:
+        self.name = name
+        self.path = path
+        self.frame_rate = frame_rate
+        self.width = 0
+        self.height = 0
+        self.length: int | None = None
+        self._rescaled = False
+
+    # -- what each medium does in its own way ---------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
+        """Frames `first` to `last`, both included; to the end if `last` is None."""
+
+    @abc.abstractmethod
+    def image(self, number: int) -> np.ndarray:
+        """Frame `number` as a (H, W, 3) uint8 BGR array.
+
+        Raises
+        ------
+        SourceError
+            If there is no such frame, it is broken, or the medium has no random access.
+        """
+
+    @abc.abstractmethod
+    def fingerprint(self) -> str:
+        """A text that is equal for equal content, computed without decoding every frame.
+
+        It hashes names, sizes and samples of the bytes, not places or modification times: a copied sequence keeps it.
+        Live sources and generators have a new one each time they are opened.
+        """
+
+    # -- what all share -------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.frames()
+
+    def __len__(self) -> int:
+        if self.length is None:
+            raise SourceError(f"{self.name} has no known length; iterate over its frames instead.")
+        return self.length
+
+    def __bool__(self) -> bool:
+        return True  # a live source has no length, and none is empty
+
+    def __repr__(self) -> str:
+        length = "unknown length" if self.length is None else f"{self.length} frames"
+        return f"<{self.kind} {self.name!r}: {length}, {self.width}x{self.height}, {self.frame_rate:g} frames/s>"
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:  # noqa: B027, most media hold nothing open
+        """Release the camera, file or connection; a file is opened again when it is read again."""
+
+    def jpeg(self, number: int, max_width: int | None = None, quality: int = 85) -> bytes:
+        """Frame `number` as JPEG bytes.
+
+        Parameters
+        ----------
+        number
+            The frame, counted from 1.
+        max_width
+            Scale wider frames down to this width, in pixels.
+        quality
+            JPEG quality, 1 to 95, where the frame has to be encoded.
+
+        Returns
+        -------
+        bytes
+            The stored file, unchanged, where the medium is a JPEG file and needs no scaling.
+        """
+        return encode_jpeg(self.image(number), max_width, quality)
+
+    def time_of(self, number: int) -> float:
+        """Seconds from the first frame to frame `number`."""
+        return (number - 1) / self.frame_rate
+
+    def number_at(self, time: float) -> int:
+        """The number of the frame that is shown at `time` (seconds since the first frame)."""
+        return max(1, math.floor(time * self.frame_rate + 1e-6) + 1)
+
+    @property
+    def has_ground_truth(self) -> bool:
+        """Whether `ground_truth` can be read."""
+        return False
+
+    @property
+    def ground_truth(self) -> pd.DataFrame:
+        """The table of gt/gt.txt; see `read_mot`."""
+        raise SourceError(f"{self.name} is no MOTChallenge sequence folder, so it has no gt/gt.txt.")
+
+    @property
+    def has_detections(self) -> bool:
+        """Whether `detections` can be read."""
+        return False
+
+    @property
+    def detections(self) -> pd.DataFrame:
+        """The table of the public detections det/det.txt; see `read_mot`."""
+        raise SourceError(f"{self.name} is no MOTChallenge sequence folder, so it has no det/det.txt.")
+
+    def _check_number(self, number: int) -> None:
+        if number < 1 or (self.length is not None and number > self.length):
+            raise SourceError(f"{self.name} has no frame {number}; its frames are 1 to {self.length}.")
+
+    def _span(self, first: int, last: int | None) -> tuple[int, int]:
+        """The part of a request that exists."""
+        return max(first, 1), len(self) if last is None else min(last, len(self))
+
+    def _fit(self, image: np.ndarray, number: int) -> np.ndarray:
+        """Bring a frame to the size of the source, because boxes are given in that one size; said once."""
+        height, width = image.shape[:2]
+        if (width, height) == (self.width, self.height):
+            return image
+        if not self._rescaled:
+            self._rescaled = True
+            warnings.warn(
+                f"{self.name} changes its size at frame {number} from {self.width}x{self.height} to {width}x{height}; "
+                f"frames of another size are scaled to {self.width}x{self.height}, and boxes are given in that size.",
+                FairMOTLabWarning,
+                stacklevel=3,
+            )
+        shrinks = width * height > self.width * self.height
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(image, (self.width, self.height), interpolation=method)

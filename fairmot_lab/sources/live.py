@@ -1,0 +1,271 @@
+"""Cameras and network streams, with automatic reconnection."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+
+import cv2
+import numpy as np
+
+from ..errors import FairMOTLabWarning, SourceError
+from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
+
+
+class _Lost(Exception):
+    """A connection that ended, failed or stalled."""
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """An image, its own time stamp in seconds where the medium gives one, and when it came."""
+
+    image: np.ndarray
+    stamp: float
+    came: float
+
+
+class _Connection:
+    """Reads images in a thread, so that a stalled camera can be given up.
+
+    Unless it is to keep all, an image that was not fetched in time is replaced by the next: the delay stays constant.
+    """
+
+    def __init__(
+        self, images: Callable[[], Iterator[tuple[np.ndarray, float | None]]], keep_all: Callable[[], bool]
+    ) -> None:
+        self.dropped = 0
+        self._images = images
+        self._keep_all = keep_all
+        self._waiting: _Arrival | None = None
+        self._end: Exception | None = None
+        self._closed = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        end: Exception = EOFError("it ended")
+        try:
+            for image, stamp in self._images():
+                came = monotonic()
+                with self._changed:
+                    if self._keep_all():
+                        self._changed.wait_for(lambda: self._waiting is None or self._closed)
+                    if self._closed:
+                        return
+                    self.dropped += self._waiting is not None
+                    self._waiting = _Arrival(image, came if stamp is None else stamp, came)
+                    self._changed.notify_all()
+        except Exception as error:  # handed to the reader in `get`
+            end = error
+        with self._changed:
+            self._end = end
+            self._changed.notify_all()
+
+    def get(self, timeout: float) -> _Arrival:
+        """The next image; raises _Lost, with EOFError as its cause where the source ended."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting or self._end, timeout):
+                raise _Lost(f"no frame came for {timeout:g} seconds")
+            if self._waiting is None:
+                raise _Lost(self._reason()) from self._end  # type: ignore[arg-type]
+            waiting, self._waiting = self._waiting, None
+            self._changed.notify_all()
+            return waiting
+
+    def _reason(self) -> str:
+        return getattr(self._end, "strerror", None) or str(self._end) or type(self._end).__name__
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class LiveSource(Source):
+    """Frames as they come. A connection that fails or stalls is opened again, up to `retries` times in a row.
+
+    Where the reader is slower than the source, the newest frame is given and the ones between are counted in `dropped`.
+    """
+
+    def __init__(self, name: str, frame_rate: float | None, retries: int, stall_seconds: float) -> None:
+        super().__init__(name, None, frame_rate or DEFAULT_FRAME_RATE)
+        self.retries = retries
+        self.stall_seconds = stall_seconds
+        self.retry_seconds = 1.0
+        self._dropped = 0
+        self._finite = False
+        self._number = 0
+        self._began: float | None = None  # when the first frame came
+        self._shift: float | None = None  # from the stamps of this connection to seconds since the first frame
+        self._time = 0.0
+        self._stopped = threading.Event()
+        self._connection: _Connection | None = None
+        self._token = uuid.uuid4().hex
+
+    def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
+        """Open the medium and give its images, with their time stamps where it has some, until it ends."""
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        """Connect and read one frame, for its size."""
+        self._connection = _Connection(self._connect, self._keep_all)
+        try:
+            self._first: _Arrival | None = self._connection.get(self.stall_seconds)
+        except _Lost as lost:
+            self.close()
+            raise SourceError(
+                f"{self._label()} cannot be opened ({lost}); check that it is there and not in use."
+            ) from lost
+        self.height, self.width = self._first.image.shape[:2]
+
+    def _keep_all(self) -> bool:
+        return self._finite
+
+    def _label(self) -> str:
+        return self.name
+
+    @property
+    def dropped(self) -> int:
+        """How many frames came and went while the reader was busy."""
+        return self._dropped + (self._connection.dropped if self._connection else 0)
+
+    def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
+        """New frames as they come; numbers go on where an earlier call stopped."""
+        failures = 0
+        while not self._stopped.is_set() and (last is None or self._number < last):
+            try:
+                if self._first is not None:
+                    arrival, self._first = self._first, None
+                else:
+                    if self._connection is None:
+                        self._connection = _Connection(self._connect, self._keep_all)
+                    arrival = self._connection.get(self.stall_seconds)
+            except _Lost as lost:
+                self._disconnect()
+                if self._finite and isinstance(lost.__cause__, EOFError):
+                    return
+                failures += 1
+                if failures > self.retries:
+                    raise SourceError(
+                        f"{self._label()} was lost after frame {self._number} ({lost}) and did not come back in "
+                        f"{self.retries} tries."
+                    ) from lost
+                warnings.warn(
+                    f"{self._label()} was lost after frame {self._number} ({lost}); try {failures} of {self.retries}.",
+                    FairMOTLabWarning,
+                    stacklevel=2,
+                )
+                self._stopped.wait(min(self.retry_seconds * 2 ** (failures - 1), 30.0))
+                continue
+            failures = 0
+            self._number += 1
+            time = self._seconds(arrival)
+            if self._number >= first:
+                yield Frame(self._number, self._fit(arrival.image, self._number), time)
+
+    def _seconds(self, arrival: _Arrival) -> float:
+        """Seconds since the first frame: by the medium's own stamps, set right by the clock at each connection."""
+        if self._began is None:
+            self._began = arrival.came
+        if self._shift is None:
+            earliest = self._time + 1e-3 if self._number > 1 else 0.0
+            self._shift = max(arrival.came - self._began, earliest) - arrival.stamp
+        if self._number > 1:
+            self._time = max(arrival.stamp + self._shift, self._time + 1e-3)  # stamps can go back; time does not
+        return self._time
+
+    def image(self, number: int) -> np.ndarray:
+        raise SourceError(f"{self._label()} is live: frame {number} cannot be fetched again; iterate over its frames.")
+
+    def fingerprint(self) -> str:
+        return f"{self.kind}-{self._token}"
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._dropped += self._connection.dropped
+            self._connection.close()
+            self._connection = None
+            self._shift = None
+
+
+def _now() -> str:
+    """Part of the name of a live source: what it shows is never seen again, so no two recordings share a name."""
+    return datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
+class CameraSource(LiveSource):
+    """A camera of this machine, by its number, read with OpenCV."""
+
+    kind: Kind = "camera"
+
+    def __init__(
+        self, number: int, frame_rate: float | None, name: str | None, retries: int, stall_seconds: float
+    ) -> None:
+        super().__init__(name or f"camera{number}-{_now()}", frame_rate, retries, stall_seconds)
+        self.number = number
+        self._given_rate = frame_rate
+        self._start()
+
+    def _label(self) -> str:
+        return f"Camera {self.number}"
+
+    def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
+        if sys.platform == "linux" and not Path(f"/dev/video{self.number}").exists():
+            raise OSError(f"there is no /dev/video{self.number}")  # OpenCV would say so on stderr, in its own words
+        capture = cv2.VideoCapture(self.number)
+        try:
+            if not capture.isOpened():
+                raise OSError("there is no such camera, or another program uses it")
+            rate = capture.get(cv2.CAP_PROP_FPS)
+            if self._given_rate is None and math.isfinite(rate) and rate > 0:
+                self.frame_rate = float(rate)
+            while True:
+                good, image = capture.read()
+                if not good:
+                    raise OSError("it gave no frame")
+                yield image, None
+        finally:
+            capture.release()
+
+
+class StreamSource(LiveSource):
+    """An address such as rtsp://host/stream, read with FFmpeg through PyAV. One that has an end is read to its end."""
+
+    kind: Kind = "stream"
+
+    def __init__(
+        self, address: str, frame_rate: float | None, name: str | None, retries: int, stall_seconds: float
+    ) -> None:
+        host = re.sub(r"^[^:]+://([^/@]*@)?", "", address)  # without user and password
+        host = re.sub(r"[^A-Za-z0-9.-]+", "_", host).strip("_") or "stream"
+        super().__init__(name or f"{host}-{_now()}", frame_rate, retries, stall_seconds)
+        self.address = address
+        self._shown = re.sub(r"://[^/@]*@", "://", address)
+        self._given_rate = frame_rate
+        self._start()
+
+    def _label(self) -> str:
+        return self._shown
+
+    def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
+        from .video import AddressReader
+
+        with AddressReader(self.address, self.stall_seconds) as reader:
+            self._finite = reader.finite
+            if self._given_rate is None and reader.frame_rate:
+                self.frame_rate = reader.frame_rate
+            yield from reader
