@@ -59,8 +59,8 @@ class EmbeddingExplorer(Panel):
     query : (frame, row) or None
         The detection whose looks are searched for; set by a click on a person in the player.
     ids : (T,) int64
-        Identity per detection, -1 for none. `distances`: `inspection.EmbeddingDistances`; `projection`:
-        `inspection.Projection`.
+        Identity per detection, -1 for none. `distances`: `EmbeddingDistances`; `projection`:
+        `Projection`.
     similarity : (H/4, W/4) float32 or None
         The similarity map on show.
 

@@ -12,7 +12,7 @@ import numpy as np
 from traitlets import Float, Int, Unicode, link
 
 from ..detection.cache import Outputs
-from ..diagnosis import peaks as inspection
+from ..diagnosis.peaks import peak_table
 from ..errors import OutputsError
 from .base import Panel
 from .parts import COLOUR_MAPS, TableView, beside, colours
@@ -62,7 +62,7 @@ class HeatmapInspector(Panel):
     selected_peak : int
         Row of `peaks` that is picked; -1 for none.
     peaks : pandas.DataFrame
-        The list on show, as `inspection.peak_table` returns it.
+        The list on show, as `peak_table` returns it.
     player : TrackPlayer
         The picture; `table` the list.
 
@@ -116,7 +116,7 @@ class HeatmapInspector(Panel):
     @property
     def peaks(self) -> Any:
         """The list of peaks of the frame on show."""
-        return inspection.peak_table(self._frame_outputs(self.frame, self.player.source), self.top_k)
+        return peak_table(self._frame_outputs(self.frame, self.player.source), self.top_k)
 
     def _overlay(self, number: int) -> Overlay:
         found = self._frame_outputs(number, self.player.source)
@@ -124,7 +124,7 @@ class HeatmapInspector(Panel):
             raise OutputsError(
                 f"Frame {number} has detections from a file, so there is neither heatmap nor peaks to show."
             )
-        table = inspection.peak_table(found, self.top_k)
+        table = peak_table(found, self.top_k)
         columns = ["cell_x", "cell_y", "score", "x", "y", "w", "h"]
         return Overlay(found.heatmap, found.letterbox, table[columns].to_numpy())
 

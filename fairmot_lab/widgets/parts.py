@@ -11,8 +11,7 @@ import numpy as np
 from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 
 from ..drawing import PALETTE
-from ..sources import images as inspection
-from ..sources.images import encode_jpeg
+from ..sources.images import crop, encode_jpeg
 from .base import View, compose, escape, floats, html_table, picture
 
 if TYPE_CHECKING:
@@ -251,5 +250,5 @@ def crops(source: Source | None, frames: Sequence[int], boxes: np.ndarray, heigh
             continue
         image = source.image(number)
         for i in np.flatnonzero(np.asarray(frames) == number):
-            found[i] = encode_jpeg(inspection.crop(image, boxes[i], height), quality=80)
+            found[i] = encode_jpeg(crop(image, boxes[i], height), quality=80)
     return found

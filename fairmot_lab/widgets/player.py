@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Bool, Bytes, Float, Int, List, TraitError, Unicode, validate
 
-from ..diagnosis import errors as inspection
+from ..diagnosis.errors import error_lanes, evaluation_errors, only_sequence, switch_marks
 from ..drawing import PALETTE
 from ..errors import SourceError
 from ..sources.base import Source
@@ -367,7 +367,7 @@ def prepare(
     tables: dict[str, pd.DataFrame] = {}
     notes: list[str] = []
     if evaluation is not None:
-        evaluated = evaluation.sequences[inspection.only_sequence(evaluation, name)]
+        evaluated = evaluation.sequences[only_sequence(evaluation, name)]
         tracks = evaluated.tracks if tracks is None else tracks
         ground_truth = evaluated.ground_truth.table if ground_truth is None else ground_truth
     if tracks is not None:
@@ -379,8 +379,8 @@ def prepare(
         tables["ground_truth"] = counted
     lanes, marks = None, []
     if evaluation is not None:
-        errors, switches = inspection.evaluation_errors(evaluation, name, tracks, ground_truth)
-        lanes, marks = inspection.error_lanes(errors, length), inspection.switch_marks(switches)
+        errors, switches = evaluation_errors(evaluation, name, tracks, ground_truth)
+        lanes, marks = error_lanes(errors, length), switch_marks(switches)
         boxless = int(errors["x"].isna().sum())
         if boxless:
             notes.append(f"{boxless} errors have no box in the tables given; the timeline counts them.")

@@ -70,9 +70,9 @@ class ThresholdLab(Panel):
     code : str
         The settings as a `TrackerConfig(...)` line.
     figures : pandas.DataFrame
-        What `inspection.compare_figures` says of baseline and candidate.
+        What `compare_figures` says of baseline and candidate.
     switches : pandas.DataFrame
-        What `inspection.compare_switches` says: the ID switches that vanish and appear.
+        What `compare_switches` says: the ID switches that vanish and appear.
     controls : dict
         The slider or box of each setting, by name.
 
