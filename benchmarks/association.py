@@ -25,7 +25,7 @@ import numpy as np
 from crowds import crowd, first_frames, with_looks
 
 from fairmot_lab.association import TrackerConfig, track_arrays
-from fairmot_lab.detection.cache import open_outputs
+from fairmot_lab.detection.cache import open_detections
 from fairmot_lab.errors import FairMOTLabWarning
 from fairmot_lab.reference import reference_track_arrays
 
@@ -108,7 +108,7 @@ def time_sequences(train):
         "sequence         frames  people  ours s  (from kept detections, with 64 generated numbers of embedding each)"
     )
     for name in ("MOT17-09-SDP", "MOT17-04-SDP"):
-        arrays = with_looks(open_outputs(train / name).arrays())
+        arrays = with_looks(open_detections(train / name).arrays())
         _, fast = seconds(track_arrays, arrays, repeats=3)
         print(f"{name:16s} {len(arrays.frames):6d} {len(arrays.scores) / len(arrays.frames):7.1f} {fast:7.3f}")
     arrays = crowd(45, 1050)
@@ -121,7 +121,7 @@ def prove_parity(train):
     failed = runs = 0
     worst = 0.0
     for folder in sorted(path for path in train.iterdir() if (path / "det" / "det.txt").is_file()):
-        outputs = open_outputs(folder)
+        outputs = open_detections(folder)
         for arrays in (outputs.arrays(), with_looks(outputs.arrays())):
             cases = [(arrays, {}), (arrays, {"use_byte": True})]
             cases += [(first_frames(arrays, 100), changes) for changes in GRID]

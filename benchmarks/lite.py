@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from fairmot_lab.association import FrameTracks, Tracker, TrackerConfig
-from fairmot_lab.data import FrameOutputs
+from fairmot_lab.data import FrameDetections
 from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import FairMOTLabWarning
 from fairmot_lab.evaluation.evaluate import evaluate
@@ -72,7 +72,7 @@ def hog(source: Source, threads: int, last: int) -> list[pd.DataFrame]:
         scores = np.clip(np.asarray(margins, np.float32).reshape(-1), 0.001, 1)
         boxes = boxes.astype(np.float32)
         order = np.argsort(-scores, kind="stable")
-        outputs = FrameOutputs(frame.number, boxes[order], scores[order], class_ids=np.zeros(len(order), np.int64))
+        outputs = FrameDetections(frame.number, boxes[order], scores[order], class_ids=np.zeros(len(order), np.int64))
         for tracker, rows in zip(trackers, results, strict=True):
             rows.append((frame.number, tracker.update(outputs)))
     return [table(rows) for rows in results]

@@ -54,8 +54,8 @@ show(None)
 ipywidgets.VBox([slider, picture])
 """
 LAB = """
-from fairmot_lab.detection.cache import open_outputs
-laboratory = fl.widgets.ThresholdLab(open_outputs({outputs!r}), source.ground_truth)
+from fairmot_lab.detection.cache import open_detections
+laboratory = fl.widgets.ThresholdLab(open_detections({outputs!r}), source.ground_truth)
 laboratory
 """
 

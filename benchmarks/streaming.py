@@ -63,7 +63,7 @@ class StandIn:
     def __repr__(self) -> str:
         return "<a stand-in for the network>"
 
-    def run(self, frames: Iterable[fl.Frame], **_: object) -> Iterator[tuple[fl.Frame, fl.FrameOutputs]]:
+    def run(self, frames: Iterable[fl.Frame], **_: object) -> Iterator[tuple[fl.Frame, fl.FrameDetections]]:
         width, height = self._size
         for frame in frames:
             walker = np.arange(12)
@@ -77,7 +77,10 @@ class StandIn:
             peaks = np.zeros((12, 2), np.int64)
             classes = np.zeros(12, np.int64)
             looks = self._looks.copy()
-            yield frame, fl.FrameOutputs(frame.number, boxes, scores, looks, classes, heatmap, None, self._box, peaks)
+            yield (
+                frame,
+                fl.FrameDetections(frame.number, boxes, scores, looks, classes, heatmap, None, self._box, peaks),
+            )
 
 
 class Watch:
@@ -143,7 +146,7 @@ def compare(outputs: Path | None) -> None:
     figures = {}
     for name, make in (("fairmot_lab", fl.Tracker), ("ppdet", ReferenceTracker)):
         tracker = make(fl.TrackerConfig(), 30.0)
-        kept = fl.open_outputs(outputs)
+        kept = fl.open_detections(outputs)
         cpu, memory = 0.0, None
         for frame in kept:
             start = time.process_time()

@@ -37,7 +37,7 @@ def peer(folders, config):
 
     accumulators, results = [], {}
     for folder in folders:
-        outputs = fl.open_outputs(folder)
+        outputs = fl.open_detections(folder)
         tracks = reference_track_arrays(outputs.arrays(), config, outputs.frame_rate)
         results[folder.name] = tracks
         table = pd.DataFrame(
@@ -73,7 +73,7 @@ def main():
     train = options.data / "MOT17" / "train"
     folders = sorted(one for number in options.sequences for one in train.glob(f"MOT17-{number}-{options.detector}"))
     values = np.linspace(0.4, 0.9, options.thresholds).round(4).tolist()
-    outputs = [fl.open_outputs(folder) for folder in folders]
+    outputs = [fl.open_detections(folder) for folder in folders]
 
     fl.sweep([folders[0]], {"conf_thres": [0.5]}, ground_truth=train, progress=False)  # compiles
     reference_track_arrays(outputs[0].arrays(), fl.TrackerConfig())  # imports ppdet

@@ -15,8 +15,8 @@ from . import (
     widgets,
 )
 from .association import Tracker, explain, track_outputs, tracks_table
-from .data import FrameOutputs, Letterbox
-from .detection.cache import Outputs, detect, open_outputs
+from .data import FrameDetections, Letterbox
+from .detection.cache import Detections, detect, open_detections
 from .detection.model import load_model
 from .diagnosis.reasons import explain_switches
 from .diagnosis.what_if import what_if
@@ -34,13 +34,13 @@ from .sweeps import best_config, compare_settings, random_search, sweep
 
 __version__: str
 __all__ = [
+    "Detections",
     "Evaluation",
     "FairMOTLabError",
     "FairMOTLabWarning",
     "Frame",
-    "FrameOutputs",
+    "FrameDetections",
     "Letterbox",
-    "Outputs",
     "Source",
     "Tracker",
     "TrackerConfig",
@@ -64,7 +64,7 @@ __all__ = [
     "half_split",
     "lite",
     "load_model",
-    "open_outputs",
+    "open_detections",
     "open_source",
     "plots",
     "random_search",

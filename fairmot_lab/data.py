@@ -65,7 +65,7 @@ class Letterbox:
 
 
 @dataclass
-class FrameOutputs:
+class FrameDetections:
     """What the network says about one frame.
 
     Attributes

@@ -232,7 +232,7 @@ class Overlay:
         tracks
             Its tracks, as in `draw_tracks`.
         outputs
-            Its `FrameOutputs`, for the heatmap.
+            Its `FrameDetections`, for the heatmap.
         """
         image = frame.image
         if self.heatmap and outputs is not None and outputs.heatmap is not None and outputs.letterbox is not None:

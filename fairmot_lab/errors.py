@@ -35,7 +35,7 @@ class EngineError(FairMOTLabError):
     """An engine or device that this machine does not offer."""
 
 
-class OutputsError(FairMOTLabError):
+class DetectionsError(FairMOTLabError):
     """Kept network outputs that are damaged, in use, or made from something else."""
 
 

@@ -18,8 +18,8 @@ import pandas as pd
 
 from ._files import atomic_write, make_folder, write_error
 from .association import FrameTracks, Tracker, TrackerConfig, track_outputs, tracks_table
-from .data import FrameOutputs
-from .detection.cache import Outputs, OutputsWriter
+from .data import FrameDetections
+from .detection.cache import Detections, DetectionWriter
 from .errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
 from .sources.base import Frame, Source
 from .sources.open import open_source
@@ -43,13 +43,13 @@ class FrameResult:
         Number (from 1), image and time.
     frame_tracks : FrameTracks
         Its tracks as arrays.
-    outputs : FrameOutputs
+    outputs : FrameDetections
         What the network said; with a heatmap where one was asked for.
     """
 
     frame: Frame
     frame_tracks: FrameTracks
-    outputs: FrameOutputs
+    outputs: FrameDetections
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def track(
     Parameters
     ----------
     source
-        Kept outputs (`detect`, `open_outputs`), which need no model; or anything that `open_source` takes.
+        Kept outputs (`detect`, `open_detections`), which need no model; or anything that `open_source` takes.
     model
         A `Model`, or a name or path that `load_model` takes; the bundled compact model unless given. For kept outputs
         this place takes the settings.
@@ -145,7 +145,7 @@ def track(
         if config is not None:
             raise ConfigError("The tracker's settings are given twice; give a model in the second place.")
         model, config = None, model
-    if isinstance(source, Outputs):
+    if isinstance(source, Detections):
         if model is not None:
             raise ConfigError("Kept outputs were made by a model already; give the settings alone.")
         tracks = track_outputs(source, config)
@@ -262,7 +262,7 @@ def track_files(
     ------
     KeyboardInterrupt
         When the user interrupts, after the files were finished; its text says how far they go.
-    SourceError, WriteError, OutputsError, ConfigError
+    SourceError, WriteError, DetectionsError, ConfigError
         As described above.
     """
     _check_threshold("score_threshold", score_threshold)
@@ -336,7 +336,7 @@ class _Run:
                 return report
         writer: Any = contextlib.nullcontext()
         if keep_outputs:
-            writer = OutputsWriter(self.source, model, self.folder)
+            writer = DetectionWriter(self.source, model, self.folder)
         with writer as kept, contextlib.ExitStack() as stack:
             self.text = TextWriter(report.text)
             self.video = None
@@ -375,8 +375,8 @@ class _Run:
         return report
 
     def _results(
-        self, model: Model, kept: OutputsWriter | None
-    ) -> Generator[tuple[Frame | None, FrameOutputs], None, None]:
+        self, model: Model, kept: DetectionWriter | None
+    ) -> Generator[tuple[Frame | None, FrameDetections], None, None]:
         """Frames with their outputs; those that were kept come without their frame where nothing needs it."""
         if kept is None:
             results = model.run(self.source.frames(), heatmap=self.overlay.heatmap)
@@ -397,7 +397,7 @@ class _Run:
         with contextlib.closing(results):  # type: ignore[type-var]
             yield from results
 
-    def _step(self, frame: Frame | None, outputs: FrameOutputs) -> None:
+    def _step(self, frame: Frame | None, outputs: FrameDetections) -> None:
         tracks = above(self.tracker.update(outputs), self.score_threshold)
         self.text.append(tracks)
         self.report.rows += len(tracks)
@@ -416,7 +416,7 @@ class _Run:
         """Whether the video of an earlier run holds this frame."""
         return self.video is not None and self.video.last_time is not None and frame.time <= self.video.last_time + 1e-4
 
-    def _draw(self, frame: Frame, tracks: FrameTracks, outputs: FrameOutputs) -> np.ndarray:
+    def _draw(self, frame: Frame, tracks: FrameTracks, outputs: FrameDetections) -> np.ndarray:
         from .drawing import side_by_side
 
         image = self.overlay.draw(frame, tracks, outputs)

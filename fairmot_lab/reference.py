@@ -24,7 +24,7 @@ from .settings import TrackerConfig, check_frame_rate
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .data import FrameOutputs, SequenceArrays
+    from .data import FrameDetections, SequenceArrays
 
 _OWN_SETTINGS = ("any_scores", "forget_removed", "refresh_score", "predict_unconfirmed", "keep_equal_scores")
 
@@ -59,7 +59,7 @@ class ReferenceTracker:
         self._tracker.max_time_lost = int(self.frame_rate / 30.0 * self.config.track_buffer)
         self._frame: int | None = None
 
-    def update(self, outputs: FrameOutputs) -> FrameTracks:
+    def update(self, outputs: FrameDetections) -> FrameTracks:
         """Track the next frame; see `Tracker.update`."""
         detections = Detections.from_frame(outputs)
         check_order(detections, self._frame, self.config.any_scores)

@@ -23,14 +23,14 @@ import numpy as np
 
 from ._files import write_error
 from .association import track_arrays, warn_of_iou
-from .errors import ConfigError, EvaluationError, FairMOTLabWarning, OutputsError, TrackingError
+from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
 from .settings import TrackerConfig, check_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .data import SequenceArrays
-    from .detection.cache import Outputs
+    from .detection.cache import Detections
     from .evaluation.protocols import GroundTruth
     from .evaluation.result import Evaluation
 
@@ -55,7 +55,7 @@ def sweep(
     Parameters
     ----------
     outputs
-        Kept outputs or public detections: what `detect` or `open_outputs` gives, a path for `open_outputs`, or
+        Kept outputs or public detections: what `detect` or `open_detections` gives, a path for `open_detections`, or
         several of them in a dict from name to one, or in a list. A folder of several is taken whole.
     grid
         A dict from setting to values, of which every combination is tried: a list, a `range`, or text such as
@@ -94,7 +94,7 @@ def sweep(
         sweep.
     EvaluationError
         If ground truth is missing.
-    OutputsError, TrackingError, MotFileError
+    DetectionsError, TrackingError, MotFileError
         If the input cannot be used.
     """
     import joblib
@@ -489,7 +489,7 @@ def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, prot
         wanted = [sequences] if isinstance(sequences, str) else list(sequences)
         for name in wanted:
             if name not in held:
-                raise OutputsError(f"there are no outputs of {name}; there are those of {', '.join(held)}.")
+                raise DetectionsError(f"there are no outputs of {name}; there are those of {', '.join(held)}.")
         held = {name: held[name] for name in wanted}
     if ground_truth is None:
         ground_truth = {name: _truth_beside(name, one) for name, one in held.items()}
@@ -500,14 +500,14 @@ def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, prot
 
 @functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting
 def _open(packed: bytes) -> _Material:
-    from .detection.cache import Outputs, open_outputs
+    from .detection.cache import Detections, open_detections
     from .evaluation.inputs import find_inputs
     from .evaluation.names import OVERALL
 
     sources, ground_truth, protocol = pickle.loads(packed)
-    held = {name: one if isinstance(one, Outputs) else open_outputs(one) for name, one in sources.items()}
+    held = {name: one if isinstance(one, Detections) else open_detections(one) for name, one in sources.items()}
     if OVERALL in held:
-        raise OutputsError(f"a sequence cannot be called {OVERALL}: rows of that name are sums; rename its outputs.")
+        raise DetectionsError(f"a sequence cannot be called {OVERALL}: rows of that name are sums; rename its outputs.")
     nothing = {name: _no_tracks(name) for name in held}
     tracks: Any = next(iter(nothing.values())) if len(held) == 1 else nothing
     pairs = find_inputs(tracks, ground_truth, None).pairs
@@ -522,7 +522,7 @@ def _open(packed: bytes) -> _Material:
     )
 
 
-def _digest(held: dict[str, Outputs], truths: dict[str, GroundTruth]) -> str:
+def _digest(held: dict[str, Detections], truths: dict[str, GroundTruth]) -> str:
     """Tells apart what was replayed and what it was compared with."""
     sha = hashlib.sha256()
     for name, one in held.items():
@@ -536,18 +536,18 @@ def _digest(held: dict[str, Outputs], truths: dict[str, GroundTruth]) -> str:
 
 
 def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
-    """Outputs, or paths of them, by name of sequence."""
+    """Detections, or paths of them, by name of sequence."""
     if isinstance(outputs, Mapping):
         if not outputs:
-            raise OutputsError("no outputs are given; give at least one sequence.")
+            raise DetectionsError("no outputs are given; give at least one sequence.")
         yield from ((str(name), one) for name, one in outputs.items())
     elif isinstance(outputs, str | os.PathLike):
-        from .detection.cache import open_outputs
+        from .detection.cache import open_detections
 
         path = Path(outputs)
         several = sorted(path.glob("*.tar")) or sorted(path.glob("*/det/det.txt")) if path.is_dir() else []
         for one in several if len(several) > 1 else [path]:
-            opened = open_outputs(one)
+            opened = open_detections(one)
             yield opened.name, opened
     elif isinstance(outputs, Iterable) and not hasattr(outputs, "arrays"):
         for one in outputs:

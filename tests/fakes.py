@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from videos import number_in
 
-from fairmot_lab.data import FrameOutputs, Letterbox
+from fairmot_lab.data import FrameDetections, Letterbox
 from fairmot_lab.sources.base import Frame
 
 
@@ -28,10 +28,10 @@ class FakeModel:
         self.seen: list[int] = []
         self._on_frame = on_frame
 
-    def __call__(self, image: np.ndarray, *, frame: int = 0, heatmap: bool = True, **_: object) -> FrameOutputs:
+    def __call__(self, image: np.ndarray, *, frame: int = 0, heatmap: bool = True, **_: object) -> FrameDetections:
         number = number_in(image)
         boxes = np.array([[100 + 2 * number, 50, 20, 40], [700 - 2 * number, 120, 20, 40]], np.float32)
-        return FrameOutputs(
+        return FrameDetections(
             frame=frame,
             boxes=boxes,
             scores=np.array([0.9, 0.6], np.float32),
@@ -44,7 +44,7 @@ class FakeModel:
 
     def run(
         self, frames: Iterable[Frame], *, heatmap: bool = True, **_: object
-    ) -> Iterator[tuple[Frame, FrameOutputs]]:
+    ) -> Iterator[tuple[Frame, FrameDetections]]:
         for frame in frames:
             self.seen.append(frame.number)
             self._on_frame(frame.number)

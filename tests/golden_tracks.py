@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from crowds import crowd, first_frames
-from fairmot_lab.outputs import SequenceArrays, open_outputs
 
 from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.run import track_arrays
+from fairmot_lab.data import SequenceArrays
+from fairmot_lab.detection.cache import open_detections
 from fairmot_lab.errors import FairMOTLabWarning
 
 GOLDEN = Path(__file__).parent / "golden" / "tracks.json"
@@ -56,7 +57,7 @@ def crowd_cases() -> Iterator[tuple[str, Case]]:
 def public_cases(data: Path) -> Iterator[tuple[str, Case]]:
     """Public detections: whole sequences with the defaults, their first 100 frames with every setting."""
     for path in sorted(data.glob("MOT1[57]/train/*/det/det.txt")):
-        detections = open_outputs(path.parent.parent)
+        detections = open_detections(path.parent.parent)
         whole = detections.arrays()
         for name, (tracker, settings) in GRID.items():
             arrays = whole if name in WHOLE else first_frames(whole, 100)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from fairmot_lab import kernels
 from fairmot_lab.association import Tracker, TrackerConfig, track_arrays, tracks_table, warm_up
 from fairmot_lab.data import SequenceArrays
-from fairmot_lab.detection.cache import open_outputs
+from fairmot_lab.detection.cache import open_detections
 from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, TrackingError
 from fairmot_lab.reference import ReferenceTracker, reference_track_arrays
@@ -251,7 +251,7 @@ def test_parity_on_generated_crowds(changes, dimension):
 @pytest.mark.parametrize("sequence", ["02", "04", "05", "09", "10", "11", "13"])
 def test_parity_on_public_detections(mot17, sequence, detector):
     """The first frames of every set, in turns with embeddings; `benchmarks/association.py --parity` does the whole."""
-    outputs = open_outputs(mot17 / f"MOT17-{sequence}-{detector}")
+    outputs = open_detections(mot17 / f"MOT17-{sequence}-{detector}")
     arrays = first_frames(outputs.arrays(), 60)
     turn = int(sequence) + len(detector)
     for use_byte in (False, True):

@@ -127,7 +127,7 @@ def test_side_by_side_keeps_both_pictures() -> None:
 
 
 def test_overlay_draws_heatmap_only_when_asked() -> None:
-    outputs = fl.FrameOutputs(
+    outputs = fl.FrameDetections(
         1,
         np.zeros((0, 4)),
         np.zeros(0),

@@ -123,7 +123,7 @@ def test_boxes_that_are_small_or_wide_are_left_out(
     }
     see = FakeModel.__call__
 
-    def four_boxes(self: FakeModel, image: np.ndarray, **settings: object) -> fl.FrameOutputs:
+    def four_boxes(self: FakeModel, image: np.ndarray, **settings: object) -> fl.FrameDetections:
         outputs = see(self, image, **settings)
         outputs.boxes, outputs.scores = np.array(list(boxes.values()), np.float32), np.full(4, 0.9, np.float32)
         outputs.embeddings, outputs.class_ids = np.eye(4, dtype=np.float32), np.zeros(4, np.int64)

@@ -37,7 +37,7 @@ from fairmot_lab.diagnosis.errors import (
 from fairmot_lab.diagnosis.peaks import detection_at, peak_table
 from fairmot_lab.diagnosis.replay import TracedReplay, config_line, evaluate_replay, pair_sentence
 from fairmot_lab.diagnosis.replay import replay as replay_of_replay
-from fairmot_lab.errors import ConfigError, EvaluationError, OutputsError
+from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError
 from fairmot_lab.explanation import StageRecord
 from fairmot_lab.sources.images import crop as crop_of_images
 from fairmot_lab.widgets.background import LatestWins
@@ -246,7 +246,7 @@ def test_a_traced_replay_equals_the_whole_trace(outputs: scene.SceneOutputs) -> 
         for ours, theirs in zip(replayed.record(frame).stages, trace[frame].stages, strict=True):
             np.testing.assert_array_equal(ours.cost, theirs.cost)
             np.testing.assert_array_equal(ours.tracks, theirs.tracks)
-    with pytest.raises(OutputsError, match="no outputs of frame 21"):
+    with pytest.raises(DetectionsError, match="no outputs of frame 21"):
         replayed.record(21)
 
 

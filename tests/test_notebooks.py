@@ -162,7 +162,7 @@ def test_02_heatmaps(notebook_workspace: Path) -> None:
     assert state["frame"] == state["wanted"]
     assert state["threshold"] == pytest.approx(0.4)
     assert state["peaks"] == min(100, len(state["scores"]))
-    kept = fl.open_outputs(notebook_workspace / "outputs" / "demo-0.tar").frame(state["frame"])
+    kept = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar").frame(state["frame"])
     np.testing.assert_allclose(kept.scores, state["scores"], rtol=1e-6)
     # the claims: suppression loses true boxes, the more the lower its limit; recall falls as the threshold rises
     assert state["lost"][0] > state["lost"][1] > state["lost"][2] > 0
@@ -211,7 +211,7 @@ def test_04_thresholds(notebook_workspace: Path) -> None:
     assert lost["num_switches"] == 0
     assert state["two"] == 25
     assert state["many"] == 40
-    outputs = fl.open_outputs(notebook_workspace / "outputs" / "demo-0.tar")
+    outputs = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar")
     truth = notebook_workspace / "data" / "demo-0"
     for row in (0, 7):
         config = fl.TrackerConfig(conf_thres=state["one"]["conf_thres"][row])
@@ -241,7 +241,7 @@ def test_05_id_switches(notebook_workspace: Path) -> None:
     assert len(set(state["why"])) > len(state["why"]) / 2  # a reason of its own, not one phrase for all
     assert state["inspector"] == state["pick"]
     # a change that is said to avoid a switch does: track again with it and look
-    outputs = fl.open_outputs(notebook_workspace / "outputs" / "demo-0.tar")
+    outputs = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar")
     index = next(i for i, text in enumerate(state["avoided"]) if text)
     change = state["avoided"][index].split(", ")[0]
     at = state["changes"]["change"].index(change)

@@ -22,11 +22,11 @@ import pytest
 from safetensors.numpy import load
 
 import fairmot_lab as fl
-from fairmot_lab.data import FrameOutputs
+from fairmot_lab.data import FrameDetections
 from fairmot_lab.detection.archive import ArchiveWriter
-from fairmot_lab.detection.cache import KeptOutputs, OutputsInfo, PublicDetections, detect, open_outputs
+from fairmot_lab.detection.cache import CachedDetections, DetectionsInfo, PublicDetections, detect, open_detections
 from fairmot_lab.detection.model import Model
-from fairmot_lab.errors import ConfigError, FairMOTLabWarning, OutputsError, SourceError
+from fairmot_lab.errors import ConfigError, DetectionsError, FairMOTLabWarning, SourceError
 
 SIZE = (160, 96)
 
@@ -70,7 +70,7 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def same(left: FrameOutputs, right: FrameOutputs) -> None:
+def same(left: FrameDetections, right: FrameDetections) -> None:
     assert left.frame == right.frame
     assert left.letterbox == right.letterbox
     assert left.discarded == right.discarded
@@ -183,17 +183,17 @@ def test_read_while_it_is_written_and_a_second_writer_is_refused(images: Path, t
     try:
         wait_for(path, 4000)
         os.kill(child.pid, signal.SIGSTOP)  # so that the writer is there for sure while we look
-        early = open_outputs(path)  # no warning: a writer is at work
+        early = open_detections(path)  # no warning: a writer is at work
         held = len(early)
         assert not early.complete
-        with pytest.raises(OutputsError, match=r"street\.tar is being written by another process"):
+        with pytest.raises(DetectionsError, match=r"street\.tar is being written by another process"):
             detect(images, make_model(), tmp_path / "out", progress=False)
     finally:
         os.kill(child.pid, signal.SIGCONT)
         _, message = child.communicate()
     assert child.returncode == 0, message
     assert early.refresh() == 12 > held
-    same(early.frame(12), open_outputs(tmp_path / "whole").frame(12))
+    same(early.frame(12), open_detections(tmp_path / "whole").frame(12))
 
 
 def test_interrupt_keeps_what_is_complete(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_interrupt_keeps_what_is_complete(images: Path, tmp_path: Path, monkeypa
         with pytest.raises(KeyboardInterrupt):
             detect(images, make_model(), tmp_path, progress=False)
     with pytest.warns(FairMOTLabWarning, match=r"street\.tar is not finished: it holds 5 of 12 frames"):
-        assert len(open_outputs(tmp_path)) == 5
+        assert len(open_detections(tmp_path)) == 5
     assert detect(images, make_model(), tmp_path, progress=False).complete
 
 
@@ -219,7 +219,7 @@ def test_a_broken_frame_keeps_those_before_it(images: Path, tmp_path: Path) -> N
     with pytest.raises(SourceError, match=r"000006\.png"):
         detect(images, make_model(), tmp_path / "out", progress=False)
     with pytest.warns(FairMOTLabWarning, match="5 of 12 frames"):
-        assert len(open_outputs(tmp_path / "out")) == 5
+        assert len(open_detections(tmp_path / "out")) == 5
 
 
 def test_every_flipped_byte_is_noticed(images: Path, tmp_path: Path) -> None:
@@ -231,57 +231,61 @@ def test_every_flipped_byte_is_noticed(images: Path, tmp_path: Path) -> None:
         damaged = bytearray(whole)
         damaged[place] ^= 1 << rng.randrange(8)
         path.write_bytes(damaged)
-        with pytest.raises(OutputsError, match=r"street\.tar"):
-            open_outputs(path)
-        with pytest.raises(OutputsError, match=r"street\.tar"):
+        with pytest.raises(DetectionsError, match=r"street\.tar"):
+            open_detections(path)
+        with pytest.raises(DetectionsError, match=r"street\.tar"):
             detect(images, make_model(), tmp_path, progress=False)
         assert path.read_bytes() == damaged  # evidence is not overwritten
     path.write_bytes(whole)
     line = digest.read_bytes()
     for place in range(len(line)):
         digest.write_bytes(line[:place] + bytes([line[place] ^ 4]) + line[place + 1 :])
-        with pytest.raises(OutputsError, match=r"street\.tar\.sha256 is damaged"):
-            open_outputs(path)
+        with pytest.raises(DetectionsError, match=r"street\.tar\.sha256 is damaged"):
+            open_detections(path)
 
 
 def test_damage_names_the_frame(images: Path, tmp_path: Path) -> None:
     path = detect(images, make_model(), tmp_path, progress=False).path
     path.with_name("street.tar.sha256").unlink()
-    outputs = open_outputs(path)
+    outputs = open_detections(path)
     start, end = outputs._scan.places[7]
     damaged = bytearray(path.read_bytes())
     damaged[(start + end) // 2] ^= 255
     path.write_bytes(damaged)
-    with pytest.raises(OutputsError, match=r"street\.tar is damaged \(frame 7\)"):
-        open_outputs(path)
-    with pytest.raises(OutputsError, match=r"street\.tar is damaged \(frame 7\)"):
+    with pytest.raises(DetectionsError, match=r"street\.tar is damaged \(frame 7\)"):
+        open_detections(path)
+    with pytest.raises(DetectionsError, match=r"street\.tar is damaged \(frame 7\)"):
         outputs.frame(7)  # also when it happens after opening
     assert len(outputs.frame(6)) > 0
 
 
 def test_a_finished_file_cut_short_is_noticed(images: Path, tmp_path: Path) -> None:
     path = detect(images, make_model(), tmp_path, progress=False).path
-    outputs, whole = open_outputs(path), path.read_bytes()
+    outputs, whole = open_detections(path), path.read_bytes()
     for cut in (len(whole) - 1, len(whole) - 5000, outputs._scan.places[9][0], 600, 0):
         path.write_bytes(whole[:cut])
-        with pytest.raises(OutputsError, match=r"street\.tar or street\.tar\.sha256 is damaged \(it ends behind frame"):
-            open_outputs(path)
+        with pytest.raises(
+            DetectionsError, match=r"street\.tar or street\.tar\.sha256 is damaged \(it ends behind frame"
+        ):
+            open_detections(path)
     path.write_bytes(whole + b"more")
-    with pytest.raises(OutputsError, match="something behind its end"):
-        open_outputs(path)
+    with pytest.raises(DetectionsError, match="something behind its end"):
+        open_detections(path)
 
 
 def test_something_else_under_the_same_name_is_refused(images: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     detect(images, make_model(), folder, progress=False)
-    with pytest.raises(OutputsError, match=r"street\.tar was made from something else: weights_sha256 0+ \(now 1+\)"):
+    with pytest.raises(
+        DetectionsError, match=r"street\.tar was made from something else: weights_sha256 0+ \(now 1+\)"
+    ):
         detect(images, make_model("1" * 64), folder, progress=False)
-    with pytest.raises(OutputsError, match=r"input_width 160 \(now 192\), input_height 96 \(now 128\)"):
+    with pytest.raises(DetectionsError, match=r"input_width 160 \(now 192\), input_height 96 \(now 128\)"):
         detect(images, make_model(size=(192, 128)), folder, progress=False)
-    with pytest.raises(OutputsError, match=r"score_floor 0\.05 \(now 0\.1\)"):
+    with pytest.raises(DetectionsError, match=r"score_floor 0\.05 \(now 0\.1\)"):
         detect(images, make_model(), folder, score_floor=0.1, progress=False)
     cv2.imwrite(str(images / "000003.png"), make_frames(seed=9)[0])
-    with pytest.raises(OutputsError, match=r"something else: source \w+"):
+    with pytest.raises(DetectionsError, match=r"something else: source \w+"):
         detect(images, make_model(), folder, progress=False)
 
 
@@ -295,7 +299,7 @@ def test_another_engine_may_use_finished_outputs_but_not_go_on_with_unfinished_o
         assert len(detect(images, make_model(), tmp_path, progress=False)) == 12
     path.write_bytes(whole[: len(whole) // 2])
     path.with_name("street.tar.sha256").unlink()
-    with pytest.raises(OutputsError, match=r"begun with engine onnxruntime \(now paddle\)"):
+    with pytest.raises(DetectionsError, match=r"begun with engine onnxruntime \(now paddle\)"):
         detect(images, make_model(), tmp_path, progress=False)
 
 
@@ -311,7 +315,7 @@ def test_embedding_maps_are_computed_on_request(images: Path, tmp_path: Path, mo
         np.testing.assert_allclose(embedding_map[:, ys, xs].T, frame.embeddings, atol=1e-3)
     assert list(outputs._maps) == [3, 4, 5]
     assert outputs.embedding_map(4, source, model) is outputs.embedding_map(4, source, model)
-    with pytest.raises(OutputsError, match="weights_sha256"):
+    with pytest.raises(DetectionsError, match="weights_sha256"):
         outputs.embedding_map(1, source, make_model("1" * 64))
 
 
@@ -321,27 +325,27 @@ def test_outputs_can_be_pickled(images: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_opened(images: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputsError, match="does not exist"):
-        open_outputs(tmp_path / "nothing")
+    with pytest.raises(DetectionsError, match="does not exist"):
+        open_detections(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OutputsError, match=r"neither network outputs \(\*\.tar\) nor det/det\.txt"):
-        open_outputs(tmp_path / "empty")
+    with pytest.raises(DetectionsError, match=r"neither network outputs \(\*\.tar\) nor det/det\.txt"):
+        open_detections(tmp_path / "empty")
     detect(images, make_model(), tmp_path / "two", progress=False)
     detect(make_frames(2), make_model(), tmp_path / "two", progress=False)
-    with pytest.raises(OutputsError, match="holds several sequences: choose with name="):
-        open_outputs(tmp_path / "two")
-    assert open_outputs(tmp_path / "two", "street").name == "street"
-    with pytest.raises(OutputsError, match="holds no alley: choose"):
-        open_outputs(tmp_path / "two", "alley")
+    with pytest.raises(DetectionsError, match="holds several sequences: choose with name="):
+        open_detections(tmp_path / "two")
+    assert open_detections(tmp_path / "two", "street").name == "street"
+    with pytest.raises(DetectionsError, match="holds no alley: choose"):
+        open_detections(tmp_path / "two", "alley")
     (tmp_path / "photo.tar").write_bytes(cv2.imencode(".png", make_frames(1)[0])[1].tobytes())
-    with pytest.raises(OutputsError, match=r"photo\.tar is no outputs file"):
-        open_outputs(tmp_path / "photo.tar")
+    with pytest.raises(DetectionsError, match=r"photo\.tar is no outputs file"):
+        open_detections(tmp_path / "photo.tar")
     with tarfile.open(tmp_path / "other.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("readme"), io.BytesIO())
-    with pytest.raises(OutputsError, match=r"other\.tar"):
-        open_outputs(tmp_path / "other.tar")
-    with pytest.raises(OutputsError, match="holds no frame 13; it holds the frames 1 to 12"):
-        open_outputs(tmp_path / "two", "street").frame(13)
+    with pytest.raises(DetectionsError, match=r"other\.tar"):
+        open_detections(tmp_path / "other.tar")
+    with pytest.raises(DetectionsError, match="holds no frame 13; it holds the frames 1 to 12"):
+        open_detections(tmp_path / "two", "street").frame(13)
 
 
 @pytest.mark.parametrize(("name", "value"), [("score_floor", 0), ("score_floor", 1.5), ("max_per_frame", 0)])
@@ -368,7 +372,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
 
 
 def test_public_detections(mot17_09: Path) -> None:
-    outputs = open_outputs(mot17_09)
+    outputs = open_detections(mot17_09)
     assert isinstance(outputs, PublicDetections)
     assert not outputs.has_embeddings
     assert (outputs.name, outputs.frame_rate, outputs.length) == ("MOT17-09-SDP", 30.0, 525)
@@ -382,19 +386,19 @@ def test_public_detections(mot17_09: Path) -> None:
         np.testing.assert_allclose(frame.boxes, wanted[:, 2:6], rtol=1e-6)
         np.testing.assert_allclose(frame.scores, wanted[:, 6], rtol=1e-6)
         assert frame.embeddings is None
-    with pytest.raises(OutputsError, match="without embeddings"):
+    with pytest.raises(DetectionsError, match="without embeddings"):
         outputs.embeddings()
 
 
 def test_every_public_detection_file_opens(mot17: Path) -> None:
     for folder in sorted(mot17.iterdir()):
-        outputs = open_outputs(folder)
+        outputs = open_detections(folder)
         assert outputs.arrays().offsets[-1] == len((folder / "det" / "det.txt").read_text().splitlines())
 
 
 def test_the_first_member_tells_everything(images: Path, tmp_path: Path) -> None:
     outputs = detect(images, make_model(), tmp_path, progress=False)
-    assert isinstance(outputs, KeptOutputs)
-    assert isinstance(outputs.info, OutputsInfo)
+    assert isinstance(outputs, CachedDetections)
+    assert isinstance(outputs.info, DetectionsInfo)
     wanted = {"source", "weights_sha256", "engine", "input_width", "input_height", "versions", "score_floor"}
     assert wanted <= outputs.fingerprint.keys()

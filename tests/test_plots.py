@@ -133,7 +133,7 @@ def picture() -> np.ndarray:
 
 
 def outputs() -> SimpleNamespace:
-    """What `centre_heatmap` reads of a FrameOutputs: 640x240 seen at 320x120, so a heatmap cell is 8 image pixels."""
+    """What `centre_heatmap` reads of FrameDetections: 640x240 seen at 320x120, so a heatmap cell is 8 image pixels."""
     rows, columns = np.mgrid[0:30, 0:80]
     heatmap = np.zeros((30, 80))
     for x, y, score in ((20, 15, 0.9), (45, 12, 0.35)):

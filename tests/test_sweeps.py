@@ -18,7 +18,7 @@ from crowds import crowd
 import fairmot_lab as fl
 from fairmot_lab import sweeps
 from fairmot_lab.cli import main as cli
-from fairmot_lab.errors import ConfigError, EvaluationError, FairMOTLabWarning, OutputsError, TrackingError
+from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
 from fairmot_lab.formats.mot import write_mot
 
 pytestmark = pytest.mark.filterwarnings("ignore:these detections have no embeddings")
@@ -74,7 +74,7 @@ def test_each_row_is_what_track_and_evaluate_give(tree):
     assert table.attrs["config"]["track_buffer"] == 30
     for number, (conf, byte) in enumerate((c, b) for c in GRID["conf_thres"] for b in GRID["use_byte"]):
         config = fl.TrackerConfig(conf_thres=conf, use_byte=byte)
-        tracks = {name: fl.track(fl.open_outputs(tree / name), config) for name in ("ONE", "TWO")}
+        tracks = {name: fl.track(fl.open_detections(tree / name), config) for name in ("ONE", "TWO")}
         summary = fl.evaluate(tracks, tree).summary
         rows = table[table.setting == number].reset_index(drop=True)
         assert set(rows.conf_thres) == {conf}
@@ -84,18 +84,18 @@ def test_each_row_is_what_track_and_evaluate_give(tree):
 
 
 def test_one_sequence_gives_one_row_per_setting(tree):
-    table = fl.sweep(fl.open_outputs(tree / "ONE"), {"conf_thres": "0.2:0.6:0.2"}, progress=False)
+    table = fl.sweep(fl.open_detections(tree / "ONE"), {"conf_thres": "0.2:0.6:0.2"}, progress=False)
     assert table.conf_thres.tolist() == [0.2, 0.4, 0.6]
     assert table.sequence.tolist() == ["OVERALL"] * 3
     assert table.attrs["sequences"] == ["ONE"]
-    outputs = {name: fl.open_outputs(tree / name) for name in ("ONE", "TWO")}
+    outputs = {name: fl.open_detections(tree / name) for name in ("ONE", "TWO")}
     both = fl.sweep(outputs, {"conf_thres": [0.2, 0.4, 0.6]}, ground_truth=tree, sequences=["ONE"], progress=False)
     same_rows(table, both)
 
 
 def test_ground_truth_as_tables_and_outputs_in_memory(tree):
     source = fl.read_mot(tree / "ONE" / "gt" / "gt.txt", kind="ground_truth")
-    table = fl.sweep(fl.open_outputs(tree / "ONE"), GRID, ground_truth=source, protocol="raw", progress=False)
+    table = fl.sweep(fl.open_detections(tree / "ONE"), GRID, ground_truth=source, protocol="raw", progress=False)
     same_rows(table, fl.sweep([tree / "ONE"], GRID, protocol="raw", progress=False))
 
 
@@ -190,7 +190,7 @@ def test_a_wrong_grid_is_refused_before_anything_runs(tree, grid, words, monkeyp
 
 
 def test_missing_inputs_are_named(tree, tmp_path):
-    with pytest.raises(OutputsError, match="THREE"):
+    with pytest.raises(DetectionsError, match="THREE"):
         fl.sweep(tree, GRID, sequences=["THREE"], progress=False)
     alone = tmp_path / "det.txt"
     alone.write_text((tree / "ONE" / "det" / "det.txt").read_text())
@@ -242,10 +242,10 @@ def test_best_config(tree):
 
 def test_compare_settings_names_the_switches_that_change(tree):
     first, second = fl.TrackerConfig(), fl.TrackerConfig(track_buffer=2, match_thres=0.5)
-    table = fl.compare_settings(fl.open_outputs(tree / "ONE"), first, second)
+    table = fl.compare_settings(fl.open_detections(tree / "ONE"), first, second)
     keys = []
     for config in (first, second):
-        switches = fl.evaluate(fl.track(fl.open_outputs(tree / "ONE"), config), tree / "ONE").switches
+        switches = fl.evaluate(fl.track(fl.open_detections(tree / "ONE"), config), tree / "ONE").switches
         keys.append(set(zip(switches.gt_id, switches.frame, strict=True)))
     for change, expected in {
         "vanishes": keys[0] - keys[1],
@@ -314,6 +314,6 @@ def test_it_says_when_there_are_no_embeddings(tree):
 
 def test_results_written_from_the_best_settings_score_as_the_table_says(tree, tmp_path):
     table = fl.sweep(tree / "ONE", GRID, progress=False)
-    tracks = fl.track(fl.open_outputs(tree / "ONE"), sweeps.best_config(table, "idf1"))
+    tracks = fl.track(fl.open_detections(tree / "ONE"), sweeps.best_config(table, "idf1"))
     write_mot(tracks, tmp_path / "ONE.txt")
     assert fl.evaluate(tmp_path / "ONE.txt", tree / "ONE").overall["idf1"] == table.idf1.max()

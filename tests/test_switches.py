@@ -160,7 +160,7 @@ def test_as_many_as_the_metric_counts_on_real_results(mot17, golden):
 
 
 class FakeOutputs:
-    """Detections with embeddings, in the shape of Outputs: rows of (frame, x, y, score, look)."""
+    """Detections with embeddings, in the shape of Detections: rows of (frame, x, y, score, look)."""
 
     name, frame_rate, length, has_embeddings = "A", 30.0, 200, True
 
@@ -258,7 +258,7 @@ def test_not_detected_while_the_track_goes_over_to_another_person():
 
 def test_reasons_on_real_detections(mot17_09):
     """Without embeddings, from public detections: every switch has a reason, and its numbers bear it out."""
-    outputs = fl.open_outputs(mot17_09)
+    outputs = fl.open_detections(mot17_09)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
         made = track_outputs(outputs)
@@ -307,7 +307,7 @@ def test_command_line(tmp_path, capsys, mot17, golden):
 def test_command_line_with_public_detections(tmp_path, capsys, mot17_09):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
-        write_mot(track_outputs(fl.open_outputs(mot17_09)).drop(columns="det"), tmp_path / "MOT17-09-SDP.txt")
+        write_mot(track_outputs(fl.open_detections(mot17_09)).drop(columns="det"), tmp_path / "MOT17-09-SDP.txt")
         code = main(
             [
                 *("switches", "--gt", str(mot17_09), "--results", str(tmp_path), "--outputs", str(mot17_09)),

@@ -22,7 +22,7 @@ from videos import damage, number_in, picture, turn, write_video
 import fairmot_lab as fl
 from fairmot_lab.cli.main import main
 from fairmot_lab.contrib.counting import Counter, Line
-from fairmot_lab.errors import ConfigError, FairMOTLabWarning, OutputsError, SourceError, WriteError
+from fairmot_lab.errors import ConfigError, DetectionsError, FairMOTLabWarning, SourceError, WriteError
 from fairmot_lab.pipeline import TextWriter, read_tracks, track_files
 
 COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class_id", "det"]
@@ -278,7 +278,7 @@ def test_resume_with_other_settings_is_refused(clip: Path, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="only be resumed from kept outputs"):
         track_files(clip, FakeModel(), None, out, resume=True, keep_outputs=False, progress=False)
     other = write_video(tmp_path / "more" / "clip.mp4" if (tmp_path / "more").mkdir() is None else clip, 12)
-    with pytest.raises(OutputsError, match="made from something else"):
+    with pytest.raises(DetectionsError, match="made from something else"):
         track_files(other, FakeModel(), None, out, resume=True, progress=False)
 
 
@@ -501,4 +501,4 @@ def test_real_video_with_the_bundled_model(pets_video: Path, tmp_path: Path) -> 
     assert tracks["frame"].max() == 40
     assert 1 <= tracks.groupby("frame").size().median() <= 12
     assert len(fl.open_source(report.video)) == 40
-    pd.testing.assert_frame_equal(fl.track(fl.open_outputs(tmp_path)).drop(columns="det"), tracks, check_dtype=False)
+    pd.testing.assert_frame_equal(fl.track(fl.open_detections(tmp_path)).drop(columns="det"), tracks, check_dtype=False)

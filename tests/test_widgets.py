@@ -16,7 +16,7 @@ from browser import scene
 from traitlets import TraitError
 
 import fairmot_lab as fl
-from fairmot_lab.errors import ConfigError, OutputsError, SourceError
+from fairmot_lab.errors import ConfigError, DetectionsError, SourceError
 from fairmot_lab.widgets.base import STATIC, compose
 from fairmot_lab.widgets.page import Page, spread
 from fairmot_lab.widgets.parts import MatrixView, TableView
@@ -267,8 +267,8 @@ def test_the_similarity_map_finds_the_person(
 
 
 def test_detections_without_embeddings_are_refused(truth: pd.DataFrame, mot17_09: Path) -> None:
-    with pytest.raises(OutputsError, match="without embeddings"):
-        fl.widgets.EmbeddingExplorer(fl.open_outputs(mot17_09), truth)
+    with pytest.raises(DetectionsError, match="without embeddings"):
+        fl.widgets.EmbeddingExplorer(fl.open_detections(mot17_09), truth)
 
 
 def test_weak_detections_are_left_out_and_counted(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:

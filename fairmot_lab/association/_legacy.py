@@ -23,8 +23,8 @@ __all__ = ["FrameTracks", "Setting", "Trace", "Tracker", "TrackerConfig", "expla
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..data import FrameOutputs, SequenceArrays
-    from ..detection.cache import Outputs
+    from ..data import FrameDetections, SequenceArrays
+    from ..detection.cache import Detections as Outputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Tracker:
         self._class: int | None = None
         self._dimension: int | None = None  # of the embeddings; 0: none; None: not known yet
 
-    def update(self, outputs: FrameOutputs | Detections) -> FrameTracks:
+    def update(self, outputs: FrameDetections | Detections) -> FrameTracks:
         """Track the next frame.
 
         Parameters
@@ -503,7 +503,7 @@ class Detections:
         )
 
     @classmethod
-    def from_frame(cls, outputs: FrameOutputs | Detections) -> Detections:
+    def from_frame(cls, outputs: FrameDetections | Detections) -> Detections:
         """Convert to the types of the compiled code, and check shapes.
 
         Raises
@@ -528,7 +528,7 @@ def _arrays(place: str, outputs: Any) -> tuple[np.ndarray, np.ndarray, np.ndarra
             embeddings = embeddings.reshape(len(scores), -1 if len(scores) else 0)
         class_ids = np.full(len(scores), -1) if class_ids is None else np.array(class_ids, np.int64).reshape(-1)
     except ValueError as error:
-        raise TrackingError(f"{place}: the arrays do not belong together ({error}); see FrameOutputs.") from error
+        raise TrackingError(f"{place}: the arrays do not belong together ({error}); see FrameDetections.") from error
     if not len(boxes) == len(scores) == len(class_ids):
         raise TrackingError(
             f"{place} has {len(boxes)} boxes, {len(scores)} scores and {len(class_ids)} classes; "
@@ -678,7 +678,7 @@ def track_outputs(outputs: Outputs, config: TrackerConfig | None = None, *, trac
     Parameters
     ----------
     outputs
-        As `open_outputs` or `detect` gives them.
+        As `open_detections` or `detect` gives them.
     config
         The settings.
     trace

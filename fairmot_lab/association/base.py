@@ -20,7 +20,7 @@ from .records import FrameRecord, Stage
 from .settings import TrackerSettings, check_frame_rate
 
 if TYPE_CHECKING:
-    from ..data import FrameOutputs as FrameDetections
+    from ..data import FrameDetections
 
 DEFAULT_FRAME_RATE = 30.0
 

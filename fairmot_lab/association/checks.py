@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._jit import compiled
-from ..data import FrameOutputs as FrameDetections
+from ..data import FrameDetections
 from ..errors import TrackingError
 from .costs import dot
 

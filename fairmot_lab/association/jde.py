@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..data import FrameOutputs as FrameDetections
+from ..data import FrameDetections
 from . import costs, kalman
 from .assignment import Pairs, pair
 from .base import FrameTracks, Tracker, warn

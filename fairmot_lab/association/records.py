@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..data import FrameOutputs as FrameDetections
+    from ..data import FrameDetections
     from .base import FrameTracks
 
 

@@ -17,9 +17,8 @@ from .records import FrameRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..data import FrameOutputs as FrameDetections
-    from ..data import SequenceArrays
-    from ..detection.cache import Outputs as Detections
+    from ..data import FrameDetections, SequenceArrays
+    from ..detection.cache import Detections
 
 Warps = Mapping[int, np.ndarray]
 
@@ -213,7 +212,7 @@ class _Sequence:
         return tracker._update(self._frame(frame, index), self.warps.get(frame))
 
     def _frame(self, frame: int, index: int) -> FrameDetections:
-        from ..data import FrameOutputs as FrameDetections
+        from ..data import FrameDetections
 
         rows, whole = slice(self.offsets[index], self.offsets[index + 1]), self.detections
         embeddings = None if whole.embeddings is None else whole.embeddings[rows].copy()  # trackers may change them

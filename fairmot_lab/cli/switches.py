@@ -60,13 +60,13 @@ def switches_from_outputs(
 
     The settings are those in the record beside the results (NAME.json); without one, the defaults.
     """
-    from ..detection.cache import open_outputs
+    from ..detection.cache import open_detections
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
     from ..settings import TrackerConfig
 
     results = Path(results)
-    kept = open_outputs(outputs)
+    kept = open_detections(outputs)
     if results.is_dir():
         results = results / f"{kept.name}.txt"
     record = results.with_suffix(".json")

@@ -1,12 +1,12 @@
 """From frames to detections: networks, engines, weights, and detections kept on disk."""
 
-from .cache import Outputs, detect, open_outputs
+from .cache import Detections, detect, open_detections
 from .model import Model, load_model
 
 __all__ = [
+    "Detections",
     "Model",
-    "Outputs",
     "detect",
     "load_model",
-    "open_outputs",
+    "open_detections",
 ]

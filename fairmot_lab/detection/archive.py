@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .._files import atomic_write, write_error
-from ..errors import OutputsError
+from ..errors import DetectionsError
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
@@ -49,7 +49,7 @@ class ArchiveScan:
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If a byte is not what it was, naming the group; or if the file is no archive of this kind.
         """
         file.seek(self.end)
@@ -72,7 +72,7 @@ class ArchiveScan:
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If the bytes are no longer what they were.
         """
         start, end = self.places[number]
@@ -83,14 +83,14 @@ class ArchiveScan:
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If it is shorter or another one, or if the digest is damaged.
         """
         beside = digest_path(self.path)
         if not beside.exists() or beside.read_bytes() == _digest_line(self.path, self._digest.hexdigest()):
             return
         what = "they do not belong together" if self.closed else f"it ends behind frame {max(len(self.places) - 1, 0)}"
-        raise OutputsError(f"{self.path} or {beside.name} is damaged ({what}); remove both and call detect() again.")
+        raise DetectionsError(f"{self.path} or {beside.name} is damaged ({what}); remove both and call detect() again.")
 
     def _next_group(self, file: BinaryIO) -> bytes | None:
         """The bytes up to and including the next checksum, or the end of the archive; None where they are cut off."""
@@ -108,7 +108,7 @@ class ArchiveScan:
                 member = tarfile.TarInfo.frombuf(header, "ascii", "strict")
             except (tarfile.HeaderError, ValueError) as error:
                 if not self.places and not group:
-                    raise OutputsError(f"{self.path} is no outputs file; name one that detect() wrote.") from error
+                    raise DetectionsError(f"{self.path} is no outputs file; name one that detect() wrote.") from error
                 raise _damaged(self.path, _where(len(self.places))) from error
             content = file.read(_padded(member.size))
             if len(content) < _padded(member.size):
@@ -133,7 +133,7 @@ class ArchiveWriter:
 
     Raises
     ------
-    OutputsError
+    DetectionsError
         If another process is writing it, or it is damaged.
     WriteError
         If it cannot be opened for writing.
@@ -152,7 +152,7 @@ class ArchiveWriter:
             self.scan.check_digest()
         except BlockingIOError as error:
             self._file.close()
-            raise OutputsError(
+            raise DetectionsError(
                 f"{path} is being written by another process; wait for it, or choose another folder."
             ) from error
         except BaseException:
@@ -235,7 +235,7 @@ def unpack_group(group: bytes, number: int, path: Path) -> dict[str, bytes]:
 
     Raises
     ------
-    OutputsError
+    DetectionsError
         If one is not; it names the file and the group.
     """
     body = group[: -len(_checksum(b"", number))]
@@ -281,5 +281,5 @@ def _where(number: int) -> str:
     return f"frame {number}" if number else "its first member"
 
 
-def _damaged(path: Path, where: str) -> OutputsError:
-    return OutputsError(f"{path} is damaged ({where}); remove it and call detect() again, or restore a copy.")
+def _damaged(path: Path, where: str) -> DetectionsError:
+    return DetectionsError(f"{path} is damaged ({where}); remove it and call detect() again, or restore a copy.")

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from .._files import make_folder
-from ..data import FrameOutputs, Letterbox, SequenceArrays
-from ..errors import ConfigError, FairMOTLabWarning, OutputsError
+from ..data import FrameDetections, Letterbox, SequenceArrays
+from ..errors import ConfigError, DetectionsError, FairMOTLabWarning
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MAP_CACHE_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class OutputsInfo:
+class DetectionsInfo:
     """What the outputs of a sequence were made from, and how: the first member of the file.
 
     Attributes
@@ -76,7 +76,7 @@ class OutputsInfo:
         return Letterbox.fit((self.width, self.height), (self.input_width, self.input_height))
 
 
-class Outputs:
+class Detections:
     """The detections of a sequence, by frame or all at once.
 
     Attributes
@@ -105,12 +105,12 @@ class Outputs:
         """(F,) int64: the frame numbers that are held, ascending."""
         raise NotImplementedError
 
-    def frame(self, number: int) -> FrameOutputs:
+    def frame(self, number: int) -> FrameDetections:
         """The outputs of one frame.
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If the frame is not held, or its bytes are damaged.
         """
         raise NotImplementedError
@@ -118,7 +118,7 @@ class Outputs:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __iter__(self) -> Iterator[FrameOutputs]:
+    def __iter__(self) -> Iterator[FrameDetections]:
         return (self.frame(int(number)) for number in self.frames)
 
     def arrays(self) -> SequenceArrays:
@@ -130,12 +130,12 @@ class Outputs:
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If these are detections without embeddings.
         """
         embeddings = self.arrays().embeddings
         if embeddings is None:
-            raise OutputsError(
+            raise DetectionsError(
                 f"{self.name} holds detections without embeddings; make outputs with detect() and a FairMOT model."
             )
         return embeddings
@@ -164,13 +164,13 @@ class Outputs:
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If these outputs come without embeddings.
         """
-        raise OutputsError(f"{self.name} comes without a network, so there is no embedding map to compute.")
+        raise DetectionsError(f"{self.name} comes without a network, so there is no embedding map to compute.")
 
 
-def _join(frames: np.ndarray, parts: list[FrameOutputs], embedding_dim: int) -> SequenceArrays:
+def _join(frames: np.ndarray, parts: list[FrameDetections], embedding_dim: int) -> SequenceArrays:
     return SequenceArrays(
         frames=frames,
         offsets=np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64),
@@ -181,7 +181,7 @@ def _join(frames: np.ndarray, parts: list[FrameOutputs], embedding_dim: int) -> 
     )
 
 
-class KeptOutputs(Outputs):
+class CachedDetections(Detections):
     """Outputs that `detect()` wrote; also while it is still writing (see `refresh`).
 
     Parameters
@@ -191,7 +191,7 @@ class KeptOutputs(Outputs):
 
     Raises
     ------
-    OutputsError
+    DetectionsError
         If the file is no outputs file, is damaged, or holds nothing yet.
     """
 
@@ -206,7 +206,7 @@ class KeptOutputs(Outputs):
             being_written = is_being_written(file)
             self._scan.check_digest()
             if not self._scan.places:
-                raise OutputsError(f"{self.path} holds no frame yet; call detect() to make the outputs.")
+                raise DetectionsError(f"{self.path} holds no frame yet; call detect() to make the outputs.")
             self.info = info = _unpack_info(self._scan.read(file, 0), self.path)
         self.name, self.frame_rate, self.length = info.name, info.frame_rate, info.length
         self.width, self.height = info.width, info.height
@@ -222,7 +222,7 @@ class KeptOutputs(Outputs):
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return KeptOutputs, (self.path,)
+        return CachedDetections, (self.path,)
 
     @property
     def complete(self) -> bool:
@@ -240,16 +240,16 @@ class KeptOutputs(Outputs):
             self._scan.run(file)
         return len(self)
 
-    def frame(self, number: int) -> FrameOutputs:
+    def frame(self, number: int) -> FrameDetections:
         """The outputs of one frame; `heatmap` is in steps of 1/255.
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If the frame is not held, or its bytes are damaged.
         """
         if not 1 <= number <= len(self):
-            raise OutputsError(f"{self.path} holds no frame {number}; it holds the frames 1 to {len(self)}.")
+            raise DetectionsError(f"{self.path} holds no frame {number}; it holds the frames 1 to {len(self)}.")
         with self._open() as file:
             return _unpack(self._scan.read(file, number), number, self.info)
 
@@ -267,7 +267,7 @@ class KeptOutputs(Outputs):
         try:
             return self.path.open("rb")
         except OSError as error:
-            raise OutputsError(f"{self.path} cannot be read ({error.strerror}).") from error
+            raise DetectionsError(f"{self.path} cannot be read ({error.strerror}).") from error
 
     def embedding_map(self, number: int, source: Source, model: Model) -> np.ndarray:
         """Run the network on one frame again for its embedding map; the latest maps stay in memory.
@@ -288,7 +288,7 @@ class KeptOutputs(Outputs):
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If the source or the model is another one.
         """
         if number not in self._maps:
@@ -308,7 +308,7 @@ class KeptOutputs(Outputs):
         return self._maps[number]
 
 
-class PublicDetections(Outputs):
+class PublicDetections(Detections):
     """Detections of a MOTChallenge `det.txt`: boxes and scores, no embeddings, no heatmaps.
 
     Parameters
@@ -363,16 +363,18 @@ class PublicDetections(Outputs):
         assert self._arrays is not None
         return self._arrays
 
-    def frame(self, number: int) -> FrameOutputs:
+    def frame(self, number: int) -> FrameDetections:
         """The detections of one frame."""
         arrays = self.arrays()
         if not 1 <= number <= len(arrays.frames):
-            raise OutputsError(f"{self.path} holds no frame {number}; it holds the frames 1 to {len(arrays.frames)}.")
+            raise DetectionsError(
+                f"{self.path} holds no frame {number}; it holds the frames 1 to {len(arrays.frames)}."
+            )
         rows = slice(arrays.offsets[number - 1], arrays.offsets[number])
-        return FrameOutputs(number, arrays.boxes[rows], arrays.scores[rows], class_ids=arrays.class_ids[rows])
+        return FrameDetections(number, arrays.boxes[rows], arrays.scores[rows], class_ids=arrays.class_ids[rows])
 
 
-def open_outputs(path: str | os.PathLike[str], name: str | None = None) -> Outputs:
+def open_detections(path: str | os.PathLike[str], name: str | None = None) -> Detections:
     """Open kept network outputs, or MOTChallenge public detections.
 
     Parameters
@@ -384,12 +386,12 @@ def open_outputs(path: str | os.PathLike[str], name: str | None = None) -> Outpu
 
     Returns
     -------
-    Outputs
-        `KeptOutputs` or `PublicDetections`. Every byte of kept outputs is checked now, and again when it is used.
+    Detections
+        `CachedDetections` or `PublicDetections`. Every byte of kept outputs is checked now, and again when it is used.
 
     Raises
     ------
-    OutputsError
+    DetectionsError
         If there is no such thing, the file is damaged, or `name` is needed to choose.
     MotFileError
         If a detection file is malformed.
@@ -400,19 +402,19 @@ def open_outputs(path: str | os.PathLike[str], name: str | None = None) -> Outpu
         if name is None and len(found) == 1:
             name = next(iter(found))
         if name in found:
-            return KeptOutputs(found[name])  # type: ignore[index]
+            return CachedDetections(found[name])  # type: ignore[index]
         if (path / "det" / "det.txt").is_file():
             return PublicDetections(path / "det" / "det.txt")
         if not found:
-            raise OutputsError(
+            raise DetectionsError(
                 f"{path} holds neither network outputs (*.tar) nor det/det.txt; make some with detect()."
             )
         held = ", ".join(found)
         wanted = "several sequences" if name is None else f"no {name}"
-        raise OutputsError(f"{path} holds {wanted}: choose with name= among {held}, or name the .tar file.")
+        raise DetectionsError(f"{path} holds {wanted}: choose with name= among {held}, or name the .tar file.")
     if not path.exists():
-        raise OutputsError(f"{path} does not exist; make outputs with detect(), or name a det.txt.")
-    return PublicDetections(path) if path.suffix == ".txt" else KeptOutputs(path)
+        raise DetectionsError(f"{path} does not exist; make outputs with detect(), or name a det.txt.")
+    return PublicDetections(path) if path.suffix == ".txt" else CachedDetections(path)
 
 
 def detect(
@@ -424,7 +426,7 @@ def detect(
     max_per_frame: int = 500,
     heatmaps: bool = True,
     progress: bool = True,
-) -> KeptOutputs:
+) -> CachedDetections:
     """Run the network over a source and keep what it says: every peak above a low floor, with its embedding.
 
     Called again it goes on behind the last complete frame, whatever ended it, and the file is in the end the same, byte
@@ -449,11 +451,11 @@ def detect(
 
     Returns
     -------
-    KeptOutputs
+    CachedDetections
 
     Raises
     ------
-    OutputsError
+    DetectionsError
         If the file was made from something else (it names what differs), is damaged, or is being written by another
         process.
     SourceError
@@ -463,7 +465,7 @@ def detect(
     """
     from tqdm.auto import tqdm
 
-    with OutputsWriter(
+    with DetectionWriter(
         source, model, folder, score_floor=score_floor, max_per_frame=max_per_frame, heatmaps=heatmaps
     ) as writer:
         info = writer.info
@@ -471,10 +473,10 @@ def detect(
         with bar:
             for _ in writer.run():
                 bar.update()
-    return KeptOutputs(writer.path)
+    return CachedDetections(writer.path)
 
 
-class OutputsWriter:
+class DetectionWriter:
     """Makes the outputs of a source frame by frame; what `detect` does in one call. Used in a `with` block.
 
     Parameters are those of `detect`, and so are the errors.
@@ -485,7 +487,7 @@ class OutputsWriter:
         The opened source and the loaded model.
     path : pathlib.Path
         The file.
-    info : OutputsInfo
+    info : DetectionsInfo
     held : int
         How many frames were kept by an earlier run: `read` gives them, and `run` begins behind them.
     """
@@ -512,7 +514,7 @@ class OutputsWriter:
         if isinstance(model, str | os.PathLike):
             model = load_model(model)
         self.model = model
-        self.info = info = OutputsInfo(
+        self.info = info = DetectionsInfo(
             name=source.name,
             frame_rate=float(source.frame_rate),
             width=source.width,
@@ -545,17 +547,17 @@ class OutputsWriter:
         self.held = self._archive.groups - 1
         self.closed = self._archive.closed
 
-    def __enter__(self) -> OutputsWriter:
+    def __enter__(self) -> DetectionWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._archive.__exit__()
 
-    def read(self, number: int) -> FrameOutputs:
+    def read(self, number: int) -> FrameDetections:
         """The outputs of a frame that an earlier run kept."""
         return _unpack(self._archive.read(number), number, self.info)
 
-    def run(self) -> Iterator[tuple[Frame, FrameOutputs]]:
+    def run(self) -> Iterator[tuple[Frame, FrameDetections]]:
         """Run the network over the frames that are not held; each is kept before it is given.
 
         A frame that the source leaves out because it is damaged is kept without detections, and not given.
@@ -580,13 +582,13 @@ class OutputsWriter:
     def _fill(self, number: int) -> None:
         """Keep frames without detections up to frame `number`, which comes next."""
         if number < self._archive.groups:
-            raise OutputsError(f"{self.info.name} gave frame {number} where {self._archive.groups} was expected.")
+            raise DetectionsError(f"{self.info.name} gave frame {number} where {self._archive.groups} was expected.")
         while self._archive.groups < number:
             self._archive.append(_pack(_nothing(self._archive.groups, self.info.embedding_dim)))
 
 
-def _nothing(frame: int, embedding_dim: int) -> FrameOutputs:
-    return FrameOutputs(
+def _nothing(frame: int, embedding_dim: int) -> FrameDetections:
+    return FrameDetections(
         frame,
         np.empty((0, 4), np.float32),
         np.empty(0, np.float32),
@@ -595,7 +597,7 @@ def _nothing(frame: int, embedding_dim: int) -> FrameOutputs:
     )
 
 
-def _pack(outputs: FrameOutputs) -> dict[str, bytes]:
+def _pack(outputs: FrameDetections) -> dict[str, bytes]:
     from safetensors.numpy import save
 
     arrays = {
@@ -612,7 +614,7 @@ def _pack(outputs: FrameOutputs) -> dict[str, bytes]:
     return members
 
 
-def _unpack(members: dict[str, bytes], number: int, info: OutputsInfo, heatmap: bool = True) -> FrameOutputs:
+def _unpack(members: dict[str, bytes], number: int, info: DetectionsInfo, heatmap: bool = True) -> FrameDetections:
     from safetensors.numpy import load
 
     arrays = load(members["safetensors"])
@@ -620,7 +622,7 @@ def _unpack(members: dict[str, bytes], number: int, info: OutputsInfo, heatmap: 
     if heatmap and "png" in members:
         pixels = cv2.imdecode(np.frombuffer(members["png"], np.uint8), cv2.IMREAD_GRAYSCALE)
         scores = pixels.astype(np.float32) / np.float32(255)
-    return FrameOutputs(
+    return FrameDetections(
         frame=number,
         boxes=arrays["boxes"],
         scores=arrays["scores"],
@@ -633,17 +635,17 @@ def _unpack(members: dict[str, bytes], number: int, info: OutputsInfo, heatmap: 
     )
 
 
-def _unpack_info(members: dict[str, bytes], path: Path) -> OutputsInfo:
+def _unpack_info(members: dict[str, bytes], path: Path) -> DetectionsInfo:
     try:
         content = json.loads(members["json"])
         if content["format"] != FORMAT:
-            raise OutputsError(f"{path} has format {content['format']}; this version reads {FORMAT}: make it again.")
-        return OutputsInfo(**content)
+            raise DetectionsError(f"{path} has format {content['format']}; this version reads {FORMAT}: make it again.")
+        return DetectionsInfo(**content)
     except (KeyError, TypeError, ValueError) as error:
-        raise OutputsError(f"{path} is a tar file, but not one that detect() wrote.") from error
+        raise DetectionsError(f"{path} is a tar file, but not one that detect() wrote.") from error
 
 
-def _compare(path: Path, held: OutputsInfo, wanted: OutputsInfo, closed: bool) -> None:
+def _compare(path: Path, held: DetectionsInfo, wanted: DetectionsInfo, closed: bool) -> None:
     """Refuse to go on with another source, network or setting; a finished file may come from another engine."""
     before, now = asdict(held), asdict(wanted)
     del now["model"]  # the same weights may be known by a name or by a path
@@ -651,14 +653,16 @@ def _compare(path: Path, held: OutputsInfo, wanted: OutputsInfo, closed: bool) -
     _refuse_difference(path, before, now)
     changed = _differences(before, engine)
     if changed and not closed:
-        raise OutputsError(f"{path} was begun with {changed}; go on with the same, or remove the file to start again.")
+        raise DetectionsError(
+            f"{path} was begun with {changed}; go on with the same, or remove the file to start again."
+        )
     if changed:
         warnings.warn(f"{path} was made with {changed}; it is used as it is.", FairMOTLabWarning, stacklevel=4)
 
 
 def _refuse_difference(path: Path, held: dict[str, Any], now: dict[str, Any]) -> None:
     if changed := _differences(held, now):
-        raise OutputsError(
+        raise DetectionsError(
             f"{path} was made from something else: {changed}; choose another folder, or remove the file to start again."
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..data import FrameOutputs, Letterbox
+from ..data import FrameDetections, Letterbox
 
 
 def find_peaks(heatmap: np.ndarray, score_floor: float, limit: int) -> tuple[np.ndarray, ...]:
@@ -45,7 +45,7 @@ def decode(
     nms_iou: float | None = None,
     keep_heatmap: bool = True,
     keep_embedding_map: bool = False,
-) -> FrameOutputs:
+) -> FrameDetections:
     """Turn the network's maps into boxes, scores and embeddings.
 
     Parameters
@@ -71,7 +71,7 @@ def decode(
 
     Returns
     -------
-    FrameOutputs
+    FrameDetections
 
     Notes
     -----
@@ -92,7 +92,7 @@ def decode(
         best = cv2.dnn.NMSBoxes(boxes[good].tolist(), scores[good].tolist(), 0.0, nms_iou)
         good[np.delete(np.flatnonzero(good), np.ravel(best).astype(int))] = False
     classes, ys, xs = classes[good], ys[good], xs[good]
-    return FrameOutputs(
+    return FrameDetections(
         frame=frame,
         boxes=boxes[good],
         scores=scores[good],

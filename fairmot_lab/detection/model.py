@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .._paddle import import_paddle
-from ..data import FrameOutputs, Letterbox
+from ..data import FrameDetections, Letterbox
 from ..errors import ConfigError, EngineError, SourceError, WeightsError
 from .decode import decode
 from .download import Weights, find_weights
@@ -107,7 +107,7 @@ class Model:
         embedding_map: bool = False,
         score_floor: float = 0.05,
         max_per_frame: int = 500,
-    ) -> FrameOutputs:
+    ) -> FrameDetections:
         """Boxes, scores, embeddings and heatmap of one image.
 
         Parameters
@@ -123,7 +123,7 @@ class Model:
 
         Returns
         -------
-        FrameOutputs
+        FrameDetections
             Boxes in pixels of the image.
 
         Raises
@@ -166,7 +166,7 @@ class Model:
         score_floor: float = 0.05,
         max_per_frame: int = 500,
         heatmap: bool = True,
-    ) -> Iterator[tuple[Frame, FrameOutputs]]:
+    ) -> Iterator[tuple[Frame, FrameDetections]]:
         """Run over frames; reading and letterboxing, the network, and the consumer's work go on at the same time.
 
         Yields

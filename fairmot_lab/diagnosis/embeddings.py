@@ -12,7 +12,7 @@ from ..boxes import BOX, iou
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
 
 
 def cosine_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def label_detections(outputs: Outputs, table: pd.DataFrame, min_iou: float = 0.5) -> np.ndarray:
+def label_detections(outputs: Detections, table: pd.DataFrame, min_iou: float = 0.5) -> np.ndarray:
     """Give each detection the id of the track or person it covers.
 
     Parameters
@@ -296,7 +296,7 @@ def project(embeddings: np.ndarray, method: str = "pca", *, max_points: int = 40
     return Projection(np.asarray(points, np.float32), rows, method, count - len(rows), explained)
 
 
-def switch_distances(switches: pd.DataFrame, outputs: Outputs, tracks: pd.DataFrame) -> np.ndarray:
+def switch_distances(switches: pd.DataFrame, outputs: Detections, tracks: pd.DataFrame) -> np.ndarray:
     """How far the appearance of a person is apart before and after each ID switch.
 
     Parameters

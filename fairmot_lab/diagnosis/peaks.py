@@ -10,10 +10,10 @@ import pandas as pd
 from ..boxes import BOX
 
 if TYPE_CHECKING:
-    from ..data import FrameOutputs
+    from ..data import FrameDetections
 
 
-def peak_table(outputs: FrameOutputs, top_k: int = 100) -> pd.DataFrame:
+def peak_table(outputs: FrameDetections, top_k: int = 100) -> pd.DataFrame:
     """The best peaks of a heatmap with the boxes they decode to.
 
     Parameters
@@ -35,7 +35,7 @@ def peak_table(outputs: FrameOutputs, top_k: int = 100) -> pd.DataFrame:
     return pd.DataFrame({**columns, **dict(zip(BOX, outputs.boxes[:n].T.astype(float), strict=True))})
 
 
-def detection_at(outputs: FrameOutputs, x: float, y: float) -> int | None:
+def detection_at(outputs: FrameDetections, x: float, y: float) -> int | None:
     """Row of the best-scoring box that covers a pixel (rows are ordered by score); None where there is none."""
     left, top, width, height = outputs.boxes.T
     rows = np.flatnonzero((left <= x) & (x <= left + width) & (top <= y) & (y <= top + height))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
     from ..evaluation.result import Evaluation
     from ..settings import TrackerConfig
 
@@ -20,7 +20,7 @@ from ..errors import EvaluationError
 from ..explanation import number_beside
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
     from ..evaluation.result import Evaluation, SequenceEvaluation
     from ..explanation import FrameRecord, StageRecord, Trace
     from ..settings import TrackerConfig
@@ -49,7 +49,7 @@ _ADDED = (
 
 
 def explain_switches(
-    evaluation: Evaluation, outputs: Outputs, config: TrackerConfig | None = None, *, sequence: str | None = None
+    evaluation: Evaluation, outputs: Detections, config: TrackerConfig | None = None, *, sequence: str | None = None
 ) -> pd.DataFrame:
     """The switches of one sequence, each with its reason.
 
@@ -60,7 +60,7 @@ def explain_switches(
     evaluation
         Of tracks that were made from `outputs`.
     outputs
-        What `detect` kept or `open_outputs` opened.
+        What `detect` kept or `open_detections` opened.
     config
         The settings that they were tracked with; by default those that the tracks carry in `attrs`, or the defaults.
     sequence

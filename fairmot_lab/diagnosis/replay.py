@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import EvaluationError, FairMOTLabWarning, OutputsError
+from ..errors import DetectionsError, EvaluationError, FairMOTLabWarning
 from .embeddings import switch_distances
 
 if TYPE_CHECKING:
     from ..association import TrackerConfig
-    from ..data import FrameOutputs
-    from ..detection.cache import Outputs
+    from ..data import FrameDetections
+    from ..detection.cache import Detections
     from ..evaluation.result import Evaluation
     from ..explanation import FrameRecord, StageRecord
 
@@ -43,7 +43,7 @@ class TracedReplay:
         As `track_outputs` returns them.
     """
 
-    def __init__(self, outputs: Outputs, config: TrackerConfig, every: int = 32) -> None:
+    def __init__(self, outputs: Detections, config: TrackerConfig, every: int = 32) -> None:
         from ..association import Tracker, tracks_table
 
         self._arrays = outputs.arrays()
@@ -59,21 +59,21 @@ class TracedReplay:
         self.tracks = tracks_table(results, self._arrays.offsets[:-1])
         self.tracks.attrs.update(sequence=outputs.name, length=outputs.length, frame_rate=outputs.frame_rate)
 
-    def _frame(self, index: int) -> FrameOutputs:
-        from ..data import FrameOutputs
+    def _frame(self, index: int) -> FrameDetections:
+        from ..data import FrameDetections
 
         arrays = self._arrays
         rows = slice(arrays.offsets[index], arrays.offsets[index + 1])
         embeddings = None if arrays.embeddings is None else arrays.embeddings[rows]
         number = int(arrays.frames[index])
-        return FrameOutputs(number, arrays.boxes[rows], arrays.scores[rows], embeddings, arrays.class_ids[rows])
+        return FrameDetections(number, arrays.boxes[rows], arrays.scores[rows], embeddings, arrays.class_ids[rows])
 
     def record(self, frame: int) -> FrameRecord:
         """What the tracker saw and did in a frame.
 
         Raises
         ------
-        OutputsError
+        DetectionsError
             If the outputs do not hold the frame.
         """
         from ..explanation import Trace
@@ -81,7 +81,7 @@ class TracedReplay:
         if frame not in self._window:
             index = int(np.searchsorted(self._arrays.frames, frame))
             if index == len(self._arrays.frames) or self._arrays.frames[index] != frame:
-                raise OutputsError(f"There are no outputs of frame {frame}; choose one of those that were kept.")
+                raise DetectionsError(f"There are no outputs of frame {frame}; choose one of those that were kept.")
             first = index // self._every
             tracker = pickle.loads(self._copies[first])
             tracker.trace = Trace()
@@ -145,7 +145,7 @@ def cell_sentences(record: FrameRecord, stage: int, row: int, column: int) -> li
 
 
 def explained_switches(
-    evaluation: Evaluation, name: str, outputs: Outputs | None = None, config: TrackerConfig | None = None
+    evaluation: Evaluation, name: str, outputs: Detections | None = None, config: TrackerConfig | None = None
 ) -> tuple[pd.DataFrame, str]:
     """The ID switches of one sequence with all that is known about them.
 
@@ -212,7 +212,7 @@ class Replay:
     evaluation: Evaluation | None = None
 
 
-def replay(outputs: Outputs, ground_truth: Any, config: TrackerConfig) -> Replay:
+def replay(outputs: Detections, ground_truth: Any, config: TrackerConfig) -> Replay:
     """Track kept outputs with `config` and count.
 
     Parameters

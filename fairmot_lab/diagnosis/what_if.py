@@ -12,7 +12,7 @@ import pandas as pd
 from .reasons import _check_same, _only, _settings_of
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
     from ..evaluation.result import Evaluation
     from ..settings import TrackerConfig
 
@@ -72,7 +72,7 @@ def single_changes(config: TrackerConfig) -> dict[str, tuple[str, Any]]:
 
 def what_if(
     evaluation: Evaluation,
-    outputs: Outputs,
+    outputs: Detections,
     config: TrackerConfig | None = None,
     *,
     sequence: str | None = None,

@@ -548,7 +548,7 @@ def _validate_one(model: FairMOTLite, footage: Footage, frames: int, gap: int) -
 
 
 def predict(model: FairMOTLite, image: np.ndarray, input_size: tuple[int, int] = INPUT_SIZE):
-    """Run the model under paddle on one image; a `FrameOutputs`."""
+    """Run the model under paddle on one image; a `FrameDetections`."""
     blob, box = letterbox(np.ascontiguousarray(image), input_size)
     with paddle.no_grad():
         heatmap, size, offset, embedding = (value.numpy() for value in model(paddle.to_tensor(blob)))

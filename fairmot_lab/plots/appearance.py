@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-    from ..data import FrameOutputs, Letterbox
+    from ..data import FrameDetections, Letterbox
 
 
 def embedding_distances(pairs: Any, *, threshold: float | None = None, bins: int = 50, ax: Axes | None = None) -> Axes:
@@ -108,7 +108,7 @@ def score_distributions(
 
 
 def centre_heatmap(
-    outputs: FrameOutputs,
+    outputs: FrameDetections,
     image: np.ndarray,
     *,
     threshold: float | None = None,
@@ -120,7 +120,7 @@ def centre_heatmap(
     Parameters
     ----------
     outputs
-        A `FrameOutputs` with heatmap and letterbox.
+        A `FrameDetections` with heatmap and letterbox.
     image
         (H, W, 3) uint8 BGR, the frame.
     threshold

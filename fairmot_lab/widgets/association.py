@@ -17,7 +17,7 @@ from .parts import MatrixView, beside, crops, heading, heading_html
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
     from ..explanation import FrameRecord
 
 STAGES = {
@@ -63,7 +63,7 @@ class AssociationInspector(Panel):
     values = Unicode("cost")
 
     def __init__(
-        self, outputs: Outputs, config: TrackerConfig | None = None, source: Any = None, **traits: Any
+        self, outputs: Detections, config: TrackerConfig | None = None, source: Any = None, **traits: Any
     ) -> None:
         super().__init__(**traits)
         self.outputs = outputs

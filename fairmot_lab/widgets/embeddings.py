@@ -12,13 +12,13 @@ from traitlets import Float, Int, Unicode, link
 
 from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_detections, project, similarity_map
 from ..diagnosis.peaks import detection_at
-from ..errors import ConfigError, OutputsError
+from ..errors import ConfigError, DetectionsError
 from .base import Panel, floats
 from .parts import HistogramView, MatrixView, ScatterView, beside, colours, crops, heading, heading_html
 from .player import Overlay, TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
     from ..detection.model import Model
 
 
@@ -66,7 +66,7 @@ class EmbeddingExplorer(Panel):
 
     Raises
     ------
-    OutputsError
+    DetectionsError
         If the outputs come without embeddings.
     """
 
@@ -79,7 +79,7 @@ class EmbeddingExplorer(Panel):
 
     def __init__(
         self,
-        outputs: Outputs,
+        outputs: Detections,
         labels: pd.DataFrame,
         source: Any = None,
         model: Model | None = None,
@@ -91,7 +91,7 @@ class EmbeddingExplorer(Panel):
         outputs.embeddings()  # refuse detections that come without
         numbers = [int(n) for n in outputs.frames]
         if not numbers:
-            raise OutputsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
+            raise DetectionsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
         start = {"frame": numbers[0], "other_frame": numbers[min(1, len(numbers) - 1)], **traits}
         super().__init__(**start, method=method)
         self.outputs, self.model = outputs, model
@@ -284,7 +284,7 @@ class EmbeddingExplorer(Panel):
         box = self.outputs.frame(number).letterbox
         if self.query is None or box is None:
             if box is None:
-                raise OutputsError(f"Frame {number} has no heatmap cells, so there is no similarity map.")
+                raise DetectionsError(f"Frame {number} has no heatmap cells, so there is no similarity map.")
             return Overlay(None, box, np.empty((0, 7)))
         vector = self.outputs.frame(self.query[0]).embeddings[self.query[1]]  # type: ignore[index]
         dense = self.outputs.embedding_map(number, self.source, self.model)  # type: ignore[arg-type]

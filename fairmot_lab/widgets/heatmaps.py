@@ -11,15 +11,15 @@ import ipywidgets
 import numpy as np
 from traitlets import Float, Int, Unicode, link
 
-from ..detection.cache import Outputs
+from ..detection.cache import Detections
 from ..diagnosis.peaks import peak_table
-from ..errors import OutputsError
+from ..errors import DetectionsError
 from .base import Panel
 from .parts import COLOUR_MAPS, TableView, beside, colours
 from .player import Overlay, TrackPlayer
 
 if TYPE_CHECKING:
-    from ..data import FrameOutputs
+    from ..data import FrameDetections
     from ..detection.model import Model
 
 COLUMNS: list[dict[str, Any]] = [
@@ -68,7 +68,7 @@ class HeatmapInspector(Panel):
 
     Notes
     -----
-    Resting on the picture reads out the pixel, the heatmap cell and its score. Outputs without heatmaps show the peaks
+    Resting on the picture reads out the pixel, the heatmap cell and its score. Without heatmaps there are the peaks
     alone; detections that come from a file have neither, which is said.
     """
 
@@ -79,10 +79,10 @@ class HeatmapInspector(Panel):
     top_k = Int(100)
     selected_peak = Int(-1)
 
-    def __init__(self, source: Any, outputs: Outputs | Model, **traits: Any) -> None:
+    def __init__(self, source: Any, outputs: Detections | Model, **traits: Any) -> None:
         super().__init__(**traits)
         self._frame_outputs = frame_outputs(outputs)
-        live = not isinstance(outputs, Outputs)
+        live = not isinstance(outputs, Detections)
         self.player = TrackPlayer(source, overlay=self._overlay, prefetch=0 if live else 8, frame=self.frame)
         self.table = TableView(title="Peaks", columns=COLUMNS, max_height=420)
         self._threshold = _slider(self.threshold, 1.0, "threshold", "score that a peak must have to pass")
@@ -105,7 +105,7 @@ class HeatmapInspector(Panel):
         self.observe(self._guard(self._change_top_k), "top_k")
         self.observe(self._guard(self._change_colours), "colour_map")
         self._change_colours(None)
-        if isinstance(outputs, Outputs) and not outputs.has_heatmaps:
+        if isinstance(outputs, Detections) and not outputs.has_heatmaps:
             self.player.note = f"{outputs.name} was kept without heatmaps: only the peaks are shown."
         controls = ipywidgets.Box(
             [self._threshold, self._opacity, self._map, self._top_k], layout={"flex_flow": "row wrap"}
@@ -121,7 +121,7 @@ class HeatmapInspector(Panel):
     def _overlay(self, number: int) -> Overlay:
         found = self._frame_outputs(number, self.player.source)
         if found.letterbox is None:
-            raise OutputsError(
+            raise DetectionsError(
                 f"Frame {number} has detections from a file, so there is neither heatmap nor peaks to show."
             )
         table = peak_table(found, self.top_k)
@@ -174,7 +174,7 @@ def _slider(value: float, high: float, name: str, meaning: str) -> ipywidgets.Fl
     return ipywidgets.FloatSlider(value, min=0.0, max=high, step=0.01, description=name, tooltip=meaning)
 
 
-def frame_outputs(outputs: Outputs | Model, held: int = 16) -> Callable[[int, Any], FrameOutputs]:
+def frame_outputs(outputs: Detections | Model, held: int = 16) -> Callable[[int, Any], FrameDetections]:
     """A function of a frame number and its source that gives the frame's outputs, kept or computed.
 
     Parameters
@@ -184,13 +184,13 @@ def frame_outputs(outputs: Outputs | Model, held: int = 16) -> Callable[[int, An
     held
         How many computed frames are remembered.
     """
-    if isinstance(outputs, Outputs):
+    if isinstance(outputs, Detections):
         kept = outputs
         return lambda number, source: kept.frame(number)
     model = outputs
-    known: OrderedDict[int, FrameOutputs] = OrderedDict()
+    known: OrderedDict[int, FrameDetections] = OrderedDict()
 
-    def compute(number: int, source: Any) -> FrameOutputs:
+    def compute(number: int, source: Any) -> FrameDetections:
         if number not in known:
             known[number] = model(source.image(number), frame=number)
             while len(known) > held:

@@ -17,7 +17,7 @@ from .parts import TableView, beside, crop_html, crops
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
     from ..evaluation.result import Evaluation
 
 COLUMNS: list[dict[str, Any]] = [
@@ -96,7 +96,7 @@ class SwitchBrowser(Panel):
         self,
         evaluation: Evaluation,
         source: Any = None,
-        outputs: Outputs | None = None,
+        outputs: Detections | None = None,
         config: Any = None,
         *,
         player: TrackPlayer | None = None,

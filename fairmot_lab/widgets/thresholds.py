@@ -24,7 +24,7 @@ from .parts import TableView, beside, heading
 from .player import TrackPlayer, prepare
 
 if TYPE_CHECKING:
-    from ..detection.cache import Outputs
+    from ..detection.cache import Detections
 
 FIGURES: list[dict[str, Any]] = [
     {"key": "label", "label": "figure", "kind": "text"},
@@ -87,7 +87,7 @@ class ThresholdLab(Panel):
 
     def __init__(
         self,
-        outputs: Outputs,
+        outputs: Detections,
         ground_truth: pd.DataFrame,
         source: Any = None,
         config: TrackerConfig | None = None,

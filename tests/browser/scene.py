@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmot_lab.data import FrameOutputs, Letterbox, SequenceArrays
-from fairmot_lab.detection.cache import Outputs
+from fairmot_lab.data import FrameDetections, Letterbox, SequenceArrays
+from fairmot_lab.detection.cache import Detections
 from fairmot_lab.detection.decode import round_embeddings
 
 RATE = 25.0
@@ -58,7 +58,7 @@ def tracks_with_swap(truth: pd.DataFrame, frame: int) -> pd.DataFrame:
     return tracks
 
 
-class SceneOutputs(Outputs):
+class SceneOutputs(Detections):
     """Network outputs in memory: every person detected, with an embedding of its own; person 3 with a score of 0.35."""
 
     def __init__(self, truth: pd.DataFrame, dimension: int = 16, heatmaps: bool = True) -> None:
@@ -77,7 +77,7 @@ class SceneOutputs(Outputs):
     def frames(self) -> np.ndarray:
         return np.arange(1, self.length + 1)
 
-    def frame(self, number: int) -> FrameOutputs:
+    def frame(self, number: int) -> FrameDetections:
         rows = self._truth[self._truth["frame"] == number]
         scores = np.where(rows["id"] == 3, 0.35, 0.95 - 0.001 * rows["id"]).astype(np.float32)
         order = np.argsort(-scores, kind="stable")
@@ -91,7 +91,7 @@ class SceneOutputs(Outputs):
         ys, xs = np.mgrid[:lines, :columns]
         for (x, y), score in zip(peaks, scores, strict=True):
             heatmap = np.maximum(heatmap, score * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / 8).astype(np.float32))
-        return FrameOutputs(
+        return FrameDetections(
             number,
             boxes,
             scores,
