@@ -23,6 +23,7 @@ lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(ENVIRONMENT)/bin/lint-imports
 
 docs: setup
 	$(RUN) scripts/build_api.py

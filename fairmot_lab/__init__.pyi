@@ -23,12 +23,12 @@ from .diagnosis.what_if import what_if
 from .errors import FairMOTLabError, FairMOTLabWarning
 from .evaluation.evaluate import compare_protocols, evaluate, half_split
 from .evaluation.result import Evaluation
-from .formats.benchmarks import check_data
 from .formats.mot import read_mot, write_mot
 from .formats.seqinfo import read_seqinfo
 from .pipeline import stream, track
 from .settings import TrackerConfig
 from .sources.base import Frame, Source
+from .sources.benchmarks import check_data
 from .sources.open import open_source
 from .sweeps import best_config, compare_settings, random_search, sweep
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Generator, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,24 @@ from .sources.base import Frame, Source
 from .sources.open import open_source
 
 if TYPE_CHECKING:
-    from .contrib.counting import Counter
     from .detection.model import Model
     from .drawing import Overlay
 
 
 DEFAULT_MODEL = "fairmot_lite"
+
+
+class FrameCounter(Protocol):
+    """What `track_files` asks of a counter, such as `contrib.counting.Counter`."""
+
+    def update(self, frame: int, time: float, tracks: Any) -> Any:
+        """Count the tracks of the next frame; `time` is in seconds."""
+
+    def draw(self, image: np.ndarray) -> np.ndarray:
+        """Draw the state of the counter on an image (H, W, 3)."""
+
+    def write(self, stem: Path) -> tuple[Path, Path]:
+        """Write the tables of counts and events; return their paths."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +230,7 @@ def track_files(
     video: bool = False,
     overlay: Mapping[str, Any] | None = None,
     compare: tuple[str, pd.DataFrame] | None = None,
-    counter: Counter | None = None,
+    counter: FrameCounter | None = None,
     keep_outputs: bool = True,
     resume: bool = False,
     score_threshold: float = 0.0,
@@ -298,7 +310,7 @@ class _Run:
         score_threshold: float,
         overlay: Mapping[str, Any] | None,
         compare: tuple[str, pd.DataFrame] | None,
-        counter: Counter | None,
+        counter: FrameCounter | None,
     ) -> None:
         from .drawing import FrameRows
 

@@ -13,7 +13,7 @@ from PIL import Image
 from fairmot_lab import check_data
 from fairmot_lab.cli.main import main
 from fairmot_lab.errors import SourceError
-from fairmot_lab.formats.benchmarks import BENCHMARKS, describe
+from fairmot_lab.sources.benchmarks import BENCHMARKS, describe
 
 
 def make_sequence(

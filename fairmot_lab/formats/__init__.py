@@ -1,6 +1,5 @@
 """Files of labels and results, one module per format."""
 
-from .benchmarks import check_data
 from .cvat import read_cvat, write_cvat
 from .mot import check_table, read_mot, write_mot
 from .seqinfo import SequenceInfo, read_seqinfo
@@ -9,7 +8,6 @@ from .trackeval import write_trackeval
 
 __all__ = [
     "SequenceInfo",
-    "check_data",
     "check_table",
     "read_cvat",
     "read_mot",

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from ..errors import EvaluationError
-from .mot import write_mot
+from .mot import check_table, write_mot
 from .mot_text import _mot_text, _write_text
 
 
 def write_trackeval(
     tracks: Mapping[str, pd.DataFrame],
-    ground_truth: Mapping[str, Any],
+    ground_truth: Mapping[str, pd.DataFrame],
     folder: str | os.PathLike[str],
     *,
     tracker: str = "fairmot_lab",
@@ -32,32 +31,32 @@ def write_trackeval(
     Parameters
     ----------
     tracks, ground_truth
-        Tables by name of sequence (ground truth also as `prepare` gives it). The length comes from the `attrs` of the
-        ground truth, or is its last frame.
+        Tables by name of sequence. The length comes from the `attrs` of the ground truth, or is the largest frame of
+        both.
 
     Returns
     -------
     pathlib.Path
         The folder.
     """
-    from ..evaluation.protocols import prepare
-
     folder, part = Path(folder), f"{benchmark}-{split}"
     absent = [name for name in tracks if name not in ground_truth]
     if absent:
         raise EvaluationError(f"the tracks of {absent[0]} have no ground truth; give it under the same name.")
     for name, table in tracks.items():
-        truth = prepare(ground_truth[name], name)
+        truth = ground_truth[name]
+        known = truth.attrs
+        check_table(truth, "ground_truth", name=f"ground truth of {name}", length=known.get("length"))
         home = folder / "gt" / part / name
-        if benchmark != "MOT15" and not truth.has_classes:
+        if benchmark != "MOT15" and not ("class_id" in truth and (truth["class_id"] >= 1).any()):
             raise EvaluationError(
                 f"{name} has no classes, and TrackEval needs them for {benchmark}; use benchmark='MOT15'."
             )
-        write_mot(_trackeval_truth(truth.table), home / "gt" / "gt.txt")
-        length = truth.length or int(max([*truth.frame[-1:], *table["frame"].tail(1)], default=1))
+        write_mot(_trackeval_truth(truth), home / "gt" / "gt.txt")
+        length = known.get("length") or max([1, *truth["frame"], *table["frame"]])
         info = {
-            "name": name, "imDir": "img1", "frameRate": f"{truth.frame_rate or 30:g}", "seqLength": length,
-            "imWidth": truth.width or 1, "imHeight": truth.height or 1, "imExt": ".jpg",
+            "name": name, "imDir": "img1", "frameRate": f"{known.get('frame_rate') or 30:g}", "seqLength": length,
+            "imWidth": known.get("width") or 1, "imHeight": known.get("height") or 1, "imExt": ".jpg",
         }  # fmt: skip
         _write_text(home / "seqinfo.ini", "\n".join(["[Sequence]", *(f"{k}={v}" for k, v in info.items()), ""]))
         _write_text(folder / "trackers" / part / tracker / "data" / f"{name}.txt", _mot_text(table))

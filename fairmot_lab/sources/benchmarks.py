@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
-from ..sources.folders import IMAGE_SUFFIXES
-from ..sources.images import read_image
-from .mot import read_mot
-from .seqinfo import read_seqinfo
+from ..formats.mot import read_mot
+from ..formats.seqinfo import read_seqinfo
+from .folders import IMAGE_SUFFIXES
+from .images import read_image
 
 OWN = "own"
 SEPARATOR = " | "
