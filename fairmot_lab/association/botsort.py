@@ -17,7 +17,7 @@ from .bytetrack import ByteTrackTracker, check_low_score
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
-    from ..detection import FrameOutputs as FrameDetections
+    from ..data import FrameDetections
 
 _KEEP = np.float32(0.9)  # share of a track's embedding that stays when it takes a detection
 

@@ -19,7 +19,7 @@ from .costs import overlaps
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
-    from ..detection import FrameOutputs as FrameDetections
+    from ..data import FrameDetections
 
 
 FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot

@@ -20,7 +20,7 @@ from .kalman_xyah import innovation_variance
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
-    from ..detection import FrameOutputs as FrameDetections
+    from ..data import FrameDetections
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from .costs import overlaps
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
-    from ..detection import FrameOutputs as FrameDetections
+    from ..data import FrameDetections
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
