@@ -23,6 +23,7 @@ lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	sh scripts/check_javascript.sh
 	$(ENVIRONMENT)/bin/lint-imports
 
 docs: setup

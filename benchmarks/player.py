@@ -42,7 +42,7 @@ tracks = pd.DataFrame(rows, columns=["frame", "id", "x", "y", "w", "h", "score"]
 by_frame = dict(list(tracks.groupby("frame")))
 def rss(): return psutil.Process().memory_info().rss / 1e6
 """
-PLAYER = "player = fl.widgets.TrackPlayer(source, tracks)\nplayer"
+PLAYER = "player = fl.widgets.TrackPlayer(source, tracks=tracks)\nplayer"
 IMAGE = """
 slider = ipywidgets.IntSlider(1, 1, len(source), description="frame")
 picture = ipywidgets.Image(format="jpeg")
@@ -55,7 +55,7 @@ ipywidgets.VBox([slider, picture])
 """
 LAB = """
 from fairmot_lab.detection.cache import open_detections
-laboratory = fl.widgets.ThresholdLab(open_detections({outputs!r}), source.ground_truth)
+laboratory = fl.widgets.ThresholdLab(detections=open_detections({outputs!r}), ground_truth=source.ground_truth)
 laboratory
 """
 

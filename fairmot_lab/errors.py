@@ -51,6 +51,10 @@ class PlotError(FairMOTLabError, ValueError):
     """A table that lacks what a figure shows, or a figure that cannot be drawn as asked."""
 
 
+class ViewError(FairMOTLabError, ValueError):
+    """A widget that was given an option it does not have, or what it cannot show."""
+
+
 class WriteError(FairMOTLabError):
     """A result, video or folder that cannot be written."""
 

@@ -32,13 +32,13 @@ busiest = int(truth[(truth.conf != 0)].groupby("frame").size().idxmax())
 """
 # picture: the cell that shows the widget, and what of it is photographed
 PICTURES = {
-    "player": "fl.widgets.TrackPlayer(source, tracks, truth, result, frame=len(source) // 2, trail=30)",
-    "heatmaps": "fl.widgets.HeatmapInspector(source, outputs, frame=busiest, top_k=8)",
-    "embeddings": "fl.widgets.EmbeddingExplorer(outputs, truth, source=source)",
-    "thresholds": "fl.widgets.ThresholdLab(outputs, truth)",
-    "switches": "browser = fl.widgets.SwitchBrowser(result, source, outputs, fl.TrackerConfig())\n"
+    "player": "fl.widgets.TrackPlayer(source, evaluation=result, frame=len(source) // 2, trail=30)",
+    "heatmaps": "fl.widgets.HeatmapInspector(source, detections=outputs, frame=busiest, top_k=8)",
+    "embeddings": "fl.widgets.EmbeddingExplorer(source, detections=outputs, ground_truth=truth)",
+    "thresholds": "fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth)",
+    "switches": "browser = fl.widgets.SwitchBrowser(source, evaluation=result, detections=outputs)\n"
     "browser.selected = 0\nbrowser",
-    "association": "fl.widgets.AssociationInspector(outputs, fl.TrackerConfig(), source, frame=len(source) // 2)",
+    "association": "fl.widgets.AssociationInspector(source, detections=outputs, frame=len(source) // 2)",
 }
 
 

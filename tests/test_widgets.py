@@ -17,9 +17,11 @@ from traitlets import TraitError
 
 import fairmot_lab as fl
 from fairmot_lab.errors import ConfigError, DetectionsError, SourceError
-from fairmot_lab.widgets.base import STATIC, compose
-from fairmot_lab.widgets.page import Page, spread
+from fairmot_lab.widgets.modules import STATIC, bundle
+from fairmot_lab.widgets.packing import COLUMNS
+from fairmot_lab.widgets.page import Page
 from fairmot_lab.widgets.parts import MatrixView, TableView
+from fairmot_lab.widgets.player import spread
 
 
 @pytest.fixture(scope="module")
@@ -62,23 +64,22 @@ def test_modules_load_nothing_from_elsewhere(path: Path) -> None:
     text = path.read_text()
     assert not re.findall(r"https?://(?!www\.w3\.org/)", text)
     assert all(name.startswith("./") for name in re.findall(r'from "([^"]+)"', text))
-    if path.stem not in ("common", "standalone"):
-        composed = compose("common.js", path.name)
-        assert "import " not in composed
-        assert composed.count("export ") == 1
+    bundled = bundle(path.name)
+    assert not re.findall(r"^import ", bundled, re.MULTILINE)
+    assert len(re.findall(r"^export ", bundled, re.MULTILINE)) == ("export default" in text)
 
 
 # -- player -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_player_sends_every_box_once_by_frame(frames: list, tracks: pd.DataFrame, truth: pd.DataFrame) -> None:
-    player = fl.widgets.TrackPlayer(frames, tracks, truth)
-    rows = np.frombuffer(player.boxes, "<f4").reshape(-1, 8)
+    player = fl.widgets.TrackPlayer(frames, tracks=tracks, ground_truth=truth)
+    rows = np.frombuffer(player.boxes, "<f4").reshape(-1, COLUMNS)
     assert len(rows) == len(tracks) + len(truth)
     assert (np.diff(rows[:, 0]) >= 0).all()
     mine = rows[(rows[:, 1] == 0) & (rows[:, 0] == 12) & (rows[:, 2] == 1)][0]
     wanted = tracks[(tracks["frame"] == 12) & (tracks["id"] == 1)].iloc[0]
-    np.testing.assert_allclose(mine[3:], wanted[["x", "y", "w", "h", "score"]].to_numpy(float), rtol=1e-6)
+    np.testing.assert_allclose(mine[3:8], wanted[["x", "y", "w", "h", "score"]].to_numpy(float), rtol=1e-6)
     assert player.available == ["tracks", "ground_truth"]
     assert player.layers == ["tracks"]
 
@@ -86,7 +87,7 @@ def test_the_player_sends_every_box_once_by_frame(frames: list, tracks: pd.DataF
 def test_what_is_not_shown_is_said(frames: list, tracks: pd.DataFrame, truth: pd.DataFrame) -> None:
     late = tracks.assign(frame=tracks["frame"] + 2)
     ignored = truth.assign(conf=np.where(truth["id"] == 2, 0, 1))
-    player = fl.widgets.TrackPlayer(frames, late, ignored)
+    player = fl.widgets.TrackPlayer(frames, tracks=late, ground_truth=ignored)
     assert "20 ground-truth boxes with conf 0 are not shown." in player.note
     assert "8 boxes lie in frames that arrays does not have (it has 20)." in player.note
 
@@ -102,7 +103,7 @@ def test_frames_are_answered_one_by_one_and_failures_named(
     frames: list, tracks: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = [*frames[:4], np.zeros((2, 2), np.uint8)]
-    player = fl.widgets.TrackPlayer(broken, tracks[:0])
+    player = fl.widgets.TrackPlayer(broken, tracks=tracks[:0])
     messages = sent(player, monkeypatch)
     ask(player, kind="need", frames=[3, 5, 9], generation=0)
     assert [(m["kind"], m["frame"]) for m, _ in messages] == [("frame", 3), ("failed", 5), ("failed", 9)]
@@ -172,26 +173,26 @@ def test_pages_keep_their_bound_and_say_what_they_lack(
     frames: list, tracks: pd.DataFrame, truth: pd.DataFrame, tmp_path: Path
 ) -> None:
     player = fl.widgets.TrackPlayer(frames, evaluation=fl.evaluate(tracks, truth), trail=5, name="<scene>")
-    small, large = player.to_html(max_mb=0.25), player.to_html(tmp_path / "page.html", max_mb=8)
-    assert len(small) < 0.25e6 < len(large)
+    small = player.page(max_mb=0.3).render()
+    large = player.to_html(tmp_path / "page.html", max_mb=8).read_text()
+    assert len(small) < 0.3e6 < len(large)
     held = [set(json.loads(_data(html))["views"][0]["state"]["held"]) for html in (small, large)]
     assert held[1] == set(range(1, 21))
     assert {1, 9, 10} <= held[0] < held[1]  # the frame on show and those around the switches come first
     assert f"{20 - len(held[0])} of the 20 frames of &lt;scene&gt;" in small
     assert "trails, which need all frames" in small
     assert "<li>nothing</li>" in large
-    assert (tmp_path / "page.html").read_text() == large
     assert not re.findall(r'(?:src|href)="http', large)
 
 
 def _data(html: str) -> str:
-    return html.split('id="fml-data">')[1].split("</script>")[0].replace("<\\/", "</")
+    return html.split('id="fml-data">')[1].split("</script>")[0]
 
 
 def test_pages_cannot_be_broken_out_of() -> None:
     view = TableView(columns=[{"key": "a", "label": "a", "kind": "text"}], rows=[{"a": "</script><script>alert(1)"}])
     page = Page("a <b> & c")
-    page.add_view(view)
+    view.add_to(page)
     html = page.render()
     assert "</script><script>" not in html
     assert "<title>a &lt;b&gt; &amp; c</title>" in html
@@ -212,7 +213,7 @@ def test_the_beginning_of_a_spread_is_even() -> None:
 
 
 def test_heatmaps_need_outputs_of_a_network(frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
-    inspector = fl.widgets.HeatmapInspector(frames, outputs, threshold=0.5)
+    inspector = fl.widgets.HeatmapInspector(frames, detections=outputs, threshold=0.5)
     message, buffers = inspector.player.payload(4)
     assert message["overlay"]["columns"] * message["overlay"]["rows"] * 4 == len(buffers[1])
     np.testing.assert_array_equal(np.frombuffer(buffers[1], "<f4"), outputs.frame(4).heatmap.ravel())
@@ -221,7 +222,7 @@ def test_heatmaps_need_outputs_of_a_network(frames: list, truth: pd.DataFrame, o
     assert [row["passes"] for row in inspector.table.rows] == ["yes"] * 4
     inspector.top_k = 2
     assert len(inspector.table.rows) == 2
-    bare = fl.widgets.HeatmapInspector(frames, scene.SceneOutputs(truth, heatmaps=False))
+    bare = fl.widgets.HeatmapInspector(frames, detections=scene.SceneOutputs(truth, heatmaps=False))
     assert "kept without heatmaps" in bare.player.note
     assert bare.player.payload(1)[0]["overlay"]["columns"] == 0
 
@@ -233,7 +234,7 @@ def test_a_model_is_run_on_frames_that_are_looked_at(frames: list, outputs: scen
         calls.append(frame)
         return outputs.frame(frame)
 
-    inspector = fl.widgets.HeatmapInspector(frames, model)
+    inspector = fl.widgets.HeatmapInspector(frames, model=model)
     inspector.player.payload(1)
     inspector.frame = 2
     inspector.player.payload(2)
@@ -253,7 +254,9 @@ def test_the_similarity_map_finds_the_person(
         return cells
 
     monkeypatch.setattr(outputs, "embedding_map", dense)
-    explorer = fl.widgets.EmbeddingExplorer(outputs, truth, frames, model=object(), other_frame=15)
+    explorer = fl.widgets.EmbeddingExplorer(
+        frames, detections=outputs, ground_truth=truth, model=object(), other_frame=15
+    )
     x, y, w, h = outputs.frame(1).boxes[1]
     ask(explorer.player, kind="click", frame=1, x=float(x + w / 2), y=float(y + h / 2))
     assert explorer.error == ""
@@ -261,18 +264,18 @@ def test_the_similarity_map_finds_the_person(
     explorer.map.payload(15)
     best = np.unravel_index(explorer.similarity.argmax(), explorer.similarity.shape)
     assert tuple(outputs.frame(15).peaks[1]) == best[::-1]
-    without = fl.widgets.EmbeddingExplorer(outputs, truth)
+    without = fl.widgets.EmbeddingExplorer(detections=outputs, ground_truth=truth)
     with pytest.raises(ConfigError, match="give source= and model="):
         without.search(1, 0)
 
 
 def test_detections_without_embeddings_are_refused(truth: pd.DataFrame, mot17_09: Path) -> None:
     with pytest.raises(DetectionsError, match="without embeddings"):
-        fl.widgets.EmbeddingExplorer(fl.open_detections(mot17_09), truth)
+        fl.widgets.EmbeddingExplorer(detections=fl.open_detections(mot17_09), ground_truth=truth)
 
 
 def test_weak_detections_are_left_out_and_counted(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
-    explorer = fl.widgets.EmbeddingExplorer(outputs, truth)
+    explorer = fl.widgets.EmbeddingExplorer(detections=outputs, ground_truth=truth)
     assert len(explorer.projection.rows) == 60
     assert "20 with a score below 0.40 are left out everywhere." in explorer.histogram.note
     explorer.min_score = 0.1
@@ -280,13 +283,18 @@ def test_weak_detections_are_left_out_and_counted(truth: pd.DataFrame, outputs: 
 
 
 def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene.SceneOutputs, tmp_path: Path) -> None:
-    lab = fl.widgets.ThresholdLab(outputs, truth)
+    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth)
     assert set(lab.controls) == set(fl.TrackerConfig.settings())
     lab.controls["conf_thres"].value = 0.3
     assert lab.wait(60)
     expected = fl.evaluate(fl.track(outputs, fl.TrackerConfig(conf_thres=0.3)), truth).summary.iloc[-1]
     shown = {row["metric"]: row["candidate"] for row in lab._figures.rows}
-    assert shown == pytest.approx({name: expected[name] for name in shown}, abs=1e-12)
+    percent = {
+        name: f"{expected[name]:.0f}" if name.startswith("num_") else f"{100 * expected[name]:.1f}" for name in shown
+    }
+    assert shown == percent
+    known = lab.figures.set_index("metric")["candidate"]
+    assert known.to_dict() == pytest.approx({name: expected[name] for name in shown}, abs=1e-12)
     assert lab.code == "TrackerConfig(conf_thres=0.3)"
     lab.pin()
     assert (lab.figures["difference"] == 0).all()
@@ -305,7 +313,7 @@ def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene
 def test_switches_are_explained_where_the_outputs_lead_to_the_tracks(
     frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
 ) -> None:
-    browser = fl.widgets.SwitchBrowser(fl.evaluate(tracks, truth), frames, outputs)
+    browser = fl.widgets.SwitchBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=outputs)
     assert browser.error.startswith("The reasons of the ID switches are not known")
     browser.selected = 1
     assert (browser.frame, browser.player.selected_gt_id) == (10, 2)
@@ -315,12 +323,14 @@ def test_switches_are_explained_where_the_outputs_lead_to_the_tracks(
         "after: id 1, frame 10",
         "person 2 now, frame 10",
     ]
-    none = fl.widgets.SwitchBrowser(fl.evaluate(truth.assign(score=1.0, class_id=0)[tracks.columns], truth), frames)
+    none = fl.widgets.SwitchBrowser(
+        frames, evaluation=fl.evaluate(truth.assign(score=1.0, class_id=0)[tracks.columns], truth)
+    )
     assert "nothing to browse" in none._pictures.value
 
 
 def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scene.SceneOutputs) -> None:
-    inspector = fl.widgets.AssociationInspector(outputs, fl.TrackerConfig(), frames, frame=5)
+    inspector = fl.widgets.AssociationInspector(frames, detections=outputs, tracker=fl.TrackerConfig(), frame=5)
     stage = inspector.record.stages[0]
     first = inspector.matrices[0]
     np.testing.assert_allclose(np.frombuffer(first.values, "<f4").reshape(stage.cost.shape), stage.cost, rtol=1e-6)
@@ -343,17 +353,17 @@ def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scen
 def test_closing_leaves_nothing_behind(
     panel: str, frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
 ) -> None:
-    arguments = {
-        "TrackPlayer": (frames, tracks, truth),
-        "HeatmapInspector": (frames, outputs),
-        "EmbeddingExplorer": (outputs, truth, frames, object()),
-        "ThresholdLab": (outputs, truth, frames),
-        "SwitchBrowser": (fl.evaluate(tracks, truth), frames, outputs),
-        "AssociationInspector": (outputs, fl.TrackerConfig(), frames),
+    arguments: dict[str, Any] = {
+        "TrackPlayer": {"tracks": tracks, "ground_truth": truth},
+        "HeatmapInspector": {"detections": outputs},
+        "EmbeddingExplorer": {"detections": outputs, "ground_truth": truth},
+        "ThresholdLab": {"detections": outputs, "ground_truth": truth},
+        "SwitchBrowser": {"evaluation": fl.evaluate(tracks, truth), "detections": outputs},
+        "AssociationInspector": {"detections": outputs},
     }[panel]
     instances = ipywidgets.widgets.widget._instances
     before, threads = set(instances), threading.active_count()
-    view = getattr(fl.widgets, panel)(*arguments)
+    view = getattr(fl.widgets, panel)(frames, **arguments)
     assert view.error == "" or panel == "SwitchBrowser"
     assert len(view.saved_html()) > 50
     if panel == "ThresholdLab":
@@ -372,18 +382,18 @@ def test_nothing_detected_and_nobody_there_look_right(frames: list, truth: pd.Da
     nobody = truth[:0]
     nobody.attrs.update(truth.attrs)
     nothing = scene.SceneOutputs(nobody)
-    heat = fl.widgets.HeatmapInspector(frames, nothing)
+    heat = fl.widgets.HeatmapInspector(frames, detections=nothing)
     assert (heat.error, heat.table.rows) == ("", [])
-    explorer = fl.widgets.EmbeddingExplorer(nothing, truth, frames)
+    explorer = fl.widgets.EmbeddingExplorer(frames, detections=nothing, ground_truth=truth)
     assert (explorer.error, explorer.scatter.points) == ("", b"")
-    lab = fl.widgets.ThresholdLab(nothing, truth)
+    lab = fl.widgets.ThresholdLab(detections=nothing, ground_truth=truth)
     assert lab.error == ""
     assert lab.figures.set_index("metric").loc["num_misses", "candidate"] == len(truth)
-    inspector = fl.widgets.AssociationInspector(nothing, fl.TrackerConfig(), frames)
+    inspector = fl.widgets.AssociationInspector(frames, detections=nothing)
     assert inspector.error == ""
     for panel in (heat, explorer, lab, inspector):
         assert panel.saved_html()
-        assert panel.to_html()
+        assert "<script" in panel.page().render()
         panel.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -12,8 +11,10 @@ from traitlets import Int, Unicode, link
 from ..diagnosis.replay import TracedReplay, cell_sentences, config_line
 from ..kernels import GATE
 from ..settings import TrackerConfig
-from .base import Panel
-from .parts import MatrixView, beside, crops, heading, heading_html
+from .base import Panel, stylesheet
+from .checks import refuse_other_sequence
+from .page import Page
+from .parts import MatrixView, beside, counted, crops, heading, heading_html
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ class AssociationInspector(Panel):
 
     Parameters
     ----------
-    outputs
-        Kept outputs or public detections.
-    config
-        Settings of the tracker.
     source
-        The frames: for the player, and for the pictures along the sides of the matrices.
+        The frames: for the player, and for the pictures along the sides of the matrices. None for the matrices alone.
+    detections
+        Kept detections, or public ones.
+    tracker
+        Settings of the tracker.
+    player
+        A TrackPlayer to move along with; one of its own is made if there is a source and no player is given.
     **traits
         Start values of the traits.
 
@@ -63,15 +66,24 @@ class AssociationInspector(Panel):
     values = Unicode("cost")
 
     def __init__(
-        self, outputs: Detections, config: TrackerConfig | None = None, source: Any = None, **traits: Any
+        self,
+        source: Any = None,
+        *,
+        detections: Detections,
+        tracker: TrackerConfig | None = None,
+        player: TrackPlayer | None = None,
+        **traits: Any,
     ) -> None:
         super().__init__(**traits)
-        self.outputs = outputs
-        self.config = config or TrackerConfig()
+        self.outputs = outputs = detections
+        self.config = tracker or TrackerConfig()
         self._replay = TracedReplay(outputs, self.config)
         self.tracks = self._replay.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
-        self.player = None if source is None else TrackPlayer(source, self.tracks, frame=self.frame)
+        own = player is None and source is not None
+        self.player = TrackPlayer(source, tracks=self.tracks, frame=self.frame) if own else player
+        if self.player is not None:
+            refuse_other_sequence("detections", outputs.name, self.player.name)
         self.source = None if self.player is None else self.player.source
         self._show = ipywidgets.Dropdown(
             options=VALUES, value=self.values, description="show", tooltip="what the first stage's matrix shows"
@@ -81,15 +93,15 @@ class AssociationInspector(Panel):
         )
         self._links = [link((self, "values"), (self._show, "value")), link((self, "frame"), (self._number, "value"))]
         if self.player is not None:
-            self._links.append(link((self, "frame"), (self.player, "frame")))
-            self._links.append(link((self, "selected_id"), (self.player, "selected_id")))
+            self._links.append(link((self.player, "frame"), (self, "frame")))
+            self._links.append(link((self.player, "selected_id"), (self, "selected_id")))
         self._closers += [item.unlink for item in self._links]
         self.matrices = [MatrixView(row_name="track", column_name="detection") for _ in STAGES]
         for stage, matrix in enumerate(self.matrices):
             matrix.observe(self._guard(lambda _, stage=stage: self._say(stage)), "selected")
         self._events = heading("")
         self.observe(self._guard(lambda _: self._draw()), ["frame", "values"])
-        views = [] if self.player is None else [self.player]
+        views = [self.player] if own and self.player is not None else []
         first, *later = self.matrices
         controls = ipywidgets.HBox([self._show, self._number])
         self.children = [self._banner, controls, beside(*views, first), beside(*later, least="340px"), self._events]
@@ -120,11 +132,12 @@ class AssociationInspector(Panel):
                 pairs=pairs,
                 row_crops=[pictures[("track", int(t))] for t in stage.tracks],
                 column_crops=[pictures[("detection", int(d))] for d in stage.detections],
-                title=f"{STAGES[stage.name]}{shown}: {len(pairs)} pairs, limit {stage.limit:g}",
+                title=f"{STAGES[stage.name]}{shown}: {counted(len(pairs), 'pair')}, limit {stage.limit:g}",
                 low=low,
                 high=high,
                 limit=limit,
-                empty=f"{len(stage.tracks)} tracks and {len(stage.detections)} detections: nothing to compare.",
+                empty=f"{counted(len(stage.tracks), 'track')} and {counted(len(stage.detections), 'detection')}: "
+                "nothing to compare.",
             )
         self._events.value = heading_html(_event_words(record))
 
@@ -156,16 +169,12 @@ class AssociationInspector(Panel):
         shown = self.player.saved_html() if self.player is not None else ""
         return shown + "".join(matrix.saved_html() for matrix in self.matrices)
 
-    def to_html(
-        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 960, **options: Any
-    ) -> str:
-        """A page that works without kernel and network; see `TrackPlayer.to_html`.
+    def page(self, *, max_mb: float = 8.0, max_width: int = 960, **options: Any) -> Page:
+        """Return a page without kernel; see `to_html`.
 
         It holds the matrices of the frame on show with the sentences of up to 2,500 cells each.
         """
-        from .page import Page
-
-        page = Page(f"{self.outputs.name}: AssociationInspector, frame {self.frame}", max_mb=max_mb)
+        page = Page(f"{self.outputs.name}: AssociationInspector, frame {self.frame}", stylesheet(), max_mb=max_mb)
         page.add_text(config_line(self.config))
         page.left_out("the matrices of other frames")
         for number, (matrix, stage) in enumerate(zip(self.matrices, self.record.stages, strict=False)):
@@ -176,11 +185,11 @@ class AssociationInspector(Panel):
                     texts[f"{row},{column}"] = "\n".join(sentences)
             else:
                 page.left_out(f"the reasons of the {stage.cost.size} cells of the {stage.name} stage")
-            page.add_view(matrix, changes={"texts": texts}, group=None if number == 0 else "later")
+            matrix.add_to(page, changes={"texts": texts}, group=None if number == 0 else "later")
         page.add_text(_event_words(self.record))
         if self.player is not None:
-            page.add_player(self.player, max_width=max_width, **options)
-        return page.write(path)
+            self.player.add_frames_to(page, max_width=max_width, **options)
+        return page
 
 
 def _values(stage: Any, which: str) -> tuple[np.ndarray, float, float, float | None]:

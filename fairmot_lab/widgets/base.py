@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Callable, Sequence
+import html
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets
@@ -15,8 +15,9 @@ import numpy as np
 from traitlets import Unicode
 
 from ..errors import FairMOTLabError
-
-STATIC = Path(__file__).parent / "static"
+from .checks import refuse_unknown
+from .modules import STATIC, bundle
+from .page import Page
 
 # The saved picture hides while a live view precedes it; where there is none (no kernel), the picture stands in for it.
 _SAVED_STYLE = """<style>
@@ -27,22 +28,9 @@ _SAVED_STYLE = """<style>
 
 
 @cache
-def compose(*names: str) -> str:
-    """One ES module from several files of static/.
-
-    anywidget loads a single text per widget, so the modules that the last one imports are put in front of it, and the
-    `import` and `export` lines between them fall away.
-    """
-    *shared, last = (STATIC / name for name in names)
-    imports = re.compile(r'^import .* from "\./[a-z]+\.js";\n', re.MULTILINE)
-    parts = [re.sub(r"^export ", "", imports.sub("", path.read_text()), flags=re.MULTILINE) for path in shared]
-    return "\n".join([*parts, imports.sub("", last.read_text())])
-
-
-@cache
 def stylesheet() -> str:
     """The style sheet of all views."""
-    return (STATIC / "views.css").read_text()
+    return (STATIC / "views.css").read_text(encoding="utf-8")
 
 
 def sentence(error: Exception) -> str:
@@ -80,9 +68,34 @@ class Shown:
         """What a notebook shows that is opened without its kernel: HTML without scripts."""
         raise NotImplementedError
 
+    def page(self, *, max_mb: float = 8.0, max_width: int = 960) -> Page:
+        """Return a page that shows the view without a kernel and without a network; see `to_html`."""
+        raise NotImplementedError
+
+    def to_html(self, path: str | Path, **options: Any) -> Path:
+        """Write a page that works without a kernel and without a network.
+
+        Parameters
+        ----------
+        path
+            The file to write.
+        **options
+            `max_mb` and `max_width` bound the size of the page and the width of its pictures (pixels). Views with
+            frames also take `frames`, the numbers of those to put in: by default the one on show, those around ID
+            switches, and as many others, evenly spread, as fit.
+
+        Returns
+        -------
+        Path
+            The file. What was left out is said at its foot.
+        """
+        return self.page(**options).write(path)
+
 
 class View(Shown, anywidget.AnyWidget):
-    """An element drawn by one of the modules in static/.
+    """An element drawn by one of the modules in static/, which `module` names.
+
+    A subclass sets `module`, and in `shared` the traits that it shares with other views of a page, by channel.
 
     Attributes
     ----------
@@ -94,10 +107,18 @@ class View(Shown, anywidget.AnyWidget):
 
     error = Unicode("").tag(sync=True)
     note = Unicode("").tag(sync=True)
+    module: ClassVar[str] = ""
+    shared: ClassVar[Mapping[str, str]] = {}
     _css = stylesheet()
     _closed = True  # until it is made: an error on the way leaves nothing to close
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "module" in cls.__dict__:
+            cls._esm = bundle(cls.module)
+        super().__init_subclass__(**kwargs)
+
     def __init__(self, **traits: Any) -> None:
+        refuse_unknown(type(self).__name__, traits, self.trait_names())
         super().__init__(**traits)
         self._handlers: dict[str, Callable[[dict, list], None]] = {}
         self._closed = False
@@ -126,6 +147,45 @@ class View(Shown, anywidget.AnyWidget):
         skip = set(ipywidgets.DOMWidget.class_trait_names()) | {"_esm", "_css", "_anywidget_id", "comm"}
         return {name: getattr(self, name) for name in self.traits(sync=True) if name not in skip}
 
+    def page(self, *, max_mb: float = 8.0, max_width: int = 960) -> Page:
+        page = Page(f"{type(self).__name__}", stylesheet(), max_mb=max_mb)
+        self.add_to(page)
+        return page
+
+    def add_to(
+        self,
+        page: Page,
+        *,
+        group: str | None = None,
+        title: str | None = None,
+        note: str | None = None,
+        links: Mapping[str, str] | None = None,
+        changes: Mapping[str, Any] | None = None,
+        frames: Mapping[int, tuple[dict, list[bytes]]] | None = None,
+    ) -> None:
+        """Put the view into a page, in its present state.
+
+        Parameters
+        ----------
+        page
+            The page.
+        group
+            Views that follow each other with the same group stand side by side.
+        title, note
+            A heading above the view; a sentence for the foot of the page.
+        links
+            Channels by trait, added to `shared`; "" takes one away.
+        changes
+            Traits that differ from the present state.
+        frames
+            What the view gets for each frame: message and buffers.
+        """
+        connected = {trait: channel for trait, channel in {**self.shared, **(links or {})}.items() if channel}
+        state = {**self.state(), "exports": [], **(changes or {})}
+        page.add_part(self.module, state, connected, frames or {}, title=title, group=group)
+        if note:
+            page.left_out(note)
+
 
 class Panel(Shown, ipywidgets.VBox):
     """Several views and controls that belong together.
@@ -140,6 +200,7 @@ class Panel(Shown, ipywidgets.VBox):
     _closed = True  # until it is made: an error on the way leaves nothing to close
 
     def __init__(self, **traits: Any) -> None:
+        refuse_unknown(type(self).__name__, traits, self.trait_names())
         super().__init__(**traits)
         self._closed = False
         self._banner = ipywidgets.HTML(layout={"display": "none"})
@@ -191,7 +252,7 @@ def _close_parts(widget: ipywidgets.Widget) -> None:
 
 def picture(jpeg: bytes, text: str, width: int | None = None) -> str:
     """An <img> element that carries its bytes."""
-    size = f' width="{width}"' if width else ""
+    size = f' width="{int(width)}"' if width else ""
     return f'<img alt="{escape(text)}"{size} src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
 
 
@@ -203,5 +264,12 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], limit: int
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
 
 
-def escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+def escape(text: Any) -> str:
+    """Return text for HTML, between tags or inside quotes: nothing in it is read as markup.
+
+    Examples
+    --------
+    >>> escape("<img src=x onerror='f()'>")
+    '&lt;img src=x onerror=&#x27;f()&#x27;&gt;'
+    """
+    return html.escape(str(text), quote=True)

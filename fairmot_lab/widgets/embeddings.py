@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -12,10 +11,13 @@ from traitlets import Float, Int, Unicode, link
 
 from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_detections, project, similarity_map
 from ..diagnosis.peaks import detection_at
-from ..errors import ConfigError, DetectionsError
-from .base import Panel, floats
-from .parts import HistogramView, MatrixView, ScatterView, beside, colours, crops, heading, heading_html
-from .player import Overlay, TrackPlayer
+from ..errors import ConfigError, DetectionsError, ViewError
+from .base import Panel, floats, stylesheet
+from .checks import refuse_other_sequence, refuse_other_table
+from .overlay import Overlay
+from .page import Page
+from .parts import HistogramView, MatrixView, ScatterView, beside, colours, counted, crops, heading, heading_html
+from .player import TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.cache import Detections
@@ -27,14 +29,15 @@ class EmbeddingExplorer(Panel):
 
     Parameters
     ----------
-    outputs
-        Kept outputs with embeddings.
-    labels
-        Tracks or ground-truth table: whose each detection is. Ground truth is matched by overlap (IoU at least 0.5).
     source
-        The frames: for crops, the player and the similarity map.
+        The frames: for crops, the player and the similarity map. None for the figures alone.
+    detections
+        Kept detections with embeddings.
+    ground_truth, tracks
+        Whose each detection is: ground truth is matched by overlap (IoU at least 0.5), tracks know their detections.
+        With both, the ground truth says it, and the player shows both.
     model
-        The network that made the outputs: the similarity map needs its dense embedding map.
+        The network that made the detections: the similarity map needs its dense embedding map.
     method
         "pca", "tsne" or "umap" (needs umap-learn).
     player
@@ -79,16 +82,22 @@ class EmbeddingExplorer(Panel):
 
     def __init__(
         self,
-        outputs: Detections,
-        labels: pd.DataFrame,
         source: Any = None,
-        model: Model | None = None,
         *,
+        detections: Detections,
+        ground_truth: pd.DataFrame | None = None,
+        tracks: pd.DataFrame | None = None,
+        model: Model | None = None,
         method: str = "pca",
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
+        outputs = detections
         outputs.embeddings()  # refuse detections that come without
+        labels = ground_truth if ground_truth is not None else tracks
+        if labels is None:
+            raise ViewError("EmbeddingExplorer needs ground_truth= or tracks=, which say whose each detection is.")
+        refuse_other_table("ground truth" if labels is ground_truth else "tracks", labels, outputs.name, 0)
         numbers = [int(n) for n in outputs.frames]
         if not numbers:
             raise DetectionsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
@@ -108,8 +117,9 @@ class EmbeddingExplorer(Panel):
         self.player = player
         own = player is None and source is not None
         if own:
-            is_truth = "conf" in labels
-            self.player = TrackPlayer(source, None if is_truth else labels, labels if is_truth else None)
+            self.player = TrackPlayer(source, tracks=tracks, ground_truth=ground_truth)
+        if self.player is not None:
+            refuse_other_sequence("detections", outputs.name, self.player.name)
         self.source = self.player.source if self.player is not None else None
         self.map: TrackPlayer | None = None
 
@@ -138,7 +148,7 @@ class EmbeddingExplorer(Panel):
         ]
         if self.player is not None:
             self._links.append(link((self, "frame"), (self.player, "frame")))
-            trait = "selected_id" if "tracks" in self.player.available else "selected_gt_id"
+            trait = "selected_id" if ground_truth is None else "selected_gt_id"
             self._links.append(link((self, "selected_id"), (self.player, trait)))
             self.player.on_frame_click(self._guard(self._ask))
         self._closers += [item.unlink for item in self._links]
@@ -159,13 +169,16 @@ class EmbeddingExplorer(Panel):
         parts.append(beside(self.histogram, self.matrix))
         if self.source is not None and model is not None:
             self.map = TrackPlayer(self.source, overlay=self._map_overlay, prefetch=0, frame=self.other_frame)
-            self.map.overlay_colours = colours("cividis")
+            self.map.overlay_colours = colours("inferno")
+            self.map.overlay_gamma = 1.5  # most places look a little alike: let the best stand out
             mirror = link((self, "other_frame"), (self.map, "frame"))
             self._closers.append(mirror.unlink)
-            self._map_title = heading("Similarity map: click a person in the player")
+            self._map_title = heading("")
             parts += [self._map_title, self.map]
         self.children = parts
         self._guard(self._measure)()
+        if self.map is not None and len(outputs.frame(self.frame)):
+            self._guard(self.search)(self.frame, 0)  # the best detection, until another is clicked
 
     def _measure(self) -> None:
         """All that depends on which detections count."""
@@ -185,7 +198,7 @@ class EmbeddingExplorer(Panel):
         with self.scatter.hold_sync():
             self.scatter.active = -1
             kept = f", {self.projection.explained:.0%} of the variance" if self.projection.method == "pca" else ""
-            self.scatter.title = f"{len(rows)} embeddings, {self.projection.method.upper()}{kept}"
+            self.scatter.title = f"{counted(len(rows), 'embedding')}, {self.projection.method.upper()}{kept}"
             left = self.projection.left_out
             self.scatter.note = f"{left} more embeddings are not drawn (a random sample is)." if left else ""
             points = np.column_stack((self.projection.points, self.ids[rows], self._frames[rows]))
@@ -276,7 +289,8 @@ class EmbeddingExplorer(Panel):
             raise ConfigError("The similarity map needs frames and the network: give source= and model=.")
         self.query = (frame, row)
         self._map_title.value = heading_html(
-            f"Similarity map: how much each place of the frame below looks like detection {row} of frame {frame}"
+            f"Similarity map: how much each place of the frame below looks like detection {row} of frame {frame}; "
+            "click another person in the player above"
         )
         self.map.refresh()
 
@@ -295,7 +309,6 @@ class EmbeddingExplorer(Panel):
             np.empty((0, 7)),
             low=min(0.0, float(self.similarity.min())),
             label="cosine",
-            fade=False,
         )
 
     # -- without a kernel ---------------------------------------------------------------------------------------------
@@ -305,32 +318,25 @@ class EmbeddingExplorer(Panel):
         shown = self.player.saved_html() if self.player is not None else ""
         return shown + self.histogram.saved_html() + self.scatter.saved_html()
 
-    def to_html(
-        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 800, **options: Any
-    ) -> str:
-        """A page that works without kernel and network; see `TrackPlayer.to_html`.
-
-        Up to 300 points have a crop. The cosine matrix is that of the two frames on show.
-        """
-        from .page import Page
-
-        page = Page(f"{self.outputs.name}: EmbeddingExplorer", max_mb=max_mb)
+    def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:
+        """Return a page without kernel; see `to_html`. Up to 300 points have a crop."""
+        page = Page(f"{self.outputs.name}: EmbeddingExplorer", stylesheet(), max_mb=max_mb)
         rows = self._rows
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(300, len(rows))).astype(int)) if self.source else []
         arrays = self.outputs.arrays()
         pictures = crops(self.source, self._frames[rows[chosen]], arrays.boxes[rows[chosen]], 64) if len(chosen) else []
         held = {str(i): picture for i, picture in zip(chosen, pictures, strict=True)}
         note = f"the crops of {len(rows) - len(held)} of {len(rows)} points" if len(held) < len(rows) else None
-        page.add_view(self.scatter, changes={"crops": held}, note=note)
-        page.add_view(self.histogram, group="numbers")
-        page.add_view(self.matrix, group="numbers", note="the cosine matrices of other pairs of frames")
+        self.scatter.add_to(page, changes={"crops": held}, note=note)
+        self.histogram.add_to(page, group="numbers")
+        self.matrix.add_to(page, group="numbers", note="the cosine matrices of other pairs of frames")
         if self.map is not None:
-            page.add_player(
-                self.map, frames=[self.other_frame], max_width=max_width, title="Similarity map", links={"frame": ""}
+            self.map.add_frames_to(
+                page, frames=[self.other_frame], max_width=max_width, title="Similarity map", links={"frame": ""}
             )
         if self.player is not None:
-            page.add_player(self.player, max_width=max_width, **options)
-        return page.write(path)
+            self.player.add_frames_to(page, max_width=max_width, **options)
+        return page
 
 
 def _name(identity: int) -> str:

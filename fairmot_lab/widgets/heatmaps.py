@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -13,10 +12,13 @@ from traitlets import Float, Int, Unicode, link
 
 from ..detection.cache import Detections
 from ..diagnosis.peaks import peak_table
-from ..errors import DetectionsError
-from .base import Panel
+from ..errors import DetectionsError, ViewError
+from .base import Panel, stylesheet
+from .checks import refuse_other_sequence
+from .overlay import Overlay
+from .page import Page
 from .parts import COLOUR_MAPS, TableView, beside, colours
-from .player import Overlay, TrackPlayer
+from .player import TrackPlayer
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 COLUMNS: list[dict[str, Any]] = [
     {"key": "rank", "label": "#", "kind": "number"},
-    {"key": "score", "label": "score", "kind": "number", "digits": 4, "fixed": True},
+    {"key": "score", "label": "score", "kind": "number", "digits": 3, "fixed": True},
     {"key": "passes", "label": "passes", "kind": "text", "help": "score at or above the threshold"},
     {"key": "cell_x", "label": "cell x", "kind": "number", "help": "heatmap cell, counted from 0"},
     {"key": "cell_y", "label": "cell y", "kind": "number"},
@@ -42,8 +44,10 @@ class HeatmapInspector(Panel):
     ----------
     source
         Anything that `open_source` takes and that has random access.
-    outputs
-        Kept outputs of that source, or a model, which is then run on each frame that is looked at.
+    detections
+        Kept detections of that source.
+    model
+        In their place: a model, which is then run on each frame that is looked at.
     **traits
         Start values of the traits.
 
@@ -55,8 +59,10 @@ class HeatmapInspector(Panel):
         Score that a peak must have to pass; those that do not are drawn as rings and without a box.
     opacity : float
         Of the heatmap, 0 to 1.
+    gamma : float
+        Exponent of the colours; below 1 it lifts weak scores.
     colour_map : str
-        "cividis", "viridis", "magma" or "gray".
+        "inferno", "turbo", "viridis" or "cividis".
     top_k : int
         Number of peaks on show.
     selected_peak : int
@@ -68,25 +74,42 @@ class HeatmapInspector(Panel):
 
     Notes
     -----
-    Resting on the picture reads out the pixel, the heatmap cell and its score. Without heatmaps there are the peaks
-    alone; detections that come from a file have neither, which is said.
+    The frame is grey under the heatmap, a white line encloses the cells at or above the threshold, and the crosses of
+    the peaks spare their middle. The buttons below the picture show the map over the frame, alone, or beside
+    it. Resting on the picture reads out the pixel, the heatmap cell and its score. Detections without heatmaps show the
+    peaks alone; those that come from a file have neither, which is said.
     """
 
     frame = Int(1)
     threshold = Float(0.4)
-    opacity = Float(0.6)
-    colour_map = Unicode("cividis")
+    opacity = Float(0.9)
+    gamma = Float(0.5)
+    colour_map = Unicode("inferno")
     top_k = Int(100)
     selected_peak = Int(-1)
 
-    def __init__(self, source: Any, outputs: Detections | Model, **traits: Any) -> None:
+    def __init__(
+        self,
+        source: Any,
+        *,
+        detections: Detections | None = None,
+        model: Model | None = None,
+        **traits: Any,
+    ) -> None:
+        if (detections is None) == (model is None):
+            raise ViewError("HeatmapInspector needs detections= (kept by fl.detect) or model=, and not both.")
         super().__init__(**traits)
-        self._frame_outputs = frame_outputs(outputs)
-        live = not isinstance(outputs, Detections)
-        self.player = TrackPlayer(source, overlay=self._overlay, prefetch=0 if live else 8, frame=self.frame)
-        self.table = TableView(title="Peaks", columns=COLUMNS, max_height=420)
+        shown = detections if detections is not None else model
+        self._frame_outputs = frame_outputs(shown)  # type: ignore[arg-type]
+        prefetch = 0 if detections is None else 8
+        self.player = TrackPlayer(source, overlay=self._overlay, prefetch=prefetch, frame=self.frame)
+        if detections is not None:
+            refuse_other_sequence("detections", detections.name, self.player.name)
+        self.table = TableView(title="Peaks", columns=COLUMNS, max_height=380)
         self._threshold = _slider(self.threshold, 1.0, "threshold", "score that a peak must have to pass")
         self._opacity = _slider(self.opacity, 1.0, "opacity", "opacity of the heatmap")
+        self._gamma = _slider(self.gamma, 1.0, "gamma", "below 1 lifts weak scores")
+        self._gamma.min = 0.1
         self._top_k = ipywidgets.IntSlider(self.top_k, 1, 500, description="top K", tooltip="number of peaks on show")
         self._map = ipywidgets.Dropdown(options=COLOUR_MAPS, value=self.colour_map, description="colours")
         self._links = [
@@ -95,6 +118,8 @@ class HeatmapInspector(Panel):
             link((self, "threshold"), (self.player, "overlay_floor")),
             link((self, "opacity"), (self._opacity, "value")),
             link((self, "opacity"), (self.player, "overlay_opacity")),
+            link((self, "gamma"), (self._gamma, "value")),
+            link((self, "gamma"), (self.player, "overlay_gamma")),
             link((self, "colour_map"), (self._map, "value")),
             link((self, "top_k"), (self._top_k, "value")),
             link((self, "selected_peak"), (self.table, "selected")),
@@ -105,12 +130,12 @@ class HeatmapInspector(Panel):
         self.observe(self._guard(self._change_top_k), "top_k")
         self.observe(self._guard(self._change_colours), "colour_map")
         self._change_colours(None)
-        if isinstance(outputs, Detections) and not outputs.has_heatmaps:
-            self.player.note = f"{outputs.name} was kept without heatmaps: only the peaks are shown."
+        if detections is not None and not detections.has_heatmaps:
+            self.player.note = f"{detections.name} was kept without heatmaps: only the peaks are shown."
         controls = ipywidgets.Box(
-            [self._threshold, self._opacity, self._map, self._top_k], layout={"flex_flow": "row wrap"}
+            [self._threshold, self._gamma, self._opacity, self._map, self._top_k], layout={"flex_flow": "row wrap"}
         )
-        self.children = [self._banner, controls, beside(self.player, self.table)]
+        self.children = [self._banner, controls, beside(self.player, self.table, weights=(5, 3))]
         self._guard(self._list_peaks)()
 
     @property
@@ -154,20 +179,14 @@ class HeatmapInspector(Panel):
         """The frame on show and its peaks."""
         return self.player.saved_html() + self.table.saved_html()
 
-    def to_html(
-        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 960, **options: Any
-    ) -> str:
-        """A page that works without kernel and network; see `TrackPlayer.to_html`. The list is of the frame on show."""
-        from .page import Page
-
-        page = Page(f"{self.player.name}: HeatmapInspector", max_mb=max_mb)
+    def page(self, *, max_mb: float = 8.0, max_width: int = 960, **options: Any) -> Page:
+        """Return a page without kernel; see `to_html`. The list is of the frame on show."""
+        page = Page(f"{self.player.name}: HeatmapInspector", stylesheet(), max_mb=max_mb)
         page.add_text(f"threshold {self.threshold:.2f}, opacity {self.opacity:.2f}, the best {self.top_k} peaks")
-        page.add_view(
-            self.table,
-            note=f"The list of peaks is of frame {self.frame}; other frames have their peaks in the picture.",
-        )
-        page.add_player(self.player, max_width=max_width, **options)
-        return page.write(path)
+        self.player.add_frames_to(page, max_width=max_width, group="heat", **options)
+        self.table.add_to(page, group="heat")
+        page.left_out(f"the lists of peaks of frames other than {self.frame}; their peaks are in the picture")
+        return page
 
 
 def _slider(value: float, high: float, name: str, meaning: str) -> ipywidgets.FloatSlider:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .._files import atomic_write
-from .base import STATIC, View, escape, stylesheet
-
-if TYPE_CHECKING:
-    from .player import TrackPlayer
-
-# The module of each view, and the traits that it shares with the others on its page.
-KINDS = {
-    "TrackPlayer": ("player", {"frame": "frame", "selected_id": "id", "selected_gt_id": "person"}),
-    "TableView": ("table", {}),
-    "MatrixView": ("matrix", {}),
-    "ScatterView": ("scatter", {"frame": "frame", "selected_id": "id"}),
-    "HistogramView": ("histogram", {}),
-}
+from .modules import as_expression, bundle
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: blob:; style-src 'unsafe-inline';
+ script-src 'unsafe-inline'; connect-src 'self'">
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ margin: 16px; font: 14px/1.5 system-ui, sans-serif; }}
+h1 {{ font-size: 18px; }} h2 {{ font-size: 15px; margin: 12px 0 4px; }}
 .row {{ display: flex; flex-wrap: wrap; gap: 16px; }} .row > * {{ flex: 1 1 420px; min-width: min(100%, 320px); }}
 footer {{ border-top: 1px solid; margin-top: 16px; padding-top: 8px; }} code {{ overflow-wrap: anywhere; }}
 {style}
@@ -46,179 +38,101 @@ footer {{ border-top: 1px solid; margin-top: 16px; padding-top: 8px; }} code {{ 
 
 
 class Page:
-    """Gathers views and writes them as one HTML file.
+    """Gathers parts of views and writes them as one HTML file.
 
     Parameters
     ----------
     title
         Of the page.
+    style
+        CSS of the views.
     max_mb
-        Bound of its size in megabytes: as many frames are put in as fit.
+        Bound of its size in megabytes.
     """
 
-    def __init__(self, title: str, *, max_mb: float = 8.0) -> None:
-        self.title, self.max_bytes = title, int(max_mb * 1e6)
+    def __init__(self, title: str, style: str = "", *, max_mb: float = 8.0) -> None:
+        self.title, self.style, self.max_bytes = title, style, int(max_mb * 1e6)
         self._parts: list[dict[str, Any]] = []
         self._body: list[tuple[str, str | None]] = []
         self._left_out: list[str] = []
-        self._used = len(stylesheet()) + 100_000
+        self._used = len(style) + 160_000  # the modules
+
+    @property
+    def room(self) -> int:
+        """Bytes that are left for pictures."""
+        return max(0, self.max_bytes - self._used)
+
+    def take(self, size: int) -> None:
+        """Count bytes that a part adds."""
+        self._used += size
 
     def add_text(self, text: str) -> None:
-        """A paragraph."""
-        self._body.append((f"<p>{escape(text)}</p>", None))
+        """Add a paragraph."""
+        self.add_html(f"<p>{html.escape(text)}</p>")
 
-    def add_html(self, html: str) -> None:
-        """HTML as it is."""
-        self._body.append((html, None))
-        self._used += len(html)
+    def add_html(self, text: str, group: str | None = None) -> None:
+        """Add HTML as it is: whoever makes it escapes what comes from files."""
+        self._body.append((text, group))
+        self.take(len(text))
 
     def left_out(self, what: str) -> None:
         """Name something that the page lacks."""
         self._left_out.append(what)
 
-    def add_view(
+    def add_part(
         self,
-        view: View,
+        module: str,
+        state: Mapping[str, Any],
+        links: Mapping[str, str],
+        frames: Mapping[int, tuple[dict, list[bytes]]],
         *,
-        group: str | None = None,
         title: str | None = None,
-        note: str | None = None,
-        links: dict[str, str] | None = None,
-        changes: dict[str, Any] | None = None,
-        frames: dict[int, Any] | None = None,
+        group: str | None = None,
     ) -> None:
-        """A view in its present state.
+        """Add a view.
 
         Parameters
         ----------
-        view
-            What to show.
-        group
-            Views that follow each other with the same group stand side by side.
-        title, note
-            A heading above it; a sentence for the foot of the page.
+        module
+            The module in static/ that draws it.
+        state
+            Its traits.
         links
-            Channels by trait, added to those that all views of its kind share; "" takes one away.
-        changes
-            Traits that differ from the present state.
+            Channels by trait: traits of one channel move together.
         frames
-            What a player gets for each frame: (message, buffers).
+            What it gets for each frame: message and buffers.
+        title, group
+            A heading; parts that follow each other with the same group stand side by side.
         """
-        kind, shared = KINDS[type(view).__name__]
-        held = {number: {"message": message, "buffers": list(b)} for number, (message, b) in (frames or {}).items()}
-        connected = {trait: channel for trait, channel in {**shared, **(links or {})}.items() if channel}
-        state = {**view.state(), **(changes or {})}
-        self._parts.append({"kind": kind, "state": state, "links": connected, "frames": held})
-        heading = f"<h2>{escape(title)}</h2>" if title else ""
+        held = {number: {"message": message, "buffers": list(b)} for number, (message, b) in frames.items()}
+        kind = module.removesuffix(".js")
+        self._parts.append({"kind": kind, "state": dict(state), "links": dict(links), "frames": held})
+        heading = f"<h2>{html.escape(title)}</h2>" if title else ""
         self._body.append((f'<div>{heading}<div id="view-{len(self._parts) - 1}"></div></div>', group))
-        self._used += len(json.dumps(state, default=_encode))
-        if note:
-            self.left_out(note)
-
-    def add_player(
-        self,
-        player: TrackPlayer,
-        *,
-        frames: Sequence[int] | None = None,
-        max_width: int = 960,
-        share: int = 1,
-        **options: Any,
-    ) -> None:
-        """A player with as many frames as fit.
-
-        Parameters
-        ----------
-        player
-            What to show.
-        frames
-            The frames to put in, if they fit; by default the one on show, those of ID
-            switches, and others evenly spread.
-        max_width
-            Width of the pictures in pixels.
-        share
-            Among how many players the room is divided.
-        **options
-            As of `add_view`.
-        """
-        budget = max(0, self.max_bytes - self._used) / share * 0.9
-        wanted = list(frames) if frames is not None else preferred_frames(player)
-        held: dict[int, Any] = {}
-        size = 0.0
-        for number in wanted[:1000]:
-            message, buffers = player.payload(number, max_width=max_width, quality=75)
-            cost = sum(len(b) for b in buffers) * 4 / 3 + 200
-            if held and size + cost > budget:
-                break
-            held[number] = (message, buffers)
-            size += cost
-        numbers = sorted(held)
-        rows = np.frombuffer(player.boxes, "<f4").reshape(-1, 8)
-        changes = {
-            "boxes": rows[np.isin(rows[:, 0], numbers)].tobytes(),
-            "held": numbers,
-            "poster": b"",
-            "playing": False,
-            "trail": 0,
-            "frame": min(numbers, key=lambda n: abs(n - player.frame), default=player.frame),
-        }
-        if len(numbers) < player.length:
-            self.left_out(f"{player.length - len(numbers)} of the {player.length} frames of {player.name}")
-            if player.trail:
-                self.left_out("trails, which need all frames")
-        if max_width < player.width:
-            self.left_out(f"detail: the pictures are {max_width} pixels wide instead of {player.width}")
-        self._used += int(size)
-        self.add_view(player, changes=changes, frames=held, **options)
+        self.take(len(json.dumps(dict(state), default=_encode)))
 
     def render(self) -> str:
-        """The page as text."""
+        """Return the page as text."""
         kinds = sorted({part["kind"] for part in self._parts})
-        data = json.dumps({"title": self.title, "views": self._parts}, default=_encode).replace("</", "<\\/")
-        modules = ", ".join(f"{kind}: () => {{ {_module(kind)} }}" for kind in kinds)
-        script = f"{(STATIC / 'standalone.js').read_text()}\nstart({{ {modules} }});"
-        left_out = "".join(f"<li>{escape(text)}</li>" for text in dict.fromkeys(self._left_out)) or "<li>nothing</li>"
+        data = json.dumps({"title": self.title, "views": self._parts}, default=_encode)
+        modules = ",\n".join(f"{kind}: {as_expression(f'{kind}.js')}" for kind in kinds)
+        script = f"{bundle('standalone.js')}\nstart({{ {modules} }});"
+        left_out = "".join(f"<li>{html.escape(text)}</li>" for text in dict.fromkeys(self._left_out))
         return _PAGE.format(
-            title=escape(self.title),
-            style=stylesheet(),
+            title=html.escape(self.title),
+            style=self.style,
             body=_rows(self._body),
-            left_out=left_out,
-            data=data,
+            left_out=left_out or "<li>nothing</li>",
+            data=data.replace("<", "\\u003c"),  # neither </script> nor <!-- can end or hide what follows
             script=script.replace("</script", "<\\/script"),
         )
 
-    def write(self, path: str | Path | None) -> str:
-        """The page as text, also written to `path` unless that is None."""
-        html = self.render()
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(html, encoding="utf-8")
-        return html
-
-
-def preferred_frames(player: TrackPlayer) -> list[int]:
-    """Frames of a sequence in the order in which a page that cannot hold all should have them."""
-    around = [mark["frame"] + step for mark in player.switches for step in (0, -1)]
-    order = [player.frame, *around, *spread(player.length)]
-    return [n for n in dict.fromkeys(order) if 1 <= n <= player.length]
-
-
-def spread(length: int) -> Iterable[int]:
-    """The numbers 1 to `length` in an order whose every beginning is evenly spread: ends first, then middles."""
-    if length < 1:
-        return []
-    seen = [1, length]
-    step = float(length - 1)
-    while step > 1:
-        seen += [round(1 + (k + 0.5) * step) for k in range(int((length - 1) / step))]
-        step /= 2
-    return dict.fromkeys([*seen, *range(1, length + 1)])
-
-
-def _module(kind: str) -> str:
-    """A view's module as the body of a function that returns what it exports."""
-    from .base import compose
-
-    return compose("common.js", f"{kind}.js").replace("export default {", "return {")
+    def write(self, path: str | Path) -> Path:
+        """Write the page and return its path."""
+        path = Path(path)
+        with atomic_write(path) as temporary:
+            temporary.write_text(self.render(), encoding="utf-8")
+        return path
 
 
 def _encode(value: Any) -> Any:
@@ -232,11 +146,11 @@ def _encode(value: Any) -> Any:
 
 
 def _rows(parts: list[tuple[str, str | None]]) -> str:
-    """Parts one below the other; those of one group side by side."""
-    html, group = [], None
+    """Stack parts; those of one group stand side by side."""
+    text, group = [], None
     for part, name in parts:
         if name != group:
-            html.append(("</div>" if group else "") + ('<div class="row">' if name else ""))
+            text.append(("</div>" if group else "") + ('<div class="row">' if name else ""))
             group = name
-        html.append(part)
-    return "\n".join([*html, "</div>" if group else ""])
+        text.append(part)
+    return "\n".join([*text, "</div>" if group else ""])

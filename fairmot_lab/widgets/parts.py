@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
 import numpy as np
@@ -12,7 +12,7 @@ from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 
 from ..drawing import PALETTE
 from ..sources.images import crop, encode_jpeg
-from .base import View, compose, escape, floats, html_table, picture
+from .base import View, escape, floats, html_table, picture
 
 if TYPE_CHECKING:
     from ..sources.base import Source
@@ -26,17 +26,33 @@ def colours(name: str) -> bytes:
     return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 
 
-COLOUR_MAPS = ("cividis", "viridis", "magma", "gray")  # even in lightness, so readable in any kind of colour vision
+COLOUR_MAPS = (
+    "inferno",
+    "turbo",
+    "viridis",
+    "cividis",
+)  # strong hues over a grey frame; all but turbo even in lightness
 
 
-def beside(*parts: ipywidgets.Widget, least: str = "420px") -> ipywidgets.Box:
-    """Parts side by side where there is room, one below the other where there is not."""
-    for part in parts:
-        part.layout.flex = f"1 1 {least}"
+def beside(*parts: ipywidgets.Widget, least: str = "420px", weights: Sequence[int] | None = None) -> ipywidgets.Box:
+    """Put parts side by side where there is room, one below the other where there is not."""
+    for part, weight in zip(parts, weights or [1] * len(parts), strict=True):
+        part.layout.flex = f"{weight} 1 {least}"
         part.layout.min_width = f"min(100%, {least})"
     return ipywidgets.Box(
         list(parts), layout={"flex_flow": "row wrap", "grid_gap": "12px", "align_items": "flex-start"}
     )
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number and its noun.
+
+    Examples
+    --------
+    >>> counted(1, "pair"), counted(2, "pair"), counted(0, "switch", "switches")
+    ('1 pair', '2 pairs', '0 switches')
+    """
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def heading(text: str) -> ipywidgets.HTML:
@@ -56,7 +72,8 @@ class TableView(View):
     ----------
     columns : list of dict
         `key`, `label`, `kind` ("number", "text", "image"), and optionally `digits` (of fractions; of all if `fixed`),
-        `help`, `signed` (show a plus).
+        `help`, `signed` (show a plus), `wide` (a long text: a line of its own where the table is narrow), `minor` (left
+        out where the table is narrow).
     rows : list of dict
         Values by key; JPEG bytes for images, None for none.
     selected : int
@@ -65,7 +82,7 @@ class TableView(View):
         The order on show. `filter_by`: key whose values can be chosen; `chosen`: the values chosen, none meaning all.
     """
 
-    _esm = compose("common.js", "table.js")
+    module = "table.js"
     title = Unicode("").tag(sync=True)
     columns: List = List().tag(sync=True)
     rows: List = List().tag(sync=True)
@@ -111,7 +128,7 @@ class MatrixView(View):
         The cell that was clicked; `text` what is said about it.
     """
 
-    _esm = compose("common.js", "matrix.js")
+    module = "matrix.js"
     title = Unicode("").tag(sync=True)
     values = Bytes(b"").tag(sync=True)
     masked = Bytes(b"").tag(sync=True)
@@ -180,7 +197,8 @@ class ScatterView(View):
         The identity that stands out; `frame` the frame whose points have a rim; `active` the point picked (-1: none).
     """
 
-    _esm = compose("common.js", "scatter.js")
+    module = "scatter.js"
+    shared: ClassVar[Mapping[str, str]] = {"frame": "frame", "selected_id": "id"}
     title = Unicode("").tag(sync=True)
     points = Bytes(b"").tag(sync=True)
     palette = List(Unicode(), list(PALETTE)).tag(sync=True)
@@ -192,7 +210,7 @@ class ScatterView(View):
 
     def saved_html(self) -> str:
         """How many points there are; the plane itself needs a script."""
-        return f"<p>{escape(self.title)}: {len(self.points) // 16} points.</p>"
+        return f"<p>{escape(self.title)}: {counted(len(self.points) // 16, 'point')}.</p>"
 
 
 class HistogramView(View):
@@ -208,7 +226,7 @@ class HistogramView(View):
         What the threshold means, in words.
     """
 
-    _esm = compose("common.js", "histogram.js")
+    module = "histogram.js"
     title = Unicode("").tag(sync=True)
     edges = Bytes(b"").tag(sync=True)
     same = Bytes(b"").tag(sync=True)

@@ -2,80 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from traitlets import Bool, Bytes, Float, Int, List, TraitError, Unicode, validate
+from traitlets import Bool, Bytes, Enum, Float, Int, List, TraitError, Unicode, validate
 
-from ..diagnosis.errors import error_lanes, evaluation_errors, only_sequence, switch_marks
 from ..drawing import PALETTE
-from ..errors import SourceError
+from ..errors import SourceError, ViewError
 from ..sources.base import Source
 from ..sources.open import open_source
-from .base import View, compose, floats, picture, sentence
+from .base import View, escape, floats, picture, sentence, stylesheet
+from .packing import COLUMNS, Prepared, prepare
+from .page import Page
+from .parts import crops
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..data import Letterbox
     from ..evaluation.result import Evaluation
-
-LAYERS = ("tracks", "ground_truth", "false_positives", "misses", "switches")
-
-
-@dataclass
-class Overlay:
-    """What is painted over a frame.
-
-    Attributes
-    ----------
-    values : (rows, columns) float32 or None
-        One number per heatmap cell.
-    letterbox
-        Where the cells lie in the image.
-    peaks : (N, 7) float32
-        Heatmap cell x, y; score; box x, y, w, h in pixels of the image.
-    low, high
-        The values that the ends of the colour map stand for.
-    label
-        What the values are, for the readout.
-    fade
-        Whether low values are painted more transparently.
-    """
-
-    values: np.ndarray | None
-    letterbox: Letterbox
-    peaks: np.ndarray
-    low: float = 0.0
-    high: float = 1.0
-    label: str = "heatmap"
-    fade: bool = True
-
-    def describe(self) -> dict[str, Any]:
-        """Its geometry for the browser: cell = (pixel * scale + pad) / stride."""
-        from ..data import STRIDE
-
-        box = self.letterbox
-        rows, columns = self.values.shape if self.values is not None else (0, 0)
-        return {
-            "rows": rows,
-            "columns": columns,
-            "stride": STRIDE,
-            "scale": box.scale,
-            "pad_x": box.pad_x,
-            "pad_y": box.pad_y,
-            "low": self.low,
-            "high": self.high,
-            "label": self.label,
-            "fade": self.fade,
-        }
-
-    def buffers(self) -> list[bytes]:
-        """Its numbers for the browser."""
-        return [floats(self.values if self.values is not None else []), floats(self.peaks)]
+    from .overlay import Overlay
 
 
 class TrackPlayer(View):
@@ -86,12 +35,14 @@ class TrackPlayer(View):
     source
         Anything that `open_source` takes and that has a known length and random access.
     tracks
-        Tracks table: `frame`, `id`, `x`, `y`, `w`, `h` (pixels of the original image, top-left corner), `score`.
+        Tracks table: `frame`, `id`, `x`, `y`, `w`, `h` (pixels of the original image, top-left corner), `score`; or
+        several by the name of their tracker, to compare them.
     ground_truth
         Ground-truth table; rows whose `conf` is 0 are not shown, and counted in `note`. The source's own where True.
     evaluation
         An `Evaluation` of these tracks: adds the layers of false positives, misses and ID switches, and the timeline's
-        lanes. With several sequences, the one named as the source. Its tables are shown where none are given.
+        lanes. With several sequences, the one named as the source. Its tables are shown where none are given. For
+        several trackers, one for each by name.
     max_width
         Wider frames are sent scaled down to this width (pixels); boxes are drawn at full precision all the same.
     overlay
@@ -114,9 +65,20 @@ class TrackPlayer(View):
     trail : int
         Length of the trails in frames; 0 for none.
     switches : list of dict
-        Marks on the timeline: `frame`, `from_id`, `to_id`, `gt_id`, `kind`.
-    overlay_opacity, overlay_floor : float
-        Opacity of the overlay, and the score that a peak must have to pass.
+        Marks on the timeline: `frame`, `from_id`, `to_id`, `gt_id`, `kind`, `tracker`.
+    trackers : list of str
+        Names of the trackers; `tracker` the index of the one on show, `compared` of the one it is compared with.
+    compare_mode : str
+        "off", "overlay" (both in one picture, coloured by tracker) or "split" (side by side).
+    focus : str
+        Who is shown: "all", "fade" (others than the selected are faded) or "only" (the selected alone).
+    range : list of int
+        First and last frame of the part that is played over and over and exported; empty for all.
+    overlay_mode : str
+        "overlay", "heat" (the map alone) or "beside" (frame and map side by side).
+    overlay_opacity, overlay_floor, overlay_gamma : float
+        Opacity of the map; the score that a peak must have to pass, which is also the contour; the exponent that lifts
+        weak values (below 1).
     prefetch : int
         Frames read ahead. `cache_mb`: size of the compressed frames kept in the browser.
     name, length, width, height, frame_rate
@@ -126,15 +88,18 @@ class TrackPlayer(View):
     ------
     SourceError
         If the source is live or has no known length.
+    ViewError
+        If tracks, ground truth or evaluation are of another sequence, or an option does not exist.
 
     Notes
     -----
     Keys, when the player has the focus: arrows (with shift ten frames), space, Home, End, n and p for the next and the
-    previous ID switch, t to select the next box, Escape, + - 0 to zoom, Ctrl with arrows to pan, 1 to 5 for the
-    layers, f for full screen, ? for this list.
+    previous ID switch, t to select the next box, Escape, o to fade others, c to compare, [ ] for a range, + - 0 to
+    zoom, Ctrl with arrows to pan, 1 to 5 for the layers, f for full screen, ? for this list.
     """
 
-    _esm = compose("common.js", "player.js")
+    module = "player.js"
+    shared: ClassVar[Mapping[str, str]] = {"frame": "frame", "selected_id": "id", "selected_gt_id": "person"}
 
     frame = Int(1).tag(sync=True)
     selected_id = Int(None, allow_none=True).tag(sync=True)
@@ -146,7 +111,16 @@ class TrackPlayer(View):
     available = List(Unicode()).tag(sync=True)
     trail = Int(0).tag(sync=True)
     switches: List = List().tag(sync=True)
-    overlay_opacity = Float(0.6).tag(sync=True)
+    trackers = List(Unicode()).tag(sync=True)
+    tracker = Int(0).tag(sync=True)
+    compared = Int(-1).tag(sync=True)
+    compare_mode = Enum(["off", "overlay", "split"], "off").tag(sync=True)
+    focus = Enum(["all", "fade", "only"], "all").tag(sync=True)
+    range: List = List().tag(sync=True)
+    exports = List(Unicode(), ["html"]).tag(sync=True)
+    overlay_mode = Enum(["overlay", "heat", "beside"], "overlay").tag(sync=True)
+    overlay_gamma = Float(0.5).tag(sync=True)
+    overlay_opacity = Float(0.9).tag(sync=True)
     overlay_floor = Float(0.0).tag(sync=True)
     overlay_colours = Bytes(b"").tag(sync=True)
     active_peak = Int(-1).tag(sync=True)
@@ -170,10 +144,10 @@ class TrackPlayer(View):
     def __init__(
         self,
         source: Any,
-        tracks: pd.DataFrame | None = None,
-        ground_truth: pd.DataFrame | bool | None = None,
-        evaluation: Evaluation | None = None,
         *,
+        tracks: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+        ground_truth: pd.DataFrame | bool | None = None,
+        evaluation: Evaluation | Mapping[str, Evaluation] | None = None,
         max_width: int = 1920,
         overlay: Callable[[int], Overlay] | None = None,
         **traits: Any,
@@ -181,12 +155,14 @@ class TrackPlayer(View):
         self.source = _open(source)
         self.max_width = max_width
         self._overlay = overlay
-        self._tables: dict[str, pd.DataFrame] = {}
+        self._tables: list[dict[str, pd.DataFrame]] = []
         wanted_layers = traits.pop("layers", None)
         described = {} if self.source is None else _described(self.source)
         super().__init__(**{"name": "The source", **described, **traits})
         self._handlers["need"] = self._send_frames
         self._handlers["click"] = self._clicked
+        self._handlers["crops"] = self._send_crops
+        self._handlers["export"] = self._export
         self._click_observers: list[Callable[[int, float, float], None]] = []
         if ground_truth is True and self.source is not None:
             ground_truth = self.source.ground_truth
@@ -203,23 +179,27 @@ class TrackPlayer(View):
 
     def show(
         self,
-        tracks: pd.DataFrame | None = None,
+        tracks: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
         ground_truth: pd.DataFrame | None = None,
-        evaluation: Evaluation | None = None,
+        evaluation: Evaluation | Mapping[str, Evaluation] | None = None,
     ) -> None:
         """Replace the boxes; parameters as of the class."""
-        self.apply(prepare(self.name, self.length, tracks, ground_truth, evaluation))
+        name = self.name if self.source is None else self.source.name
+        self.apply(prepare(name, self.length, tracks, ground_truth, evaluation))
 
     def apply(self, prepared: Prepared) -> None:
         """Show boxes that `prepare` made, for instance in another thread."""
-        added = [layer for layer in prepared.tables if layer not in self.available]
+        added = [layer for layer in prepared.available if layer not in self.available]
         with self.hold_sync():
-            self.available = [layer for layer in LAYERS if layer in prepared.tables]
+            self.available = prepared.available
             if not self.layers:
-                start = {"tracks", "switches"} if "tracks" in prepared.tables else {"ground_truth"}
+                start = {"tracks", "switches"} if "tracks" in prepared.available else {"ground_truth"}
                 self.layers = [layer for layer in self.available if layer in start]
             elif added:
                 self.layers = [x for x in self.available if x in self.layers or (x == "switches" and x in added)]
+            if self.tracker >= len(prepared.trackers):
+                self.tracker = 0
+            self.trackers = prepared.trackers
             self.boxes = floats(prepared.rows)
             self.lanes = b"" if prepared.lanes is None else floats(prepared.lanes)
             self.switches = prepared.switches
@@ -264,6 +244,25 @@ class TrackPlayer(View):
         overlay = self._overlay(number)
         return {"overlay": overlay.describe()}, buffers + overlay.buffers()
 
+    def _send_crops(self, content: dict, _: list) -> None:
+        """Pictures of boxes: [frame, x, y, w, h] each."""
+        boxes = np.asarray(content["boxes"], float).reshape(-1, 5)[:100]
+        height = min(int(content.get("height", 88)), 400)
+        found = crops(self.source, boxes[:, 0].astype(int).tolist(), boxes[:, 1:], height)
+        self.send({"kind": "crops", "ticket": content["ticket"]}, found)
+
+    def _export(self, content: dict, _: list) -> None:
+        """Write what the export menu asks for beside the notebook, and say where; nothing is overwritten."""
+        path = _free_path(f"{self.name}-{type(self).__name__}", str(content["format"]))
+        if content["format"] != "html":
+            raise ViewError(f"A player cannot be exported as {content['format']}.")
+        first, last = int(content["first"]), int(content["last"])
+        frames = preferred_frames(self)
+        if self.range:
+            frames = [n for n in frames if first <= n <= last]
+        self.to_html(path, frames=frames)
+        self.send({"kind": "said", "text": f"Written: {path}"})
+
     def _clicked(self, content: dict, _: list) -> None:
         for function in self._click_observers:
             function(int(content["frame"]), float(content["x"]), float(content["y"]))
@@ -273,7 +272,7 @@ class TrackPlayer(View):
         if not self._closed:
             self._click_observers.clear()
             self._overlay = None
-            self._tables = {}
+            self._tables = []
         super().close()
 
     # -- without a kernel ---------------------------------------------------------------------------------------------
@@ -281,9 +280,9 @@ class TrackPlayer(View):
     def saved_html(self) -> str:
         """The frame on show with its tracks, as a picture."""
         if not self.length:
-            return f"<p>{self.name} holds no frames.</p>"
+            return f"<p>{escape(self.name)} holds no frames.</p>"
         text = f"{self.name}, frame {self.frame} of {self.length}"
-        return picture(self.snapshot(), text) + f"<p>{text}</p>"
+        return picture(self.snapshot(), text) + f"<p>{escape(text)}</p>"
 
     def snapshot(self, number: int | None = None, max_width: int = 960) -> bytes:
         """A frame with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
@@ -294,107 +293,108 @@ class TrackPlayer(View):
             raise SourceError("The source holds no frames.")
         number = number or self.frame
         image = self.source.image(number)
-        table = next((t for layer, t in self._tables.items() if layer in ("tracks", "ground_truth")), None)
+        tables = self._tables[self.tracker] if self.tracker < len(self._tables) else {}
+        table = tables.get("tracks", tables.get("ground_truth"))
         if table is not None:
             image = draw_tracks(image, table[table["frame"] == number])
         return encode_jpeg(image, max_width, 80)
 
-    def to_html(
+    def page(self, *, frames: Sequence[int] | None = None, max_mb: float = 8.0, max_width: int = 960) -> Page:
+        """Return a page that shows the player without a kernel and without a network; see `to_html`."""
+        page = Page(f"{self.name}: {type(self).__name__}", stylesheet(), max_mb=max_mb)
+        self.add_frames_to(page, frames=frames, max_width=max_width)
+        return page
+
+    def add_frames_to(
         self,
-        path: str | Path | None = None,
+        page: Page,
         *,
         frames: Sequence[int] | None = None,
-        max_mb: float = 8.0,
         max_width: int = 960,
-    ) -> str:
-        """A page that works without a kernel and without a network.
+        share: int = 1,
+        **options: Any,
+    ) -> None:
+        """Put the player into a page, with as many frames as fit.
 
         Parameters
         ----------
-        path
-            Where to write it; not written if None.
+        page
+            The page.
         frames
-            Frames to put in. By default the one on show, those around ID switches, and as many others, evenly spread,
-            as `max_mb` allows.
-        max_mb, max_width
-            Bounds of the page's size and of the pictures' width in pixels.
-
-        Returns
-        -------
-        str
-            The HTML. What was left out is said at its foot.
+            The frames to put in, if they fit; by default the one on show, those of ID switches, and others evenly
+            spread.
+        max_width
+            Width of the pictures in pixels.
+        share
+            Among how many players the room is divided.
+        **options
+            As of `add_to`.
         """
-        from .page import Page
+        budget = page.room / share * 0.9
+        wanted = list(frames) if frames is not None else preferred_frames(self)
+        held: dict[int, tuple[dict, list[bytes]]] = {}
+        size = 0.0
+        for number in wanted[:1000]:
+            message, buffers = self.payload(number, max_width=max_width, quality=75)
+            cost = sum(len(b) for b in buffers) * 4 / 3 + 200
+            if held and size + cost > budget:
+                break
+            held[number] = (message, buffers)
+            size += cost
+        numbers = sorted(held)
+        rows = np.frombuffer(self.boxes, "<f4").reshape(-1, COLUMNS)
+        changes = {
+            "boxes": rows[np.isin(rows[:, 0], numbers)].tobytes(),
+            "held": numbers,
+            "poster": b"",
+            "playing": False,
+            "range": [],
+            "trail": 0,
+            "frame": min(numbers, key=lambda n: abs(n - self.frame), default=self.frame),
+        }
+        if len(numbers) < self.length:
+            page.left_out(f"{self.length - len(numbers)} of the {self.length} frames of {self.name}")
+            if self.trail:
+                page.left_out("trails, which need all frames")
+        if max_width < self.width:
+            page.left_out(f"detail: the pictures are {max_width} pixels wide instead of {self.width}")
+        page.take(int(size))
+        self.add_to(page, changes=changes, frames=held, **options)
 
-        page = Page(f"{self.name}: TrackPlayer", max_mb=max_mb)
-        page.add_player(self, frames=frames, max_width=max_width)
-        return page.write(path)
+
+def preferred_frames(player: TrackPlayer) -> list[int]:
+    """Return the frames of a sequence in the order in which a page that cannot hold all should have them."""
+    around = [mark["frame"] + step for mark in player.switches for step in (0, -1)]
+    order = [player.frame, *around, *spread(player.length)]
+    return [n for n in dict.fromkeys(order) if 1 <= n <= player.length]
 
 
-@dataclass
-class Prepared:
-    """Boxes, packed for the browser.
+def spread(length: int) -> Iterable[int]:
+    """Return the numbers 1 to `length` in an order whose every beginning is evenly spread: ends first, then middles.
 
-    Attributes
-    ----------
-    tables : dict
-        Table of each layer.
-    rows : (N, 8) float
-        frame, layer, id, x, y, w, h, score; by frame.
-    lanes : (2, length) or None
-        False positives and misses per frame.
-    switches : list of dict
-        Marks of the timeline.
-    note : str
-        What is not shown, and why.
+    Examples
+    --------
+    >>> list(spread(5))
+    [1, 5, 3, 2, 4]
     """
+    if length < 1:
+        return []
+    seen = [1, length]
+    step = float(length - 1)
+    while step > 1:
+        seen += [round(1 + (k + 0.5) * step) for k in range(int((length - 1) / step))]
+        step /= 2
+    return dict.fromkeys([*seen, *range(1, length + 1)])
 
-    tables: dict[str, pd.DataFrame]
-    rows: np.ndarray
-    lanes: np.ndarray | None
-    switches: list[dict[str, Any]]
-    note: str
 
-
-def prepare(
-    name: str,
-    length: int,
-    tracks: pd.DataFrame | None = None,
-    ground_truth: pd.DataFrame | None = None,
-    evaluation: Evaluation | None = None,
-) -> Prepared:
-    """Pack the boxes of a sequence; parameters as of `TrackPlayer`."""
-    tables: dict[str, pd.DataFrame] = {}
-    notes: list[str] = []
-    if evaluation is not None:
-        evaluated = evaluation.sequences[only_sequence(evaluation, name)]
-        tracks = evaluated.tracks if tracks is None else tracks
-        ground_truth = evaluated.ground_truth.table if ground_truth is None else ground_truth
-    if tracks is not None:
-        tables["tracks"] = tracks
-    if ground_truth is not None:
-        counted = ground_truth[ground_truth["conf"] != 0] if "conf" in ground_truth else ground_truth
-        if len(counted) < len(ground_truth):
-            notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
-        tables["ground_truth"] = counted
-    lanes, marks = None, []
-    if evaluation is not None:
-        errors, switches = evaluation_errors(evaluation, name, tracks, ground_truth)
-        lanes, marks = error_lanes(errors, length), switch_marks(switches)
-        boxless = int(errors["x"].isna().sum())
-        if boxless:
-            notes.append(f"{boxless} errors have no box in the tables given; the timeline counts them.")
-        errors = errors[errors["x"].notna()]
-        for layer, kind in (("false_positives", "FP"), ("misses", "MISS"), ("switches", "SWITCH")):
-            tables[layer] = errors[errors["kind"] == kind]
-    packed = [_pack(LAYERS.index(layer), table) for layer, table in tables.items()]
-    rows = np.concatenate(packed) if packed else np.empty((0, 8))
-    outside = int(((rows[:, 0] < 1) | (rows[:, 0] > length)).sum())
-    if outside:
-        notes.append(f"{outside} boxes lie in frames that {name} does not have (it has {length}).")
-    if len(rows) and rows[:, 2].max() > 2**24:
-        notes.append("Ids above 16777216 are shown rounded.")
-    return Prepared(tables, rows[np.argsort(rows[:, 0], kind="stable")], lanes, marks, " ".join(notes))
+def _free_path(stem: str, ending: str) -> Path:
+    """Return a path in the working directory that no file has."""
+    plain = re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:80] or "view"
+    numbers = itertools.count(2)
+    path = Path(f"{plain}.{ending}")
+    while path.exists():
+        path = Path(f"{plain}-{next(numbers)}.{ending}")
+    return path
 
 
 def _open(source: Any) -> Source | None:
@@ -417,13 +417,3 @@ def _described(source: Source) -> dict[str, Any]:
         "height": source.height,
         "frame_rate": float(source.frame_rate),
     }
-
-
-def _pack(layer: int, table: pd.DataFrame) -> np.ndarray:
-    """(N, 8): frame, layer, id, x, y, w, h, score."""
-    rows = np.empty((len(table), 8))
-    rows[:, 1] = layer
-    for column, name in ((0, "frame"), (2, "id"), (3, "x"), (4, "y"), (5, "w"), (6, "h")):
-        rows[:, column] = table[name].to_numpy()
-    rows[:, 7] = table["score"].to_numpy() if "score" in table else 1.0
-    return rows

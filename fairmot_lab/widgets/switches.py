@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -10,10 +9,12 @@ import numpy as np
 import pandas as pd
 from traitlets import Int, link
 
-from ..diagnosis.errors import only_sequence, records
+from ..diagnosis.errors import records
 from ..diagnosis.replay import explained_switches
-from .base import Panel, escape
-from .parts import TableView, beside, crop_html, crops
+from .base import Panel, escape, stylesheet
+from .checks import refuse_other_sequence, sequence_of
+from .page import Page
+from .parts import TableView, beside, counted, crop_html, crops
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
@@ -27,13 +28,20 @@ COLUMNS: list[dict[str, Any]] = [
     {"key": "from_id", "label": "from", "kind": "number", "help": "id before"},
     {"key": "to_id", "label": "to", "kind": "number", "help": "id after"},
     {"key": "kind", "label": "kind", "kind": "text"},
-    {"key": "gap", "label": "gap", "kind": "number", "help": "frames since the last match"},
-    {"key": "missed", "label": "missed", "kind": "number", "help": "frames of the gap in which the person was missed"},
-    {"key": "visibility", "label": "visible", "kind": "number", "digits": 2, "fixed": True},
+    {"key": "gap", "label": "gap", "kind": "number", "minor": True, "help": "frames since the last match"},
+    {
+        "key": "missed",
+        "label": "missed",
+        "kind": "number",
+        "minor": True,
+        "help": "frames of the gap in which the person was missed",
+    },
+    {"key": "visibility", "label": "visible", "kind": "number", "minor": True, "digits": 2, "fixed": True},
     {
         "key": "iou_other",
         "label": "IoU other",
         "kind": "number",
+        "minor": True,
         "digits": 2,
         "fixed": True,
         "help": "with the nearest other person",
@@ -42,6 +50,7 @@ COLUMNS: list[dict[str, Any]] = [
         "key": "covered",
         "label": "covered",
         "kind": "number",
+        "minor": True,
         "digits": 2,
         "fixed": True,
         "help": "share covered by someone nearer",
@@ -50,11 +59,12 @@ COLUMNS: list[dict[str, Any]] = [
         "key": "distance",
         "label": "distance",
         "kind": "number",
+        "minor": True,
         "digits": 3,
         "fixed": True,
         "help": "of the embeddings, 1 - cosine",
     },
-    {"key": "why", "label": "why", "kind": "text"},
+    {"key": "why", "label": "why", "kind": "text", "wide": True},
 ]
 
 
@@ -63,13 +73,13 @@ class SwitchBrowser(Panel):
 
     Parameters
     ----------
+    source
+        The frames: for pictures and the player. None for the table alone.
     evaluation
         An `Evaluation` of one sequence, or of several of which one is named as the source.
-    source
-        The frames: for pictures and the player.
-    outputs
-        The network outputs that were tracked: for the distances of embeddings and the reasons.
-    config
+    detections
+        What was tracked: for the distances of embeddings and the reasons.
+    tracker
         The settings that were tracked with: for the reasons.
     player
         A TrackPlayer to move; one of its own is made if there is a source and no player is given.
@@ -94,11 +104,11 @@ class SwitchBrowser(Panel):
 
     def __init__(
         self,
-        evaluation: Evaluation,
         source: Any = None,
-        outputs: Detections | None = None,
-        config: Any = None,
         *,
+        evaluation: Evaluation,
+        detections: Detections | None = None,
+        tracker: Any = None,
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
@@ -106,22 +116,24 @@ class SwitchBrowser(Panel):
         own = player is None and source is not None
         self.player = TrackPlayer(source) if own else player
         self.source = None if self.player is None else self.player.source
-        wanted = self.player.name if self.player is not None else outputs.name if outputs is not None else ""
-        self.name = only_sequence(evaluation, wanted)
+        wanted = self.player.name if self.player is not None else detections.name if detections is not None else ""
+        self.name = sequence_of(evaluation, wanted)
+        if detections is not None:
+            refuse_other_sequence("detections", detections.name, self.name)
         if own and self.player is not None:
             self.player.show(evaluation=evaluation)
             self.player.layers = [x for x in self.player.available if x in ("tracks", "switches")]
         evaluated = evaluation.sequences[self.name]
         self.tracks, self.ground_truth = evaluated.tracks, evaluated.ground_truth.table
-        self.switches, caveat = explained_switches(evaluation, self.name, outputs, config)
+        self.switches, caveat = explained_switches(evaluation, self.name, detections, tracker)
         self.table = TableView(
-            title=f"{len(self.switches)} ID switches in {self.name}",
+            title=f"{counted(len(self.switches), 'ID switch', 'ID switches')} in {self.name}",
             columns=[column for column in COLUMNS if column["key"] in self.switches],
             rows=records(self.switches[[c["key"] for c in COLUMNS if c["key"] in self.switches]]),
             sort_by="frame",
             filter_by="kind",
             searchable=True,
-            max_height=360,
+            max_height=300,
         )
         self._pictures = ipywidgets.HTML()
         self._links = [link((self, "selected"), (self.table, "selected"))]
@@ -131,6 +143,8 @@ class SwitchBrowser(Panel):
         self.observe(self._guard(lambda _: self._pick()), "selected")
         side = [self._pictures, *([self.player] if own and self.player is not None else [])]
         self.children = [self._banner, self.table, beside(*side, least="340px")]
+        if self.selected < 0 and len(self.switches):
+            self.selected = worst_switch(self.switches)
         self._pick()
         self.error = caveat
 
@@ -188,21 +202,32 @@ class SwitchBrowser(Panel):
         story = self.story(self.selected) if 0 <= self.selected < len(self.switches) else ""
         return self.table.saved_html() + story
 
-    def to_html(
-        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 800, **options: Any
-    ) -> str:
-        """A page that works without kernel and network; see `TrackPlayer.to_html`. Up to 40 switches have pictures."""
-        from .page import Page
-
-        page = Page(f"{self.name}: SwitchBrowser", max_mb=max_mb)
-        page.add_view(self.table)
+    def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:
+        """Return a page without kernel; see `to_html`. Up to 40 switches have pictures."""
+        page = Page(f"{self.name}: SwitchBrowser", stylesheet(), max_mb=max_mb)
+        self.table.add_to(page)
         if self.player is not None:
-            page.add_player(self.player, max_width=max_width, share=2, **options)
+            self.player.add_frames_to(page, max_width=max_width, share=2, **options)
         for row in range(min(40, len(self.switches))):
             page.add_html(f"<section>{self.story(row)}</section>")
         if len(self.switches) > 40:
             page.left_out(f"the pictures of {len(self.switches) - 40} ID switches")
-        return page.write(path)
+        return page
+
+
+def worst_switch(switches: pd.DataFrame) -> int:
+    """Return the row of the first ID switch of the person who has most; -1 where there is none.
+
+    Examples
+    --------
+    >>> worst_switch(pd.DataFrame({"gt_id": [1, 2, 2], "frame": [3, 5, 9]}))
+    1
+    """
+    if not len(switches):
+        return -1
+    counts = switches["gt_id"].map(switches["gt_id"].value_counts())
+    order = np.lexsort((switches["frame"].to_numpy(), -counts.to_numpy()))
+    return int(order[0])
 
 
 def _plain(value: Any) -> str:

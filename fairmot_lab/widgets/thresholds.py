@@ -19,18 +19,21 @@ from ..errors import ConfigError
 from ..evaluation.protocols import prepare as prepare_truth
 from ..settings import Setting, TrackerConfig
 from .background import LatestWins
-from .base import Panel, escape, sentence
+from .base import Panel, escape, sentence, stylesheet
+from .checks import refuse_other_sequence, refuse_other_table
+from .packing import prepare
+from .page import Page
 from .parts import TableView, beside, heading
-from .player import TrackPlayer, prepare
+from .player import TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.cache import Detections
 
 FIGURES: list[dict[str, Any]] = [
-    {"key": "label", "label": "figure", "kind": "text"},
-    {"key": "baseline", "label": "baseline", "kind": "number", "digits": 4},
-    {"key": "candidate", "label": "now", "kind": "number", "digits": 4},
-    {"key": "difference", "label": "difference", "kind": "number", "digits": 4, "signed": True},
+    {"key": "label", "label": "metric", "kind": "text"},
+    {"key": "baseline", "label": "baseline", "kind": "number"},
+    {"key": "candidate", "label": "now", "kind": "number"},
+    {"key": "difference", "label": "difference", "kind": "number"},
     {"key": "verdict", "label": "", "kind": "text"},
 ]
 SWITCHES: list[dict[str, Any]] = [
@@ -48,13 +51,13 @@ class ThresholdLab(Panel):
 
     Parameters
     ----------
-    outputs
-        Kept outputs or public detections of a sequence.
+    source
+        The frames, for the two players. None for the figures alone.
+    detections
+        Kept detections of the sequence, or public ones.
     ground_truth
         Its ground-truth table.
-    source
-        Its frames, for the two players; without, there are figures only.
-    config
+    tracker
         The settings to start from, which are the first baseline.
     frame
         The frame on show at first.
@@ -87,17 +90,19 @@ class ThresholdLab(Panel):
 
     def __init__(
         self,
-        outputs: Detections,
-        ground_truth: pd.DataFrame,
         source: Any = None,
-        config: TrackerConfig | None = None,
         *,
+        detections: Detections,
+        ground_truth: pd.DataFrame,
+        tracker: TrackerConfig | None = None,
         frame: int = 1,
         **traits: Any,
     ) -> None:
         super().__init__(frame=frame, **traits)
+        outputs = detections
+        refuse_other_table("ground truth", ground_truth, outputs.name, 0)
         self.outputs, self.ground_truth = outputs, ground_truth
-        self._config = config or TrackerConfig()
+        self._config = tracker or TrackerConfig()
         self._setting = False
         self.controls = {s.name: _control(s, getattr(self._config, s.name)) for s in TrackerConfig.settings().values()}
         observer = self._guard(self._turned)
@@ -115,7 +120,8 @@ class ThresholdLab(Panel):
         self.players: list[TrackPlayer] = []
         views: list[ipywidgets.Widget] = []
         if source is not None:
-            self.players = [TrackPlayer(source, frame=frame, name=name) for name in ("baseline", "candidate")]
+            self.players = [TrackPlayer(source, frame=frame) for _ in range(2)]
+            refuse_other_sequence("detections", outputs.name, self.players[0].name)
             links = [link((self, "frame"), (player, "frame")) for player in self.players]
             links.append(link((self.players[0], "selected_gt_id"), (self.players[1], "selected_gt_id")))
             self._closers += [item.unlink for item in links]
@@ -206,7 +212,7 @@ class ThresholdLab(Panel):
         if not self.players:
             return found, None
         player = self.players[1]
-        return found, prepare(player.name, player.length, found.tracks, self.ground_truth, found.evaluation)
+        return found, prepare(self.outputs.name, player.length, found.tracks, self.ground_truth, found.evaluation)
 
     def _deliver(self, stage: int, _: TrackerConfig, result: Any) -> None:
         if stage == 0:
@@ -238,9 +244,7 @@ class ThresholdLab(Panel):
         return compare_switches(self.baseline.evaluation.switches, self.candidate.evaluation.switches)
 
     def _show_figures(self) -> None:
-        self._figures.rows = [
-            {**row, "verdict": _verdict(row["difference"] * row["better"])} for row in self.figures.to_dict("records")
-        ]
+        self._figures.rows = [_figure_row(row) for row in self.figures.to_dict("records")]
         self.code = config_line(self.candidate.config)
         self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
         self._status.value = _words(f"tracked and counted in {self.candidate.seconds:.2f} s")
@@ -249,7 +253,11 @@ class ThresholdLab(Panel):
         changed = self.switches
         vanish = int((changed["change"] == "vanishes").sum())
         with self._switches.hold_sync():
-            self._switches.title = f"ID switches: {vanish} vanish, {len(changed) - vanish} appear"
+            appear = len(changed) - vanish
+            self._switches.title = (
+                f"ID switches: {vanish} {'vanishes' if vanish == 1 else 'vanish'}, "
+                f"{appear} {'appears' if appear == 1 else 'appear'}"
+            )
             self._switches.selected = -1
             self._switches.rows = records(changed[[column["key"] for column in SWITCHES]])
 
@@ -272,23 +280,19 @@ class ThresholdLab(Panel):
         """The settings and the figures."""
         return f"<p><code>{escape(self.code)}</code></p>{self._figures.saved_html()}{self._switches.saved_html()}"
 
-    def to_html(
-        self, path: str | Path | None = None, *, max_mb: float = 8.0, max_width: int = 640, **options: Any
-    ) -> str:
-        """A page that works without kernel and network; see `TrackPlayer.to_html`. Its settings cannot be turned."""
-        from .page import Page
-
-        page = Page("ThresholdLab", max_mb=max_mb)
+    def page(self, *, max_mb: float = 8.0, max_width: int = 640, **options: Any) -> Page:
+        """Return a page without kernel; see `to_html`. Its settings cannot be turned."""
+        page = Page(f"{self.outputs.name}: ThresholdLab", stylesheet(), max_mb=max_mb)
         page.add_text(f"baseline: {config_line(self.baseline.config)}")
         page.add_text(f"now: {self.code}")
-        page.add_view(self._figures)
-        page.add_view(self._switches, group="switches")
+        self._figures.add_to(page)
+        self._switches.add_to(page, group="switches")
         for player, title in zip(self.players, ("Baseline", "Now"), strict=False):
-            page.add_player(
-                player, title=title, group="players", max_width=max_width, share=len(self.players), **options
+            player.add_frames_to(
+                page, title=title, group="players", max_width=max_width, share=len(self.players), **options
             )
         page.left_out("the sliders, because tracking needs a kernel")
-        return page.write(path)
+        return page
 
 
 def _control(setting: Setting, value: Any) -> ipywidgets.Widget:
@@ -312,6 +316,21 @@ def _control(setting: Setting, value: Any) -> ipywidgets.Widget:
 
 def _words(text: str) -> str:
     return f'<div class="fml"><span class="fml-dim">{escape(text)}</span></div>'
+
+
+def _figure_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A metric as the benchmarks print it: shares in percent with one decimal, counts as whole numbers."""
+    counts = str(row["metric"]).startswith("num_")
+    shown = {key: _shown(row[key], counts) for key in ("baseline", "candidate")}
+    difference = _shown(row["difference"], counts)
+    sign = "+" if row["difference"] > 0 and difference.strip("0.") else ""
+    return {**row, **shown, "difference": sign + difference, "verdict": _verdict(row["difference"] * row["better"])}
+
+
+def _shown(value: float, count: bool) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:.0f}" if count else f"{100 * value:.1f}"
 
 
 def _verdict(gain: float) -> str:

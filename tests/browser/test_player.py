@@ -16,7 +16,7 @@ from . import lab
 
 CELL = """
 evaluation = fl.evaluate(tracks, truth)
-player = fl.widgets.TrackPlayer(frames, tracks, truth, evaluation)
+player = fl.widgets.TrackPlayer(frames, tracks=tracks, ground_truth=truth, evaluation=evaluation)
 player
 """
 AREA = "import ipywidgets\narea = ipywidgets.VBox()\narea"  # other widgets are shown here, one after the other
@@ -232,9 +232,13 @@ def test_an_error_of_the_source_is_shown_in_the_view(book: lab.Notebook) -> None
     ("make", "boxes", "text"),
     [
         ("fl.widgets.TrackPlayer([])", None, "holds no frames"),
-        ("fl.widgets.TrackPlayer(frames, tracks[:0])", "0", "1 / 20"),
-        ("fl.widgets.TrackPlayer(frames[:1], tracks[tracks['frame'] == 1])", "4", "1 / 1"),
-        ("fl.widgets.TrackPlayer(scene.images(big := scene.ground_truth(1, 200, (3840, 2160))), big)", "200", "1 / 1"),
+        ("fl.widgets.TrackPlayer(frames, tracks=tracks[:0])", "0", "/ 20"),
+        ("fl.widgets.TrackPlayer(frames[:1], tracks=tracks[tracks['frame'] == 1])", "4", "/ 1"),
+        (
+            "fl.widgets.TrackPlayer(scene.images(big := scene.ground_truth(1, 200, (3840, 2160))), tracks=big)",
+            "200",
+            "/ 1",
+        ),
     ],
     ids=["empty source", "no detections", "one frame", "4K with 200 people"],
 )
@@ -269,7 +273,7 @@ def test_a_saved_notebook_shows_a_picture_without_its_kernel(notebook: Any) -> N
 def test_closing_frees_the_kernel_and_the_page(book: lab.Notebook) -> None:
     count = "print(len(ipywidgets.widgets.widget._instances))"
     before = book.kernel(count)
-    book.kernel("other = fl.widgets.TrackPlayer(frames, tracks); area.children = [other]")
+    book.kernel("other = fl.widgets.TrackPlayer(frames, tracks=tracks); area.children = [other]")
     shows(book, 1, view=1)
     book.kernel("area.children = []; other.close()")
     book.until("() => document.querySelectorAll('.fml-player').length === 1")

@@ -1,87 +1,223 @@
 // A table that can be sorted, filtered and walked through with the keyboard.
-import { h, frameOf, errorBanner, noteOf, makeScope, setTraits, octets } from "./common.js";
+import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
+import { h } from "./dom.js";
+import { counted, octets } from "./numbers.js";
+import { makeScope, setTraits } from "./scope.js";
+/** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Column} Column */
+/** @typedef {Record<string, any>} Row */
 
 const MOST_ROWS = 400; // drawn at a time; a filter finds the others
+const NARROW = 820; // CSS pixels below which minor columns go and long texts get a line of their own
+
+/**
+ * Whether a row matches what was typed. A whole number matches whole numbers only, "person 12" the column named person;
+ * anything else is looked for in the texts.
+ * @param {Row} row
+ * @param {Column[]} columns
+ * @param {string} typed
+ */
+export function matches(row, columns, typed) {
+  const words = typed.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
+    const named = columns.find(
+      (column) => column.kind !== "image" && column.label && column.label.toLowerCase() === word,
+    );
+    if (named && i + 1 < words.length) {
+      const value = row[named.key];
+      const wanted = words[++i];
+      if (!(typeof value === "string" ? value.toLowerCase().includes(wanted) : String(value) === wanted)) return false;
+      continue;
+    }
+    const number = /^-?\d+(\.\d+)?$/.test(word);
+    const found = columns.some((column) => {
+      const value = row[column.key];
+      if (value === null || value === undefined || typeof value === "object") return false;
+      return number && typeof value === "number"
+        ? value === Number(word)
+        : typeof value === "string" &&
+            (number
+              ? new RegExp(`(^|\\D)${word.replace(".", "\\.")}(\\D|$)`).test(value)
+              : value.toLowerCase().includes(word));
+    });
+    if (!found) return false;
+  }
+  return true;
+}
 
 class TableView {
+  /**
+   * @param {Model} model
+   * @param {HTMLElement} el
+   */
   constructor(model, el) {
     this.model = model;
     this.scope = makeScope(model);
+    /** @type {string[]} */
     this.urls = [];
-    const root = this.root = frameOf(el, "tableview", model.get("title") || "Table");
+    /** @type {number[]} */
+    this.shown = [];
+    this.narrow = false;
+    const root = (this.root = frameOf(el, "tableview", model.get("title") || "Table"));
     this.caption = h("div", { class: "fml-caption" });
     this.choices = h("div", { class: "fml-bar" });
-    this.search = h("input", { type: "search", placeholder: "filter", "aria-label": `Filter ${model.get("title")}` });
+    this.search = h("input", {
+      type: "search",
+      placeholder: "filter: 12, person 12, a word",
+      "aria-label": `Filter ${model.get("title")}`,
+    });
     this.count = h("span", { class: "fml-dim", role: "status", "aria-live": "polite" });
     this.head = h("thead");
     this.body = h("tbody");
     this.table = h("table", { class: "fml-table", role: "grid" }, this.head, this.body);
     this.box = h("div", { class: "fml-scroll" }, this.table);
-    root.append(errorBanner(model, this.scope).element, this.caption, this.choices, this.box, noteOf(model, this.scope));
     const { scope } = this;
-    scope.model("change:rows change:columns", () => { this.forgetPictures(); this.draw(); });
+    root.append(errorBanner(model, scope, root).element, this.caption, this.choices, this.box, noteOf(model, scope));
+    scope.model("change:rows change:columns", () => {
+      this.forgetPictures();
+      this.draw();
+    });
     scope.model("change:sort_by change:descending change:chosen change:title change:max_height", () => this.draw());
     scope.model("change:selected", () => this.mark(false));
+    scope.resize(root, () => {
+      const narrow = root.clientWidth < NARROW;
+      if (narrow === this.narrow) return;
+      this.narrow = narrow;
+      this.draw();
+    });
     scope.dom(this.search, "input", () => this.draw());
-    scope.dom(root, "keydown", event => this.key(event));
+    scope.dom(root, "keydown", (event) => this.key(event));
+    this.narrow = root.clientWidth > 0 && root.clientWidth < NARROW;
     this.draw();
   }
 
-  forgetPictures() { this.urls.forEach(URL.revokeObjectURL); this.urls = []; }
+  forgetPictures() {
+    this.urls.forEach((url) => URL.revokeObjectURL(url));
+    this.urls = [];
+  }
 
   /** Rows on show, as indices into the trait `rows`. */
   order() {
-    const { model } = this, rows = model.get("rows"), text = this.search.value.trim().toLowerCase();
-    const filter = model.get("filter_by"), chosen = new Set(model.get("chosen")), key = model.get("sort_by");
+    const { model } = this;
+    /** @type {Row[]} */
+    const rows = model.get("rows");
+    const filter = model.get("filter_by");
+    const chosen = new Set(model.get("chosen"));
+    const key = model.get("sort_by");
+    const columns = model.get("columns");
     let order = rows.map((_, i) => i);
-    if (filter && chosen.size) order = order.filter(i => chosen.has(String(rows[i][filter])));
-    if (text) order = order.filter(i => Object.values(rows[i]).some(v => typeof v !== "object" && String(v).toLowerCase().includes(text)));
-    if (key) {
-      const sign = model.get("descending") ? -1 : 1;
-      const missing = v => v === null || v === undefined;
-      order.sort((i, j) => {
-        const a = rows[i][key], b = rows[j][key];
-        if (missing(a) || missing(b)) return missing(a) - missing(b); // rows without a value come last, either way
-        return sign * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
-      });
-    }
-    return order;
+    if (filter && chosen.size) order = order.filter((i) => chosen.has(String(rows[i][filter])));
+    if (this.search.value.trim()) order = order.filter((i) => matches(rows[i], columns, this.search.value));
+    if (!key) return order;
+    const sign = model.get("descending") ? -1 : 1;
+    const missing = (/** @type {any} */ v) => Number(v === null || v === undefined);
+    return order.sort((i, j) => {
+      const a = rows[i][key];
+      const b = rows[j][key];
+      if (missing(a) || missing(b)) return missing(a) - missing(b); // rows without a value come last, either way
+      return sign * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
+    });
   }
 
   draw() {
-    const { model } = this, columns = model.get("columns"), rows = model.get("rows"), key = model.get("sort_by"), order = this.order();
+    const { model } = this;
+    /** @type {Row[]} */
+    const rows = model.get("rows");
+    const order = this.order();
+    const all = model.get("columns");
+    /** @type {(Column & {minor?: boolean})[]} */
+    const columns = all.filter((/** @type {any} */ c) => !this.narrow || (!c.minor && !c.wide));
+    const below = this.narrow ? all.filter((/** @type {Column} */ c) => c.wide) : [];
     this.root.setAttribute("aria-label", model.get("title") || "Table");
-    this.caption.textContent = model.get("title");
-    this.caption.hidden = !model.get("title");
+    caption(this.caption, model.get("title"));
     this.box.style.maxHeight = model.get("max_height") ? `${model.get("max_height")}px` : "";
     this.drawChoices(rows);
-    this.head.replaceChildren(h("tr", {}, ...columns.map(column => {
-      const sorted = key === column.key, descending = model.get("descending");
-      const sort = h("button", { type: "button", title: column.help || `Sort by ${column.label}`, onclick: () => setTraits(model, { sort_by: column.key, descending: sorted && !descending }) },
-        column.label, sorted ? (descending ? " ↓" : " ↑") : "");
-      return h("th", { scope: "col", "aria-sort": sorted ? (descending ? "descending" : "ascending") : "none", class: column.kind === "number" ? "fml-number" : null }, sort);
-    })));
-    this.body.replaceChildren(...order.slice(0, MOST_ROWS).map(i => {
-      const cells = columns.map(column => this.cell(rows[i][column.key], column));
-      return h("tr", { "data-row": i, tabindex: -1, class: rows[i]._class || null, onclick: () => this.pick(i) }, ...cells);
-    }));
-    this.count.textContent = `${order.length} of ${rows.length} rows${order.length > MOST_ROWS ? `, the first ${MOST_ROWS} shown` : ""}`;
+    this.head.replaceChildren(h("tr", {}, ...columns.map((column) => this.headCell(column))));
     this.shown = order.slice(0, MOST_ROWS);
+    this.body.replaceChildren(
+      ...this.shown.flatMap((i) => {
+        const row = rows[i];
+        const main = h(
+          "tr",
+          { "data-row": i, tabindex: -1, class: row._class || null, onclick: () => this.pick(i) },
+          ...columns.map((column) => this.cell(row[column.key], column)),
+        );
+        const texts = below.filter((/** @type {Column} */ c) => row[c.key]);
+        if (!texts.length) return [main];
+        main.classList.add("fml-has-text");
+        return [
+          main,
+          h(
+            "tr",
+            { class: "fml-text-row", onclick: () => this.pick(i) },
+            h("td", { colspan: columns.length }, ...texts.map((/** @type {Column} */ c) => String(row[c.key]))),
+          ),
+        ];
+      }),
+    );
+    this.count.textContent = `${order.length} of ${counted(rows.length, "row")}${order.length > MOST_ROWS ? `, the first ${MOST_ROWS} shown` : ""}`;
     this.mark(false);
   }
 
+  /** @param {Column} column */
+  headCell(column) {
+    const { model } = this;
+    const sorted = model.get("sort_by") === column.key;
+    const descending = model.get("descending");
+    const sort = h(
+      "button",
+      {
+        type: "button",
+        title: column.help || `Sort by ${column.label}`,
+        onclick: () => setTraits(model, { sort_by: column.key, descending: sorted && !descending }),
+      },
+      column.label,
+      sorted ? (descending ? " ↓" : " ↑") : "",
+    );
+    return h(
+      "th",
+      {
+        scope: "col",
+        "aria-sort": sorted ? (descending ? "descending" : "ascending") : "none",
+        class: column.kind === "number" ? "fml-number" : null,
+      },
+      sort,
+    );
+  }
+
+  /** @param {Row[]} rows */
   drawChoices(rows) {
-    const { model } = this, filter = model.get("filter_by"), searchable = model.get("searchable");
+    const { model } = this;
+    const filter = model.get("filter_by");
+    const searchable = model.get("searchable");
     this.choices.hidden = !filter && !searchable;
     if (this.choices.hidden) return;
-    const focused = document.activeElement, parts = [];
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const parts = [];
     if (filter) {
       const counts = new Map();
       for (const row of rows) counts.set(String(row[filter]), (counts.get(String(row[filter])) || 0) + 1);
       const chosen = new Set(model.get("chosen"));
       for (const [value, count] of counts) {
-        const flip = () => { const set = new Set(model.get("chosen")); set.has(value) ? set.delete(value) : set.add(value); setTraits(model, { chosen: [...set] }); };
-        parts.push(h("button", { type: "button", class: "fml-chip", "aria-pressed": String(chosen.has(value)), onclick: flip, "data-value": value }, `${value} (${count})`));
+        const flip = () => {
+          const set = new Set(model.get("chosen"));
+          if (!set.delete(value)) set.add(value);
+          setTraits(model, { chosen: [...set] });
+        };
+        parts.push(
+          h(
+            "button",
+            {
+              type: "button",
+              class: "fml-chip",
+              "aria-pressed": String(chosen.has(value)),
+              onclick: flip,
+              "data-value": value,
+            },
+            `${value} (${count})`,
+          ),
+        );
       }
     }
     if (searchable) parts.push(this.search);
@@ -89,9 +225,14 @@ class TableView {
     const value = focused?.dataset?.value;
     this.choices.replaceChildren(...parts);
     if (focused === this.search) this.search.focus();
-    else if (value && !focused.isConnected) this.choices.querySelector(`[data-value="${CSS.escape(value)}"]`)?.focus();
+    else if (value && focused && !focused.isConnected)
+      this.choices.querySelector(`[data-value="${CSS.escape(value)}"]`)?.focus();
   }
 
+  /**
+   * @param {any} value
+   * @param {Column} column
+   */
   cell(value, column) {
     if (column.kind === "image") {
       if (!value || !value.byteLength) return h("td", {}, "–");
@@ -99,46 +240,79 @@ class TableView {
       this.urls.push(url);
       return h("td", {}, h("img", { src: url, alt: column.label, class: "fml-crop" }));
     }
-    if (value === null || value === undefined) return h("td", { class: column.kind === "number" ? "fml-number" : null }, "–");
-    if (column.kind !== "number") return h("td", {}, typeof value === "boolean" ? (value ? "yes" : "no") : String(value));
-    const text = typeof value === "number" && (column.fixed || !Number.isInteger(value)) ? value.toFixed(column.digits ?? 3) : String(value);
+    if (value === null || value === undefined)
+      return h("td", { class: column.kind === "number" ? "fml-number" : null }, "–");
+    if (column.kind !== "number")
+      return h("td", {}, typeof value === "boolean" ? (value ? "yes" : "no") : String(value));
+    const text =
+      typeof value === "number" && (column.fixed || !Number.isInteger(value))
+        ? value.toFixed(column.digits ?? 3)
+        : String(value);
     const sign = column.signed && value > 0 ? "+" : "";
     return h("td", { class: "fml-number" }, sign + text);
   }
 
+  /** @param {boolean} focus */
   mark(focus) {
     const selected = this.model.get("selected");
     let first = true;
-    for (const row of this.body.children) {
+    for (const row of this.body.querySelectorAll("tr[data-row]")) {
       const on = +row.dataset.row === selected;
       row.setAttribute("aria-selected", String(on));
       row.tabIndex = on || (first && !this.shown.includes(selected)) ? 0 : -1;
       first = false;
-      if (on && focus) row.focus();
-      if (on) row.scrollIntoView({ block: "nearest" });
+      if (on && focus) row.focus({ preventScroll: true });
+      if (on) this.reveal(row);
     }
   }
 
+  /**
+   * Scroll the table, not the notebook.
+   * @param {HTMLElement} row
+   */
+  reveal(row) {
+    const { box } = this;
+    const head = this.head.offsetHeight;
+    if (row.offsetTop - head < box.scrollTop) box.scrollTop = row.offsetTop - head;
+    else if (row.offsetTop + row.offsetHeight > box.scrollTop + box.clientHeight)
+      box.scrollTop = row.offsetTop + row.offsetHeight - box.clientHeight;
+  }
+
+  /** @param {number} i */
   pick(i) {
     setTraits(this.model, { selected: i });
     this.model.send({ kind: "pick", row: i });
     this.mark(true);
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
-    const row = event.target.closest?.("tr[data-row]");
-    if (!row) { if (event.key !== "Tab" && event.target !== this.root) event.stopPropagation(); return; }
-    const at = this.shown.indexOf(+row.dataset.row), to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: this.shown.length - 1, Enter: at, " ": at }[event.key];
+    const target = /** @type {HTMLElement} */ (event.target);
+    /** @type {HTMLElement | null} */
+    const row = target.closest("tr[data-row]");
+    if (!row) {
+      if (event.key !== "Tab" && target !== this.root) event.stopPropagation();
+      return;
+    }
+    const at = this.shown.indexOf(Number(row.dataset.row));
+    /** @type {Record<string, number>} */
+    const moves = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: this.shown.length - 1, Enter: at, " ": at };
+    const to = moves[event.key];
     if (event.key !== "Tab") event.stopPropagation();
     if (to === undefined) return;
     event.preventDefault();
     if (this.shown[to] !== undefined) this.pick(this.shown[to]);
   }
 
-  close() { this.forgetPictures(); this.scope.close(); this.root.remove(); }
+  close() {
+    this.forgetPictures();
+    this.scope.close();
+    this.root.remove();
+  }
 }
 
 export default {
+  /** @param {{model: Model, el: HTMLElement}} place */
   render({ model, el }) {
     const view = new TableView(model, el);
     return () => view.close();

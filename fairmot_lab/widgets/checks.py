@@ -1,0 +1,98 @@
+"""Refuse, in one sentence, what a view cannot show: unknown options, and data of another sequence."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ViewError
+
+_NAMELESS = ("", "arrays", "sequence", "frames", "None")  # names of sources and tables that nobody named
+_DETECTOR = re.compile(r"-(DPM|FRCNN|SDP|Detections)$", re.IGNORECASE)  # MOT17 has each sequence once per detector
+
+
+def refuse_unknown(view: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise a ViewError that names the first keyword that a view does not have.
+
+    Examples
+    --------
+    >>> refuse_unknown("TrackPlayer", ["trails"], ["trail", "frame"])
+    Traceback (most recent call last):
+    fairmot_lab.errors.ViewError: TrackPlayer has no option trails; did you mean trail?
+    """
+    known = sorted(known)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"help(fl.widgets.{view}) lists its options."
+            raise ViewError(f"{view} has no option {name}; {hint}")
+
+
+def same_sequence(a: str | None, b: str | None) -> bool:
+    """Return whether two names can stand for one sequence; unnamed data can be of any.
+
+    Examples
+    --------
+    >>> same_sequence("MOT17-09-SDP", "MOT17-09-FRCNN"), same_sequence("MOT17-09-SDP", "MOT17-11-SDP")
+    (True, False)
+    """
+    plain = [_DETECTOR.sub("", str(name)) for name in (a, b)]
+    return plain[0] == plain[1] or any(name in _NAMELESS for name in plain)
+
+
+def refuse_other_sequence(what: str, theirs: str | None, name: str) -> None:
+    """Raise a ViewError if something belongs to another sequence than the one on show."""
+    if not same_sequence(theirs, name):
+        raise ViewError(f"The {what} belong to {theirs}, but the source is {name}; give both of one sequence.")
+
+
+def refuse_other_table(what: str, table: Any, name: str, length: int) -> None:
+    """Raise a ViewError if `table` is not a table of boxes, or is one of another sequence.
+
+    Parameters
+    ----------
+    what
+        What the table is called in the sentence.
+    table
+        A tracks, detections or ground-truth table.
+    name, length
+        Of the sequence on show; length 0 if it is not known.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise ViewError(f"The {what} must be a table (a pandas DataFrame), not {type(table).__name__}.")
+    missing = [column for column in ("frame", "id", "x", "y", "w", "h") if column not in table]
+    if missing:
+        raise ViewError(f"The {what} have no column {missing[0]}; they need frame, id, x, y, w and h.")
+    refuse_other_sequence(what, table.attrs.get("sequence"), name)
+    outside = int((table["frame"].to_numpy() > length).sum()) if length else 0
+    if outside > len(table) / 2:
+        last = int(np.max(table["frame"].to_numpy()))
+        raise ViewError(
+            f"The {what} reach to frame {last}, but {name} has {length} frames; they belong to another sequence."
+        )
+
+
+def sequence_of(evaluation: Any, name: str) -> str:
+    """Return the key of the sequence `name` in an evaluation.
+
+    Raises
+    ------
+    ViewError
+        If the evaluation does not hold it.
+    """
+    if not hasattr(evaluation, "sequences"):
+        raise ViewError(f"The evaluation must be what fl.evaluate returns, not {type(evaluation).__name__}.")
+    names = list(evaluation.sequences)
+    if name in names:
+        return name
+    alike = [other for other in names if same_sequence(other, name)]
+    if len(alike) == 1:
+        return alike[0]
+    raise ViewError(
+        f"The evaluation is of {', '.join(names) or 'no sequence'}, but the source is {name}; evaluate {name}."
+    )

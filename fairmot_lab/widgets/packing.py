@@ -1,0 +1,177 @@
+"""Pack tracks, ground truth and errors of a sequence into the numbers that the player draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..diagnosis.errors import error_lanes, evaluation_errors, records
+from ..errors import ViewError
+from .checks import refuse_other_table, sequence_of
+
+if TYPE_CHECKING:
+    from ..evaluation.result import Evaluation
+
+LAYERS = ("tracks", "ground_truth", "false_positives", "misses", "switches")
+COLUMNS = 10  # frame, layer, id, x, y, w, h, score, tracker, person
+_MARKS = ("frame", "gt_id", "from_id", "to_id", "kind", "why")
+
+
+@dataclass
+class Prepared:
+    """Boxes, packed for the browser.
+
+    Attributes
+    ----------
+    trackers : list of str
+        Their names, in the order of their numbers in `rows`.
+    tables : list of dict
+        For each tracker, the table of each layer.
+    rows : (N, 10) float
+        frame, layer, id, x, y, w, h, score, tracker (-1: ground truth), person (-1: not known); by frame.
+    lanes : (trackers, 2, length) or None
+        False positives and misses per frame; NaN for a tracker that was not evaluated.
+    switches : list of dict
+        Marks of the timeline: frame, gt_id, from_id, to_id, kind, why, tracker.
+    note : str
+        What is not shown, and why.
+    """
+
+    trackers: list[str]
+    tables: list[dict[str, pd.DataFrame]]
+    rows: np.ndarray
+    lanes: np.ndarray | None
+    switches: list[dict[str, Any]]
+    note: str
+
+    @property
+    def available(self) -> list[str]:
+        """The layers that any tracker has."""
+        return [layer for layer in LAYERS if any(layer in tables for tables in self.tables)]
+
+
+def prepare(
+    name: str,
+    length: int,
+    tracks: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    ground_truth: pd.DataFrame | None = None,
+    evaluation: Evaluation | Mapping[str, Evaluation] | None = None,
+) -> Prepared:
+    """Pack the boxes of a sequence.
+
+    Parameters
+    ----------
+    name, length
+        Of the sequence; the length in frames.
+    tracks
+        A tracks table, or several by the name of their tracker.
+    ground_truth
+        Its ground truth; rows with conf 0 are left out and counted in the note.
+    evaluation
+        The evaluation of the tracks, or one for each tracker by name.
+
+    Raises
+    ------
+    ViewError
+        If a table or an evaluation is of another sequence, or of no tracker that was given.
+    """
+    notes: list[str] = []
+    trackers = _by_tracker(tracks, evaluation)
+    evaluated = {k: one.sequences[sequence_of(one, name)] for k, (_, one) in trackers.items() if one is not None}
+    if ground_truth is None and evaluated:
+        ground_truth = next(iter(evaluated.values())).ground_truth.table
+    shared: dict[str, pd.DataFrame] = {}
+    if ground_truth is not None:
+        refuse_other_table("ground truth", ground_truth, name, length)
+        counted = ground_truth[ground_truth["conf"] != 0] if "conf" in ground_truth else ground_truth
+        if len(counted) < len(ground_truth):
+            notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
+        shared["ground_truth"] = counted
+    lanes = np.full((len(trackers), 2, length), np.nan) if evaluated else None
+    tables: list[dict[str, pd.DataFrame]] = []
+    marks: list[dict[str, Any]] = []
+    packed = [_pack(1, shared["ground_truth"], -1, shared["ground_truth"]["id"])] if shared else []
+    for number, (key, (table, one)) in enumerate(trackers.items()):
+        if table is None and key in evaluated:
+            table = evaluated[key].tracks
+        if table is not None:
+            refuse_other_table(f"tracks of {key}" if len(trackers) > 1 else "tracks", table, name, length)
+        layers = {**({"tracks": table} if table is not None else {}), **shared}
+        people = None
+        if one is not None:
+            errors, switches = evaluation_errors(one, evaluated[key].name, table, ground_truth)
+            people = _people(evaluated[key].event_table)
+            if lanes is not None:
+                lanes[number] = error_lanes(errors, length)
+            marks += [{**mark, "tracker": number} for mark in records(switches[[c for c in _MARKS if c in switches]])]
+            boxless = int(errors["x"].isna().sum())
+            if boxless:
+                notes.append(f"{boxless} errors have no box in the tables given; the timeline counts them.")
+            errors = errors[errors["x"].notna()]
+            for layer, kind in (("false_positives", "FP"), ("misses", "MISS"), ("switches", "SWITCH")):
+                layers[layer] = errors[errors["kind"] == kind]
+        tables.append(layers)
+        for layer, rows in layers.items():
+            if layer != "ground_truth":
+                whose = rows["id"] if layer == "misses" else _whose(rows, people)
+                packed.append(_pack(LAYERS.index(layer), rows, number, whose))
+    rows = np.concatenate(packed) if packed else np.empty((0, COLUMNS))
+    outside = int(((rows[:, 0] < 1) | (rows[:, 0] > length)).sum())
+    if outside:
+        notes.append(f"{outside} boxes lie in frames that {name} does not have (it has {length}).")
+    if len(rows) and rows[:, 2].max() > 2**24:
+        notes.append("Ids above 16777216 are shown rounded.")
+    order = np.argsort(rows[:, 0], kind="stable")
+    return Prepared(list(trackers), tables, rows[order], lanes, marks, " ".join(dict.fromkeys(notes)))
+
+
+def _by_tracker(tracks: Any, evaluation: Any) -> dict[str, tuple[pd.DataFrame | None, Any]]:
+    """Pair tables and evaluations by the name of their tracker."""
+    if not isinstance(tracks, Mapping) and not isinstance(evaluation, Mapping):
+        return {"tracks": (tracks, evaluation)}
+    tables = dict(tracks) if isinstance(tracks, Mapping) else {}
+    results = dict(evaluation) if isinstance(evaluation, Mapping) else {}
+    if tracks is not None and not isinstance(tracks, Mapping):
+        raise ViewError("The evaluations are named by tracker, so the tracks must be too: tracks={name: table}.")
+    if evaluation is not None and not isinstance(evaluation, Mapping):
+        raise ViewError("The tracks are named by tracker, so the evaluations must be too: evaluation={name: result}.")
+    unknown = [name for name in results if tables and name not in tables]
+    if unknown:
+        raise ViewError(f"There is an evaluation of {unknown[0]}, but no tracks of that name.")
+    names = tables or results
+    if not names:
+        raise ViewError("No tracker was given: tracks={name: table} is empty.")
+    return {str(name): (tables.get(name), results.get(name)) for name in names}
+
+
+def _people(events: pd.DataFrame) -> pd.Series:
+    """The person that each track has in each frame: indexed by frame and track."""
+    flat = events.reset_index()
+    flat = flat[flat["Type"].isin(["MATCH", "SWITCH"])]
+    index = [flat["FrameId"].astype("int64"), flat["HId"].astype("int64")]
+    people = pd.Series(flat["OId"].to_numpy().astype("int64"), index=pd.MultiIndex.from_arrays(index))
+    return people[~people.index.duplicated()]
+
+
+def _whose(rows: pd.DataFrame, people: pd.Series | None) -> np.ndarray:
+    """The person of each row, -1 where none is known."""
+    if people is None or not len(people) or not len(rows):
+        return np.full(len(rows), -1)
+    index = pd.MultiIndex.from_arrays([rows["frame"].astype("int64"), rows["id"].astype("int64")])
+    return people.reindex(index).fillna(-1).to_numpy()
+
+
+def _pack(layer: int, table: pd.DataFrame, tracker: int, person: Any) -> np.ndarray:
+    """(N, 10): see `Prepared.rows`."""
+    rows = np.empty((len(table), COLUMNS))
+    rows[:, 1] = layer
+    for column, name in ((0, "frame"), (2, "id"), (3, "x"), (4, "y"), (5, "w"), (6, "h")):
+        rows[:, column] = table[name].to_numpy()
+    rows[:, 7] = table["score"].to_numpy() if "score" in table else 1.0
+    rows[:, 8] = tracker
+    rows[:, 9] = np.asarray(person)
+    return rows

@@ -1,0 +1,75 @@
+// The life of a view: what it listens to, and what it tells the kernel.
+/** @typedef {import("./types").Model} Model */
+
+/**
+ * Collects what must be undone when a view goes: listeners, observers, timers.
+ * @param {Model} model
+ * @returns {import("./types").Scope}
+ */
+export function makeScope(model) {
+  /** @type {(() => void)[]} */
+  const undo = [];
+  return {
+    model(names, handler) {
+      model.on(names, handler);
+      undo.push(() => model.off(names, handler));
+    },
+    dom(target, type, handler, options) {
+      target.addEventListener(type, handler, options);
+      undo.push(() => target.removeEventListener(type, handler, options));
+    },
+    resize(target, handler) {
+      const observer = new ResizeObserver(handler);
+      observer.observe(target);
+      undo.push(() => observer.disconnect());
+    },
+    /** JupyterLab swaps its theme by attributes of <body>; canvases must be painted anew. */
+    theme(handler) {
+      const observer = new MutationObserver(handler);
+      observer.observe(document.body, {
+        attributes: true,
+        attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"],
+      });
+      const media = matchMedia("(prefers-color-scheme: dark)");
+      media.addEventListener("change", handler);
+      undo.push(() => {
+        observer.disconnect();
+        media.removeEventListener("change", handler);
+      });
+    },
+    also(handler) {
+      undo.push(handler);
+    },
+    close() {
+      while (undo.length) undo.pop()?.();
+    },
+  };
+}
+
+/**
+ * Set traits and tell the kernel.
+ * @param {Model} model
+ * @param {Record<string, any>} values
+ */
+export function setTraits(model, values) {
+  for (const [name, value] of Object.entries(values)) model.set(name, value);
+  model.save_changes();
+}
+
+/**
+ * A function that tells the kernel of changes at most every `pause` milliseconds, so that sliders do not flood it.
+ * @param {Model} model
+ * @param {import("./types").Scope} scope
+ * @param {number} [pause]
+ */
+export function savingSoon(model, scope, pause = 60) {
+  /** @type {any} */
+  let waiting = null;
+  scope.also(() => clearTimeout(waiting));
+  return () => {
+    waiting ??= setTimeout(() => {
+      waiting = null;
+      model.save_changes();
+    }, pause);
+  };
+}
