@@ -102,16 +102,7 @@ def assign(cost, max_cost):
         for j in range(m, size):
             square[i, j] = 0.0
 
-    column_of = np.full(size, -1, np.int64)
-    row_of = np.full(size, -1, np.int64)
-    price = np.full(size, _HUGE)
-    free = _reduce_columns(square, column_of, row_of, price)
-    for _ in range(2):
-        if len(free):
-            free = _reduce_rows(square, free, column_of, row_of, price)
-    for i in range(len(free)):
-        _augment(square, free[i], column_of, row_of, price)
-
+    column_of, row_of = _solve(square)
     columns = column_of[:n].copy()
     rows = row_of[:m].copy()
     for i in range(n):
@@ -121,6 +112,50 @@ def assign(cost, max_cost):
         if rows[j] >= n:
             rows[j] = -1
     return columns, rows
+
+
+@compiled
+def assign_all(cost):
+    """Pair as many rows with columns as there can be, at the smallest total cost: `lap.lapjv(cost, extend_cost=True)`.
+
+    Parameters
+    ----------
+    cost : (n, m) float64
+        Finite numbers.
+
+    Returns
+    -------
+    columns : (n,) int64
+        For each row its column, or -1.
+    rows : (m,) int64
+        For each column its row, or -1.
+    """
+    n, m = cost.shape
+    if n == 0 or m == 0:
+        return np.full(n, -1, np.int64), np.full(m, -1, np.int64)
+    square = np.zeros((max(n, m), max(n, m)))
+    square[:n, :m] = cost
+    column_of, row_of = _solve(square)
+    columns, rows = column_of[:n].copy(), row_of[:m].copy()
+    columns[columns >= m] = -1
+    rows[rows >= n] = -1
+    return columns, rows
+
+
+@compiled
+def _solve(square):
+    """Return for each row its column, and for each column its row."""
+    size = len(square)
+    column_of = np.full(size, -1, np.int64)
+    row_of = np.full(size, -1, np.int64)
+    price = np.full(size, _HUGE)
+    free = _reduce_columns(square, column_of, row_of, price)
+    for _ in range(2):
+        if len(free):
+            free = _reduce_rows(square, free, column_of, row_of, price)
+    for i in range(len(free)):
+        _augment(square, free[i], column_of, row_of, price)
+    return column_of, row_of
 
 
 @compiled

@@ -27,6 +27,8 @@ DEFAULT_FRAME_RATE = 30.0
 TRACKERS = {
     "jde": "jde:JDETracker",
     "ppdet_byte": "ppdet_byte:PPDetByteTracker",
+    "bytetrack": "bytetrack:ByteTrackTracker",
+    "ocsort": "ocsort:OCSORTTracker",
 }
 """Module and class of every tracker, by name: add a tracker here."""
 

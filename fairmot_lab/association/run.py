@@ -49,8 +49,8 @@ def track_arrays(
     -------
     pandas.DataFrame
         `frame`, `id`, `x`, `y`, `w`, `h` (pixels, top-left), `score`, `class_id`, and `det`: the row of the detection
-        that the track took. Sorted by frame; `attrs` hold frame_rate, tracker, settings and length (the last frame's
-        number).
+        that the track took, -1 where a predicted box is reported. Sorted by frame; `attrs` hold frame_rate, tracker,
+        settings and length (the last frame's number).
 
     Raises
     ------
@@ -270,6 +270,7 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
     def column(name: str, kind: type) -> np.ndarray:
         return np.concatenate([getattr(result, name) for result in results] or [np.empty(0)]).astype(kind)
 
+    rows = column("detections", np.int64)
     return pd.DataFrame(
         {
             "frame": np.repeat(np.array([result.frame for result in results], np.int64), counts),
@@ -280,7 +281,7 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
             "h": boxes[:, 3],
             "score": column("scores", np.float64),
             "class_id": column("class_ids", np.int64),
-            "det": column("detections", np.int64) + np.repeat(first, counts),
+            "det": np.where(rows < 0, -1, rows + np.repeat(first, counts)),
         }
     )
 

@@ -1,0 +1,88 @@
+"""What every tracker of the registry must do, whatever its algorithm."""
+
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from golden_scenes import random_scenes
+
+from fairmot_lab.association.base import TRACKERS, get_tracker, tracker_class
+from fairmot_lab.association.explanation import explain
+from fairmot_lab.errors import ConfigError
+
+SCENE = random_scenes()["crowded"]
+FRAMES = [
+    SimpleNamespace(frame=i + 1, boxes=SCENE.boxes[i], scores=SCENE.scores[i], embeddings=SCENE.embeddings[i])
+    for i in range(40)
+]
+
+
+def table(tracks):
+    return [(t.frame, *row) for t in tracks for row in zip(t.ids.tolist(), t.boxes.tolist(), strict=True)]
+
+
+@pytest.fixture(params=TRACKERS)
+def name(request):
+    return request.param
+
+
+def test_a_record_changes_nothing_and_explains_everything(name):
+    plain, recorded = get_tracker(name), get_tracker(name)
+    recorded.records = []
+    assert table(plain.update(frame) for frame in FRAMES) == table(recorded.update(frame) for frame in FRAMES)
+    for record in recorded.records:
+        for stage in record.stages:
+            assert stage.cost.shape == (len(stage.tracks), len(stage.detections))
+            rows = np.flatnonzero(stage.matched >= 0)
+            assert (stage.cost[rows, stage.matched[rows]] <= stage.max_cost).all()
+        for detection in range(len(record.detections)):
+            assert explain(record, detection=detection), f"nothing is said about detection {detection}"
+        for track in record.tracks.ids.tolist():
+            assert explain(record, track=track), f"nothing is said about track {track}"
+        reported = record.tracks
+        for track, row in zip(reported.ids.tolist(), reported.detections.tolist(), strict=True):
+            assert record.taken(track) == (None if row < 0 else row)
+
+
+def test_a_copy_goes_on_and_a_clone_starts_afresh(name):
+    tracker = get_tracker(name)
+    first = table(tracker.update(frame) for frame in FRAMES[:20])
+    copy = pickle.loads(pickle.dumps(tracker))
+    assert table(tracker.update(frame) for frame in FRAMES[20:]) == table(copy.update(frame) for frame in FRAMES[20:])
+    clone = tracker.clone()
+    assert table(clone.update(frame) for frame in FRAMES[:20]) == first
+
+
+def test_detections_are_not_modified(name):
+    before = pickle.dumps(FRAMES)
+    tracker = get_tracker(name)
+    for frame in FRAMES:
+        tracker.update(frame)
+    assert pickle.dumps(FRAMES) == before
+
+
+def test_empty_frames_and_gaps(name):
+    tracker = get_tracker(name)
+    empty = SimpleNamespace(frame=1, boxes=np.empty((0, 4)), scores=np.empty(0))
+    assert len(tracker.update(empty)) == 0
+    for frame in FRAMES[1:10]:
+        tracker.update(frame)
+    late = SimpleNamespace(**{**vars(FRAMES[10]), "frame": 5000})
+    assert tracker.update(late).frame == 5000
+
+
+def test_settings_at_the_ends_of_their_search_range(name):
+    settings = tracker_class(name).Settings.settings()
+    for setting in settings.values():
+        for value in {setting.search[0], setting.search[-1]} if setting.search else ():
+            if setting.kind == "int":
+                value = int(value)
+            try:
+                tracker = get_tracker(name, **{setting.name: value})
+            except ConfigError:  # it contradicts another setting's default
+                continue
+            for frame in FRAMES[:12]:
+                tracker.update(frame)
