@@ -1,14 +1,20 @@
-"""Files that are either the old one or the whole new one, never half of it."""
+"""Files and folders: atomic writes, locks, names, and outputs that never overwrite inputs."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .errors import WriteError
+
+_LONGEST_NAME = 180  # bytes: file systems allow 255, and endings such as .partial.counts.csv are added
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # Windows' names of devices
+_READ_ENDINGS = {".txt", ".gz", ".zip", ".ini", ".xml", ".json", ".tar", ".jpg", ".jpeg", ".png"}
 
 
 @contextlib.contextmanager
@@ -30,12 +36,20 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     WriteError
         If the folder cannot be made, the file cannot be written, or the disk is full.
+
+    Examples
+    --------
+    >>> folder = getfixture("tmp_path")
+    >>> with atomic_write(folder / "a.txt") as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> (folder / "a.txt").read_text()
+    'whole'
     """
     path = Path(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:30]}-", suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         os.chmod(temporary, 0o666 & ~_umask())
@@ -67,10 +81,175 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def private_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder that only this user can write to, for files that are trusted later.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be made or written to, or belongs to another user (other than root).
+    """
+    path = Path(path)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid"):
+            state = path.stat()
+            if state.st_uid not in (os.getuid(), 0):
+                raise WriteError(
+                    f"{path} belongs to another user, who could replace the files in it; name a folder of your own in "
+                    "FAIRMOT_LAB_CACHE."
+                )
+            if state.st_uid == os.getuid() and state.st_mode & 0o022:
+                path.chmod(state.st_mode & 0o755)
+    except OSError as error:
+        raise write_error(path, error) from error
+    return path
+
+
+def user_cache() -> Path:
+    """Return the folder for downloaded and converted models; it may not exist yet.
+
+    `FAIRMOT_LAB_CACHE`, else `XDG_CACHE_HOME/fairmot_lab`, else `~/.cache/fairmot_lab`. For a user without a home
+    directory, as in some containers, it is `fairmot_lab-UID` in the folder for temporary files.
+    """
+    try:
+        if folder := os.environ.get("FAIRMOT_LAB_CACHE"):
+            return Path(folder).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "fairmot_lab"
+    except RuntimeError:  # no home directory
+        return Path(tempfile.gettempdir()) / f"fairmot_lab-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+@contextlib.contextmanager
+def lock(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
+    """Hold a file or folder for this process while the block runs; the lock ends with the process.
+
+    Parameters
+    ----------
+    path
+        What is held; the lock is the hidden file `.NAME.lock` beside it.
+    busy
+        The sentence for the error when another process holds it.
+
+    Raises
+    ------
+    WriteError
+        If another process, or another thread of this one, holds it; or the lock cannot be made.
+
+    Examples
+    --------
+    >>> path = getfixture("tmp_path") / "clip"
+    >>> with lock(path, "clip is in use."), lock(path, "clip is in use."):
+    ...     pass
+    Traceback (most recent call last):
+        ...
+    fairmot_lab.errors.WriteError: clip is in use.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(path)
+    file = path.with_name(f".{path.name}.lock")
+    while True:
+        held = FileLock(file, timeout=0)
+        try:
+            held.acquire()
+        except Timeout as error:
+            raise WriteError(busy) from error
+        except OSError as error:
+            raise write_error(file, error) from error
+        if file.exists():
+            break
+        held.release()  # its last holder removed it meanwhile
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows does not remove a file that is open
+            file.unlink(missing_ok=True)
+        held.release()
+
+
+def file_name(name: str) -> str:
+    """Return a name that every file system takes, for files called after a source or sequence.
+
+    Characters other than letters, digits and `-.=+@ ()_` become `_`, and so do dots at the start (hidden files) and
+    dots and blanks at the end. Names of more than 180 bytes are cut and get a part of their hash.
+
+    Raises
+    ------
+    WriteError
+        If the name is empty.
+
+    Examples
+    --------
+    >>> file_name("10:30:05"), file_name(".hidden"), len(file_name("x" * 250))
+    ('10_30_05', '_hidden', 180)
+    """
+    if not name.strip():
+        raise WriteError("The name of the source is empty, so result files would have none; give one (name=, --name).")
+    clean = re.sub(r"[^-.=+@ ()\w]", "_", name)
+    clean = re.sub(r"^[.\s]|[.\s]$", "_", clean)
+    if _RESERVED.fullmatch(clean):
+        clean += "_"
+    data = clean.encode()
+    if len(data) > _LONGEST_NAME:
+        digest = hashlib.sha256(data).hexdigest()[:8]
+        clean = data[: _LONGEST_NAME - 9].decode(errors="ignore") + "-" + digest
+    return clean
+
+
+def refuse_overwrite(output: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str] | None]) -> None:
+    """Raise an error if writing `output` would overwrite one of the inputs; compares real paths.
+
+    Parameters
+    ----------
+    output
+        A file that is about to be written.
+    inputs
+        Files that are read; a folder stands for the text, archive and image files in it.
+
+    Raises
+    ------
+    WriteError
+        Naming the input.
+
+    Examples
+    --------
+    >>> refuse_overwrite("clip.mp4", ["./clip.mp4"])
+    Traceback (most recent call last):
+        ...
+    fairmot_lab.errors.WriteError: clip.mp4 is an input and would be overwritten; choose another name or folder.
+    """
+    place = os.path.realpath(output)
+    for each in inputs:
+        if each is None:
+            continue
+        real = os.path.realpath(each)
+        inside = place.startswith(os.path.join(real, "")) and Path(place).suffix.lower() in _READ_ENDINGS
+        if place == real or _same_file(place, real) or (inside and os.path.exists(place)):
+            raise WriteError(
+                f"{os.fspath(output)} is an input and would be overwritten; choose another name or folder."
+            )
+
+
 def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
     """Turn an operating system's refusal to write `path` into a sentence with a remedy."""
     reason = error.strerror or str(error)
     return WriteError(f"{os.fspath(path)} cannot be written ({reason}); free the space or choose another place.")
+
+
+def cpu_count() -> int:
+    """Return how many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether two names are one file, also through a hard link or on a file system that ignores case."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def _umask() -> int:

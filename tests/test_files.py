@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from fairmot_lab._files import atomic_write, make_folder
+from fairmot_lab._files import (
+    atomic_write,
+    cpu_count,
+    file_name,
+    lock,
+    make_folder,
+    private_folder,
+    refuse_overwrite,
+    user_cache,
+)
 from fairmot_lab.errors import WriteError
 
 
@@ -48,3 +62,87 @@ def test_a_full_disk_is_said_so():
         temporary.symlink_to("/dev/full")
         with temporary.open("w") as file:
             file.write("x" * 100_000)
+
+
+# -- locks, names, inputs -------------------------------------------------------------------------------------------
+
+
+def test_a_lock_is_held_against_threads_and_processes_and_leaves_nothing(tmp_path):
+    code = f"from fairmot_lab._files import lock\nwith lock({str(tmp_path / 'clip')!r}, 'clip is in use.'): pass"
+    with lock(tmp_path / "clip", "busy"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "WriteError: clip is in use." in done.stderr
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    code = f"import os, fairmot_lab._files as f\nwith f.lock({str(tmp_path / 'clip')!r}, 'x'): os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    with lock(tmp_path / "clip", "busy"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "é" * 250, "..", ".hidden", "CON", "nul.txt", "a/b\\c:d", "\udcff", "a. "])
+def test_every_name_becomes_a_file(tmp_path, name):
+    with atomic_write(tmp_path / f"{file_name(name)}.partial.counts.csv") as temporary:
+        temporary.write_text("")
+    (made,) = tmp_path.iterdir()
+    assert not made.name.startswith(".")
+
+
+def test_names_stay_apart_when_they_are_cut():
+    assert file_name("x" * 250) != file_name("x" * 251)
+    assert file_name("MOT17-09-SDP") == "MOT17-09-SDP"
+    with pytest.raises(WriteError, match="empty"):
+        file_name(" ")
+
+
+def test_an_output_that_is_an_input_is_refused_by_its_real_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").write_text("")
+    (tmp_path / "hard.mp4").hardlink_to(tmp_path / "clip.mp4")
+    (tmp_path / "soft.mp4").symlink_to("clip.mp4")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    for output in ("clip.mp4", "./clip.mp4", "hard.mp4", "soft.mp4", tmp_path / "clip.mp4", "linked/clip.mp4"):
+        with pytest.raises(WriteError, match="is an input and would be overwritten"):
+            refuse_overwrite(output, [None, "clip.mp4"])
+    refuse_overwrite("other.mp4", ["clip.mp4", "missing.mp4"])
+
+
+def test_a_folder_of_inputs_protects_what_is_read_from_it(tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(WriteError, match="is an input"):
+        refuse_overwrite(tmp_path / "a.txt", [tmp_path])
+    refuse_overwrite(tmp_path / "a.csv", [tmp_path])  # a table of an earlier run
+    refuse_overwrite(tmp_path / "new.txt", [tmp_path])
+
+
+def test_the_cache_is_private(tmp_path, monkeypatch):
+    old = tmp_path / "old"
+    old.mkdir()
+    old.chmod(0o777)
+    assert private_folder(old).stat().st_mode & 0o777 == 0o755
+    assert private_folder(tmp_path / "deep" / "new").stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(os, "getuid", lambda: old.stat().st_uid + 1)
+    if old.stat().st_uid:  # files of root are trusted
+        with pytest.raises(WriteError, match="belongs to another user"):
+            private_folder(old)
+
+
+def test_no_home_directory(monkeypatch):
+    for name in ("FAIRMOT_LAB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def expanduser(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", expanduser)
+    assert "fairmot_lab-" in user_cache().name
+
+
+def test_cores_are_counted_on_every_platform(monkeypatch):
+    assert cpu_count() >= 1
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert cpu_count() == os.cpu_count()
