@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fairmot_lab.detection.model import Model
+    from fairmot_lab.detection.model import FairMOTDetector
 
 DATA = Path(os.environ.get("FAIRMOT_LAB_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SEQUENCE = DATA / "MOT17" / "train" / "MOT17-09-SDP"
@@ -127,7 +127,7 @@ def measure(job: dict) -> dict[str, float]:
     return {clock: seconds / model.at_once for clock, seconds in cost(run, job["repeats"]).items()}
 
 
-def as_in_a_sequence(model: Model, blob: np.ndarray) -> Callable[[], object]:
+def as_in_a_sequence(model: FairMOTDetector, blob: np.ndarray) -> Callable[[], object]:
     """A function that computes as many frames as the model computes at once in a sequence."""
     pool = ThreadPoolExecutor(model.at_once)
     return lambda: list(pool.map(model.infer, [blob] * model.at_once))

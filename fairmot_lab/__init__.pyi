@@ -16,8 +16,10 @@ from . import (
 )
 from .association import Tracker, explain, track_outputs, tracks_table
 from .data import FrameDetections, Letterbox
-from .detection.cache import Detections, detect, open_detections
-from .detection.model import load_model
+from .detection.cache import detect, open_detections
+from .detection.detections import Detections
+from .detection.detector import Detector
+from .detection.model import FairMOTDetector, load_model
 from .diagnosis.reasons import explain_switches
 from .diagnosis.what_if import what_if
 from .errors import FairMOTLabError, FairMOTLabWarning
@@ -35,7 +37,9 @@ from .sweeps import best_config, compare_settings, random_search, sweep
 __version__: str
 __all__ = [
     "Detections",
+    "Detector",
     "Evaluation",
+    "FairMOTDetector",
     "FairMOTLabError",
     "FairMOTLabWarning",
     "Frame",

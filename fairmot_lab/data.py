@@ -66,7 +66,7 @@ class Letterbox:
 
 @dataclass
 class FrameDetections:
-    """What the network says about one frame.
+    """The detections of one frame.
 
     Attributes
     ----------

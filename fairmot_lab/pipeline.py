@@ -19,13 +19,15 @@ import pandas as pd
 from ._files import atomic_write, make_folder, write_error
 from .association import FrameTracks, Tracker, TrackerConfig, track_outputs, tracks_table
 from .data import FrameDetections
-from .detection.cache import Detections, DetectionWriter
+from .detection.cache import DetectionWriter
+from .detection.detections import Detections
+from .detection.detector import check_detector, run_detector
 from .errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
 from .sources.base import Frame, Source
 from .sources.open import open_source
 
 if TYPE_CHECKING:
-    from .detection.model import Model
+    from .detection.detector import Detector
     from .drawing import Overlay
 
 
@@ -71,7 +73,7 @@ class FrameResult:
 
 def stream(
     source: Any,
-    model: Model | str | os.PathLike[str] = DEFAULT_MODEL,
+    model: Detector | str | os.PathLike[str] = DEFAULT_MODEL,
     config: TrackerConfig | None = None,
     *,
     score_threshold: float = 0.0,
@@ -84,7 +86,7 @@ def stream(
     source
         Anything that `open_source` takes: a file, a camera number, an RTSP address, an iterator of arrays.
     model
-        A `Model`, or a name or path that `load_model` takes; the bundled compact model unless given.
+        A `Detector`, or a name or path that `load_model` takes; the bundled compact model unless given.
     config
         Settings of the tracker; those that the model was published with unless given.
     score_threshold
@@ -108,17 +110,19 @@ def stream(
 
 
 def _stream(
-    source: Source, model: Model, tracker: Tracker, score_threshold: float, heatmaps: bool
+    source: Source, model: Detector, tracker: Tracker, score_threshold: float, heatmaps: bool
 ) -> Iterator[FrameResult]:
-    results = model.run(source.frames(), heatmap=heatmaps)
+    results = run_detector(model, source.frames())
     with contextlib.closing(results):  # type: ignore[type-var]
         for frame, outputs in results:
+            if not heatmaps:
+                outputs.heatmap = None
             yield FrameResult(frame, above(tracker.update(outputs), score_threshold), outputs)
 
 
 def track(
     source: Any,
-    model: Model | TrackerConfig | str | os.PathLike[str] | None = None,
+    model: Detector | TrackerConfig | str | os.PathLike[str] | None = None,
     config: TrackerConfig | None = None,
     *,
     score_threshold: float = 0.0,
@@ -131,7 +135,7 @@ def track(
     source
         Kept outputs (`detect`, `open_detections`), which need no model; or anything that `open_source` takes.
     model
-        A `Model`, or a name or path that `load_model` takes; the bundled compact model unless given. For kept outputs
+        A `Detector`, or a name or path that `load_model` takes; the bundled model unless given. For kept outputs
         this place takes the settings.
     config
         Settings of the tracker; those that the model was published with unless given.
@@ -170,7 +174,7 @@ def track(
     return tracks
 
 
-def _track_source(source: Source, model: Model, config: TrackerConfig | None, progress: bool) -> pd.DataFrame:
+def _track_source(source: Source, model: Detector, config: TrackerConfig | None, progress: bool) -> pd.DataFrame:
     from tqdm.auto import tqdm
 
     tracker = _tracker(config, model, source)
@@ -223,7 +227,7 @@ class TrackReport:
 
 def track_files(
     source: Any,
-    model: Model | str | os.PathLike[str] = DEFAULT_MODEL,
+    model: Detector | str | os.PathLike[str] = DEFAULT_MODEL,
     config: TrackerConfig | None = None,
     folder: str | os.PathLike[str] = "outputs",
     *,
@@ -290,7 +294,7 @@ def track_files(
     settings = {
         "source": str(source.path or source.name),
         "model": model.name,
-        "weights_sha256": model.weights_sha256,
+        "detector": model.describe(),
         "frame_rate": source.frame_rate,
         "settings": tracker.config.to_dict(),
         "score_threshold": score_threshold,
@@ -328,7 +332,7 @@ class _Run:
         self._ids: set[int] = set()
 
     def go(
-        self, model: Model, settings: dict[str, Any], video: bool, keep_outputs: bool, resume: bool, progress: bool
+        self, model: Detector, settings: dict[str, Any], video: bool, keep_outputs: bool, resume: bool, progress: bool
     ) -> TrackReport:
         from tqdm.auto import tqdm
 
@@ -387,11 +391,11 @@ class _Run:
         return report
 
     def _results(
-        self, model: Model, kept: DetectionWriter | None
+        self, model: Detector, kept: DetectionWriter | None
     ) -> Generator[tuple[Frame | None, FrameDetections], None, None]:
         """Frames with their outputs; those that were kept come without their frame where nothing needs it."""
         if kept is None:
-            results = model.run(self.source.frames(), heatmap=self.overlay.heatmap)
+            results = run_detector(model, self.source.frames())
         else:
             images: Iterator[Frame] = iter(())
             if self.video is not None and kept.held:
@@ -585,15 +589,15 @@ def above(tracks: FrameTracks, threshold: float) -> FrameTracks:
     )
 
 
-def _load(model: Any) -> Model:
+def _load(model: Any) -> Detector:
     if isinstance(model, str | os.PathLike):
         from .detection.model import load_model
 
         return load_model(model)
-    return model
+    return check_detector(model)
 
 
-def _tracker(config: TrackerConfig | None, model: Model, source: Source) -> Tracker:
+def _tracker(config: TrackerConfig | None, model: Detector, source: Source) -> Tracker:
     return Tracker(config or model_settings(model.name), source.frame_rate)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .data import SequenceArrays
-    from .detection.cache import Detections
+    from .detection.detections import Detections
     from .evaluation.protocols import GroundTruth
     from .evaluation.result import Evaluation
 
@@ -500,7 +500,8 @@ def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, prot
 
 @functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting
 def _open(packed: bytes) -> _Material:
-    from .detection.cache import Detections, open_detections
+    from .detection.cache import open_detections
+    from .detection.detections import Detections
     from .evaluation.inputs import find_inputs
     from .evaluation.names import OVERALL
 

@@ -127,6 +127,7 @@ def test_boxes_that_are_small_or_wide_are_left_out(
         outputs = see(self, image, **settings)
         outputs.boxes, outputs.scores = np.array(list(boxes.values()), np.float32), np.full(4, 0.9, np.float32)
         outputs.embeddings, outputs.class_ids = np.eye(4, dtype=np.float32), np.zeros(4, np.int64)
+        outputs.peaks = np.zeros((4, 2), np.int64)
         return outputs
 
     monkeypatch.setattr(FakeModel, "__call__", four_boxes)

@@ -18,10 +18,11 @@ from safetensors.numpy import load_file, save_file
 
 from fairmot_lab._paddle import import_paddle
 from fairmot_lab.detection import onnx
+from fairmot_lab.detection.detector import run_detector
 from fairmot_lab.detection.engines import OnnxEngine, PaddleEngine, agreement, run_ahead
 from fairmot_lab.detection.fairmot import build_network, load_weights, random_weights
 from fairmot_lab.detection.letterbox import letterbox
-from fairmot_lab.detection.model import Model, load_model, verify_weights
+from fairmot_lab.detection.model import FairMOTDetector, load_model, verify_weights
 from fairmot_lab.detection.onnx import CODE, LIMITS, _code_digest, _is_whole, onnx_file
 from fairmot_lab.detection.weights import file_sha256
 from fairmot_lab.detection.zoo import BUNDLED
@@ -122,7 +123,8 @@ def test_the_network_is_ppdets_fairmot(image: np.ndarray) -> None:
         name, device, threads, libraries = "paddle", "cpu", 1, ()
         __call__ = staticmethod(lambda blob: paddle_maps(layer, blob))
 
-    ours = Model("x", "dla34", size, 128, "", Dynamic())(image, score_floor=1e-6, max_per_frame=20)
+    detector = FairMOTDetector("x", "dla34", size, 128, "", Dynamic(), score_floor=1e-6, max_per_frame=20)
+    ours = detector(image)
     kept = (rows[:, 4] > rows[:, 2]) & (rows[:, 5] > rows[:, 3])
     assert ours.discarded == (~kept).sum()
     assert kept.sum() > 5
@@ -259,10 +261,10 @@ def test_other_input_sizes_of_the_bundled_model(
 ) -> None:
     monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path))
     model = load_model(input_size=(160, 96), threads=1)
-    outputs = model(image, embedding_map=True)
-    assert outputs.heatmap.shape == (24, 40)
-    assert outputs.embedding_map.shape == (64, 24, 40)
-    np.testing.assert_allclose(np.linalg.norm(outputs.embedding_map, axis=0), 1, atol=1e-5)
+    assert model(image).heatmap.shape == (24, 40)
+    embedding_map = model.embedding_map(image)
+    assert embedding_map.shape == (64, 24, 40)
+    np.testing.assert_allclose(np.linalg.norm(embedding_map, axis=0), 1, atol=1e-5)
 
 
 def test_run_ahead_keeps_order_errors_and_ends() -> None:
@@ -325,10 +327,10 @@ def test_frames_computed_at_once_come_in_order_and_with_their_errors(at_once: in
     brightness = [200, 0, 100, 0, 50, 150, 0, 0, 100, 0, 0, 255, 0, 0]
     frames = [Frame(k, np.full((96, 160, 3), value, np.uint8), k / 30) for k, value in enumerate(brightness, 1)]
     engine = SlowEngine(at_once)
-    model = Model("slow", "lite", (160, 96), 1, "0" * 64, engine)
+    model = FairMOTDetector("slow", "lite", (160, 96), 1, "0" * 64, engine)
     got = []
     with pytest.raises(ZeroDivisionError):
-        for frame, outputs in model.run(frames):
+        for frame, outputs in run_detector(model, frames):
             assert outputs.frame == frame.number
             assert outputs.scores.max() == pytest.approx(0.5 + frame.image[0, 0, 0] / 2550, abs=1e-6)
             got.append(frame.number)
@@ -339,10 +341,10 @@ def test_frames_computed_at_once_come_in_order_and_with_their_errors(at_once: in
 def test_stopping_early_asks_for_few_frames_more() -> None:
     image = np.zeros((96, 160, 3), np.uint8)
     engine = SlowEngine(2)
-    results = Model("slow", "lite", (160, 96), 1, "0" * 64, engine).run(
+    results = FairMOTDetector("slow", "lite", (160, 96), 1, "0" * 64, engine).run(
         Frame(k, image, 0.0) for k in itertools.count(1)
     )
-    assert [next(results)[0].number for _ in range(3)] == [1, 2, 3]
+    assert [next(results).frame for _ in range(3)] == [1, 2, 3]
     results.close()
     assert engine.asked <= 3 + 2 + 2
     assert engine.busy == 0
@@ -353,7 +355,7 @@ def test_the_compact_model_computes_frames_side_by_side_and_gives_what_it_gives_
     frames = [Frame(k, np.roll(image, 40 * k, axis=1), 0.0) for k in range(1, 8)]
     assert (three.threads, three.at_once, load_model(engine="paddle", threads=3).at_once) == (3, 3, 1)
     assert load_model(threads=20).at_once == 8
-    for frame, outputs in three.run(frames):
+    for frame, outputs in run_detector(three, frames):
         alone = one(frame.image)
         assert np.array_equal(outputs.boxes, alone.boxes)
         assert np.array_equal(outputs.scores, alone.scores)

@@ -230,11 +230,18 @@ def test_heatmaps_need_outputs_of_a_network(frames: list, truth: pd.DataFrame, o
 def test_a_model_is_run_on_frames_that_are_looked_at(frames: list, outputs: scene.SceneOutputs) -> None:
     calls: list[int] = []
 
-    def model(image: np.ndarray, *, frame: int) -> Any:
-        calls.append(frame)
-        return outputs.frame(frame)
+    class Detector:
+        name = "scene"
 
-    inspector = fl.widgets.HeatmapInspector(frames, model=model)
+        def describe(self) -> dict[str, Any]:
+            return {}
+
+        def run(self, images: Any) -> Any:
+            for image in images:
+                calls.append(image.number)
+                yield outputs.frame(image.number)
+
+    inspector = fl.widgets.HeatmapInspector(frames, model=Detector())
     inspector.player.payload(1)
     inspector.frame = 2
     inspector.player.payload(2)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..data import FrameDetections, SequenceArrays
-    from ..detection.cache import Detections as Outputs
+    from ..detection.detections import Detections as Outputs
 
 
 @dataclasses.dataclass(frozen=True)

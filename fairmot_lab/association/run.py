@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..data import FrameDetections, SequenceArrays
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
 
 Warps = Mapping[int, np.ndarray]
 

@@ -28,7 +28,7 @@ from ..sources.images import encode_jpeg
 from ..sources.open import open_source
 
 if TYPE_CHECKING:
-    from ..detection.model import Model
+    from ..detection.model import FairMOTDetector
 
 
 WEIGHTS = "fairmot_dla34_30e_1088x608"
@@ -87,7 +87,7 @@ class FairmotTracker_1088x608:
             find_weights(self.weights)
         except DownloadError as error:
             raise DownloadError(f"{str(error).rstrip('.')}; {_BUNDLED_HINT}") from error
-        self._models: dict[bool, Model] = {}
+        self._models: dict[bool, FairMOTDetector] = {}
         self._settings: dict[str, Any] | None = None
         self._session: _Session | None = None
 
@@ -185,7 +185,7 @@ class FairmotTracker_1088x608:
         source = open_source(images if isinstance(images, np.ndarray) else list(images))
         return [self._session.step(source.image(number)) for number in range(1, len(source) + 1)]
 
-    def _load(self, use_gpu: bool) -> Model:
+    def _load(self, use_gpu: bool) -> FairMOTDetector:
         from ..detection.model import load_model
 
         if use_gpu not in self._models:
@@ -196,7 +196,7 @@ class FairmotTracker_1088x608:
 class _Session:
     """The state of one block of stream mode."""
 
-    def __init__(self, model: Model, output_dir: str, visualization: bool, draw_threshold: float) -> None:
+    def __init__(self, model: FairMOTDetector, output_dir: str, visualization: bool, draw_threshold: float) -> None:
         self.model = model
         self.tracker = Tracker(model_settings(model.name))
         self.files = _Files(output_dir, STREAM_NAME, self.tracker.frame_rate, visualization)
@@ -212,7 +212,7 @@ class _Session:
                 f"{self._size[1]}x{self._size[0]}; give images of one size, or begin a new block."
             )
         self._count += 1
-        outputs = self.model(image, frame=self._count, heatmap=False)
+        outputs = self.model(image, frame=self._count)
         tracks = above(self.tracker.update(outputs), self.draw_threshold)
         self.files.add(Frame(self._count, image, (self._count - 1) / self.tracker.frame_rate), tracks)
         return self._count, list(tracks.boxes), tracks.scores.tolist(), tracks.ids.tolist()

@@ -1,11 +1,14 @@
-"""From frames to detections: networks, engines, weights, and detections kept on disk."""
+"""From frames to detections: detectors, engines, weights, and detections kept on disk."""
 
-from .cache import Detections, detect, open_detections
-from .model import Model, load_model
+from .cache import detect, open_detections
+from .detections import Detections
+from .detector import Detector
+from .model import FairMOTDetector, load_model
 
 __all__ = [
     "Detections",
-    "Model",
+    "Detector",
+    "FairMOTDetector",
     "detect",
     "load_model",
     "open_detections",

@@ -1,36 +1,40 @@
 """An append-only tar file of numbered groups of members, in which every byte is checked and every change is noticed.
 
-Group 0 has the stem "outputs", group `n` the stem "00000n"; members are called STEM.EXTENSION, as WebDataset expects.
-The last member of a group, STEM.sha256, holds the SHA-256 of the bytes of the members above it, headers and padding
-included. Groups are appended and never changed; one without its last member was cut off, and is written again. Two zero
-blocks close the archive, and a digest of the whole file is then put beside it in the format of `sha256sum`. The same
-content always gives the same bytes: no times, owners or random numbers go in.
+Group 0 has the stem "detections", group `n` the stem "00000n"; members are called STEM.EXTENSION, as WebDataset
+expects. The last member of a group, STEM.sha256, holds the SHA-256 of the checksum of the group before and of the
+bytes of the members above it, headers and padding included: a group that is changed, moved or exchanged is noticed.
+Groups are appended and never changed; one without its last member was cut off, and is written again. Two zero blocks
+close the archive. The same content always gives the same bytes: no times, owners or random numbers go in.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import tarfile
 from pathlib import Path
 from typing import BinaryIO
 
-from .._files import atomic_write, write_error
+from filelock import FileLock, Timeout
+
+from .._files import write_error
 from ..errors import DetectionsError
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
+LARGEST_MEMBER = 2**28  # bytes; a header that claims more is not ours
 
 
 class ArchiveScan:
-    """Finds and checks the groups of an archive, also of one that is still being written.
+    """Find and check the groups of an archive, also of one that is still being written.
 
     Attributes
     ----------
     places : list of (int, int)
         First byte and end of each complete group.
+    checksums : list of bytes
+        The checksum of each complete group.
     closed : bool
         Whether the archive has its end.
     end : int
@@ -40,17 +44,22 @@ class ArchiveScan:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.places: list[tuple[int, int]] = []
+        self.checksums: list[bytes] = []
         self.closed = False
         self.end = 0
-        self._digest = hashlib.sha256()
+
+    @property
+    def last_checksum(self) -> bytes:
+        """The checksum of the last group; empty before the first."""
+        return self.checksums[-1] if self.checksums else b""
 
     def run(self, file: BinaryIO) -> None:
-        """Go on from where the last scan ended. A group that is cut off by the end of the file is left for later.
+        """Continue where the last scan ended. A group that is cut off by the end of the file is left for later.
 
         Raises
         ------
         DetectionsError
-            If a byte is not what it was, naming the group; or if the file is no archive of this kind.
+            If a byte is not what it was, naming the group; or if the file is not an archive of this kind.
         """
         file.seek(self.end)
         while not self.closed:
@@ -60,15 +69,15 @@ class ArchiveScan:
             if group == END:
                 self.closed = True
             else:
-                unpack_group(group, len(self.places), self.path)
+                _, checksum = unpack_group(group, len(self.places), self.last_checksum, self.path)
                 self.places.append((self.end, self.end + len(group)))
-            self._digest.update(group)
+                self.checksums.append(checksum)
             self.end += len(group)
         if file.read(1):
-            raise _damaged(self.path, "there is something behind its end")
+            raise _damaged(self.path, "there is something after its end")
 
     def read(self, file: BinaryIO, number: int) -> dict[str, bytes]:
-        """The members of a group by extension, checked again.
+        """Return the members of a group by extension, checked again.
 
         Raises
         ------
@@ -76,24 +85,12 @@ class ArchiveScan:
             If the bytes are no longer what they were.
         """
         start, end = self.places[number]
-        return unpack_group(os.pread(file.fileno(), end - start, start), number, self.path)
-
-    def check_digest(self) -> None:
-        """A finished archive must be the one that its digest was made of.
-
-        Raises
-        ------
-        DetectionsError
-            If it is shorter or another one, or if the digest is damaged.
-        """
-        beside = digest_path(self.path)
-        if not beside.exists() or beside.read_bytes() == _digest_line(self.path, self._digest.hexdigest()):
-            return
-        what = "they do not belong together" if self.closed else f"it ends behind frame {max(len(self.places) - 1, 0)}"
-        raise DetectionsError(f"{self.path} or {beside.name} is damaged ({what}); remove both and call detect() again.")
+        file.seek(start)
+        before = self.checksums[number - 1] if number else b""
+        return unpack_group(file.read(end - start), number, before, self.path)[0]
 
     def _next_group(self, file: BinaryIO) -> bytes | None:
-        """The bytes up to and including the next checksum, or the end of the archive; None where they are cut off."""
+        """Read up to and including the next checksum, or the end of the archive; None where they are cut off."""
         group = bytearray()
         while True:
             header = file.read(BLOCK)
@@ -106,9 +103,13 @@ class ArchiveScan:
                 return END if len(second) == BLOCK else None
             try:
                 member = tarfile.TarInfo.frombuf(header, "ascii", "strict")
+                if not 0 <= member.size <= LARGEST_MEMBER:
+                    raise ValueError("a member of impossible size")
             except (tarfile.HeaderError, ValueError) as error:
                 if not self.places and not group:
-                    raise DetectionsError(f"{self.path} is no outputs file; name one that detect() wrote.") from error
+                    raise DetectionsError(
+                        f"{self.path} is not a file of detections; name one that detect() wrote."
+                    ) from error
                 raise _damaged(self.path, _where(len(self.places))) from error
             content = file.read(_padded(member.size))
             if len(content) < _padded(member.size):
@@ -119,7 +120,7 @@ class ArchiveScan:
 
 
 class ArchiveWriter:
-    """Opens or makes an archive to append to it. One process at a time: the lock vanishes with the process.
+    """Open or create an archive to append to it. One process at a time: the lock vanishes with the process.
 
     Parameters
     ----------
@@ -142,35 +143,42 @@ class ArchiveWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.scan = ArchiveScan(path)
+        self._lock = FileLock(lock_path(path))
         try:
-            self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-        except OSError as error:
-            raise write_error(path, error) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.scan.run(self._file)
-            self.scan.check_digest()
-        except BlockingIOError as error:
-            self._file.close()
+            self._lock.acquire(timeout=0.2)  # a reader holds it for a moment when it looks whether we write
+        except Timeout as error:
             raise DetectionsError(
                 f"{path} is being written by another process; wait for it, or choose another folder."
             ) from error
+        except OSError as error:
+            raise write_error(path, error) from error
+        try:
+            self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b")
+        except OSError as error:
+            self._lock.release()
+            raise write_error(path, error) from error
+        try:
+            self.scan.run(self._file)
         except BaseException:
-            self._file.close()
+            self.__exit__()
             raise
         self.groups = len(self.scan.places)
         self.closed = self.scan.closed
         self._end = self.scan.end
+        self._checksum = self.scan.last_checksum
 
     def __enter__(self) -> ArchiveWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # what could not be written was said by `append`, and is still in the buffer
+        with contextlib.suppress(OSError):  # `append` reported what could not be written; it is still in the buffer
             self._file.close()
+        self._lock.release()
+        with contextlib.suppress(OSError):
+            lock_path(self.path).unlink()
 
     def read(self, number: int) -> dict[str, bytes]:
-        """The members, by extension, of a group that was there when the archive was opened."""
+        """Return the members, by extension, of a group that was there when the archive was opened."""
         return self.scan.read(self._file, number)
 
     def append(self, members: dict[str, bytes]) -> None:
@@ -186,20 +194,17 @@ class ArchiveWriter:
         WriteError
             If the disk is full; what was complete stays.
         """
-        self._write(pack_group(members, self.groups))
+        group, checksum = pack_group(members, self.groups, self._checksum)
+        self._write(group)
         self.groups += 1
+        self._checksum = checksum
 
     def close_archive(self) -> None:
-        """Write the end of the archive, and its digest beside it; only the digest if the end is there already."""
+        """Write the end of the archive, unless it is there."""
         if not self.closed:
             self._write(END)
             self.closed = True
-        if not digest_path(self.path).exists():
             os.fsync(self._file.fileno())
-            self._file.seek(0)
-            digest = hashlib.file_digest(self._file, "sha256").hexdigest()  # type: ignore[arg-type]
-            with atomic_write(digest_path(self.path)) as temporary:
-                temporary.write_bytes(_digest_line(self.path, digest))
 
     def _write(self, group: bytes) -> None:
         try:
@@ -214,32 +219,51 @@ class ArchiveWriter:
         self._end += len(group)
 
 
-def is_being_written(file: BinaryIO) -> bool:
-    """Whether a writer holds the archive that `file` reads."""
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
+
+
+def lock_path(path: Path) -> Path:
+    """Return where the lock of an archive is; it is there only while a process writes."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def is_being_written(path: Path) -> bool:
+    """Return whether a writer holds the archive."""
+    if not lock_path(path).exists():
+        return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with FileLock(lock_path(path), timeout=0):
+            return False
+    except Timeout:
         return True
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return False
+    except OSError:  # a folder that cannot be written has no writer
+        return False
 
 
-def pack_group(members: dict[str, bytes], number: int) -> bytes:
-    """The bytes of a group, its checksum included."""
+def pack_group(members: dict[str, bytes], number: int, before: bytes = b"") -> tuple[bytes, bytes]:
+    """Return the bytes of a group, its checksum member included, and the checksum.
+
+    Parameters
+    ----------
+    before
+        The checksum of the group before.
+    """
     body = b"".join(_member(f"{_stem(number)}.{extension}", content) for extension, content in members.items())
-    return body + _checksum(body, number)
+    checksum = _checksum(body, before)
+    return body + _member(f"{_stem(number)}.sha256", checksum), checksum
 
 
-def unpack_group(group: bytes, number: int, path: Path) -> dict[str, bytes]:
-    """The members of a group by extension, once every byte of it is found to be right.
+def unpack_group(group: bytes, number: int, before: bytes, path: Path) -> tuple[dict[str, bytes], bytes]:
+    """Return the members of a group by extension, and its checksum, after every byte was checked.
 
     Raises
     ------
     DetectionsError
-        If one is not; it names the file and the group.
+        If a byte is wrong; the message names the file and the group.
     """
-    body = group[: -len(_checksum(b"", number))]
-    if group[len(body) :] != _checksum(body, number):
+    body = group[: -len(_member("", bytes(65)))]
+    checksum = _checksum(body, before)
+    if group[len(body) :] != _member(f"{_stem(number)}.sha256", checksum):
         raise _damaged(path, _where(number))
     members, position = {}, 0
     while position < len(body):
@@ -247,20 +271,11 @@ def unpack_group(group: bytes, number: int, path: Path) -> dict[str, bytes]:
         start = position + BLOCK
         members[header.name.partition(".")[2]] = body[start : start + header.size]
         position = start + _padded(header.size)
-    return members
+    return members, checksum
 
 
-def digest_path(path: Path) -> Path:
-    """Where the digest of a finished archive lies."""
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _digest_line(path: Path, digest: str) -> bytes:
-    return f"{digest}  {path.name}\n".encode()
-
-
-def _checksum(body: bytes, number: int) -> bytes:
-    return _member(f"{_stem(number)}.sha256", hashlib.sha256(body).hexdigest().encode() + b"\n")
+def _checksum(body: bytes, before: bytes) -> bytes:
+    return hashlib.sha256(before + body).hexdigest().encode() + b"\n"
 
 
 def _member(name: str, content: bytes) -> bytes:
@@ -274,7 +289,7 @@ def _padded(size: int) -> int:
 
 
 def _stem(number: int) -> str:
-    return f"{number:06d}" if number else "outputs"
+    return f"{number:06d}" if number else "detections"
 
 
 def _where(number: int) -> str:

@@ -43,8 +43,6 @@ def decode(
     score_floor: float = 0.05,
     max_per_frame: int = 500,
     nms_iou: float | None = None,
-    keep_heatmap: bool = True,
-    keep_embedding_map: bool = False,
 ) -> FrameDetections:
     """Turn the network's maps into boxes, scores and embeddings.
 
@@ -66,8 +64,6 @@ def decode(
         Which peaks are kept.
     nms_iou
         Leave out a box whose IoU with a better one is above this; None keeps all, as FairMOT does.
-    keep_heatmap, keep_embedding_map
-        Whether copies of the maps go with the outputs.
 
     Returns
     -------
@@ -98,8 +94,7 @@ def decode(
         scores=scores[good],
         embeddings=round_embeddings(vectors[good]),
         class_ids=classes,
-        heatmap=heatmap[0].max(0) if keep_heatmap else None,
-        embedding_map=embedding[0].copy() if keep_embedding_map else None,
+        heatmap=heatmap[0].max(0),
         letterbox=box,
         peaks=np.stack((xs, ys), axis=1),
         discarded=int((~good).sum()),

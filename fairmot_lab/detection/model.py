@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -36,8 +36,8 @@ NMS_IOU = {"lite": 0.5}  # its coarse cells tell one person more than once; meas
 MOST_AT_ONCE = {"lite": 8}
 
 
-class Model:
-    """A network with its weights, ready to run.
+class FairMOTDetector:
+    """A FairMOT network with its weights, ready to run: a `Detector`.
 
     Attributes
     ----------
@@ -51,6 +51,10 @@ class Model:
     weights_sha256 : str
     nms_iou : float or None
         Boxes that overlap a better one by more than this are left out; None: FairMOT's peak rule alone.
+    score_floor : float
+        Smallest centre score of a detection, in 0..1.
+    max_per_frame : int
+        Largest number of detections of a frame, best first.
     versions : dict
         Versions of the libraries that the figures depend on.
     """
@@ -64,13 +68,21 @@ class Model:
         weights_sha256: str,
         run_engine: Engine,
         nms_iou: float | None = None,
+        score_floor: float = 0.05,
+        max_per_frame: int = 500,
     ) -> None:
+        if not 0 < score_floor < 1:
+            raise ConfigError(f"score_floor is {score_floor}; it must lie between 0 and 1.")
+        if max_per_frame < 1:
+            raise ConfigError(f"max_per_frame is {max_per_frame}; it must be 1 or more.")
         self.name = name
         self.architecture = architecture
         self.input_size = input_size
         self.embedding_dim = embedding_dim
         self.weights_sha256 = weights_sha256
         self.nms_iou = nms_iou
+        self.score_floor = score_floor
+        self.max_per_frame = max_per_frame
         self.versions = {library: importlib.metadata.version(library) for library in run_engine.libraries}
         self._engine = run_engine
 
@@ -98,28 +110,30 @@ class Model:
         """Frames that `run` computes at the same time: one a thread, at most 8, with the compact model, else 1."""
         return self._engine.at_once
 
-    def __call__(
-        self,
-        image: np.ndarray,
-        *,
-        frame: int = 0,
-        heatmap: bool = True,
-        embedding_map: bool = False,
-        score_floor: float = 0.05,
-        max_per_frame: int = 500,
-    ) -> FrameDetections:
-        """Boxes, scores, embeddings and heatmap of one image.
+    def describe(self) -> dict[str, Any]:
+        """Return all that decides the numbers, and what computed them."""
+        return {
+            "architecture": self.architecture,
+            "weights_sha256": self.weights_sha256,
+            "input_width": self.input_size[0],
+            "input_height": self.input_size[1],
+            "embedding_dim": self.embedding_dim,
+            "score_floor": self.score_floor,
+            "max_per_frame": self.max_per_frame,
+            "nms_iou": self.nms_iou,
+            "engine": self.engine,
+            "versions": self.versions,
+        }
+
+    def __call__(self, image: np.ndarray, *, frame: int = 0) -> FrameDetections:
+        """Return boxes, scores, embeddings and heatmap of one image.
 
         Parameters
         ----------
         image : (H, W, 3) uint8
             Blue first, as OpenCV reads it.
         frame
-            Frame number that the outputs carry.
-        heatmap, embedding_map
-            Whether the outputs carry these maps.
-        score_floor, max_per_frame
-            Which peaks are kept.
+            Frame number that the detections carry.
 
         Returns
         -------
@@ -129,20 +143,25 @@ class Model:
         Raises
         ------
         SourceError
-            If it is no such image.
+            If it is not such an image.
         WeightsError
             If the network gives numbers that are not finite.
         """
         blob, box = self.prepare(image)
+        return self._decode(self.infer(blob), box, frame)
+
+    def embedding_map(self, image: np.ndarray) -> np.ndarray:
+        """Return the appearance vector of every cell of one image: (D, H/4, W/4) float32, unit length along axis 0."""
+        return self.infer(self.prepare(image)[0])[3][0].copy()
+
+    def _decode(self, maps: Maps, box: Letterbox, frame: int) -> FrameDetections:
         return decode(
-            *self.infer(blob),
+            *maps,
             box,
             frame=frame,
-            score_floor=score_floor,
-            max_per_frame=max_per_frame,
+            score_floor=self.score_floor,
+            max_per_frame=self.max_per_frame,
             nms_iou=self.nms_iou,
-            keep_heatmap=heatmap,
-            keep_embedding_map=embedding_map,
         )
 
     def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
@@ -155,53 +174,36 @@ class Model:
     def infer(self, blob: np.ndarray) -> Maps:
         """Run the network on letterboxed input: heatmap, size, offset and embedding maps."""
         maps = self._engine(blob)
-        if not np.isfinite(maps[0]).all():
-            raise WeightsError(f"{self.name} gives scores that are not finite; its weights are broken.")
+        for part, values in zip(("scores", "sizes", "offsets", "embeddings"), maps, strict=True):
+            if not np.isfinite(values).all():
+                raise WeightsError(f"{self.name} gives {part} that are not finite; its weights are broken.")
         return maps
 
-    def run(
-        self,
-        frames: Iterable[Frame],
-        *,
-        score_floor: float = 0.05,
-        max_per_frame: int = 500,
-        heatmap: bool = True,
-    ) -> Iterator[tuple[Frame, FrameDetections]]:
-        """Run over frames; reading and letterboxing, the network, and the consumer's work go on at the same time.
+    def run(self, frames: Iterable[Frame]) -> Iterator[FrameDetections]:
+        """Run over frames; reading and letterboxing, the network, and the consumer's work overlap.
 
         Yields
         ------
-        frame, outputs
+        FrameDetections
             In the order of the frames. At most six frames are in memory; with the compact model five, and one for each
             that is computed at once.
         """
 
-        def prepared() -> Iterator[tuple[Frame, np.ndarray, Letterbox]]:
+        def prepared() -> Iterator[tuple[int, np.ndarray, Letterbox]]:
             for frame in frames:
-                yield frame, *self.prepare(frame.image)
+                yield frame.number, *self.prepare(frame.image)
 
-        def submitted() -> Iterator[tuple[Frame, Future[Maps], Letterbox]]:
+        def submitted() -> Iterator[tuple[int, Future[Maps], Letterbox]]:
             with contextlib.closing(run_ahead(prepared())) as ready:  # type: ignore[type-var]
-                for frame, blob, box in ready:
-                    yield frame, pool.submit(self.infer, blob), box
+                for number, blob, box in ready:
+                    yield number, pool.submit(self.infer, blob), box
 
         pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="fairmot_lab.model")
         with contextlib.ExitStack() as stack:
             stack.callback(pool.shutdown, cancel_futures=True)
             results = stack.enter_context(contextlib.closing(run_ahead(submitted(), depth=self.at_once)))  # type: ignore[type-var]
-            for frame, maps, box in results:
-                yield (
-                    frame,
-                    decode(
-                        *maps.result(),
-                        box,
-                        frame=frame.number,
-                        score_floor=score_floor,
-                        max_per_frame=max_per_frame,
-                        nms_iou=self.nms_iou,
-                        keep_heatmap=heatmap,
-                    ),
-                )
+            for number, maps, box in results:
+                yield self._decode(maps.result(), box, number)
 
 
 def load_model(
@@ -213,7 +215,9 @@ def load_model(
     device: str = "auto",
     threads: int | None = None,
     nms_iou: float | Literal["auto"] | None = "auto",
-) -> Model:
+    score_floor: float = 0.05,
+    max_per_frame: int = 500,
+) -> FairMOTDetector:
     """Load a model of the zoo, or weights from a file.
 
     The first time onnxruntime runs some weights at some input size the network is converted to ONNX, compared with
@@ -239,10 +243,14 @@ def load_model(
     nms_iou
         Leave out boxes whose IoU with a better one is above this, from 0 to 1; None for FairMOT's peak rule alone.
         "auto": 0.5 for the compact architecture, None for all others.
+    score_floor
+        Smallest centre score of a detection, in 0..1. Trackers have thresholds of their own, above this.
+    max_per_frame
+        Largest number of detections of a frame, best first.
 
     Returns
     -------
-    Model
+    FairMOTDetector
 
     Raises
     ------
@@ -270,7 +278,17 @@ def load_model(
     else:
         at_once = min(threads, MOST_AT_ONCE.get(weights.architecture, 1))
         runner = OnnxEngine(onnx_file(weights.path, weights.architecture, size, digest), threads, at_once)
-    return Model(weights.name, weights.architecture, size, weights.embedding_dim, digest, runner, overlap)
+    return FairMOTDetector(
+        weights.name,
+        weights.architecture,
+        size,
+        weights.embedding_dim,
+        digest,
+        runner,
+        overlap,
+        score_floor,
+        max_per_frame,
+    )
 
 
 def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> tuple[Weights, str]:

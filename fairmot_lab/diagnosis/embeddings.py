@@ -12,7 +12,7 @@ from ..boxes import BOX, iou
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
 
 
 def cosine_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:

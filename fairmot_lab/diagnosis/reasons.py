@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
     from ..evaluation.result import Evaluation
     from ..settings import TrackerConfig
 
@@ -20,7 +20,7 @@ from ..errors import EvaluationError
 from ..explanation import number_beside
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
     from ..evaluation.result import Evaluation, SequenceEvaluation
     from ..explanation import FrameRecord, StageRecord, Trace
     from ..settings import TrackerConfig

@@ -17,7 +17,7 @@ from .embeddings import switch_distances
 if TYPE_CHECKING:
     from ..association import TrackerConfig
     from ..data import FrameDetections
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
     from ..evaluation.result import Evaluation
     from ..explanation import FrameRecord, StageRecord
 

@@ -12,7 +12,7 @@ import pandas as pd
 from .reasons import _check_same, _only, _settings_of
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
     from ..evaluation.result import Evaluation
     from ..settings import TrackerConfig
 

@@ -552,7 +552,7 @@ def predict(model: FairMOTLite, image: np.ndarray, input_size: tuple[int, int] =
     blob, box = letterbox(np.ascontiguousarray(image), input_size)
     with paddle.no_grad():
         heatmap, size, offset, embedding = (value.numpy() for value in model(paddle.to_tensor(blob)))
-    return decode(heatmap, size, offset, embedding, box, keep_heatmap=False)
+    return decode(heatmap, size, offset, embedding, box)
 
 
 def match_detections(boxes: np.ndarray, people, visible: float = 0.25) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from .parts import MatrixView, beside, counted, crops, heading, heading_html
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
     from ..explanation import FrameRecord
 
 STAGES = {

@@ -20,8 +20,8 @@ from .parts import HistogramView, MatrixView, ScatterView, beside, colours, coun
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
-    from ..detection.model import Model
+    from ..detection.detections import Detections
+    from ..detection.detector import Detector
 
 
 class EmbeddingExplorer(Panel):
@@ -87,7 +87,7 @@ class EmbeddingExplorer(Panel):
         detections: Detections,
         ground_truth: pd.DataFrame | None = None,
         tracks: pd.DataFrame | None = None,
-        model: Model | None = None,
+        model: Detector | None = None,
         method: str = "pca",
         player: TrackPlayer | None = None,
         **traits: Any,

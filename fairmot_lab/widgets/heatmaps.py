@@ -10,9 +10,11 @@ import ipywidgets
 import numpy as np
 from traitlets import Float, Int, Unicode, link
 
-from ..detection.cache import Detections
+from ..detection.detections import Detections
+from ..detection.detector import Detector, check_detector, run_detector
 from ..diagnosis.peaks import peak_table
 from ..errors import DetectionsError, ViewError
+from ..sources.base import Frame
 from .base import Panel, stylesheet
 from .checks import refuse_other_sequence
 from .overlay import Overlay
@@ -22,7 +24,6 @@ from .player import TrackPlayer
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
-    from ..detection.model import Model
 
 COLUMNS: list[dict[str, Any]] = [
     {"key": "rank", "label": "#", "kind": "number"},
@@ -93,7 +94,7 @@ class HeatmapInspector(Panel):
         source: Any,
         *,
         detections: Detections | None = None,
-        model: Model | None = None,
+        model: Detector | None = None,
         **traits: Any,
     ) -> None:
         if (detections is None) == (model is None):
@@ -193,7 +194,7 @@ def _slider(value: float, high: float, name: str, meaning: str) -> ipywidgets.Fl
     return ipywidgets.FloatSlider(value, min=0.0, max=high, step=0.01, description=name, tooltip=meaning)
 
 
-def frame_outputs(outputs: Detections | Model, held: int = 16) -> Callable[[int, Any], FrameDetections]:
+def frame_outputs(outputs: Detections | Detector, held: int = 16) -> Callable[[int, Any], FrameDetections]:
     """A function of a frame number and its source that gives the frame's outputs, kept or computed.
 
     Parameters
@@ -206,12 +207,13 @@ def frame_outputs(outputs: Detections | Model, held: int = 16) -> Callable[[int,
     if isinstance(outputs, Detections):
         kept = outputs
         return lambda number, source: kept.frame(number)
-    model = outputs
+    model = check_detector(outputs)
     known: OrderedDict[int, FrameDetections] = OrderedDict()
 
     def compute(number: int, source: Any) -> FrameDetections:
         if number not in known:
-            known[number] = model(source.image(number), frame=number)
+            frame = Frame(number, source.image(number), 0.0)
+            known[number] = next(run_detector(model, [frame]))[1]
             while len(known) > held:
                 known.popitem(last=False)
         known.move_to_end(number)

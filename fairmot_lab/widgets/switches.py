@@ -18,7 +18,7 @@ from .parts import TableView, beside, counted, crop_html, crops
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
     from ..evaluation.result import Evaluation
 
 COLUMNS: list[dict[str, Any]] = [

@@ -27,7 +27,7 @@ from .parts import TableView, beside, heading
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
 
 FIGURES: list[dict[str, Any]] = [
     {"key": "label", "label": "metric", "kind": "text"},

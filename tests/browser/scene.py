@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from fairmot_lab.data import FrameDetections, Letterbox, SequenceArrays
-from fairmot_lab.detection.cache import Detections
 from fairmot_lab.detection.decode import round_embeddings
+from fairmot_lab.detection.detections import Detections
 
 RATE = 25.0
 
@@ -66,7 +66,7 @@ class SceneOutputs(Detections):
         self.name, self.frame_rate = "scene", RATE
         self.width, self.height, self.length = (truth.attrs[k] for k in ("width", "height", "length"))
         self.fingerprint: dict[str, Any] = {"source": "scene"}
-        self.has_embeddings, self.has_heatmaps = True, heatmaps
+        self.has_heatmaps = heatmaps
         self._truth = truth
         self._box = Letterbox.fit((self.width, self.height), (320, 192))
         generator = np.random.default_rng(0)

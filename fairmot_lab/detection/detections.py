@@ -1,0 +1,193 @@
+"""The detections of a sequence, wherever they come from: by frame, in flat arrays, or as a table."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..data import FrameDetections, SequenceArrays
+from ..errors import DetectionsError
+from ..formats.mot import read_mot
+from ..formats.seqinfo import read_seqinfo
+
+if TYPE_CHECKING:
+    from ..sources.base import Source
+
+
+class Detections:
+    """The detections of a sequence.
+
+    Attributes
+    ----------
+    name, frame_rate, width, height, length
+        Of the sequence. `width`, `height` and `length` are None where nothing tells them.
+    fingerprint : dict
+        What the detections were made from.
+    class_names : dict
+        From class id to name; empty where nothing tells them.
+    missing : tuple of int
+        Frames that the source could not give.
+    """
+
+    name: str
+    frame_rate: float
+    width: int | None
+    height: int | None
+    length: int | None
+    fingerprint: dict[str, Any]
+    has_heatmaps = False
+
+    def __init__(self) -> None:
+        self._arrays: SequenceArrays | None = None
+        self.class_names: dict[int, str] = {}
+        self.missing: tuple[int, ...] = ()
+
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether there are embeddings."""
+        return self.arrays().embeddings is not None
+
+    @property
+    def frames(self) -> np.ndarray:
+        """Frame numbers (F,) int64, ascending."""
+        return self.arrays().frames
+
+    def frame(self, number: int) -> FrameDetections:
+        """Return the detections of one frame.
+
+        Raises
+        ------
+        DetectionsError
+            If there is no such frame, or its bytes are damaged.
+        """
+        arrays = self.arrays()
+        index = int(np.searchsorted(arrays.frames, number))
+        if index == len(arrays.frames) or arrays.frames[index] != number:
+            raise DetectionsError(f"{self.name} holds no frame {number}; it holds {_span(arrays.frames)}.")
+        rows = slice(arrays.offsets[index], arrays.offsets[index + 1])
+        embeddings = None if arrays.embeddings is None else arrays.embeddings[rows]
+        return FrameDetections(number, arrays.boxes[rows], arrays.scores[rows], embeddings, arrays.class_ids[rows])
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __iter__(self) -> Iterator[FrameDetections]:
+        return (self.frame(int(number)) for number in self.frames)
+
+    def arrays(self) -> SequenceArrays:
+        """Return all detections in flat arrays, read once and kept in memory."""
+        assert self._arrays is not None
+        return self._arrays
+
+    def embeddings(self) -> np.ndarray:
+        """Return the embeddings (T, D) float32: one row per detection, numbered as the column `det` of `detections()`.
+
+        Raises
+        ------
+        DetectionsError
+            If these are detections without embeddings.
+        """
+        embeddings = self.arrays().embeddings
+        if embeddings is None:
+            raise DetectionsError(
+                f"{self.name} holds detections without embeddings; make detections with detect() and a FairMOT model."
+            )
+        return embeddings
+
+    def detections(self) -> pd.DataFrame:
+        """Return all detections as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `frame` (from 1), `x`, `y`, `w`, `h` (pixels of the original image, top-left corner), `score`, `class_id`
+            (-1 unknown), `det` (row in `embeddings()`).
+        """
+        arrays = self.arrays()
+        table = pd.DataFrame(arrays.boxes.astype(np.float64), columns=["x", "y", "w", "h"])
+        table.insert(0, "frame", np.repeat(arrays.frames, np.diff(arrays.offsets)))
+        table["score"] = arrays.scores.astype(np.float64)
+        table["class_id"] = arrays.class_ids
+        table["det"] = np.arange(len(table))
+        known = {"length": self.length, "width": self.width, "height": self.height, "class_names": self.class_names}
+        table.attrs.update(sequence=self.name, frame_rate=self.frame_rate, **{k: v for k, v in known.items() if v})
+        return table
+
+    def embedding_map(self, number: int, source: Source, detector: Any) -> np.ndarray:
+        """Return the appearance vector (D, H, W) float32 of every heatmap cell of one frame.
+
+        Raises
+        ------
+        DetectionsError
+            If these detections come without a network.
+        """
+        raise DetectionsError(f"{self.name} comes without a network, so there is no embedding map to compute.")
+
+
+def join_frames(frames: np.ndarray, parts: list[FrameDetections]) -> SequenceArrays:
+    """Join the detections of frames (F,) into flat arrays; embeddings are None where no frame has them."""
+    vectors = [part.embeddings for part in parts if len(part) and part.embeddings is not None]
+    return SequenceArrays(
+        frames=frames,
+        offsets=np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64),
+        boxes=np.concatenate([np.empty((0, 4), np.float32), *(part.boxes for part in parts)]),
+        scores=np.concatenate([np.empty(0, np.float32), *(part.scores for part in parts)]),
+        embeddings=np.concatenate(vectors) if vectors else _no_embeddings(parts),
+        class_ids=np.concatenate([np.empty(0, np.int64), *(part.class_ids for part in parts)]),
+    )
+
+
+def _no_embeddings(parts: list[FrameDetections]) -> np.ndarray | None:
+    """Nothing detected at all is not the same as nothing known of appearance."""
+    empty = next((part.embeddings for part in parts if part.embeddings is not None), None)
+    return None if empty is None or any(len(part) for part in parts) else empty
+
+
+class PublicDetections(Detections):
+    """Detections of a MOTChallenge `det.txt`: boxes and scores, no embeddings, no heatmaps.
+
+    Parameters
+    ----------
+    path
+        The text file. A `seqinfo.ini` beside it or in the folder above tells name, length, size and frame rate;
+        without one the name is the file's, the length the last frame with a detection, the frame rate 30.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self.name, self.frame_rate, self.width, self.height, self.length = self.path.stem, 30.0, None, None, None
+        for folder in (self.path.parent, self.path.parent.parent):
+            if (folder / "seqinfo.ini").is_file():
+                info = read_seqinfo(folder / "seqinfo.ini")
+                self.name, self.frame_rate, self.length = info.name, float(info.frame_rate), info.length
+                self.width, self.height = info.width, info.height
+                break
+        table = read_mot(self.path, kind="detections", length=self.length, width=self.width, height=self.height)
+        table = table.sort_values(["frame", "score"], ascending=[True, False], kind="stable")
+        if self.length is None:
+            self.length = int(table["frame"].max()) if len(table) else 0
+        numbers = np.arange(1, self.length + 1)
+        self._arrays = SequenceArrays(
+            frames=numbers,
+            offsets=np.append(0, np.searchsorted(table["frame"].to_numpy(), numbers, side="right")).astype(np.int64),
+            boxes=table[["x", "y", "w", "h"]].to_numpy(np.float32),
+            scores=table["score"].to_numpy(np.float32),
+            embeddings=None,
+            class_ids=table["class_id"].to_numpy(np.int64) if "class_id" in table else np.full(len(table), -1),
+        )
+        self.fingerprint = {
+            "name": self.name,
+            "detections_sha256": hashlib.sha256(self.path.read_bytes()).hexdigest(),
+            "engine": "public detections",
+        }
+
+
+def _span(frames: np.ndarray) -> str:
+    return f"the frames {frames[0]} to {frames[-1]}" if len(frames) else "none"
