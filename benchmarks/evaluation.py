@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 warnings.simplefilter("ignore")
 
 
@@ -112,9 +114,12 @@ def main() -> None:
     ours, result = seconds(lambda: fl.evaluate(results, truth, sequences=names), options.repeat)
     alone, _ = seconds(lambda: fl.evaluate(results, truth, sequences=names, metrics=MOTMETRICS), options.repeat)
     theirs, (summary, events) = seconds(lambda: stock(truth, results, names))
-    same = all(a.equals(b) for a, b in zip(result.events.values(), events, strict=True))
+    # motmetrics' text reader is off by one unit in the last place for some long numbers
+    pairs = list(zip(result.events.values(), events, strict=True))
+    same = all(a.drop(columns="D").equals(b.drop(columns="D")) for a, b in pairs)
+    same = same and all(np.allclose(a["D"], b["D"], rtol=0, atol=1e-12, equal_nan=True) for a, b in pairs)
     shared = [name for name in summary if name in result.summary]
-    equal = (result.summary[shared].to_numpy() == summary[shared].to_numpy()).all()
+    equal = np.allclose(result.summary[shared].to_numpy(), summary[shared].to_numpy(), rtol=1e-12)
     print(f"events equal: {same}; figures equal: {equal}")
     print(f"stock motmetrics                 {theirs:8.2f} s")
     print(f"ours, motmetrics' rules          {alone:8.2f} s   {theirs / alone:6.1f} x less")

@@ -513,7 +513,7 @@ def _open(packed: bytes) -> _Material:
     tracks: Any = next(iter(nothing.values())) if len(held) == 1 else nothing
     pairs = find_inputs(tracks, ground_truth, None).pairs
     order = list(held) if len(held) > 1 else list(pairs)
-    truths = {name: pairs[key][0](name=name, exact=False) for name, key in zip(held, order, strict=True)}
+    truths = {name: pairs[key][0](name=name) for name, key in zip(held, order, strict=True)}
     return _Material(
         arrays={name: one.arrays() for name, one in held.items()},
         frame_rates={name: one.frame_rate or 30.0 for name, one in held.items()},

@@ -107,14 +107,25 @@ def test_mostly_tracked_differs_at_exactly_four_fifths():
 # --------------------------------------------------------------------------------------------------- stock motmetrics
 
 
+def loadtxt(path: Path, min_confidence: float = -1) -> pd.DataFrame:
+    """What motmetrics reads, with numbers as float() reads them: its own reader rounds long ones otherwise."""
+    import motmetrics as mm
+
+    table = mm.io.loadtxt(path, fmt="mot15-2D")
+    numbers = np.array([[float(field) for field in line.split(",")[2:7]] for line in path.read_text().split()])
+    assert np.allclose(table["Confidence"], numbers[:, 4], rtol=1e-12)
+    table[["X", "Y", "Width", "Height"]] = numbers[:, :4] - (1, 1, 0, 0)
+    return table[table["Confidence"] >= min_confidence]
+
+
 def stock(truth: Path, results: Path, protocol: str) -> pd.DataFrame:
     import motmetrics as mm
 
-    dt = mm.io.loadtxt(results, fmt="mot15-2D")
+    dt = loadtxt(results)
     if protocol == "motchallenge":
-        gt = mm.io.loadtxt(truth / "gt" / "gt.txt", fmt="mot15-2D")
+        gt = loadtxt(truth / "gt" / "gt.txt")
         return mm.utils.CLEAR_MOT_M(gt, dt, truth / "seqinfo.ini")[0].events
-    gt = mm.io.loadtxt(truth / "gt" / "gt.txt", fmt="mot15-2D", min_confidence=1)
+    gt = loadtxt(truth / "gt" / "gt.txt", min_confidence=1)
     return mm.utils.compare_to_groundtruth(gt, dt, "iou", distth=0.5).events
 
 

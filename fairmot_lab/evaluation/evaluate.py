@@ -72,7 +72,7 @@ def evaluate(
     """
     _check_options(protocol, rules, frames)
     wanted = _wanted_metrics(metrics, rules)
-    loaded, notes = _load(tracks, ground_truth, sequences, frames, exact=_reads_exactly(protocol, rules))
+    loaded, notes = _load(tracks, ground_truth, sequences, frames)
     protocol = protocol or _default_protocol(truth for truth, _ in loaded.values())
     return _evaluate(loaded, protocol, rules, frames, wanted, notes)
 
@@ -100,8 +100,7 @@ def quick_figures(
         mota, motp, idf1, ... under the names of motmetrics, equal to the summary's.
     """
     _check_options(protocol, "motmetrics", frames)
-    exact = _reads_exactly(protocol, "motmetrics")
-    loaded, _ = _load(tracks, ground_truth, None, frames, exact=exact, quiet=True)
+    loaded, _ = _load(tracks, ground_truth, None, frames, quiet=True)
     protocol = protocol or _default_protocol(truth for truth, _ in loaded.values())
     totals: dict[str, float] = {}
     parts = []
@@ -142,18 +141,15 @@ def compare_protocols(
     _check_options(None, "motmetrics", frames)
     names = [sequences] if isinstance(sequences, str) else None if sequences is None else list(sequences)
     tables: list[pd.DataFrame] = []
-    loaded: dict[bool, tuple[Loaded, list[str]]] = {}
+    loaded, notes = _load(tracks, ground_truth, names, frames)
+    has_classes = all(truth.has_classes for truth, _ in loaded.values())
     for rules, protocol in itertools.product(RULES, PROTOCOLS):
-        exact = _reads_exactly(protocol, rules)
-        if exact not in loaded:
-            loaded[exact] = _load(tracks, ground_truth, names, frames, exact=exact, quiet=bool(tables))
-        has_classes = all(truth.has_classes for truth, _ in loaded[exact][0].values())
         if protocol == "paddle" and (rules == "trackeval" or not has_classes):
             continue
         with warnings.catch_warnings():
             if tables:
                 warnings.simplefilter("ignore", FairMOTLabWarning)
-            result = _evaluate(loaded[exact][0], protocol, rules, frames, (*_HOTA, *MOTMETRICS), loaded[exact][1])
+            result = _evaluate(loaded, protocol, rules, frames, (*_HOTA, *MOTMETRICS), notes)
         tables.append(result.summary)
     table = pd.concat(tables, ignore_index=True)
     columns = [name for name in _SHOWN if name not in ("sequence", "num_frames")]
@@ -193,11 +189,6 @@ def _check_options(protocol: str | None, rules: str, frames: tuple[int, int] | N
         raise EvaluationError(f"frames={frames!r} must be (first, last) with 1 <= first <= last, both included.")
 
 
-def _reads_exactly(protocol: str | None, rules: str) -> bool:
-    """TrackEval and PaddleDetection read numbers as Python does; motmetrics' reader rounds long ones otherwise."""
-    return rules == "trackeval" or protocol == "paddle"
-
-
 def _wanted_metrics(metrics: Iterable[str] | None, rules: str) -> tuple[str, ...]:
     if metrics is None:
         return (*_HOTA, *MOTMETRICS)
@@ -223,7 +214,6 @@ def _load(
     sequences: Iterable[str] | None,
     frames: tuple[int, int] | None,
     *,
-    exact: bool,
     quiet: bool = False,
 ) -> tuple[Loaded, list[str]]:
     inputs = find_inputs(tracks, ground_truth, sequences)
@@ -234,8 +224,8 @@ def _load(
     for name, (load_truth, load_tracks) in inputs.pairs.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FairMOTLabWarning)
-            truth = load_truth(name=name, exact=exact)
-            table = load_tracks(truth=truth, exact=exact)
+            truth = load_truth(name=name)
+            table = load_tracks(truth=truth)
         notes += [str(one.message) for one in caught]
         if frames is not None:
             truth, table = _part(truth, table, frames, notes)

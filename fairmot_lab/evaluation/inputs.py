@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import EvaluationError, FairMOTLabWarning
-from ..formats.mot import check_table, read_table
+from ..formats.mot import check_table, read_mot
 from ..formats.seqinfo import read_seqinfo
 from .protocols import GroundTruth, prepare
 
@@ -126,7 +126,7 @@ def _result_files(folder: Path) -> tuple[dict[str, Path], bool]:
     return found, False
 
 
-def _load_truth(value: Any, *, name: str, exact: bool) -> GroundTruth:
+def _load_truth(value: Any, *, name: str) -> GroundTruth:
     if isinstance(value, GroundTruth):
         return value
     if isinstance(value, pd.DataFrame):
@@ -137,11 +137,7 @@ def _load_truth(value: Any, *, name: str, exact: bool) -> GroundTruth:
                 f"ground truth cannot be a {type(value).__name__}; give a table, a path, a source with ground truth, "
                 "or a dict of these."
             )
-        table = value.ground_truth
-        folder = getattr(value, "path", None)
-        if folder is None or not (Path(folder) / "gt" / "gt.txt").is_file():
-            return prepare(table, name)
-        value = Path(folder) / "gt" / "gt.txt"  # the same file, with numbers rounded as the rules round them
+        return prepare(value.ground_truth, name)
     info_file = value.parent.parent / "seqinfo.ini" if value.parent.name == "gt" else None
     info = None
     if info_file is not None and info_file.is_file():
@@ -153,15 +149,15 @@ def _load_truth(value: Any, *, name: str, exact: bool) -> GroundTruth:
             stacklevel=4,
         )
     size = {} if info is None else {"length": info.length, "width": info.width, "height": info.height}
-    table = read_table(value, "ground_truth", exact=exact, **size)
+    table = read_mot(value, "ground_truth", **size)
     if info is not None:
         table.attrs["frame_rate"] = info.frame_rate
     return prepare(table, name)
 
 
-def _load_tracks(value: Any, *, truth: GroundTruth, exact: bool) -> pd.DataFrame:
+def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
     if isinstance(value, Path):
-        table = read_table(value, "results", length=truth.length, width=truth.width, height=truth.height, exact=exact)
+        table = read_mot(value, "results", length=truth.length, width=truth.width, height=truth.height)
     elif isinstance(value, pd.DataFrame):
         table = value
         check_table(table, name=f"results of {truth.name}", length=truth.length)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import os
-import re
 import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,15 +14,12 @@ import pandas as pd
 
 from .._files import atomic_write
 from ..errors import FairMOTLabWarning, MotFileError
+from .text import clean_text, parse_numbers, parse_strictly, read_bytes
 
 KINDS = ("results", "detections", "ground_truth")
 LARGEST_ID = 2**53 - 1
 LARGEST_FRAME = 10_000_000
 LARGEST_PIXEL = 1e9
-_FEWEST_COLUMNS, _MOST_COLUMNS = 6, 12
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_NUMBER_BYTES = b"0123456789+-.eE, \n"
-_NAMES = ("frame", "id", "x", "y", "w", "h", "score", "class", "visibility")
 Where = Callable[[int], str]
 
 
@@ -75,38 +68,18 @@ def read_mot(
         If the file is empty, if boxes look like x1, y1, x2, y2 or like fractions of the image, or if ground truth of 10
         columns looks as if it had classes.
     """
-    return read_table(path, kind, length=length, width=width, height=height)
-
-
-def read_table(
-    path: str | os.PathLike[str],
-    kind: str,
-    *,
-    length: int | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    exact: bool = True,
-) -> pd.DataFrame:
-    """What `read_mot` does; with `exact=False` long decimals are rounded as motmetrics' reader rounds them.
-
-    py-motmetrics reads text through pandas' "high" conversion, which is off by one unit in the last place for some
-    numbers of 16 digits and more. Figures that are to equal its own to the last bit need the same numbers.
-    """
     _check_kind(kind)
     path = Path(path)
-    data = _read_bytes(path)
-    values = _parse_fast(data, exact)
+    data = clean_text(read_bytes(path), path)
+    values = parse_numbers(data)
     lines: list[int] | None = None
     if values is None:
-        values, lines, clean = _parse_strictly(data, path)
-        if not exact and len(values):
-            as_motmetrics = _parse_clean(clean)
-            values = values if as_motmetrics is None else as_motmetrics
+        values, lines = parse_strictly(data, path)
 
     def where(row: int) -> str:
         nonlocal lines
         if lines is None:
-            lines = _parse_strictly(data, path)[1]
+            lines = parse_strictly(data, path)[1]
         return f"{path}, line {lines[row]}"
 
     if len(values) == 0:
@@ -223,221 +196,6 @@ def _sequence_name(path: Path) -> str:
         return path.resolve().parent.parent.name
     name = path.name.removesuffix(".gz")
     return name.removesuffix(".txt")
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        if path.name.endswith(".gz") and data:
-            data = gzip.decompress(data)
-    except FileNotFoundError as error:
-        raise MotFileError(f"{path} does not exist; give the path of a MOTChallenge text file.") from error
-    except IsADirectoryError as error:
-        raise MotFileError(f"{path} is a folder; give the path of a MOTChallenge text file.") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise MotFileError(
-            f"{path} is not a whole gzip file ({error}); compress it again or take .gz off its name."
-        ) from error
-    except OSError as error:
-        raise MotFileError(f"{path} cannot be read ({error.strerror or error}).") from error
-    if data.startswith(b"\x1f\x8b"):
-        raise MotFileError(f"{path} is compressed with gzip and its name does not say so; rename it to end in .gz.")
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise MotFileError(f"{path} is text in UTF-16; save it as UTF-8 or ASCII.")
-    if b"\0" in data:
-        raise MotFileError(
-            f"{path} is binary (it holds a zero byte at {data.index(0)}); give a MOTChallenge text file."
-        )
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return data
-
-
-def _parse_fast(data: bytes, exact: bool) -> np.ndarray | None:
-    """Parse a file in which nothing is odd with the C engine of pandas; None where `_parse_strictly` must look at it.
-
-    Returns float64 of shape (rows, columns). With `exact`, each number is rounded as Python's float() rounds it.
-    """
-    if b"," in data:
-        data = data.replace(b", ", b",") if b" " in data else data
-    else:
-        for separator in (b";", b"\t", b" "):
-            if separator in data:
-                data = data.replace(separator, b",")
-                break
-    if not data or data.translate(None, _NUMBER_BYTES):
-        return None
-    if not data.endswith(b"\n"):
-        data += b"\n"
-    text = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero((text == ord(",")) | (text == ord("\n")))
-    newlines = text[ends] == ord("\n")
-    columns = int(np.argmax(newlines)) + 1
-    if not _FEWEST_COLUMNS <= columns <= _MOST_COLUMNS or len(ends) % columns:
-        return None
-    last = newlines.reshape(-1, columns)
-    if not last[:, -1].all() or last[:, :-1].any():
-        return None
-    values = _parse_clean(data)
-    if values is None or values.shape != last.shape or not np.isfinite(values).all():
-        return None
-    if exact:
-        starts = np.empty_like(ends)
-        starts[0], starts[1:] = 0, ends[:-1] + 1
-        _round_exactly(values, data, text, starts, ends)
-    return values
-
-
-def _parse_clean(data: bytes) -> np.ndarray | None:
-    """Numbers of comma-separated text, rounded as motmetrics reads them (pandas' "high" conversion)."""
-    try:
-        values = pd.read_csv(
-            io.BytesIO(data),
-            header=None,
-            engine="c",
-            float_precision="high",
-            quoting=csv.QUOTE_NONE,
-            skip_blank_lines=False,
-        ).to_numpy()
-    except (ValueError, OverflowError):
-        return None
-    return np.ascontiguousarray(values, dtype=np.float64) if values.dtype.kind in "if" else None
-
-
-def _round_exactly(values: np.ndarray, data: bytes, text: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> None:
-    """Repair in place the numbers that pandas' "high" conversion may have rounded wrongly.
-
-    It is exact while the digits make a whole number below 2**53: always up to 15 digits, and with 16 if they do not
-    begin with a 9. Longer numbers are digits / 10**decimals in extended precision, where a whole number below 2**63 and
-    the power are exact; rounding twice can only go wrong when the first result lies half-way between two float64.
-    """
-    flat = values.reshape(-1)
-    sizes = ends - starts
-    hard = (sizes > 17) | ((sizes > 16) & (text[starts] == ord("9"))) | ((sizes == 16) & (text[starts] == ord("9")))
-    slow = sizes > 19
-    if b"e" in data or b"E" in data:
-        slow[np.searchsorted(ends, np.flatnonzero((text | 32) == ord("e")))] = True
-    if np.finfo(np.longdouble).nmant < 63:
-        slow |= hard
-    quick = np.flatnonzero(hard & ~slow)
-    if len(quick):
-        position, end = starts[quick], ends[quick]
-        negative = text[position] == ord("-")
-        digits = np.zeros(len(quick), np.int64)
-        for _ in range(19):
-            digit = text[position] - np.uint8(ord("0"))  # what is no digit wraps to more than 9
-            is_digit = digit <= 9
-            np.multiply(digits, 10, out=digits, where=is_digit)
-            np.add(digits, digit, out=digits, where=is_digit)
-            np.minimum(position + 1, end, out=position)
-        points = np.append(np.flatnonzero(text == ord(".")), len(text))
-        point = points[np.searchsorted(points, starts[quick])]
-        decimals = np.where(point < end, end - point - 1, 0)
-        powers = np.cumprod(np.r_[np.longdouble(1), np.full(19, 10, np.longdouble)])
-        exact = digits.astype(np.longdouble) / powers[decimals]
-        rounded = exact.astype(np.float64)
-        rest = np.abs(exact - rounded)
-        halfway = rest == np.abs(np.spacing(rounded)) / 2
-        flat[quick] = np.where(negative, -rounded, rounded)
-        slow[quick[halfway]] = True
-    for index in np.flatnonzero(slow):
-        flat[index] = float(data[starts[index] : ends[index]])
-
-
-def _parse_strictly(data: bytes, path: Path) -> tuple[np.ndarray, list[int], bytes]:
-    """Parse line by line, or say what is wrong.
-
-    Returns the numbers (rows, columns), the line (from 1) of each row, and the same numbers as clean comma-separated
-    text.
-    """
-    values: list[list[float]] = []
-    lines: list[int] = []
-    clean: list[str] = []
-    separator: str | None = ""
-    columns = 0
-    texts = data.split(b"\n")
-    for number, raw in enumerate(texts, start=1):
-        line = raw.decode("utf-8", "replace").strip(" ") if b"\t" in raw else raw.decode("utf-8", "replace").strip()
-        if not line.strip():
-            continue
-        place = f"{path}, line {number}"
-        if separator == "":
-            separator = next((mark for mark in ",;\t" if mark in line), None)
-        fields = [field.strip() for field in line.split(separator)]
-        is_cut = number == len(texts)  # the last line, with no line end behind it
-        if columns == 0:
-            _check_first_line(fields, line, separator, place)
-            columns = len(fields)
-        elif len(fields) != columns:
-            if is_cut and len(fields) < columns:
-                raise MotFileError(
-                    f"{place} is cut off: it has {len(fields)} columns where the file has {columns} "
-                    f"({_short(line)!r}); write the file again."
-                )
-            raise MotFileError(
-                f"{place} has {len(fields)} columns where the lines before have {columns} ({_short(line)!r}); "
-                "every line needs the same columns."
-            )
-        row = []
-        for position, field in enumerate(fields):
-            if not _NUMBER.fullmatch(field):
-                raise MotFileError(_not_a_number(field, position, line, separator, place, is_cut))
-            value = float(field)
-            if not np.isfinite(value):
-                raise MotFileError(
-                    f"{place}: {_column(position)} is {field}, too large for a number; correct or remove the line."
-                )
-            row.append(value)
-        values.append(row)
-        lines.append(number)
-        clean.append(",".join(fields) + "\n")
-    array = np.array(values, dtype=np.float64).reshape(len(values), columns or _FEWEST_COLUMNS)
-    return array, lines, "".join(clean).encode("ascii")
-
-
-def _check_first_line(fields: list[str], line: str, separator: str | None, place: str) -> None:
-    if line.startswith(("#", "//", "%")):
-        raise MotFileError(f"{place} is a comment ({_short(line)!r}); remove it, the format has none.")
-    words = [
-        field for field in fields if re.fullmatch(r"[A-Za-z_ ]+\w*", field) and field.lower() not in ("nan", "inf")
-    ]
-    if len(words) > 1 and len(words) >= len(fields) / 2:
-        raise MotFileError(f"{place} looks like a header ({_short(line)!r}); remove it, the format has none.")
-    if len(fields) < _FEWEST_COLUMNS:
-        raise MotFileError(
-            f"{place} has {len(fields)} columns ({_short(line)!r}); at least 6 are needed: frame, id, x, y, w, h."
-        )
-    if len(fields) > _MOST_COLUMNS:
-        hint = " (are the decimals written with commas?)" if separator == "," and "." not in line else ""
-        raise MotFileError(
-            f"{place} has {len(fields)} columns{hint}; at most 12 are read: keep frame, id, x, y, w, h, score, "
-            "-1, -1, -1."
-        )
-
-
-def _not_a_number(field: str, position: int, line: str, separator: str | None, place: str, is_cut: bool) -> str:
-    if field == "" and position == line.count(separator or " ") and not is_cut:
-        return f"{place} ends in {separator!r}: its column {position + 1} is empty; remove the separator at the end."
-    if field == "":
-        return f"{place}: {_column(position)} is empty; fill it in or remove the line."
-    if field.lower().lstrip("+-") in ("nan", "inf", "infinity"):
-        return f"{place}: {_column(position)} is {field}, not a finite number; correct or remove the line."
-    hint = ""
-    if re.fullmatch(r"[+-]?\d+,\d+", field) or (separator == "," and any(mark in field for mark in "; \t")):
-        hint = " (decimals are written with a point, and one separator is used in the whole file)"
-    elif is_cut:
-        hint = " (the last line seems to be cut off)"
-    return f"{place}: {_column(position)} is {_short(field)!r}, not a number{hint}; correct or remove the line."
-
-
-def _column(position: int) -> str:
-    name = _NAMES[position] if position < len(_NAMES) else ""
-    return f"column {position + 1}" + (f" ({name})" if name else "")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _refuse_decimal_commas(values: np.ndarray, data: bytes, path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MotFileError
-from .mot import _NUMBER
+from .text import NUMBER
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_seqinfo(path: str | os.PathLike[str]) -> SequenceInfo:
         text = section.get(key)
         if text is None:
             raise MotFileError(f"{path} has no {key}; add a line such as {key}={'30' if 'Rate' in key else '600'}.")
-        if not _NUMBER.fullmatch(text) or not 0 < float(text) < float("inf") or (whole and float(text) % 1):
+        if not NUMBER.fullmatch(text) or not 0 < float(text) < float("inf") or (whole and float(text) % 1):
             expected = "whole number" if whole else "number"
             raise MotFileError(f"{path} says {key}={text!r}; it must be a {expected} above 0.")
         return float(text)
