@@ -15,6 +15,7 @@ from . import (
     widgets,
 )
 from .association import Tracker, explain, track_outputs, tracks_table
+from .association.camera_motion import CameraMotion, camera_motion
 from .data import FrameDetections, Letterbox
 from .detection.cache import detect, open_detections
 from .detection.detections import Detections
@@ -36,6 +37,7 @@ from .sweeps import best_config, compare_settings, random_search, sweep
 
 __version__: str
 __all__ = [
+    "CameraMotion",
     "Detections",
     "Detector",
     "Evaluation",
@@ -51,6 +53,7 @@ __all__ = [
     "association",
     "best_config",
     "boxes",
+    "camera_motion",
     "check_data",
     "compare_protocols",
     "compare_settings",

@@ -1,0 +1,135 @@
+"""Camera motion: estimates against warps that are known, the kept file, and what trackers make of it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from fairmot_lab.association.camera_motion import METHODS, MotionEstimator, camera_motion
+from fairmot_lab.errors import ConfigError, SourceError, TrackingError
+
+SIZE = 640, 360
+
+
+def wallpaper(seed=0, size=(900, 600)):
+    """A picture full of blobs and edges."""
+    random = np.random.default_rng(seed)
+    picture = np.full((size[1], size[0], 3), 90, np.uint8)
+    for _ in range(500):
+        x, y = int(random.integers(0, size[0])), int(random.integers(0, size[1]))
+        w, h = random.integers(6, 60, 2)
+        cv2.rectangle(picture, (x, y), (x + int(w), y + int(h)), random.integers(0, 255, 3).tolist(), -1)
+    return cv2.GaussianBlur(picture, (3, 3), 0)
+
+
+def moving(frames=6, shift=(7.0, -4.0), angle=0.004, scale=1.003):
+    """Pictures of a wallpaper seen by a moving camera, and the motion from each to the next."""
+    step = np.eye(3)
+    step[:2, :2] = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    step[:2, 2] = shift
+    place = np.eye(3)
+    place[:2, 2] = -130, -120
+    pictures = []
+    for _ in range(frames):
+        pictures.append(cv2.warpAffine(wallpaper(), place[:2], SIZE))
+        place = step @ place
+    return pictures, step[:2]
+
+
+def corner_error(found, expected):
+    corners = np.array([[0, SIZE[0], 0, SIZE[0]], [0, 0, SIZE[1], SIZE[1]], [1, 1, 1, 1]])
+    return np.abs(np.asarray(found) @ corners - expected @ corners).max()
+
+
+@pytest.mark.parametrize(("method", "tolerance"), [("flow", 0.5), ("orb", 1.5), ("ecc", 1.5)])
+def test_known_motion(method, tolerance):
+    pictures, step = moving()
+    motion = camera_motion(pictures, method=method, progress=False)
+    assert set(METHODS) >= {method}
+    assert (motion[1] == np.eye(2, 3)).all()
+    for frame in range(2, 7):
+        assert corner_error(motion[frame], step) < tolerance
+    assert (motion.table["after"][1:] < 0.5 * motion.table["before"][1:]).all()
+
+
+def test_frames_are_scaled_down_and_the_matrix_up():
+    pictures, step = moving()
+    large = [cv2.resize(picture, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC) for picture in pictures[:2]]
+    estimator = MotionEstimator(3 * SIZE[0], 3 * SIZE[1])
+    estimator.update(large[0])
+    matrix = np.reshape(estimator.update(large[1])[:6], (2, 3))
+    # a point p of the small picture lies at 3 p + 1 in the large one (centres of pixels)
+    expected = np.column_stack([step[:, :2], 3 * step[:, 2] + 1 - step[:, :2] @ [1, 1]])
+    corners = 3 * np.array([[0, SIZE[0], 0, SIZE[0]], [0, 0, SIZE[1], SIZE[1]], [1 / 3] * 4])
+    assert np.abs(matrix @ corners - expected @ corners).max() < 1.5
+
+
+def test_what_moves_by_itself_is_left_out():
+    still = wallpaper(1, SIZE)
+    crowd = wallpaper(2, (400, 300))
+    pictures, boxes = [], []
+    for frame in range(4):
+        picture, x = still.copy(), 100 + 12 * frame
+        picture[30:330, x : x + 400] = crowd
+        pictures.append(picture)
+        boxes.append(np.array([[x - 12, 25, 424, 310]], np.float32))
+    masked, plain = MotionEstimator(*SIZE), MotionEstimator(*SIZE)
+    for picture, box in zip(pictures, boxes, strict=True):
+        found, without = masked.update(picture, box), plain.update(picture)
+    assert corner_error(np.reshape(found[:6], (2, 3)), np.eye(2, 3)) < 0.2
+    assert corner_error(np.reshape(without[:6], (2, 3)), np.eye(2, 3)) > 5
+
+
+def test_nothing_to_follow_gives_no_motion():
+    motion = camera_motion([np.zeros((120, 160, 3), np.uint8)] * 3, progress=False)
+    assert all((motion[frame] == np.eye(2, 3)).all() for frame in motion)
+
+
+def write(folder, pictures):
+    folder.mkdir()
+    for number, picture in enumerate(pictures, start=1):
+        cv2.imwrite(str(folder / f"{number:06d}.png"), picture)
+    return folder
+
+
+def test_kept_and_resumed(tmp_path, monkeypatch):
+    pictures, _ = moving()
+    source = write(tmp_path / "images", pictures)
+    once = camera_motion(source, folder=tmp_path / "once", progress=False)
+
+    update, seen = MotionEstimator.update, []
+
+    def breaks(self, image, boxes=None):
+        seen.append(1)
+        if len(seen) == 4:
+            raise SourceError("the disk is gone")
+        return update(self, image, boxes)
+
+    monkeypatch.setattr(MotionEstimator, "update", breaks)
+    with pytest.raises(SourceError, match="gone"):
+        camera_motion(source, folder=tmp_path / "kept", progress=False)
+    resumed = camera_motion(source, folder=tmp_path / "kept", progress=False)
+    assert len(seen) == 4 + 4, "frames 3 to 6: the third starts the comparison again"
+    assert resumed.path.read_bytes() == once.path.read_bytes()
+    assert resumed.digest == once.digest
+    again = camera_motion(source, folder=tmp_path / "kept", progress=False)
+    assert len(seen) == 8, "read, not estimated again"
+    assert again.table.equals(resumed.table)
+    other = camera_motion(source, folder=tmp_path / "kept", method="orb", progress=False)
+    assert other.path != again.path
+    assert sorted(tmp_path.joinpath("kept").iterdir()) == sorted([other.path, again.path])
+
+
+def test_mistakes_are_told():
+    pictures, _ = moving(2)
+    with pytest.raises(ConfigError, match="no method 'optical' for camera motion; there are flow, orb, ecc"):
+        camera_motion(pictures, method="optical")
+
+
+def test_detections_of_another_sequence(real_data):
+    from fairmot_lab.detection.cache import open_detections
+
+    pictures, _ = moving(2)
+    with pytest.raises(TrackingError, match="frames of 1920x1080"):
+        camera_motion(pictures, open_detections(real_data / "MOT17" / "train" / "MOT17-09-SDP"))
