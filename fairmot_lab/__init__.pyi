@@ -16,6 +16,7 @@ from . import (
 )
 from .association import Tracker, explain, track_outputs, tracks_table
 from .association.camera_motion import CameraMotion, camera_motion
+from .association.postprocess import postprocess
 from .data import FrameDetections, Letterbox
 from .detection.cache import detect, open_detections
 from .detection.detections import Detections
@@ -74,6 +75,7 @@ __all__ = [
     "open_detections",
     "open_source",
     "plots",
+    "postprocess",
     "random_search",
     "read_mot",
     "read_seqinfo",

@@ -29,6 +29,8 @@ TRACKERS = {
     "ppdet_byte": "ppdet_byte:PPDetByteTracker",
     "bytetrack": "bytetrack:ByteTrackTracker",
     "ocsort": "ocsort:OCSORTTracker",
+    "botsort": "botsort:BoTSORTTracker",
+    "deepsort": "deepsort:DeepSORTTracker",
 }
 """Module and class of every tracker, by name: add a tracker here."""
 
