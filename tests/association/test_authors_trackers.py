@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from golden_scenes import CASES, GOLDEN, WHOLE, digest, public_scene, random_sce
 from fairmot_lab.association.base import TRACKERS, get_tracker
 
 SCENES = random_scenes()
+public = functools.cache(public_scene)
 NAMES = [name for name, case in CASES.items() if case["tracker"] in TRACKERS]
 
 
@@ -61,4 +63,4 @@ def test_public_detections(real_data, name):
     folders = sorted((real_data / "MOT17" / "train").iterdir())
     assert len(folders) == 21
     for folder in folders:
-        assert_digest(digest(run(public_scene(folder), CASES[name])), kept[f"{folder.name}: {name}"])
+        assert_digest(digest(run(public(folder), CASES[name])), kept[f"{folder.name}: {name}"])
