@@ -5,11 +5,32 @@ Boxes are `x, y, w, h` in pixels of the original image, `x, y` being the top-lef
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 STRIDE = 4
+
+# Classes of MOTChallenge ground truth that this project names; a pedestrian is what is scored.
+PEDESTRIAN, ON_VEHICLE, BICYCLE, NON_MOTORISED, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 2, 4, 6, 7, 8, 12
+PEOPLE = (PEDESTRIAN, ON_VEHICLE, STATIC_PERSON)
+DISTRACTORS = (ON_VEHICLE, STATIC_PERSON, DISTRACTOR, REFLECTION)
+LARGEST_CLASS = 13
+
+
+def same_footage(a: str | None, b: str | None) -> bool:
+    """Return whether two names of sequences stand for the same frames, or one of them is not known.
+
+    MOT17's sequences come in one copy per public detector, which differ in the last part of the name.
+
+    Examples
+    --------
+    >>> same_footage("MOT17-09-SDP", "MOT17-09-FRCNN"), same_footage("MOT17-09-SDP", "MOT17-10-SDP")
+    (True, False)
+    """
+    plain = [re.sub(r"^(MOT17-\d+)-(DPM|FRCNN|SDP)$", r"\1", name or "") for name in (a, b)]
+    return plain[0] == plain[1] or not all(plain)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 import fairmot_lab as fl
 from fairmot_lab.diagnosis.oracle import oracle_detections, oracle_identities, oracle_study
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning, MotFileError
-from fairmot_lab.evaluation.evaluate import quick_figures
+from fairmot_lab.evaluation.evaluate import compute_metrics
 from fairmot_lab.formats.cvat import read_cvat, write_cvat
 from fairmot_lab.formats.mot import read_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
@@ -108,7 +108,9 @@ def test_trackeval_layout(tmp_path):
     assert (info.length, info.frame_rate, info.width) == (3, 25.0, 1000)
     written = read_mot(folder / "gt" / "MOT17-train" / "A" / "gt" / "gt.txt", "ground_truth")
     assert len(written) == 6
-    result = fl.evaluate(folder / "trackers" / "MOT17-train" / "mine", folder / "gt" / "MOT17-train", rules="trackeval")
+    result = fl.evaluate(
+        folder / "trackers" / "MOT17-train" / "mine", folder / "gt" / "MOT17-train", evaluator="trackeval"
+    )
     assert result.overall["num_objects"] == 6
     with pytest.raises(EvaluationError, match="tracks of B have no ground truth"):
         write_trackeval({"B": tracks()}, {"A": truth()}, tmp_path)
@@ -141,7 +143,7 @@ def test_trackeval_itself_reads_the_layout(tmp_path, mot17, golden):
         check=True,
     )
     hota, mota = map(float, next(line for line in done.stdout.split("\n") if line.startswith("FOUND")).split()[1:])
-    ours = fl.evaluate(golden, mot17, sequences=[name], rules="trackeval").overall
+    ours = fl.evaluate(golden, mot17, sequences=[name], evaluator="trackeval").overall
     assert (ours["hota"], ours["mota"]) == pytest.approx((hota, mota), abs=1e-12)
 
 
@@ -184,7 +186,7 @@ def test_oracles_part_the_errors_of_a_real_tracker(mot17, golden):
     with warnings.catch_warnings():
         warnings.simplefilter("error", FairMOTLabWarning)
         study = oracle_study(made, gt).set_index("tracks")
-    assert study.loc["tracker", "hota"] == pytest.approx(quick_figures(made, gt)["hota"])
+    assert study.loc["tracker", "hota"] == pytest.approx(compute_metrics(made, gt)["hota"])
     assert study.loc["perfect detection", ["recall", "precision"]].tolist() == [1, 1]
     assert study.loc["perfect detection", "deta"] > study.loc["tracker", "deta"]
     assert study.loc["perfect association", "num_switches"] == 0

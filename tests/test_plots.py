@@ -417,8 +417,8 @@ def test_bars_show_negative_mota_and_missing_metrics() -> None:
 
 
 def test_figures_of_different_protocols_are_not_compared() -> None:
-    one = SimpleNamespace(summary=summary(0.7, 0.6, 0.5), protocol="raw", rules="motmetrics")
-    two = SimpleNamespace(summary=summary(0.7, 0.6, 0.5), protocol="motchallenge", rules="motmetrics")
+    one = SimpleNamespace(summary=summary(0.7, 0.6, 0.5), protocol="raw", evaluator="motmetrics")
+    two = SimpleNamespace(summary=summary(0.7, 0.6, 0.5), protocol="motchallenge", evaluator="motmetrics")
     with pytest.raises(PlotError, match="different protocol"):
         plots.compare_trackers({"one": one, "two": two}, ("mota", "idf1"))
 

@@ -79,7 +79,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", metavar="P", help="motchallenge, raw or paddle (default: motchallenge where there are classes)"
     )
-    parser.add_argument("--rules", default="motmetrics", metavar="R", help="motmetrics (default) or trackeval")
+    parser.add_argument("--evaluator", default="motmetrics", metavar="E", help="motmetrics (default) or trackeval")
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
     parser.add_argument(
         "--frames", nargs=2, type=int, metavar=("FIRST", "LAST"), help="only these frames, both included, from 1"

@@ -10,7 +10,7 @@ from .arguments import _add_comparison, _comparison
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("evaluate", help="compare result files with ground truth")
     _add_comparison(parser)
-    parser.add_argument("--compare", action="store_true", help="show every protocol and both sets of rules")
+    parser.add_argument("--compare", action="store_true", help="show every protocol and both evaluators")
     parser.add_argument(
         "--format", choices=("text", "markdown", "latex", "csv"), default="text", help="of what is printed"
     )
@@ -30,7 +30,7 @@ def _run_evaluate(options: argparse.Namespace) -> None:
                 table.to_csv(path, index=False)
         return
     result = evaluate(
-        options.results, options.gt, protocol=options.protocol, rules=options.rules, **_comparison(options)
+        options.results, options.gt, protocol=options.protocol, evaluator=options.evaluator, **_comparison(options)
     )
     written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}
     print(written[options.format]() if options.format in written else result)

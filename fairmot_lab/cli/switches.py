@@ -34,7 +34,7 @@ def _run_switches(options: argparse.Namespace) -> None:
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
 
-    comparison = {"protocol": options.protocol, "rules": options.rules, **_comparison(options)}
+    comparison = {"protocol": options.protocol, "evaluator": options.evaluator, **_comparison(options)}
     if options.outputs:
         table, lines = switches_from_outputs(
             options.outputs, options.gt, results=options.results, try_settings=options.what_if, **comparison

@@ -8,51 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..boxes import BOX
 from ..errors import EvaluationError
 
 if TYPE_CHECKING:
     from ..evaluation.result import Evaluation
-
-
-def error_boxes(
-    events: pd.DataFrame, tracks: pd.DataFrame | None = None, ground_truth: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """The boxes of a tracker's errors.
-
-    Parameters
-    ----------
-    events
-        motmetrics' events of one sequence: index (FrameId, Event), columns Type, OId, HId, D.
-    tracks, ground_truth
-        Where the boxes come from. Errors whose table is not given, or lacks the box, have NaN in x, y, w, h.
-
-    Returns
-    -------
-    DataFrame
-        frame, kind ("FP", "MISS" or "SWITCH"), id (of the track; of the person for misses), x, y, w, h, score.
-    """
-    flat = events.reset_index()
-    flat = flat[flat["Type"].isin(["FP", "MISS", "SWITCH"])]
-    missed = flat["Type"] == "MISS"
-    errors = pd.DataFrame(
-        {
-            "frame": flat["FrameId"].astype("int64"),
-            "kind": flat["Type"].astype(str),
-            "id": flat["OId"].where(missed, flat["HId"]).astype("int64"),
-        }
-    ).reset_index(drop=True)
-    parts = []
-    for table, rows in ((ground_truth, errors["kind"] == "MISS"), (tracks, errors["kind"] != "MISS")):
-        part = errors[rows]
-        if table is None:
-            parts.append(part.assign(x=np.nan, y=np.nan, w=np.nan, h=np.nan, score=np.nan))
-        else:
-            columns = ["frame", "id", *BOX, *(["score"] if "score" in table else [])]
-            parts.append(part.merge(table[columns].drop_duplicates(["frame", "id"]), on=["frame", "id"], how="left"))
-    columns = ["frame", "kind", "id", *BOX, "score"]
-    joined = pd.concat(parts).reindex(columns=columns)
-    return joined.sort_values(["frame", "kind", "id"], kind="stable").reset_index(drop=True)
 
 
 def error_lanes(errors: pd.DataFrame, length: int) -> np.ndarray:
@@ -61,7 +20,7 @@ def error_lanes(errors: pd.DataFrame, length: int) -> np.ndarray:
     Parameters
     ----------
     errors
-        As `error_boxes` returns.
+        As `Evaluation.errors`, of one sequence.
     length
         Number of frames of the sequence.
 
@@ -78,10 +37,8 @@ def error_lanes(errors: pd.DataFrame, length: int) -> np.ndarray:
     return lanes
 
 
-def evaluation_errors(
-    evaluation: Evaluation, name: str, tracks: pd.DataFrame | None = None, ground_truth: pd.DataFrame | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The error boxes and the ID switches of one sequence of an evaluation.
+def evaluation_errors(evaluation: Evaluation, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the errors and the ID switches of one sequence of an evaluation.
 
     Parameters
     ----------
@@ -89,20 +46,19 @@ def evaluation_errors(
         Of one sequence or several.
     name
         The sequence; may be another if the evaluation holds only one.
-    tracks, ground_truth
-        Where boxes come from; by default what was evaluated. See `error_boxes`.
 
     Returns
     -------
     errors, switches : DataFrame
+        As `Evaluation.errors` and `Evaluation.switches`.
     """
     name = only_sequence(evaluation, name)
-    one = evaluation.sequences[name]
-    tracks = one.tracks if tracks is None else tracks
-    ground_truth = one.ground_truth.table if ground_truth is None else ground_truth
-    switches = evaluation.switches
-    switches = switches[switches["sequence"] == name].reset_index(drop=True)
-    return error_boxes(one.event_table, tracks, ground_truth), switches
+    tables = (evaluation.errors.drop(columns="sequence"), evaluation.switches)
+    owners = (evaluation.errors["sequence"], evaluation.switches["sequence"])
+    errors, switches = (
+        table[owner == name].reset_index(drop=True) for table, owner in zip(tables, owners, strict=True)
+    )
+    return errors, switches
 
 
 def only_sequence(evaluation: Evaluation, name: str) -> str:
@@ -161,7 +117,7 @@ def compare_figures(baseline: Mapping[str, float], candidate: Mapping[str, float
     Parameters
     ----------
     baseline, candidate
-        Figures by name: of `quick_figures`, or rows of `Evaluation.summary`.
+        Figures by name: of `compute_metrics`, or rows of `Evaluation.summary`.
 
     Returns
     -------

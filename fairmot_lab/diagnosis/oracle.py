@@ -27,20 +27,20 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
         Tracks table.
     """
     one = _matches(tracks, ground_truth, protocol)
-    scene = one.scene
-    frame = np.repeat(scene.frames, np.diff(scene.g_start))
+    scored = one.scored
+    frame = np.repeat(scored.frames, np.diff(scored.g_start))
     matched = np.full(len(frame), np.nan)
     found = one.partner >= 0
-    matched[found] = scene.t_ids[scene.t_id[one.partner[found]]]
-    carried = pd.Series(matched).groupby(scene.g_id)
+    matched[found] = scored.t_ids[scored.t_id[one.partner[found]]]
+    carried = pd.Series(matched).groupby(scored.g_id)
     ids = carried.ffill().fillna(carried.bfill())
-    unused = int(scene.t_ids.max()) + 1 if len(scene.t_ids) else 1
-    own = pd.Series(unused + scene.g_id)
+    unused = int(scored.t_ids.max()) + 1 if len(scored.t_ids) else 1
+    own = pd.Series(unused + scored.g_id)
     # an id fits in a frame once: where a missed box would repeat one, it gets the person's own
     doubled = pd.DataFrame({"frame": frame, "id": ids, "missed": ~found}).sort_values("missed", kind="stable")
     repeats = doubled.duplicated(["frame", "id"]).sort_index() & ids.notna()
     ids = ids.where(~repeats).fillna(own)
-    return _table(frame, ids.to_numpy(), one.ground_truth.box[scene.g_rows], one.name)
+    return _table(frame, ids.to_numpy(), one.ground_truth.box[scored.g_rows], one.name)
 
 
 def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | None = None) -> pd.DataFrame:
@@ -59,13 +59,13 @@ def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
         Tracks table, of the rows that the protocol scores.
     """
     one = _matches(tracks, ground_truth, protocol)
-    scene = one.scene
-    frame = np.repeat(scene.frames, np.diff(scene.t_start))
-    unused = int(scene.g_ids.max()) + 1 if len(scene.g_ids) else 1
-    ids = unused + scene.t_id
+    scored = one.scored
+    frame = np.repeat(scored.frames, np.diff(scored.t_start))
+    unused = int(scored.g_ids.max()) + 1 if len(scored.g_ids) else 1
+    ids = unused + scored.t_id
     rows = np.flatnonzero(one.partner >= 0)
-    ids[one.partner[rows]] = scene.g_ids[scene.g_id[rows]]
-    boxes = one.tracks[list("xywh")].to_numpy(float)[scene.t_rows]
+    ids[one.partner[rows]] = scored.g_ids[scored.g_id[rows]]
+    boxes = one.tracks[list("xywh")].to_numpy(float)[scored.t_rows]
     return _table(frame, ids, boxes, one.name)
 
 
@@ -75,10 +75,10 @@ def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | Non
     Returns
     -------
     pandas.DataFrame
-        Rows "tracker", "perfect detection", "perfect association": `tracks`, and the figures of `quick_figures`. What
+        Rows "tracker", "perfect detection", "perfect association": `tracks`, and the figures of `compute_metrics`. What
         the second row lacks to 1 is the cost of association, what the third lacks that of detection.
     """
-    from ..evaluation.evaluate import quick_figures
+    from ..evaluation.evaluate import compute_metrics
     from ..evaluation.protocols import prepare
 
     truth = prepare(_table_of(ground_truth))
@@ -88,7 +88,7 @@ def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | Non
         "perfect association": oracle_identities(tracks, truth, protocol=protocol),
     }
     return pd.DataFrame(
-        [{"tracks": name} | quick_figures(table, truth, protocol=protocol) for name, table in versions.items()]
+        [{"tracks": name} | compute_metrics(table, truth, protocol=protocol) for name, table in versions.items()]
     )
 
 

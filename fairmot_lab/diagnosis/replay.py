@@ -198,7 +198,7 @@ class Replay:
     config : TrackerConfig
     tracks : DataFrame
     figures : dict
-        As `quick_figures` gives them.
+        As `compute_metrics` gives them.
     seconds : float
         What tracking and counting took.
     evaluation : Evaluation or None
@@ -225,11 +225,11 @@ def replay(outputs: Detections, ground_truth: Any, config: TrackerConfig) -> Rep
         The settings.
     """
     from ..association import track_outputs
-    from ..evaluation.evaluate import quick_figures
+    from ..evaluation.evaluate import compute_metrics
 
     start = time.perf_counter()
     tracks = track_outputs(outputs, config)
-    figures = quick_figures(tracks, ground_truth)
+    figures = compute_metrics(tracks, ground_truth)
     return Replay(config, tracks, figures, time.perf_counter() - start)
 
 

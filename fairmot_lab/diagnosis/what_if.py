@@ -96,7 +96,7 @@ def what_if(
     from tqdm.auto import tqdm
 
     from ..association import track_outputs
-    from ..evaluation.evaluate import quick_figures
+    from ..evaluation.evaluate import compute_metrics
 
     one = _only(evaluation, sequence, outputs.name)
     config = config or _settings_of(one.tracks)
@@ -109,7 +109,7 @@ def what_if(
         else {f"{name}={value}": (name, value) for name, values in changes.items() for value in values}
     )
     figures = ("mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses")
-    base = quick_figures(one.tracks, one.ground_truth, protocol=evaluation.protocol)
+    base = compute_metrics(one.tracks, one.ground_truth, protocol=evaluation.protocol)
     rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "added": 0, **_some(base, figures)}]
     avoided_by: dict[str, np.ndarray] = {}
     for text, (name, value) in tqdm(tries.items(), desc="what if", disable=not progress, leave=False):
@@ -117,7 +117,7 @@ def what_if(
         after = _carriers(one.ground_truth, tracks, evaluation)
         avoided = np.array([_same_id(after, row) for row in table.itertuples()], bool)
         avoided_by[text] = avoided
-        now = quick_figures(tracks, one.ground_truth, protocol=evaluation.protocol)
+        now = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol)
         rows.append(
             {
                 "change": text,
@@ -149,11 +149,11 @@ def _carriers(truth: Any, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[
     from ..evaluation.evaluate import match_tracks
     from ..evaluation.switches import Matches
 
-    one = match_tracks(tracks, truth, evaluation.protocol, evaluation.rules)
+    one = match_tracks(tracks, truth, evaluation.protocol, evaluation.evaluator)
     matches = Matches.of(one)
     rows = matches.by_person()
-    frames, ids = one.scene.frames[matches.frame], one.scene.t_ids[matches.track]
-    return {int(person): (frames[rows(code)], ids[rows(code)]) for code, person in enumerate(one.scene.g_ids)}
+    frames, ids = one.scored.frames[matches.frame], one.scored.t_ids[matches.track]
+    return {int(person): (frames[rows(code)], ids[rows(code)]) for code, person in enumerate(one.scored.g_ids)}
 
 
 def _same_id(carriers: Mapping[int, tuple[np.ndarray, np.ndarray]], switch: Any) -> bool:

@@ -1,6 +1,6 @@
 """Metrics of tracks: py-motmetrics, TrackEval's definitions, and a table of ID switches."""
 
-from .evaluate import compare_protocols, evaluate, half_split, quick_figures
+from .evaluate import compare_protocols, compute_metrics, evaluate, half_split
 from .names import MOTMETRICS, OVERALL
 from .protocols import GroundTruth, prepare
 from .result import Evaluation
@@ -13,10 +13,10 @@ __all__ = [
     "Evaluation",
     "GroundTruth",
     "compare_protocols",
+    "compute_metrics",
     "describe",
     "evaluate",
     "half_split",
     "prepare",
-    "quick_figures",
     "switch_table",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import matching
-from .protocols import Scene
+from .protocols import ScoredSequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +24,12 @@ class Events:
     distance: np.ndarray
 
 
-_THRESHOLD = 0.5
-
-
-def _event_table(scene: Scene, events: Events) -> pd.DataFrame:
+def event_table(scored: ScoredSequence, events: Events) -> pd.DataFrame:
     numbers = np.arange(int(events.number.max()) + 1 if len(events.number) else 0)
-    levels: list[Any] = [scene.frames, numbers]
+    levels: list[Any] = [scored.frames, numbers]
     codes: list[Any] = [events.frame, events.number]
     index = pd.MultiIndex(levels=levels, codes=codes, names=["FrameId", "Event"], verify_integrity=False)
-    o_ids, h_ids = np.append(scene.g_ids.astype(float), np.nan), np.append(scene.t_ids.astype(float), np.nan)
+    o_ids, h_ids = np.append(scored.g_ids.astype(float), np.nan), np.append(scored.t_ids.astype(float), np.nan)
     types: Any = matching.EVENT_TYPES
     columns = {
         "Type": pd.Categorical.from_codes(events.kind, categories=types),
@@ -43,7 +40,7 @@ def _event_table(scene: Scene, events: Events) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index)
 
 
-def _fragments(code: np.ndarray, tracked: np.ndarray, objects: int) -> np.ndarray:
+def count_fragments(code: np.ndarray, tracked: np.ndarray, objects: int) -> np.ndarray:
     """For each object, how often it was lost and matched again (rows are ordered by frame)."""
     order = np.argsort(code, kind="stable")
     owner, good = code[order], tracked[order]

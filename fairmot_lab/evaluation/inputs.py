@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..data import same_footage
 from ..errors import EvaluationError, FairMOTLabWarning
 from ..formats.mot import check_table, read_mot
 from ..formats.seqinfo import read_seqinfo
@@ -161,6 +162,9 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
     elif isinstance(value, pd.DataFrame):
         table = value
         check_table(table, name=f"results of {truth.name}", length=truth.length)
+        ours, theirs = table.attrs.get("sequence"), truth.table.attrs.get("sequence")
+        if not same_footage(ours, theirs):
+            raise EvaluationError(f"the tracks are of {ours}, the ground truth is of {theirs}; give the same sequence.")
     else:
         raise EvaluationError(
             f"results cannot be a {type(value).__name__}; give a table of tracks, a path, or a dict of these."

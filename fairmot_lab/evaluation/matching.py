@@ -5,33 +5,22 @@ for each frame, where its rows (or pairs) begin, with the total at the end. Ids 
 pair is a ground-truth row and a result row of one frame whose boxes overlap; pairs are ordered by frame, then row, then
 result.
 
-The functions are compiled by numba on first use and kept on disk.
+No fast-math: the metrics must equal numpy's to the last bit.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-import numba
 import numpy as np
 
+from .._jit import compiled
+
+THRESHOLD = 0.5  # least IoU of a match
 EPSILON = float(np.finfo(np.float64).eps)
 RAW, FP, MISS, SWITCH, MATCH, TRANSFER, ASCEND, MIGRATE = range(8)
 EVENT_TYPES = ["RAW", "FP", "MISS", "SWITCH", "MATCH", "TRANSFER", "ASCEND", "MIGRATE"]
-_Function = TypeVar("_Function")
 
 
-def _compiled(function: _Function) -> _Function:
-    """No fast-math: the figures must equal numpy's to the last bit."""
-    compiled: Any
-    try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder for the cache can be written
-        compiled = numba.njit(nogil=True)(function)
-    return compiled
-
-
-@_compiled
+@compiled
 def overlapping_pairs(g_frame, g_box, t_frame, t_box):
     """All pairs of boxes of one frame that overlap.
 
@@ -81,7 +70,7 @@ def overlapping_pairs(g_frame, g_box, t_frame, t_box):
     return g[:count], t[:count], iou[:count], shifted[:count]
 
 
-@_compiled
+@compiled
 def _iou(x, y, w, h, other_x, other_y, other_w, other_h):
     right, bottom = x + w, y + h
     other_right, other_bottom = other_x + other_w, other_y + other_h
@@ -94,14 +83,14 @@ def _iou(x, y, w, h, other_x, other_y, other_w, other_h):
     return both / either
 
 
-@_compiled
+@compiled
 def _grown(array, capacity):
     larger = np.empty(capacity, array.dtype)
     larger[: len(array)] = array
     return larger
 
 
-@_compiled
+@compiled
 def continue_matches(
     cursor,
     g_start,
@@ -276,7 +265,7 @@ def continue_matches(
     return True
 
 
-@_compiled
+@compiled
 def assign(cost, rows, columns, column_of_row):
     """Solve the assignment problem on `cost[:rows, :columns]`, with rows <= columns, for the least total.
 
@@ -345,7 +334,7 @@ def assign(cost, rows, columns, column_of_row):
                 break
 
 
-@_compiled
+@compiled
 def _assign_frame(scores, g_rows, t_rows, partner):
     """Highest total of `scores` (g_rows, t_rows); `partner[i]` becomes the result assigned to row i, or -1."""
     for i in range(g_rows):
@@ -363,7 +352,7 @@ def _assign_frame(scores, g_rows, t_rows, partner):
             partner[solution[j]] = j
 
 
-@_compiled
+@compiled
 def drop_distractors(g_start, t_start, pair_start, pair_g, pair_t, pair_iou, is_distractor, keep):
     """TrackEval's preprocessing: clear `keep` for results that the best assignment gives to a distractor (IoU >= 0.5).
 
@@ -388,7 +377,7 @@ def drop_distractors(g_start, t_start, pair_start, pair_g, pair_t, pair_iou, is_
                 keep[t0 + partner[i]] = False
 
 
-@_compiled
+@compiled
 def clear_matches(
     g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_iou, objects, partner, similarity, switched
 ):
@@ -458,7 +447,7 @@ def clear_matches(
     return present, matched, fragments, total
 
 
-@_compiled
+@compiled
 def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_iou, objects, hypotheses):
     """The matching of HOTA (J. Luiten et al., IJCV 2020), once for all thresholds, as TrackEval computes it.
 

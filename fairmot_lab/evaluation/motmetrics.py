@@ -8,23 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import matching
-from . import trackeval as trackeval_rules
-from .events import _THRESHOLD, Events, _fragments
-from .matching import ASCEND, FP, MATCH, MIGRATE, MISS, SWITCH, TRANSFER
-from .names import _HOTA, _RATIOS, MOTMETRICS, OVERALL
-from .protocols import Scene
-from .trackeval import _hota_means
+from . import matching, trackeval
+from .events import Events, count_fragments
+from .matching import ASCEND, FP, MATCH, MIGRATE, MISS, SWITCH, THRESHOLD, TRANSFER
+from .names import HOTA, MOTMETRICS, OVERALL, RATIOS
+from .protocols import ScoredSequence
+from .trackeval import hota_means
 
 
-def _motmetrics_events(scene: Scene) -> Events:
+def motmetrics_events(scored: ScoredSequence) -> Events:
     """The events that MOTAccumulator would write, frame by frame."""
-    near = scene.pair_distance <= _THRESHOLD
+    near = scored.pair_distance <= THRESHOLD
     before = np.concatenate([[0], np.cumsum(near)])
-    pair_start = before[scene.pair_start]
-    g, t, distance = scene.pair_g[near], scene.pair_t[near], scene.pair_distance[near]
-    rows_g, rows_t, objects, hypotheses = len(scene.g_id), len(scene.t_id), len(scene.g_ids), len(scene.t_ids)
-    capacity = len(scene.frames) + len(g) + 2 * (rows_g + rows_t) + 3 * min(rows_g, rows_t)
+    pair_start = before[scored.pair_start]
+    g, t, distance = scored.pair_g[near], scored.pair_t[near], scored.pair_distance[near]
+    rows_g, rows_t, objects, hypotheses = len(scored.g_id), len(scored.t_id), len(scored.g_ids), len(scored.t_ids)
+    capacity = len(scored.frames) + len(g) + 2 * (rows_g + rows_t) + 3 * min(rows_g, rows_t)
     cursor = np.zeros(3, np.int64)
     state = (
         np.full(objects, -1, np.int64),
@@ -44,15 +43,15 @@ def _motmetrics_events(scene: Scene) -> Events:
         np.empty(capacity, np.int64),
         np.empty(capacity),
     )
-    starts = (scene.g_start, scene.t_start, scene.g_id, scene.t_id, pair_start)
+    starts = (scored.g_start, scored.t_start, scored.g_id, scored.t_id, pair_start)
     solved = (np.empty(0, np.int64), np.empty(0, np.int64))
     while not matching.continue_matches(cursor, *starts, g, t, distance, *state, *solved, *out):
-        solved = _solve_as_motmetrics(scene, int(cursor[0]), pair_start, g, t, distance, g_matched, t_matched)
+        solved = _solve_as_motmetrics(scored, int(cursor[0]), pair_start, g, t, distance, g_matched, t_matched)
     return Events(*(array[: cursor[1]] for array in out))
 
 
 def _solve_as_motmetrics(
-    scene: Scene,
+    scored: ScoredSequence,
     frame: int,
     pair_start: np.ndarray,
     g: np.ndarray,
@@ -64,8 +63,8 @@ def _solve_as_motmetrics(
     """Assign the unmatched boxes of a frame with motmetrics' own solver, on the very matrix it would see."""
     from motmetrics.lap import linear_sum_assignment
 
-    g0, t0 = scene.g_start[frame], scene.t_start[frame]
-    matrix = np.full((scene.g_start[frame + 1] - g0, scene.t_start[frame + 1] - t0), np.nan)
+    g0, t0 = scored.g_start[frame], scored.t_start[frame]
+    matrix = np.full((scored.g_start[frame + 1] - g0, scored.t_start[frame + 1] - t0), np.nan)
     here = slice(pair_start[frame], pair_start[frame + 1])
     free = ~g_matched[g[here]] & ~t_matched[t[here]]
     matrix[g[here][free] - g0, t[here][free] - t0] = distance[here][free]
@@ -73,14 +72,14 @@ def _solve_as_motmetrics(
     return g0 + rows.astype(np.int64), t0 + columns.astype(np.int64)
 
 
-def _partners(scene: Scene, events: Events) -> tuple[np.ndarray, np.ndarray]:
+def find_partners(scored: ScoredSequence, events: Events) -> tuple[np.ndarray, np.ndarray]:
     """The scored result row matched with each scored ground-truth row (-1: none), and whether it is a switch."""
     rows = (events.kind == MATCH) | (events.kind == SWITCH)
     frame, o, h = events.frame[rows], events.o[rows], events.h[rows]
-    g = _find_rows(scene.g_start, scene.g_id, len(scene.g_ids), frame, o)
-    t = _find_rows(scene.t_start, scene.t_id, len(scene.t_ids), frame, h)
-    partner = np.full(len(scene.g_id), -1, np.int64)
-    switched = np.zeros(len(scene.g_id), bool)
+    g = _find_rows(scored.g_start, scored.g_id, len(scored.g_ids), frame, o)
+    t = _find_rows(scored.t_start, scored.t_id, len(scored.t_ids), frame, h)
+    partner = np.full(len(scored.g_id), -1, np.int64)
+    switched = np.zeros(len(scored.g_id), bool)
     partner[g] = t
     switched[g] = events.kind[rows] == SWITCH
     return partner, switched
@@ -92,18 +91,18 @@ def _find_rows(start: np.ndarray, code: np.ndarray, codes: int, frame: np.ndarra
     return order[np.searchsorted(keys[order], frame * codes + wanted)]
 
 
-def _motmetrics_figures(events: pd.DataFrame, wanted: Sequence[str]) -> dict[str, Any]:
+def motmetrics_metrics(events: pd.DataFrame, wanted: Sequence[str]) -> dict[str, Any]:
     """What mm.metrics computes from the events, with what it needs to compute OVERALL."""
     import motmetrics as mm
 
     host = mm.metrics.create()
     needed = [name for name in (*wanted, "num_detections") if name != "num_fragmentations"]
-    figures = host.compute(events, metrics=needed, return_dataframe=False, return_cached=True)
+    metrics = host.compute(events, metrics=needed, return_dataframe=False, return_cached=True)
     if "num_fragmentations" in wanted:
         # The function looks through all events once for every object: it is given those that can matter.
         few = _that_can_fragment(events)
-        figures |= host.compute(few, metrics=["num_fragmentations"], return_dataframe=False)
-    return figures
+        metrics |= host.compute(few, metrics=["num_fragmentations"], return_dataframe=False)
+    return metrics
 
 
 def _that_can_fragment(events: pd.DataFrame) -> pd.DataFrame:
@@ -120,43 +119,43 @@ def _that_can_fragment(events: pd.DataFrame) -> pd.DataFrame:
     return events.iloc[np.sort(rows[order[many]])]
 
 
-def _motmetrics_rows(parts: dict[str, dict[str, Any]], wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
+def motmetrics_rows(parts: dict[str, dict[str, Any]], wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
     import motmetrics as mm
 
-    rows = {name: {key: figures[key] for key in wanted if key in figures} for name, figures in parts.items()}
-    partials = [figures | {"motp": _finite("motp", figures.get("motp", 0.0))} for figures in parts.values()]
+    rows = {name: {key: metrics[key] for key in wanted if key in metrics} for name, metrics in parts.items()}
+    partials = [metrics | {"motp": _finite("motp", metrics.get("motp", 0.0))} for metrics in parts.values()]
     metrics = [key for key in wanted if key in MOTMETRICS]
     rows[OVERALL] = dict(mm.metrics.create().compute_overall(partials, metrics=metrics, return_dataframe=False))
-    fields = {name: figures["hota_fields"] for name, figures in parts.items() if "hota_fields" in figures}
+    fields = {name: metrics["hota_fields"] for name, metrics in parts.items() if "hota_fields" in metrics}
     if fields:
-        fields[OVERALL] = trackeval_rules.combine_hota(list(fields.values()))
+        fields[OVERALL] = trackeval.combine_hota(list(fields.values()))
         for name, values in fields.items():
-            rows[name] |= {key: value for key, value in _hota_means(values).items() if key in wanted}
+            rows[name] |= {key: value for key, value in hota_means(values).items() if key in wanted}
     return {name: {key: _finite(key, row[key]) for key in wanted} for name, row in rows.items()}
 
 
 def _finite(name: str, value: Any) -> Any:
     """Counts as int; a ratio without a denominator as 0, and motp, a distance, as 1."""
-    if name in (*_RATIOS, *_HOTA, "motp"):
+    if name in (*RATIOS, *HOTA, "motp"):
         return float(value) if np.isfinite(value) else float(name == "motp")
     return int(value)
 
 
-def _count(scene: Scene, events: Events) -> dict[str, float]:
-    """Everything that the figures of motmetrics are made of, as sums."""
+def count_sums(scored: ScoredSequence, events: Events) -> dict[str, float]:
+    """Everything that the metrics of motmetrics are made of, as sums."""
     kinds = np.bincount(events.kind, minlength=len(matching.EVENT_TYPES))
-    partner, _ = _partners(scene, events)
+    partner, _ = find_partners(scored, events)
     tracked = partner >= 0
-    present = np.bincount(scene.g_id, minlength=len(scene.g_ids))
-    share = np.bincount(scene.g_id[tracked], minlength=len(scene.g_ids)) / np.maximum(present, 1)
-    near = scene.pair_distance <= _THRESHOLD
-    idtp = trackeval_rules.best_identity(scene.g_id[scene.pair_g[near]], scene.t_id[scene.pair_t[near]], scene)
+    present = np.bincount(scored.g_id, minlength=len(scored.g_ids))
+    share = np.bincount(scored.g_id[tracked], minlength=len(scored.g_ids)) / np.maximum(present, 1)
+    near = scored.pair_distance <= THRESHOLD
+    idtp = trackeval.best_identity(scored.g_id[scored.pair_g[near]], scored.t_id[scored.pair_t[near]], scored)
     matched = (events.kind == MATCH) | (events.kind == SWITCH)
     return {
-        "num_frames": len(scene.frames),
-        "num_objects": len(scene.g_id),
-        "num_predictions": len(scene.t_id),
-        "num_unique_objects": len(scene.g_ids),
+        "num_frames": len(scored.frames),
+        "num_objects": len(scored.g_id),
+        "num_predictions": len(scored.t_id),
+        "num_unique_objects": len(scored.g_ids),
         "num_matches": int(kinds[MATCH]),
         "num_switches": int(kinds[SWITCH]),
         "num_misses": int(kinds[MISS]),
@@ -165,24 +164,24 @@ def _count(scene: Scene, events: Events) -> dict[str, float]:
         "num_ascend": int(kinds[ASCEND]),
         "num_migrate": int(kinds[MIGRATE]),
         "num_detections": int(kinds[MATCH] + kinds[SWITCH]),
-        "num_fragmentations": int(_fragments(scene.g_id, tracked, len(scene.g_ids)).sum()),
+        "num_fragmentations": int(count_fragments(scored.g_id, tracked, len(scored.g_ids)).sum()),
         "mostly_tracked": int((share >= 0.8).sum()),
         "partially_tracked": int(((share >= 0.2) & (share < 0.8)).sum()),
         "mostly_lost": int((share < 0.2).sum()),
         "idtp": idtp,
-        "idfp": len(scene.t_id) - idtp,
-        "idfn": len(scene.g_id) - idtp,
+        "idfp": len(scored.t_id) - idtp,
+        "idfn": len(scored.g_id) - idtp,
         "distance": float(events.distance[matched].sum()),
     }
 
 
-def _ratios(totals: dict[str, float]) -> dict[str, float]:
+def ratios_of_sums(totals: dict[str, float]) -> dict[str, float]:
     def divide(a: float, b: float, default: float = 0.0) -> float:
         return a / b if b else default
 
     errors = totals["num_misses"] + totals["num_switches"] + totals["num_false_positives"]
     objects, found = totals["num_objects"], totals["num_detections"]
-    figures = {
+    metrics = {
         "mota": 1 - errors / objects if objects else 0.0,
         "motp": divide(totals["distance"], found, 1.0),
         "idf1": divide(2 * totals["idtp"], objects + totals["num_predictions"]),
@@ -191,4 +190,4 @@ def _ratios(totals: dict[str, float]) -> dict[str, float]:
         "recall": divide(found, objects),
         "precision": divide(found, found + totals["num_false_positives"]),
     }
-    return figures | {name: value for name, value in totals.items() if name != "distance"}
+    return metrics | {name: value for name, value in totals.items() if name != "distance"}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 OVERALL = "OVERALL"
 
-
-# Every figure of py-motmetrics that is one number, in the order of the summary.
+# Every metric of py-motmetrics that is one number, in the order of the summary.
 MOTMETRICS = (
     "mota", "motp", "idf1", "idp", "idr", "recall", "precision", "num_switches", "num_fragmentations", "mostly_tracked",
     "partially_tracked", "mostly_lost", "num_false_positives", "num_misses", "num_matches", "num_detections",
     "num_transfer", "num_ascend", "num_migrate", "num_objects", "num_predictions", "num_unique_objects", "num_frames",
     "idtp", "idfp", "idfn",
 )  # fmt: skip
-_HOTA = ("hota", "deta", "assa")
-_RATIOS = ("mota", "idf1", "idp", "idr", "recall", "precision")
-_SHOWN = (
+HOTA = ("hota", "deta", "assa")
+RATIOS = ("mota", "idf1", "idp", "idr", "recall", "precision")
+PERCENT = (*RATIOS, *HOTA, "detre", "detpr", "assre", "asspr", "loca", "moda", "smota")
+SHOWN = (
     "sequence", "hota", "deta", "assa", "mota", "idf1", "idp", "idr", "recall", "precision", "motp", "num_switches",
     "num_fragmentations", "mostly_tracked", "partially_tracked", "mostly_lost", "num_false_positives", "num_misses",
     "num_frames",
 )  # fmt: skip
-_SHORT = {
+SHORT = {
     "hota": "HOTA", "deta": "DetA", "assa": "AssA", "mota": "MOTA", "motp": "MOTP", "idf1": "IDF1", "idp": "IDP",
     "idr": "IDR", "recall": "Rcll", "precision": "Prcn", "num_switches": "IDs", "num_fragmentations": "FM",
     "mostly_tracked": "MT", "partially_tracked": "PT", "mostly_lost": "ML", "num_false_positives": "FP",

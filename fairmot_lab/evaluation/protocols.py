@@ -6,7 +6,7 @@ raw            all ground truth with conf != 0; nothing is dropped
 paddle         what PaddleDetection's own evaluator does, its faults included
 =============  =====================================================================================================
 
-docs/evaluation-protocols.md compares them, and the rules that motmetrics and TrackEval apply afterwards.
+docs/evaluation-protocols.md compares them, and what motmetrics and TrackEval do afterwards.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ..data import DISTRACTORS, LARGEST_CLASS, NON_MOTORISED, PEDESTRIAN
 from ..errors import EvaluationError
 from ..formats.mot import check_table
 from . import matching
+from .matching import THRESHOLD
 
 PROTOCOLS = ("motchallenge", "raw", "paddle")
-RULES = ("motmetrics", "trackeval")
-PEDESTRIAN = 1
-DISTRACTORS = (2, 7, 8, 12)  # person on a vehicle, static person, distractor, reflection
-_LARGEST_CLASS = 13
-_THRESHOLD = 0.5
+EVALUATORS = ("motmetrics", "trackeval")
 
 
 def distractor_classes(sequence: str) -> tuple[int, ...]:
-    """Classes that a tracker may find or not, without reward or penalty; MOT20 adds 6, the non-motorised vehicle."""
-    return (*DISTRACTORS, 6) if sequence.startswith("MOT20-") else DISTRACTORS
+    """Return the classes that a tracker may find or not, without reward or penalty; MOT20 adds vehicles.
+
+    Examples
+    --------
+    >>> distractor_classes("MOT20-01")
+    (2, 7, 8, 12, 6)
+    """
+    return (*DISTRACTORS, NON_MOTORISED) if sequence.startswith("MOT20-") else DISTRACTORS
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +106,7 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class ScoredSequence:
     """One sequence as it is scored: what was dropped is gone, ids are codes, and overlapping boxes are paired.
 
     frames : (F,) frame numbers.  g_start, t_start, pair_start : (F + 1,) where the rows and pairs of each frame begin.
@@ -158,20 +162,20 @@ class Overlaps:
             ground_truth.frame, ground_truth.box, self.frame, _boxes(self.tracks)
         )
 
-    def scene(self, protocol: str, rules: str) -> Scene:
-        """Apply a protocol as the given rules apply it."""
+    def scored(self, protocol: str, evaluator: str) -> ScoredSequence:
+        """Apply a protocol as an evaluator does."""
         truth = self.ground_truth
         if protocol == "motchallenge" and truth.has_classes:
             _check_classes(truth)
-            drop = self._on_distractors_trackeval() if rules == "trackeval" else self._on_distractors_motmetrics()
+            drop = self._on_distractors_trackeval() if evaluator == "trackeval" else self._on_distractors_motmetrics()
         elif protocol == "paddle":
             drop = self._on_distractors_paddle()
         else:
             drop = np.zeros(len(self.frame), bool)
-        g_side = truth._sides.get((protocol, rules))
+        g_side = truth._sides.get((protocol, evaluator))
         if g_side is None:
-            g_side = _side(_scored_truth(truth, protocol, rules), truth.frame, truth.table["id"].to_numpy())
-            truth._sides[protocol, rules] = g_side
+            g_side = _side(_scored_truth(truth, protocol, evaluator), truth.frame, truth.table["id"].to_numpy())
+            truth._sides[protocol, evaluator] = g_side
         t_side = _side(~drop, self.frame, self.tracks["id"].to_numpy())
         distance = 1 - (self.iou if protocol == "paddle" else self.shifted)
         if protocol == "paddle":
@@ -179,7 +183,7 @@ class Overlaps:
             frames = np.unique(self.frame)
             inside = np.isin(truth.frame, frames)
             g_side = _side(g_side.keep & inside, truth.frame, truth.table["id"].to_numpy())
-        elif rules == "motmetrics":
+        elif evaluator == "motmetrics":
             frames = self._frames_motmetrics(g_side, t_side)
         else:
             frames = np.union1d(g_side.frame, t_side.frame)
@@ -201,7 +205,7 @@ class Overlaps:
         with np.errstate(invalid="ignore"):
             flagged = np.isin(truth.class_id, distractor_classes(truth.name)) | (truth.visibility < 0)
         distance = 1 - self.shifted
-        near = distance <= _THRESHOLD
+        near = distance <= THRESHOLD
         return self._assigned_to(flagged, np.ones(len(flagged), bool), near, distance)
 
     def _on_distractors_paddle(self) -> np.ndarray:
@@ -217,7 +221,7 @@ class Overlaps:
         with np.errstate(invalid="ignore"):
             flagged = np.isin(truth.class_id, DISTRACTORS) | (truth.visibility < 0)
         distance = 1 - self.iou
-        return self._assigned_to(flagged, flagged, (distance <= _THRESHOLD) & flagged[self.g], distance)
+        return self._assigned_to(flagged, flagged, (distance <= THRESHOLD) & flagged[self.g], distance)
 
     def _assigned_to(
         self, flagged: np.ndarray, in_matrix: np.ndarray, candidate: np.ndarray, distance: np.ndarray
@@ -256,7 +260,7 @@ class Overlaps:
 
     def _on_distractors_trackeval(self) -> np.ndarray:
         truth = self.ground_truth
-        near = self.iou >= _THRESHOLD - matching.EPSILON
+        near = self.iou >= THRESHOLD - matching.EPSILON
         g, t = self.g[near], self.t[near]
         frames = np.union1d(truth.frame, self.frame)
         flagged = np.isin(truth.class_id, distractor_classes(truth.name))
@@ -274,17 +278,17 @@ class Overlaps:
         return ~keep
 
 
-def _scored_truth(truth: GroundTruth, protocol: str, rules: str) -> np.ndarray:
+def _scored_truth(truth: GroundTruth, protocol: str, evaluator: str) -> np.ndarray:
     if protocol == "paddle":
         return (truth.conf.astype(np.int64) != 0) & (truth.class_id == PEDESTRIAN)
     if protocol == "motchallenge" and truth.has_classes:
-        sure = truth.conf.astype(np.int64) != 0 if rules == "trackeval" else truth.conf >= 0.99
+        sure = truth.conf.astype(np.int64) != 0 if evaluator == "trackeval" else truth.conf >= 0.99
         return sure & (truth.class_id == PEDESTRIAN)
-    return truth.conf.astype(np.int64) != 0 if rules == "trackeval" else truth.conf != 0
+    return truth.conf.astype(np.int64) != 0 if evaluator == "trackeval" else truth.conf != 0
 
 
 def _check_classes(truth: GroundTruth) -> None:
-    odd = (truth.class_id < 1) | (truth.class_id > _LARGEST_CLASS)
+    odd = (truth.class_id < 1) | (truth.class_id > LARGEST_CLASS)
     if odd.any():
         row = int(np.argmax(odd))
         raise EvaluationError(
@@ -308,10 +312,10 @@ def _arrange(
     iou: np.ndarray,
     distance: np.ndarray,
     dropped: int,
-) -> Scene:
+) -> ScoredSequence:
     place_g, place_t = np.cumsum(g_side.keep) - 1, np.cumsum(t_side.keep) - 1
     pair_g, pair_t = place_g[g], place_t[t]
-    return Scene(
+    return ScoredSequence(
         frames=frames,
         g_start=_starts(g_side.frame, frames),
         t_start=_starts(t_side.frame, frames),

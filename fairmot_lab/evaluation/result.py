@@ -1,10 +1,8 @@
-"""The result of an evaluation: summary, events, figures per frame and per object."""
+"""The result of an evaluation: summary, events, metrics per frame and per object."""
 
 from __future__ import annotations
 
 import functools
-import html
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,12 +12,10 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write
-from ..errors import EvaluationError
-from . import trackeval as trackeval_rules
-from .events import Events, _event_table, _fragments
+from . import report, trackeval
+from .events import Events, count_fragments, event_table
 from .matching import FP, MATCH, MISS, SWITCH
-from .names import _HOTA, _RATIOS, _SHORT, _SHOWN, OVERALL
-from .protocols import GroundTruth, Scene
+from .protocols import GroundTruth, ScoredSequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +29,17 @@ class SequenceEvaluation:
     name: str
     ground_truth: GroundTruth
     tracks: pd.DataFrame
-    scene: Scene
-    events: Events
+    scored: ScoredSequence
+    coded: Events
     partner: np.ndarray
     switched: np.ndarray
     frames: int
-    figures: dict[str, Any]
+    metrics: dict[str, Any]
 
     @functools.cached_property
-    def event_table(self) -> pd.DataFrame:
-        """The events as motmetrics' DataFrame."""
-        return _event_table(self.scene, self.events)
+    def events(self) -> pd.DataFrame:
+        """The events as motmetrics' DataFrame: index FrameId, Event; columns Type, OId, HId, D."""
+        return event_table(self.scored, self.coded)
 
 
 @dataclass(eq=False)
@@ -53,20 +49,24 @@ class Evaluation:
     Attributes
     ----------
     summary : pandas.DataFrame
-        One row per sequence and OVERALL (from summed counts): `sequence`, the figures, `num_sequences`, `num_frames`,
-        `num_dropped` (results dropped as distractors), `protocol`, `rules`.
-    protocol, rules : str
+        One row per sequence and OVERALL (from summed counts): `sequence`, the metrics, `num_sequences`, `num_frames`,
+        `num_dropped` (results dropped as distractors), `protocol`, `evaluator`.
+    protocol, evaluator : str
     sequences : dict of str to SequenceEvaluation
+    frames : (int, int) or None
+        First and last frame that were evaluated, where only a part was asked for.
     notes : list of str
         What was warned about.
     detailed, hota_curves : pandas.DataFrame or None
-        With rules="trackeval": the columns of TrackEval's pedestrian_detailed.csv, and HOTA over alpha in long form.
+        With evaluator="trackeval": the columns of TrackEval's pedestrian_detailed.csv, and HOTA over alpha in long
+        form.
     """
 
     summary: pd.DataFrame
     protocol: str
-    rules: str
+    evaluator: str
     sequences: dict[str, SequenceEvaluation]
+    frames: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
     detailed: pd.DataFrame | None = None
     hota_curves: pd.DataFrame | None = None
@@ -76,11 +76,22 @@ class Evaluation:
         """The OVERALL row."""
         return {str(name): value for name, value in self.summary.iloc[-1].items()}
 
-    @property
-    def events(self) -> Any:
-        """motmetrics' events DataFrame; with several sequences, a dict from name to DataFrame."""
-        tables = {name: one.event_table for name, one in self.sequences.items()}
-        return next(iter(tables.values())) if len(tables) == 1 else tables
+    @functools.cached_property
+    def events(self) -> pd.DataFrame:
+        """motmetrics' events of all sequences: index sequence, FrameId, Event; columns Type, OId, HId, D.
+
+        `result.events.loc[name]` equals the DataFrame of motmetrics' own accumulator.
+        """
+        return pd.concat({name: one.events for name, one in self.sequences.items()}, names=["sequence"])
+
+    @functools.cached_property
+    def errors(self) -> pd.DataFrame:
+        """One row per false positive, miss and ID switch: sequence, frame, kind, id, x, y, w, h, score.
+
+        kind is "FP", "MISS" or "SWITCH"; id, box (pixels) and score are the person's for a miss and the track's
+        otherwise.
+        """
+        return self._stamped(_concat([_errors(one) for one in self.sequences.values()]))
 
     @functools.cached_property
     def switches(self) -> pd.DataFrame:
@@ -97,45 +108,29 @@ class Evaluation:
     @functools.cached_property
     def per_object(self) -> pd.DataFrame:
         """One row per sequence and ground-truth id: when it was there, how much of it was tracked, by how many ids."""
-        return self._stamped(_concat([_per_object(one, self.rules) for one in self.sequences.values()]))
+        return self._stamped(_concat([_per_object(one, self.evaluator) for one in self.sequences.values()]))
 
     @property
     def caption(self) -> str:
-        """Protocol, rules, number of sequences and frames, and of dropped results: what a figure needs beside it."""
+        """What a metric needs beside it: protocol, evaluator, numbers of sequences, frames and dropped results."""
         last = self.overall
         sequences = int(last["num_sequences"])
         return (
-            f"protocol {self.protocol}, rules of {self.rules}, {sequences} sequence{'s' if sequences > 1 else ''}, "
+            f"protocol {self.protocol}, evaluator {self.evaluator}, "
+            f"{sequences} sequence{'s' if sequences > 1 else ''}, "
             f"{int(last['num_frames'])} frames, {int(last['num_dropped'])} results dropped as distractors"
         )
 
     def to_markdown(self, columns: Sequence[str] | None = None) -> str:
-        """The summary as a GitHub table under its caption; ratios in percent."""
-        header, rows = self._cells(columns)
-        lines = [f"| {' | '.join(header)} |", f"|{'|'.join([':--'] + ['--:'] * (len(header) - 1))}|"]
-        lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-        return "\n".join([self.caption.capitalize() + ".", "", *lines, ""])
+        """Return the summary, or some of its columns, as a GitHub table under its caption; ratios in percent."""
+        return report.to_markdown(self.summary, self.caption, columns)
 
     def to_latex(self, columns: Sequence[str] | None = None) -> str:
-        """The summary as a LaTeX table (package booktabs) with its caption; ratios in percent."""
-        header, rows = self._cells(columns)
-        lines = [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_latex(self.caption.capitalize())}.}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-            r"\toprule",
-            " & ".join(map(_latex, header)) + r" \\",
-            r"\midrule",
-        ]
-        for row in rows:
-            if row[0] == OVERALL and len(rows) > 1:
-                lines.append(r"\midrule")
-            lines.append(" & ".join(map(_latex, row)) + r" \\")
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+        """Return the summary, or some of its columns, as a LaTeX table (package booktabs); ratios in percent."""
+        return report.to_latex(self.summary, self.caption, columns)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
-        """The summary with full precision: first column `sequence`, last row OVERALL. Returned if no path is given."""
+        """Write the summary with full precision, `sequence` first and OVERALL last; without a path, return it."""
         text = self.summary.to_csv(index=False, lineterminator="\n")
         if path is None:
             return text
@@ -143,76 +138,17 @@ class Evaluation:
             temporary.write_text(text, encoding="utf-8")
         return None
 
-    def __str__(self) -> str:
-        header, rows = self._cells(None)
-        widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header))]
-        out = io.StringIO()
-        for row in [header, *rows]:
-            cells = [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-            ]
-            out.write("  ".join(cells).rstrip() + "\n")
-        return out.getvalue() + self.caption
-
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return report.to_text(self.summary, self.caption)
 
     def _repr_html_(self) -> str:
-        header, rows = self._cells(None)
-        cell = "padding:.25em .6em;text-align:{}"
-        lines = [f'<th scope="col" style="{cell.format("right" if n else "left")}">{html.escape(name)}</th>'
-                 for n, name in enumerate(header)]  # fmt: skip
-        body = []
-        for row in rows:
-            style = ' style="font-weight:bold;border-top:2px solid currentColor"' if row[0] == OVERALL else ""
-            first = f'<th scope="row" style="{cell.format("left")}">{html.escape(row[0])}</th>'
-            rest = "".join(f'<td style="{cell.format("right")}">{html.escape(value)}</td>' for value in row[1:])
-            body.append(f"<tr{style}>{first}{rest}</tr>")
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return (
-            '<table style="font-variant-numeric:tabular-nums">'
-            f'<caption style="caption-side:top;text-align:left">{html.escape(self.caption.capitalize())}. '
-            "Ratios in percent.</caption>"
-            f"<thead><tr>{''.join(lines)}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-            + (f"<ul>{notes}</ul>" if notes else "")
-        )
-
-    def _cells(self, columns: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
-        names = list(columns) if columns is not None else [name for name in _SHOWN if name in self.summary]
-        missing = [name for name in names if name not in self.summary]
-        if missing:
-            raise EvaluationError(
-                f"the summary has no column {missing[0]!r}; it has {', '.join(map(str, self.summary))}."
-            )
-        if "sequence" not in names:
-            names.insert(0, "sequence")
-        cells = [
-            [_cell(name, value) for name, value in zip(names, row, strict=True)]
-            for row in self.summary[names].to_numpy()
-        ]
-        return [_SHORT.get(name, name) for name in names], cells
+        return report.to_html(self.summary, self.caption, self.notes)
 
     def _stamped(self, table: pd.DataFrame) -> pd.DataFrame:
         last = self.overall
-        table.attrs |= {"protocol": self.protocol, "rules": self.rules}
+        table.attrs |= {"protocol": self.protocol, "evaluator": self.evaluator}
         table.attrs |= {name: int(last[name]) for name in ("num_sequences", "num_frames", "num_dropped")}
         return table
-
-
-def _cell(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if name in (*_RATIOS, *_HOTA, "detre", "detpr", "assre", "asspr", "loca", "moda", "smota"):
-        return f"{100 * value:.1f}"
-    if isinstance(value, float) and value % 1:
-        return f"{value:.3f}"
-    return f"{value:.0f}" if name != "motp" else f"{value:.3f}"
-
-
-def _latex(text: str) -> str:
-    for mark in "&%$#_{}":
-        text = text.replace(mark, "\\" + mark)
-    return text
 
 
 def _concat(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -220,7 +156,7 @@ def _concat(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _per_frame(one: SequenceEvaluation) -> pd.DataFrame:
-    events, count = one.events, len(one.scene.frames)
+    events, count = one.coded, len(one.scored.frames)
 
     def number(*kinds: int) -> np.ndarray:
         return np.bincount(events.frame[np.isin(events.kind, kinds)], minlength=count)
@@ -229,10 +165,10 @@ def _per_frame(one: SequenceEvaluation) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "sequence": one.name,
-            "frame": one.scene.frames,
-            "time": (one.scene.frames - 1) / rate if rate else np.nan,
-            "num_objects": np.diff(one.scene.g_start),
-            "num_predictions": np.diff(one.scene.t_start),
+            "frame": one.scored.frames,
+            "time": (one.scored.frames - 1) / rate if rate else np.nan,
+            "num_objects": np.diff(one.scored.g_start),
+            "num_predictions": np.diff(one.scored.t_start),
             "num_matches": number(MATCH),
             "num_switches": number(SWITCH),
             "num_misses": number(MISS),
@@ -246,36 +182,64 @@ def _per_frame(one: SequenceEvaluation) -> pd.DataFrame:
     return table
 
 
-def _per_object(one: SequenceEvaluation, rules: str) -> pd.DataFrame:
-    scene, objects = one.scene, len(one.scene.g_ids)
-    frame = np.repeat(scene.frames, np.diff(scene.g_start))
+def _errors(one: SequenceEvaluation) -> pd.DataFrame:
+    scored, matched = one.scored, one.partner >= 0
+    found = np.zeros(len(scored.t_id), bool)
+    found[one.partner[matched]] = True
+    frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
+    frame_t = np.repeat(scored.frames, np.diff(scored.t_start))
+    missed, false = np.flatnonzero(~matched), np.flatnonzero(~found)
+    switched = one.partner[one.switched]
+    table = pd.DataFrame(
+        {
+            "sequence": one.name,
+            "frame": np.concatenate([frame_g[missed], frame_t[false], frame_t[switched]]),
+            "kind": np.repeat(["MISS", "FP", "SWITCH"], [len(missed), len(false), len(switched)]),
+            "id": np.concatenate(
+                [scored.g_ids[scored.g_id[missed]], scored.t_ids[scored.t_id[np.concatenate([false, switched])]]]
+            ),
+        }
+    )
+    truth_rows, track_rows = scored.g_rows[missed], scored.t_rows[np.concatenate([false, switched])]
+    for column in ("x", "y", "w", "h", "score"):
+        ours = [
+            side[column].to_numpy(float)[rows] if column in side else np.full(len(rows), np.nan)
+            for side, rows in ((one.ground_truth.table, truth_rows), (one.tracks, track_rows))
+        ]
+        table[column] = np.concatenate(ours)
+    return table.sort_values(["frame", "kind", "id"], kind="stable", ignore_index=True)
+
+
+def _per_object(one: SequenceEvaluation, evaluator: str) -> pd.DataFrame:
+    scored, objects = one.scored, len(one.scored.g_ids)
+    frame = np.repeat(scored.frames, np.diff(scored.g_start))
     tracked = one.partner >= 0
-    present = np.bincount(scene.g_id, minlength=objects)
-    found = np.bincount(scene.g_id[tracked], minlength=objects)
-    order = np.argsort(scene.g_id, kind="stable")
+    present = np.bincount(scored.g_id, minlength=objects)
+    found = np.bincount(scored.g_id[tracked], minlength=objects)
+    order = np.argsort(scored.g_id, kind="stable")
     ends = np.cumsum(present)
-    pairs = np.unique(scene.g_id[tracked] * len(scene.t_ids) + scene.t_id[one.partner[tracked]])
+    pairs = np.unique(scored.g_id[tracked] * len(scored.t_ids) + scored.t_id[one.partner[tracked]])
     share = found / np.maximum(present, 1)
-    if rules == "trackeval":
-        fragments = np.maximum(trackeval_rules.ClearMatches(scene).fragments - 1, 0)
+    if evaluator == "trackeval":
+        fragments = np.maximum(trackeval.ClearMatches(scored).fragments - 1, 0)
         mostly = share > 0.8
     else:
-        fragments = _fragments(scene.g_id, tracked, objects)
+        fragments = count_fragments(scored.g_id, tracked, objects)
         mostly = share >= 0.8
-    visibility = one.ground_truth.visibility[scene.g_rows]
+    visibility = one.ground_truth.visibility[scored.g_rows]
     return pd.DataFrame(
         {
             "sequence": one.name,
-            "gt_id": scene.g_ids,
+            "gt_id": scored.g_ids,
             "first_frame": frame[order[ends - present]],
             "last_frame": frame[order[ends - 1]],
             "num_frames": present,
             "num_tracked": found,
             "tracked_share": share,
             "state": np.select([mostly, share >= 0.2], ["mostly tracked", "partially tracked"], "mostly lost"),
-            "num_switches": np.bincount(scene.g_id[one.switched], minlength=objects),
+            "num_switches": np.bincount(scored.g_id[one.switched], minlength=objects),
             "num_fragmentations": fragments,
-            "num_ids": np.bincount(pairs // max(1, len(scene.t_ids)), minlength=objects),
-            "visibility": np.bincount(scene.g_id, weights=visibility, minlength=objects) / np.maximum(present, 1),
+            "num_ids": np.bincount(pairs // max(1, len(scored.t_ids)), minlength=objects),
+            "visibility": np.bincount(scored.g_id, weights=visibility, minlength=objects) / np.maximum(present, 1),
         }
     )

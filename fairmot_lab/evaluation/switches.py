@@ -1,6 +1,6 @@
 """ID switches: one row each, what happened. docs/switch-kinds.md shows the kinds in pictures.
 
-Why they happened, from kept network outputs, is in switch_reasons.py; both are reached from here.
+Why they happened, from kept detections, is for `fairmot_lab.diagnosis.explain_switches` to say.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..boxes import union_area
-from .protocols import GroundTruth, Scene
+from ..data import PEOPLE
+from .protocols import GroundTruth, ScoredSequence
 
 if TYPE_CHECKING:
     from .result import Evaluation, SequenceEvaluation
@@ -26,7 +27,6 @@ KINDS = {
     "back to a known id": "the person gets an id back that it had before",
     "new id": "the new id was on nobody before",
 }
-_PERSONS = (1, 2, 7)  # pedestrian, person on a vehicle, static person
 _COLUMNS = (
     "sequence", "frame", "time", "gt_id", "from_id", "to_id", "kind", "last_frame", "gap", "missed", "visibility",
     "iou_other", "other_gt_id", "covered", "x", "y", "w", "h", "new_length", "from_fate", "to_origin",
@@ -73,23 +73,23 @@ class Matches:
     frame: np.ndarray
     person: np.ndarray
     track: np.ndarray
-    scene: Scene
+    scored: ScoredSequence
 
     @classmethod
     def of(cls, one: SequenceEvaluation) -> Matches:
         """The matches behind an evaluation, ordered by frame."""
-        scene = one.scene
+        scored = one.scored
         rows = np.flatnonzero(one.partner >= 0)
-        frame = np.repeat(np.arange(len(scene.frames)), np.diff(scene.g_start))[rows]
-        return cls(frame, scene.g_id[rows], scene.t_id[one.partner[rows]], scene)
+        frame = np.repeat(np.arange(len(scored.frames)), np.diff(scored.g_start))[rows]
+        return cls(frame, scored.g_id[rows], scored.t_id[one.partner[rows]], scored)
 
     def by_person(self) -> Callable[[int], np.ndarray]:
         """A function from person code to its rows, ordered by frame."""
-        return _grouped(self.person, len(self.scene.g_ids))
+        return _grouped(self.person, len(self.scored.g_ids))
 
     def by_track(self) -> Callable[[int], np.ndarray]:
         """A function from track code to its rows, ordered by frame."""
-        return _grouped(self.track, len(self.scene.t_ids))
+        return _grouped(self.track, len(self.scored.t_ids))
 
 
 def _grouped(code: np.ndarray, count: int) -> Callable[[int], np.ndarray]:
@@ -99,17 +99,17 @@ def _grouped(code: np.ndarray, count: int) -> Callable[[int], np.ndarray]:
 
 
 def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
-    scene, truth = one.scene, one.ground_truth
+    scored, truth = one.scored, one.ground_truth
     matches = Matches.of(one)
     of_person, of_track = matches.by_person(), matches.by_track()
-    reported = _grouped(pd.Categorical(one.tracks["id"], categories=scene.t_ids).codes, len(scene.t_ids))
+    reported = _grouped(pd.Categorical(one.tracks["id"], categories=scored.t_ids).codes, len(scored.t_ids))
     reported_frame = one.tracks["frame"].to_numpy()
-    present = _grouped(scene.g_id, len(scene.g_ids))
-    frame_of_row = np.repeat(np.arange(len(scene.frames)), np.diff(scene.g_start))
+    present = _grouped(scored.g_id, len(scored.g_ids))
+    frame_of_row = np.repeat(np.arange(len(scored.frames)), np.diff(scored.g_start))
     people = _People(truth)
     rows = []
     for row in np.flatnonzero(one.switched):
-        person, track = int(scene.g_id[row]), int(scene.t_id[one.partner[row]])
+        person, track = int(scored.g_id[row]), int(scored.t_id[one.partner[row]])
         now = int(frame_of_row[row])
         own = of_person(person)
         place = int(np.searchsorted(matches.frame[own], now))
@@ -117,23 +117,23 @@ def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
         old, last = int(matches.track[before]), int(matches.frame[before])
         later = matches.track[own[place:]] != track
         there = frame_of_row[present(person)]
-        frame = int(scene.frames[now])
+        frame = int(scored.frames[now])
         history = _History(matches, of_track, reported_frame, reported)
-        box = truth.box[scene.g_rows[row]]
+        box = truth.box[scored.g_rows[row]]
         rows.append(
             {
                 "sequence": one.name,
                 "frame": frame,
                 "time": (frame - 1) / truth.frame_rate if truth.frame_rate else np.nan,
-                "gt_id": int(scene.g_ids[person]),
-                "from_id": int(scene.t_ids[old]),
-                "to_id": int(scene.t_ids[track]),
+                "gt_id": int(scored.g_ids[person]),
+                "from_id": int(scored.t_ids[old]),
+                "to_id": int(scored.t_ids[track]),
                 "kind": history.kind(person, old, track, last, now),
-                "last_frame": int(scene.frames[last]),
-                "gap": frame - int(scene.frames[last]),
+                "last_frame": int(scored.frames[last]),
+                "gap": frame - int(scored.frames[last]),
                 "missed": int(((there > last) & (there < now)).sum()),
-                "visibility": float(truth.visibility[scene.g_rows[row]]),
-                **people.around(int(scene.g_rows[row])),
+                "visibility": float(truth.visibility[scored.g_rows[row]]),
+                **people.around(int(scored.g_rows[row])),
                 **dict(zip("xywh", map(float, box), strict=True)),
                 "new_length": int(np.argmax(later)) if later.any() else len(later),
                 "from_fate": history.fate(person, old, now),
@@ -186,7 +186,7 @@ class _History:
 
     def _exchanged(self, other: int, old: int, last: int, now: int) -> bool:
         """Whether `other` carries the old id by now, or gets it within a second of frames after the switch."""
-        frames = self.matches.scene.frames
+        frames = self.matches.scored.frames
         rows = self.of_track(old)
         frame = self.matches.frame[rows]
         soon = (frame > last) & (frames[frame] <= frames[now] + SWAP_WINDOW)
@@ -194,13 +194,13 @@ class _History:
 
     def fate(self, person: int, track: int, now: int) -> str:
         """Where a track id is in frame index `now`, in words."""
-        scene = self.matches.scene
+        scored = self.matches.scored
         rows = self.of_track(track)
         here = rows[self.matches.frame[rows] == now]
         if len(here):
-            return f"is on person {scene.g_ids[self.matches.person[here[0]]]}"
+            return f"is on person {scored.g_ids[self.matches.person[here[0]]]}"
         frames = np.unique(self.reported_frame[self.reported(track)])
-        number = int(scene.frames[now])
+        number = int(scored.frames[now])
         if number in frames:
             return "is reported on nobody"
         after = frames[frames > number]
@@ -210,18 +210,18 @@ class _History:
         if not len(later):
             return f"returns in frame {after[0]} on nobody"
         whom = int(self.matches.person[later[0]])
-        name = "the same person" if whom == person else f"person {scene.g_ids[whom]}"
-        return f"returns in frame {scene.frames[self.matches.frame[later[0]]]} on {name}"
+        name = "the same person" if whom == person else f"person {scored.g_ids[whom]}"
+        return f"returns in frame {scored.frames[self.matches.frame[later[0]]]} on {name}"
 
     def origin(self, person: int, track: int, now: int) -> str:
         """Where a track id was before frame index `now`, in words."""
-        scene = self.matches.scene
+        scored = self.matches.scored
         previous = self._person_before(track, now)
         if previous is None:
             frames = self.reported_frame[self.reported(track)]
-            first, number = int(frames.min()), int(scene.frames[now])
+            first, number = int(frames.min()), int(scored.frames[now])
             return "new" if first == number else f"on nobody since frame {first}"
-        return "on this person" if previous == person else f"on person {scene.g_ids[previous]}"
+        return "on this person" if previous == person else f"on person {scored.g_ids[previous]}"
 
 
 SWAP_WINDOW = 30
@@ -233,7 +233,7 @@ class _People:
 
     def __init__(self, truth: GroundTruth) -> None:
         self.truth = truth
-        is_person = np.isin(truth.class_id, _PERSONS) if truth.has_classes else np.ones(len(truth.frame), bool)
+        is_person = np.isin(truth.class_id, PEOPLE) if truth.has_classes else np.ones(len(truth.frame), bool)
         self.rows = np.flatnonzero(is_person)
         self.frame = truth.frame[self.rows]
         self.ids = truth.table["id"].to_numpy()

@@ -12,10 +12,11 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from . import matching
-from .protocols import Scene
+from .events import Events
+from .matching import FP, MATCH, MISS, SWITCH, THRESHOLD
+from .protocols import ScoredSequence
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
-_THRESHOLD = 0.5
 _HOTA_COUNTS = ("HOTA_TP", "HOTA_FN", "HOTA_FP")
 _HOTA_CURVES = ("HOTA", "DetA", "AssA", "DetRe", "DetPr", "AssRe", "AssPr", "LocA", "RHOTA")
 _CLEAR_SUMS = ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag", "CLR_Frames", "MOTP_sum")
@@ -24,7 +25,7 @@ _COUNT_SUMS = ("Dets", "GT_Dets", "IDs", "GT_IDs")
 Fields = dict[str, Any]
 
 
-# Names of py-motmetrics for the figures that both define, so that a column means the same under either set of rules.
+# Names of py-motmetrics for the metrics that both define, so that a column means the same under either set of rules.
 SUMMARY = {
     "HOTA": "hota", "DetA": "deta", "AssA": "assa", "LocA": "loca", "DetRe": "detre", "DetPr": "detpr",
     "AssRe": "assre", "AssPr": "asspr", "MOTA": "mota", "MOTP": "motp", "MODA": "moda", "sMOTA": "smota",
@@ -36,13 +37,13 @@ SUMMARY = {
 }  # fmt: skip
 
 
-def hota(scene: Scene) -> Fields:
+def hota(scored: ScoredSequence) -> Fields:
     """HOTA and its parts for 19 localisation thresholds (`ALPHAS`).
 
     Source: J. Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 129 (2020).
     """
-    objects, hypotheses = len(scene.g_ids), len(scene.t_ids)
-    rows_g, rows_t = len(scene.g_id), len(scene.t_id)
+    objects, hypotheses = len(scored.g_ids), len(scored.t_ids)
+    rows_g, rows_t = len(scored.g_id), len(scored.t_id)
     result: Fields = {name: np.zeros(len(ALPHAS)) for name in (*_HOTA_COUNTS, "AssA", "AssRe", "AssPr")}
     result["LocA"] = np.ones(len(ALPHAS))
     if rows_g == 0 or rows_t == 0:
@@ -50,12 +51,12 @@ def hota(scene: Scene) -> Fields:
         result["HOTA_FP"] += rows_t
         return _hota_ratios(result)
     g, t, iou = matching.hota_matches(
-        scene.g_start, scene.t_start, scene.g_id, scene.t_id, scene.pair_start, scene.pair_g, scene.pair_t,
-        scene.pair_iou, objects, hypotheses,
+        scored.g_start, scored.t_start, scored.g_id, scored.t_id, scored.pair_start, scored.pair_g, scored.pair_t,
+        scored.pair_iou, objects, hypotheses,
     )  # fmt: skip
     key, pair = np.unique(g * hypotheses + t, return_inverse=True)
-    g_count = np.bincount(scene.g_id, minlength=objects)[key // hypotheses]
-    t_count = np.bincount(scene.t_id, minlength=hypotheses)[key % hypotheses]
+    g_count = np.bincount(scored.g_id, minlength=objects)[key // hypotheses]
+    t_count = np.bincount(scored.t_id, minlength=hypotheses)[key % hypotheses]
     for index, alpha in enumerate(ALPHAS):
         true = iou >= alpha - matching.EPSILON
         count = np.bincount(pair[true], minlength=len(key))
@@ -96,28 +97,28 @@ def combine_hota(parts: list[Fields]) -> Fields:
 class ClearMatches:
     """Which result each ground-truth row was matched with under TrackEval's CLEAR rules.
 
-    partner : result row per ground-truth row of the scene, -1 for none.  iou : of the match.  switched : an ID switch.
+    partner : result row per scored ground-truth row, -1 for none.  iou : of the match.  switched : an ID switch.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        near = scene.pair_iou >= _THRESHOLD - matching.EPSILON
+    def __init__(self, scored: ScoredSequence) -> None:
+        near = scored.pair_iou >= THRESHOLD - matching.EPSILON
         before = np.concatenate([[0], np.cumsum(near)])
-        rows = len(scene.g_id)
+        rows = len(scored.g_id)
         self.partner = np.full(rows, -1, np.int64)
         self.iou = np.full(rows, np.nan)
         self.switched = np.zeros(rows, bool)
         self.present, self.matched, self.fragments, self.iou_sum = matching.clear_matches(
-            scene.g_start, scene.t_start, scene.g_id, scene.t_id, before[scene.pair_start], scene.pair_g[near],
-            scene.pair_t[near], scene.pair_iou[near], len(scene.g_ids), self.partner, self.iou, self.switched,
+            scored.g_start, scored.t_start, scored.g_id, scored.t_id, before[scored.pair_start], scored.pair_g[near],
+            scored.pair_t[near], scored.pair_iou[near], len(scored.g_ids), self.partner, self.iou, self.switched,
         )  # fmt: skip
 
 
-def clear(scene: Scene, matches: ClearMatches, length: int) -> Fields:
-    """CLEAR MOT figures of one sequence of `length` frames.
+def clear(scored: ScoredSequence, matches: ClearMatches, length: int) -> Fields:
+    """CLEAR MOT metrics of one sequence of `length` frames.
 
     Source: K. Bernardin and R. Stiefelhagen, "Evaluating Multiple Object Tracking Performance", EURASIP 2008.
     """
-    rows_g, rows_t, objects = len(scene.g_id), len(scene.t_id), len(scene.g_ids)
+    rows_g, rows_t, objects = len(scored.g_id), len(scored.t_id), len(scored.g_ids)
     result: Fields = dict.fromkeys(_CLEAR_SUMS, 0)
     if rows_t == 0:
         result |= {"CLR_FN": rows_g, "ML": objects}
@@ -168,20 +169,20 @@ def _clear_ratios(result: Fields) -> Fields:
     }
 
 
-def identity(scene: Scene) -> Fields:
+def identity(scored: ScoredSequence) -> Fields:
     """IDF1 and its parts: the best one-to-one pairing of whole tracks.
 
     Source: E. Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking", ECCV 2016.
     """
-    near = scene.pair_iou >= _THRESHOLD
-    found = best_identity(scene.g_id[scene.pair_g[near]], scene.t_id[scene.pair_t[near]], scene)
-    sums = {"IDTP": found, "IDFN": len(scene.g_id) - found, "IDFP": len(scene.t_id) - found}
+    near = scored.pair_iou >= THRESHOLD
+    found = best_identity(scored.g_id[scored.pair_g[near]], scored.t_id[scored.pair_t[near]], scored)
+    sums = {"IDTP": found, "IDFN": len(scored.g_id) - found, "IDFP": len(scored.t_id) - found}
     return _identity_ratios(sums)
 
 
-def best_identity(g: np.ndarray, t: np.ndarray, scene: Scene) -> int:
+def best_identity(g: np.ndarray, t: np.ndarray, scored: ScoredSequence) -> int:
     """Most matches that a one-to-one pairing of ids can keep; `g` and `t` are the id codes of each match."""
-    shared = np.zeros((len(scene.g_ids), len(scene.t_ids)))
+    shared = np.zeros((len(scored.g_ids), len(scored.t_ids)))
     np.add.at(shared, (g, t), 1)
     return int(shared[linear_sum_assignment(shared, maximize=True)].sum())
 
@@ -195,18 +196,23 @@ def _identity_ratios(result: Fields) -> Fields:
     }
 
 
-def counts(scene: Scene) -> Fields:
+def counts(scored: ScoredSequence) -> Fields:
     """Boxes and ids on both sides."""
     return {
-        "Dets": len(scene.t_id),
-        "GT_Dets": len(scene.g_id),
-        "IDs": len(scene.t_ids),
-        "GT_IDs": len(scene.g_ids),
+        "Dets": len(scored.t_id),
+        "GT_Dets": len(scored.g_id),
+        "IDs": len(scored.t_ids),
+        "GT_IDs": len(scored.g_ids),
     }
 
 
+def all_fields(scored: ScoredSequence, matches: ClearMatches, length: int) -> Fields:
+    """Return HOTA, CLEAR, Identity and counts of one sequence of `length` frames."""
+    return hota(scored) | clear(scored, matches, length) | identity(scored) | counts(scored)
+
+
 def combine(parts: list[Fields]) -> Fields:
-    """All figures of several sequences together, from summed counts."""
+    """All metrics of several sequences together, from summed counts."""
     result = combine_hota(parts)
     result |= _clear_ratios({name: sum(part[name] for part in parts) for name in _CLEAR_SUMS})
     result |= _identity_ratios({name: sum(part[name] for part in parts) for name in _IDENTITY_SUMS})
@@ -238,16 +244,53 @@ def curves(rows: dict[str, Fields]) -> pd.DataFrame:
 
 
 def summary_row(fields: Fields) -> Fields:
-    """The figures under the names that py-motmetrics gives them; curves become their mean over alpha."""
+    """The metrics under the names that py-motmetrics gives them; curves become their mean over alpha."""
     return {
         name: float(np.mean(fields[key])) if isinstance(fields[key], np.ndarray) else fields[key]
         for key, name in SUMMARY.items()
     }
 
 
-def _hota_means(fields: dict[str, Any]) -> dict[str, float]:
+def hota_means(fields: dict[str, Any]) -> dict[str, float]:
+    """Return hota, deta and assa: means over the localisation thresholds."""
     return {
         "hota": float(fields["HOTA"].mean()),
         "deta": float(fields["DetA"].mean()),
         "assa": float(fields["AssA"].mean()),
     }
+
+
+def trackeval_events(scored: ScoredSequence, matches: ClearMatches) -> Events:
+    """TrackEval's matches in the form of motmetrics' events, without ASCEND, TRANSFER and MIGRATE."""
+    near = scored.pair_iou >= THRESHOLD - matching.EPSILON
+    frame_g = np.repeat(np.arange(len(scored.frames)), np.diff(scored.g_start))
+    frame_t = np.repeat(np.arange(len(scored.frames)), np.diff(scored.t_start))
+    pair_g, pair_t, pair_iou = scored.pair_g[near], scored.pair_t[near], scored.pair_iou[near]
+    lonely_g, lonely_t = np.ones(len(frame_g), bool), np.ones(len(frame_t), bool)
+    lonely_g[pair_g], lonely_t[pair_t] = False, False
+    found = np.flatnonzero(matches.partner >= 0)
+    partner = matches.partner[found]
+    false = np.ones(len(frame_t), bool)
+    false[partner] = False
+    missed = np.flatnonzero(matches.partner < 0)
+    nothing = np.nan
+
+    def block(stage, frame, kind, o, h, distance):
+        count = len(frame)
+        return [np.broadcast_to(value, count) for value in (frame, stage, kind, o, h, distance)]
+
+    kinds = np.where(matches.switched[found], SWITCH, MATCH)
+    blocks = [
+        block(0, np.arange(len(scored.frames)), matching.RAW, -1, -1, nothing),
+        block(1, frame_g[pair_g], matching.RAW, scored.g_id[pair_g], scored.t_id[pair_t], 1 - pair_iou),
+        block(2, frame_g[lonely_g], matching.RAW, scored.g_id[lonely_g], -1, nothing),
+        block(3, frame_t[lonely_t], matching.RAW, -1, scored.t_id[lonely_t], nothing),
+        block(4, frame_g[found], kinds, scored.g_id[found], scored.t_id[partner], 1 - matches.iou[found]),
+        block(5, frame_g[missed], MISS, scored.g_id[missed], -1, nothing),
+        block(6, frame_t[false], FP, -1, scored.t_id[false], nothing),
+    ]
+    frame, stage, kind, o, h, distance = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    order = np.argsort(frame * 7 + stage, kind="stable")
+    frame = frame[order]
+    number = np.arange(len(frame)) - np.searchsorted(frame, frame)
+    return Events(frame, number, kind[order].astype(np.int8), o[order], h[order], distance[order])

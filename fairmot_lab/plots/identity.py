@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ def switch_timeline(
     Parameters
     ----------
     evaluation
-        An `Evaluation`, or its events DataFrame (motmetrics' events: index FrameId, Event; columns Type, OId, HId, D).
+        An `Evaluation`, or its events DataFrame (index sequence, FrameId, Event; columns Type, OId, HId, D).
     sequence
         Which sequence, where there are several.
     objects
@@ -405,8 +405,6 @@ def trajectories(
 def _states(evaluation: Any, sequence: str | None) -> pd.DataFrame:
     """What each ground-truth person was in each frame: columns frame, gt_id, track_id (-1: missed), switch (bool)."""
     events = evaluation if isinstance(evaluation, pd.DataFrame) else getattr(evaluation, "events", None)
-    if isinstance(events, Mapping):
-        events = pd.concat(events, names=["sequence"])
     if not isinstance(events, pd.DataFrame):
         raise PlotError(f"a figure of events needs an Evaluation or its events, not {type(evaluation).__name__}.")
     rows = _one_sequence(_table(events.reset_index(), "events", ("FrameId", "Type", "OId", "HId")), sequence)

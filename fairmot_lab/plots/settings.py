@@ -229,8 +229,8 @@ def compare_trackers(
     Raises
     ------
     PlotError
-        If a metric is not a rate, the kind is unknown, or the results were evaluated under different protocols or
-        rules.
+        If a metric is not a rate, the kind is unknown, or the results were evaluated under different protocols or by
+        different evaluators.
     """
     counts = [metric for metric in metrics if metric not in RATES]
     if counts:
@@ -239,10 +239,10 @@ def compare_trackers(
         )
     if kind not in ("bars", "radar"):
         raise PlotError(f"kind is 'bars' or 'radar', not {kind!r}.")
-    for key in ("protocol", "rules"):
+    for key in ("protocol", "evaluator"):
         found = {value for value in (getattr(result, key, None) for result in results.values()) if value is not None}
         if len(found) > 1:
-            raise PlotError(f"figures of different {key} ({', '.join(sorted(found))}) cannot be compared in one plot.")
+            raise PlotError(f"metrics of different {key}s ({', '.join(sorted(found))}) cannot be compared in one plot.")
     values = np.array([[_overall_value(result, metric) * 100 for metric in metrics] for result in results.values()])
     values = values.reshape(len(results), len(metrics))
     names = [METRIC_NAMES.get(metric, metric) for metric in metrics]

@@ -103,8 +103,8 @@ def prepare(
         layers = {**({"tracks": table} if table is not None else {}), **shared}
         people = None
         if one is not None:
-            errors, switches = evaluation_errors(one, evaluated[key].name, table, ground_truth)
-            people = _people(evaluated[key].event_table)
+            errors, switches = evaluation_errors(one, evaluated[key].name)
+            people = _people(evaluated[key].events)
             if lanes is not None:
                 lanes[number] = error_lanes(errors, length)
             marks += [{**mark, "tracker": number} for mark in records(switches[[c for c in _MARKS if c in switches]])]
