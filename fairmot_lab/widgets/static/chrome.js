@@ -41,15 +41,14 @@ export function errorBanner(model, scope, root) {
     root.classList.toggle("fml-orphan", orphaned);
     for (const child of root.children) if (child !== banner) /** @type {HTMLElement} */ (child).inert = orphaned;
   };
-  // JupyterLab marks the host element of a view whose kernel was restarted or shut down.
-  const look = () => {
-    const gone = Boolean(root.closest(".jupyter-widgets-disconnected"));
-    if (gone !== orphaned) {
-      orphaned = gone;
-      show();
-    }
+  const mark = (/** @type {boolean} */ gone) => {
+    if (gone === orphaned) return;
+    orphaned = gone;
+    show();
   };
-  scope.model("comm_live_update", () => setTimeout(look));
+  // JupyterLab's widget manager cuts the line of all models when the kernel restarts; a message proves that it is up.
+  scope.model("comm_live_update", () => mark(true));
+  scope.model("msg:custom", () => mark(false));
   scope.model("change:error", show);
   show();
   return {

@@ -8,7 +8,7 @@ import { clamp, octets } from "./numbers.js";
 /** @typedef {import("./labels.js").Label} Label */
 
 const PEAK = 7; // numbers of a peak: cell x, cell y, score, box x, y, w, h
-const VEIL = 0.5; // how dark the frame becomes under the map
+const VEIL = 0.38; // how dark the frame becomes under the map
 const TICKS = 5;
 
 export class HeatPainter {

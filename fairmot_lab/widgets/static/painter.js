@@ -11,7 +11,7 @@ import { drawLabels } from "./labels.js";
 /** @typedef {import("./labels.js").Label} Label */
 /** @typedef {import("./transport.js").Transport} Transport */
 
-const FADED = 0.22; // opacity of those who are not followed
+const FADED = 0.4; // opacity of those who are not followed
 
 export class Painter {
   /**
@@ -274,14 +274,20 @@ export class Painter {
     const colour = layer.colour || (overlaid ? trackerColour(b[row + TRACKER]) : colourOf(model.get("palette"), id));
     const [x, y] = stage.toScreen(viewport, b[row + X], b[row + Y]);
     const box = { x, y, w: b[row + W] * stage.scale, h: b[row + H] * stage.scale };
-    if (faded) g.globalAlpha = FADED;
+    if (faded) {
+      // a thin line without a rim
+      g.globalAlpha = FADED;
+      g.strokeStyle = colour;
+      g.lineWidth = ratio;
+      g.strokeRect(box.x, box.y, box.w, box.h);
+      g.globalAlpha = 1;
+      return;
+    }
     if (layer.hatch) this.hatch(g, ratio, box, colour);
     const wide = layer.double
       ? { x: x - 5 * ratio, y: y - 5 * ratio, w: box.w + 10 * ratio, h: box.h + 10 * ratio }
       : box;
     this.outline(g, ratio, wide, colour, width, other ? [9, 5] : layer.dash || []);
-    g.globalAlpha = 1;
-    if (faded && layer.key !== "switches") return;
     const must = selected || hovered;
     const add = (/** @type {string} */ text, /** @type {boolean} */ below, /** @type {number} */ rank) =>
       labels.push({ ...wide, text, colour, below, rank: must ? -1 : rank, must });
@@ -295,7 +301,7 @@ export class Painter {
       add(mark ? `${mark.from_id ?? "?"} → ${mark.to_id}` : `→ ${id}`, true, 0);
     } else if (layer.key === "tracks")
       add(must ? `${id} · ${b[row + SCORE].toFixed(2)}` : `${id}`, other, other ? 3 : 2);
-    else if (layer.key === "ground_truth" || layer.key === "misses") add(`person ${id}`, true, 4);
+    else if (layer.key === "ground_truth" || layer.key === "misses") add(`gt ${id}`, true, 4);
   }
 
   /**

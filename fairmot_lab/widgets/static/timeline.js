@@ -373,6 +373,7 @@ export class Timeline {
     const lanes = this.lanes();
     const height = lanes.reduce((sum, lane) => sum + lane.height, 0);
     this.plot.style.height = `${height}px`;
+    this.element.classList.toggle("fml-time-bare", lanes.length === 1);
     this.labels.replaceChildren(
       ...lanes.map((lane) =>
         h("div", { style: `height: ${lane.height}px`, title: lane.title || lane.label }, lane.label),
