@@ -11,7 +11,7 @@ import pytest
 from . import lab
 
 NAMES = {
-    "tags": "x<img src=x onerror=window.pwned=1></script><script>window.pwned=1</script>\" onmouseover='window.pwned=1'",
+    "tags": "x<img src=x onerror=window.pwned=1></script><script>window.pwned=1</script>\" onclick='window.pwned=1'",
     "comment": "<!--<script>",
 }
 AREA = "import ipywidgets\narea = ipywidgets.VBox()\narea"
@@ -38,7 +38,7 @@ MAKE = {
     "switches": "fl.widgets.SwitchBrowser(source, evaluation=result, detections=detections)",
     "association": "fl.widgets.AssociationInspector(source, detections=detections, frame=5)",
 }
-INJECTED = "() => window.pwned !== undefined || document.querySelector('img[onerror], [onmouseover]') !== null"
+INJECTED = "() => window.pwned !== undefined || document.querySelector('img[onerror], [onclick]') !== null"
 
 
 @pytest.fixture(scope="module")
