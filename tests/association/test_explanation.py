@@ -8,28 +8,31 @@ import re
 import numpy as np
 import pytest
 from crowds import crowd
-from test_association import Shot, shots
+from test_jde import Shot, shots
 
-from fairmot_lab import kernels
-from fairmot_lab.association import Tracker, TrackerConfig, explain, track_arrays, tracks_table
+from fairmot_lab.association.base import get_tracker
+from fairmot_lab.association.costs import GATE
+from fairmot_lab.association.explanation import explain
+from fairmot_lab.association.run import trace, track_arrays, tracks_table
 from fairmot_lab.errors import TrackingError
 
 HERE, THERE = [100.0, 100.0, 40.0, 100.0], [600.0, 100.0, 40.0, 100.0]
 RED, BLUE = [1.0, 0.0], [0.0, 1.0]
 
 
-def told(frames, *, track=None, detection=None, frame=None, **settings):
+def told(frames, *, track=None, detection=None, name="jde", **settings):
     """What is said about the last frame, in one text. The tracker sees `frames`: (boxes, scores, embeddings) each."""
-    tracker = Tracker(TrackerConfig(**settings), trace=True)
+    tracker = get_tracker(name, **settings)
+    tracker.records = []
     for number, (boxes, scores, looks) in enumerate(frames, start=1):
         tracker.update(Shot(number, boxes, scores, looks))
-    return "\n".join(explain(tracker.trace[frame or len(frames)], track=track, detection=detection))
+    return "\n".join(explain(tracker.records[-1], track=track, detection=detection))
 
 
 def test_a_pair_of_the_first_stage():
     text = told([([HERE], [0.9], [RED]), ([HERE], [0.9], [RED])], track=1)
     assert text == (
-        "track 1 and detection 0, the first stage: cosine 0.00, motion 0.00 -> cost 0.00 <= tracked_thresh 0.4; paired."
+        "track 1 and detection 0, first stage: cosine 0.00, motion 0.00 -> cost 0.00 <= tracked_thresh 0.4; paired."
     )
 
 
@@ -53,7 +56,7 @@ def test_outside_the_motion_gate():
     frames = [([HERE], [0.9], [RED]), ([THERE], [0.8], [RED])]
     text = told(frames, track=1)
     assert re.search(r"cosine 0\.00, motion \d+\.\d\d > 9\.4877, outside the motion gate; not paired", text)
-    assert "the second stage: it overlaps with none of 1 detections" in text
+    assert "second stage: it overlaps with none of 1 detections" in text
 
 
 def test_a_detection_that_went_to_another_track():
@@ -74,7 +77,7 @@ def test_lost_found_and_ended():
     assert "stays lost; it can be found again for 1 more frame." in told(frames[:3], track=1, track_buffer=2)
     ended = told([person, nobody, nobody, nobody], track=1, track_buffer=2)
     assert "track 1 ends: its buffer of 2 frames has run out (ppdet can find it in the next frame still" in ended
-    ended = told([person, nobody, nobody, nobody], track=1, track_buffer=2, forget_removed=True)
+    ended = told([person, nobody, nobody, nobody], track=1, track_buffer=2, ppdet_quirks=False)
     assert ended.endswith("its buffer of 2 frames has run out.")
     relapsed = told([person, nobody, nobody, nobody, person, nobody], track=1, track_buffer=2)
     assert "ppdet then gives it no second one" in relapsed
@@ -90,13 +93,13 @@ def test_scores():
     two = ([HERE, THERE], [0.9, 0.9], [RED, BLUE])
     weak = ([HERE, THERE], [0.9, 0.35], [RED, BLUE])
     assert "score 0.35 <= conf_thres 0.4: it was not used" in told([two, weak], detection=1)
-    low = told([two, weak], detection=1, use_byte=True)
+    low = told([two, weak], detection=1, name="ppdet_byte")
     assert "BYTE offers it in the second stage only" in low
-    assert "IoU 1.00 -> cost 0.00 <= 0.4, which BYTE fixes; paired" in low
-    nothing = told([two, ([HERE, THERE], [0.9, 0.1], [RED, BLUE])], detection=1, use_byte=True)
+    assert "IoU 1.00 -> cost 0.00 <= 0.4, which is fixed; paired" in low
+    nothing = told([two, ([HERE, THERE], [0.9, 0.1], [RED, BLUE])], detection=1, name="ppdet_byte")
     assert "<= low_conf_thres 0.2: it was not used" in nothing
-    equal = told([two, ([HERE, THERE], [0.9, 0.4], [RED, BLUE])], detection=1, use_byte=True)
-    assert "keep_equal_scores repairs that" in equal
+    equal = told([two, ([HERE, THERE], [0.9, 0.4], [RED, BLUE])], detection=1, name="ppdet_byte")
+    assert "ppdet_quirks=False repairs that" in equal
     unborn = told([([HERE], [0.9], [RED]), ([HERE, THERE], [0.9, 0.45], [RED, BLUE])], detection=1, det_thresh=0.5)
     assert "its score 0.45 < det_thresh 0.5 starts no track" in unborn
 
@@ -113,9 +116,9 @@ def test_duplicates_and_hidden_tracks():
 
 
 def test_questions_that_have_no_answer():
-    tracker = Tracker(trace=True)
-    tracker.update(Shot(1, [HERE], [0.9], [RED]))
-    record = tracker.trace[1]
+    arrays = crowd(1, 1, missed=0)
+    whole = trace(arrays, get_tracker("jde"))
+    record = whole[1]
     for arguments, words in (
         ({}, "needs track="),
         ({"track": 9}, "held no track 9 in frame 1"),
@@ -125,45 +128,46 @@ def test_questions_that_have_no_answer():
         with pytest.raises(TrackingError, match=words):
             explain(record, **arguments)
     with pytest.raises(TrackingError, match="no frame 2; it holds the frames 1 to 1"):
-        tracker.trace[2]
+        whole[2]
 
 
-@pytest.mark.parametrize("use_byte", [False, True])
+@pytest.mark.parametrize("name", ["jde", "ppdet_byte"])
 @pytest.mark.parametrize("dimension", [0, 32])
 @pytest.mark.filterwarnings("ignore:these detections have no embeddings")
-def test_the_record_of_a_crowd_tells_the_whole_story(use_byte, dimension):
-    config = TrackerConfig(use_byte=use_byte, track_buffer=4)
+def test_the_record_of_a_crowd_tells_the_whole_story(name, dimension):
+    tracker = get_tracker(name, track_buffer=4)
     arrays = crowd(15, 50, dimension=dimension, missed=0.2, noise=0.12, seed=3)
-    plain = track_arrays(arrays, config)
-    tracks, trace = track_arrays(arrays, config, trace=True)
-    assert tracks.equals(plain), "tracing changes nothing"
-    assert [record.frame for record in trace] == list(range(1, 51))
-    for record in trace:
-        taken = dict(record.born)
+    plain = track_arrays(arrays, tracker)
+    whole = trace(arrays, tracker)
+    assert whole.tracks.equals(plain), "tracing changes nothing"
+    assert [record.frame for record in whole] == list(range(1, 51))
+    for record in whole:
+        taken = dict(record.births)
         for stage in record.stages:
             assert stage.cost.shape == (len(stage.tracks), len(stage.detections))
-            for i, j in enumerate(stage.columns):
+            for i, j in enumerate(stage.matched):
                 if j >= 0:
-                    assert stage.cost[i, j] <= stage.limit
+                    assert stage.cost[i, j] <= stage.max_cost
                     taken[int(stage.tracks[i])] = int(stage.detections[j])
             if stage.appearance is not None:
                 assert not np.isnan(stage.appearance).any(), "pairs outside the gate are compared for the record"
-                inside = stage.gate <= np.float32(kernels.GATE)
-                fused = 0.98 * stage.appearance + (1 - 0.98) * stage.gate
+                inside = stage.mahalanobis <= np.float32(GATE)
+                fused = 0.98 * stage.appearance + (1 - 0.98) * stage.mahalanobis
                 np.testing.assert_allclose(stage.cost, np.where(inside, fused, np.inf), atol=1e-6)
         assert len(set(taken.values())) == len(taken), "a detection has one track"
         for track, row in zip(record.tracks.ids, record.tracks.detections, strict=True):
-            assert taken[int(track)] == row
+            assert taken[int(track)] == row == record.taken(int(track))
+            assert record.owner(int(row)) == track
         for track, row in taken.items():
             words = " ".join(explain(record, track=track, detection=row))
             assert "; paired." in words or f"track {track} was born from detection {row}" in words
-        used = {*taken.values(), *record.too_weak}
+        used = {*taken.values(), *(note.detection for note in record.notes if note.kind == "unborn")}
         for row in range(len(record.detections)):
             words = " ".join(explain(record, detection=row))
             assert words, "something can be said of every detection"
             if row not in used:
                 assert "<=" in words
-                assert "paired" not in words.replace("not paired", "") or use_byte
+                assert "paired" not in words.replace("not paired", "") or name == "ppdet_byte"
         for stage in record.stages:
             for track in stage.tracks:
                 words = " ".join(explain(record, track=int(track)))
@@ -171,10 +175,33 @@ def test_the_record_of_a_crowd_tells_the_whole_story(use_byte, dimension):
                 assert any(word in words for word in fate), words
 
 
-def test_a_gap_is_in_the_trace():
-    tracker = Tracker(TrackerConfig(track_buffer=2), trace=True)
+def test_a_gap_is_in_the_record():
+    tracker = get_tracker("jde", track_buffer=2)
+    tracker.records = []
     for shot in shots(crowd(4, 3)):
         last = tracker.update(dataclasses.replace(shot, frame=shot.frame if shot.frame < 3 else 9))
-    assert [record.frame for record in tracker.trace] == [1, 2, 3, 4, 5, 6, 7, 9], "then all tracks are forgotten"
-    assert "track 1 ends" in " ".join(explain(tracker.trace[5], track=1))
+    records = {record.frame: record for record in tracker.records}
+    assert list(records) == [1, 2, 3, 4, 5, 6, 7, 9], "then all tracks are forgotten"
+    assert "track 1 ends" in " ".join(explain(records[5], track=1))
     assert len(tracks_table([last])) == 0
+
+
+def test_a_trace_gives_any_frame_in_any_order():
+    arrays = crowd(5, 150, missed=0.2, seed=1)
+    late = dataclasses.replace(arrays, frames=np.where(arrays.frames > 70, arrays.frames + 50, arrays.frames))
+    tracker = get_tracker("jde", track_buffer=3)
+    whole = trace(late, tracker)
+    tracker.records = []
+    for shot in shots(late):
+        tracker.update(shot)
+    expected = {record.frame: record for record in tracker.records}
+    assert [record.frame for record in whole] == list(expected)
+    assert len(whole) == len(expected)
+    for frame in (200, 1, 121, 72, 70, 33, 32, 150):
+        assert frame in whole
+        for ours, theirs in zip(whole[frame].stages, expected[frame].stages, strict=True):
+            np.testing.assert_array_equal(ours.cost, theirs.cost)
+            np.testing.assert_array_equal(ours.tracks, theirs.tracks)
+        assert whole[frame].notes == expected[frame].notes
+    for frame in (0, 90, 201):
+        assert frame not in whole
