@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
 from crowds import crowd, first_frames, with_looks
+from fairmot_lab.reference import reference_track_arrays
 
 from fairmot_lab.association import TrackerConfig, track_arrays
 from fairmot_lab.detection.cache import open_detections
 from fairmot_lab.errors import FairMOTLabWarning
-from fairmot_lab.reference import reference_track_arrays
 
 GRID = [
     {"conf_thres": 0.6, "tracked_thresh": 0.6},

@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from fairmot_lab.reference import ReferenceTracker
 
 from fairmot_lab.association import FrameTracks, Tracker, TrackerConfig
 from fairmot_lab.data import FrameDetections
@@ -31,7 +32,6 @@ from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import FairMOTLabWarning
 from fairmot_lab.evaluation.evaluate import evaluate
 from fairmot_lab.formats.mot import read_mot
-from fairmot_lab.reference import ReferenceTracker
 from fairmot_lab.sources.base import Source
 from fairmot_lab.sources.open import open_source
 

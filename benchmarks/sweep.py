@@ -23,10 +23,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+from fairmot_lab.reference import reference_track_arrays
 
 import fairmot_lab as fl
 from fairmot_lab.errors import FairMOTLabWarning
-from fairmot_lab.reference import reference_track_arrays
 
 METRICS = ["num_frames", "mota", "motp", "idf1", "num_switches", "num_false_positives", "num_misses", "mostly_tracked"]
 

@@ -6,5 +6,12 @@ in `__init__.pyi` and loaded on first use, so that `import fairmot_lab` loads no
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name; the class of any registered tracker is one."""
+    if name.endswith("Tracker") and name not in __all__:
+        return getattr(_find("association"), name)
+    return _find(name)

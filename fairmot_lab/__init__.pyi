@@ -14,10 +14,19 @@ from . import (
     sweeps,
     widgets,
 )
-from .association import Tracker, explain, track_outputs, tracks_table
+from .association import (
+    JDETracker,
+    PPDetByteTracker,
+    Tracker,
+    explain,
+    get_tracker,
+    load_tracker,
+    trace,
+    trackers,
+)
 from .association.camera_motion import CameraMotion, camera_motion
 from .association.postprocess import postprocess
-from .data import FrameDetections, Letterbox
+from .data import FrameDetections, FrameTracks, Letterbox
 from .detection.cache import detect, open_detections
 from .detection.detections import Detections
 from .detection.detector import Detector
@@ -30,11 +39,10 @@ from .evaluation.result import Evaluation
 from .formats.mot import read_mot, write_mot
 from .formats.seqinfo import read_seqinfo
 from .pipeline import stream, track
-from .settings import TrackerConfig
 from .sources.base import Frame, Source
 from .sources.benchmarks import check_data
 from .sources.open import open_source
-from .sweeps import best_config, compare_settings, random_search, sweep
+from .sweeps import best_tracker, compare_settings, random_search, sweep
 
 __version__: str
 __all__ = [
@@ -47,12 +55,14 @@ __all__ = [
     "FairMOTLabWarning",
     "Frame",
     "FrameDetections",
+    "FrameTracks",
+    "JDETracker",
     "Letterbox",
+    "PPDetByteTracker",
     "Source",
     "Tracker",
-    "TrackerConfig",
     "association",
-    "best_config",
+    "best_tracker",
     "boxes",
     "camera_motion",
     "check_data",
@@ -69,9 +79,11 @@ __all__ = [
     "explain",
     "explain_switches",
     "formats",
+    "get_tracker",
     "half_split",
     "lite",
     "load_model",
+    "load_tracker",
     "open_detections",
     "open_source",
     "plots",
@@ -83,9 +95,9 @@ __all__ = [
     "stream",
     "sweep",
     "sweeps",
+    "trace",
     "track",
-    "track_outputs",
-    "tracks_table",
+    "trackers",
     "what_if",
     "widgets",
     "write_mot",

@@ -159,3 +159,34 @@ class SequenceArrays:
     scores: np.ndarray
     embeddings: np.ndarray | None
     class_ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class FrameTracks:
+    """The tracks that are reported in one frame.
+
+    Attributes
+    ----------
+    frame : int
+        Frame number, counted from 1.
+    ids : (M,) int64
+        Track ids, counted from 1 within one tracker.
+    boxes : (M, 4) float32
+        `x, y, w, h` in pixels: the tracker's estimate, not the detector's box.
+    scores : (M,) float32
+        The score of the detection that the track took.
+    class_ids : (M,) int64
+        The class of that detection (-1 unknown).
+    detections : (M,) int64
+        Row of that detection in the frame's boxes.
+    """
+
+    frame: int
+    ids: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+    detections: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)

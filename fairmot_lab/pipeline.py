@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from ._files import atomic_write, make_folder, write_error
-from .association import FrameTracks, Tracker, TrackerConfig, track_outputs, tracks_table
-from .data import FrameDetections
+from .association.base import Tracker, as_tracker, tracker_from_dict
+from .association.run import track_detections, tracks_table
+from .data import FrameDetections, FrameTracks
 from .detection.cache import DetectionWriter
 from .detection.detections import Detections
 from .detection.detector import check_detector, run_detector
@@ -49,7 +50,7 @@ class FrameCounter(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class FrameResult:
-    """What is known of one frame, as soon as it is known.
+    """The tracking result of one frame.
 
     Attributes
     ----------
@@ -73,9 +74,9 @@ class FrameResult:
 
 def stream(
     source: Any,
-    model: Detector | str | os.PathLike[str] = DEFAULT_MODEL,
-    config: TrackerConfig | None = None,
+    tracker: Tracker | str | None = None,
     *,
+    model: Detector | str | os.PathLike[str] = DEFAULT_MODEL,
     score_threshold: float = 0.0,
     heatmaps: bool = False,
 ) -> Iterator[FrameResult]:
@@ -85,10 +86,10 @@ def stream(
     ----------
     source
         Anything that `open_source` takes: a file, a camera number, an RTSP address, an iterator of arrays.
+    tracker
+        A tracker, of which a clone is used, or its name; that which the model was published with unless given.
     model
         A `Detector`, or a name or path that `load_model` takes; the bundled compact model unless given.
-    config
-        Settings of the tracker; those that the model was published with unless given.
     score_threshold
         Tracks with a lower score are not reported. The tracker itself sees every detection.
     heatmaps
@@ -106,7 +107,7 @@ def stream(
     """
     _check_threshold("score_threshold", score_threshold)
     source, model = open_source(source), _load(model)
-    return _stream(source, model, _tracker(config, model, source), score_threshold, heatmaps)
+    return _stream(source, model, _tracker(tracker, model, source), score_threshold, heatmaps)
 
 
 def _stream(
@@ -122,9 +123,9 @@ def _stream(
 
 def track(
     source: Any,
-    model: Detector | TrackerConfig | str | os.PathLike[str] | None = None,
-    config: TrackerConfig | None = None,
+    tracker: Tracker | str | None = None,
     *,
+    model: Detector | str | os.PathLike[str] | None = None,
     score_threshold: float = 0.0,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -133,12 +134,12 @@ def track(
     Parameters
     ----------
     source
-        Kept outputs (`detect`, `open_detections`), which need no model; or anything that `open_source` takes.
+        Kept detections (`detect`, `open_detections`), which need no model; or anything that `open_source` takes.
+    tracker
+        A tracker, of which a clone is used, or its name. Unless given, `JDETracker()` for kept detections, else the
+        tracker that the model was published with.
     model
-        A `Detector`, or a name or path that `load_model` takes; the bundled model unless given. For kept outputs
-        this place takes the settings.
-    config
-        Settings of the tracker; those that the model was published with unless given.
+        A `Detector`, or a name or path that `load_model` takes; the bundled compact model unless given.
     score_threshold
         Rows with a lower score are left out. The tracker itself sees every detection.
     progress
@@ -148,25 +149,21 @@ def track(
     -------
     pandas.DataFrame
         `frame` (from 1), `id`, `x`, `y`, `w`, `h` (pixels of the original image, top-left), `score`, `class_id`,
-        `det` (row of the detection). `attrs` hold sequence, frame_rate, length, settings, and score_threshold if one
-        was set.
+        `det` (row of the detection). `attrs` hold sequence, frame_rate, length, tracker, settings, and score_threshold
+        if one was set.
 
     Raises
     ------
     ConfigError
-        If a threshold is out of its range, or a model is given with kept outputs.
+        If a threshold is out of its range, or a model is given with kept detections.
     """
     _check_threshold("score_threshold", score_threshold)
-    if isinstance(model, TrackerConfig):
-        if config is not None:
-            raise ConfigError("The tracker's settings are given twice; give a model in the second place.")
-        model, config = None, model
     if isinstance(source, Detections):
         if model is not None:
-            raise ConfigError("Kept outputs were made by a model already; give the settings alone.")
-        tracks = track_outputs(source, config)
+            raise ConfigError("Kept detections were made by a model already; give the tracker alone.")
+        tracks = track_detections(source, as_tracker(tracker))
     else:
-        tracks = _track_source(open_source(source), _load(model or DEFAULT_MODEL), config, progress)
+        tracks = _track_source(open_source(source), tracker, _load(model or DEFAULT_MODEL), progress)
     if score_threshold > 0:
         attributes = tracks.attrs
         tracks = tracks[tracks["score"] >= score_threshold].reset_index(drop=True)
@@ -174,10 +171,10 @@ def track(
     return tracks
 
 
-def _track_source(source: Source, model: Detector, config: TrackerConfig | None, progress: bool) -> pd.DataFrame:
+def _track_source(source: Source, tracker: Tracker | str | None, model: Detector, progress: bool) -> pd.DataFrame:
     from tqdm.auto import tqdm
 
-    tracker = _tracker(config, model, source)
+    tracker = _tracker(tracker, model, source)
     kept: list[FrameTracks] = []
     counts: list[int] = []
     results = _stream(source, model, tracker, 0.0, heatmaps=False)
@@ -189,7 +186,8 @@ def _track_source(source: Source, model: Detector, config: TrackerConfig | None,
         "sequence": source.name,
         "frame_rate": source.frame_rate,
         "length": source.length or len(kept),
-        "settings": tracker.config.to_dict(),
+        "tracker": tracker.name,
+        "settings": tracker.settings.to_dict(),
     }
     return tracks
 
@@ -227,10 +225,10 @@ class TrackReport:
 
 def track_files(
     source: Any,
-    model: Detector | str | os.PathLike[str] = DEFAULT_MODEL,
-    config: TrackerConfig | None = None,
+    tracker: Tracker | str | None = None,
     folder: str | os.PathLike[str] = "outputs",
     *,
+    model: Detector | str | os.PathLike[str] = DEFAULT_MODEL,
     video: bool = False,
     overlay: Mapping[str, Any] | None = None,
     compare: tuple[str, pd.DataFrame] | None = None,
@@ -251,7 +249,7 @@ def track_files(
 
     Parameters
     ----------
-    source, model, config, score_threshold
+    source, tracker, model, score_threshold
         As for `stream`.
     folder
         Where the files go; it is made if it is missing.
@@ -289,14 +287,15 @@ def track_files(
     if resume and source.kind in ("camera", "stream"):
         raise ConfigError(f"{source.name} is live, and what it showed cannot be fetched again; start a new recording.")
     model = _load(model)
-    tracker = _tracker(config, model, source)
+    tracker = _tracker(tracker, model, source)
     run = _Run(source, tracker, make_folder(folder), score_threshold, overlay, compare, counter)
     settings = {
         "source": str(source.path or source.name),
         "model": model.name,
         "detector": model.describe(),
         "frame_rate": source.frame_rate,
-        "settings": tracker.config.to_dict(),
+        "tracker": tracker.name,
+        "settings": tracker.settings.to_dict(),
         "score_threshold": score_threshold,
         "overlay": dict(overlay or {}) if video else None,
     }
@@ -597,15 +596,22 @@ def _load(model: Any) -> Detector:
     return check_detector(model)
 
 
-def _tracker(config: TrackerConfig | None, model: Detector, source: Source) -> Tracker:
-    return Tracker(config or model_settings(model.name), source.frame_rate)
+def _tracker(tracker: Tracker | str | None, model: Detector, source: Source) -> Tracker:
+    wanted = recommended_tracker(model.name) if tracker is None else as_tracker(tracker)
+    return wanted.clone(source.frame_rate)
 
 
-def model_settings(name: str) -> TrackerConfig:
-    """The settings that a model of the zoo was published with; the defaults for any other."""
+def recommended_tracker(model: str) -> Tracker:
+    """Return the tracker that a model of the zoo was published with, with its settings; `JDETracker()` for any other.
+
+    Examples
+    --------
+    >>> recommended_tracker("fairmot_dla34_30e_1088x608_airplane")
+    JDETracker(min_box_area=0.0, vertical_ratio=0.0)
+    """
     from .detection.zoo import CARDS
 
-    return TrackerConfig(**CARDS[name].tracker) if name in CARDS else TrackerConfig()
+    return tracker_from_dict(CARDS[model].tracker) if model in CARDS else as_tracker(None)
 
 
 def _check_threshold(name: str, value: float) -> None:

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._files import write_error
-from .association import track_arrays, warn_of_iou
+from .association.base import Tracker, as_tracker, tracker_from_dict
+from .association.run import track_arrays
+from .association.settings import Setting
 from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
-from .settings import TrackerConfig, check_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +40,12 @@ _FORMAT = "fairmot_lab sweep 1"
 
 
 def sweep(
-    outputs: Any,
+    detections: Any,
+    tracker: Tracker | str | None,
     grid: Any,
     *,
     ground_truth: Any = None,
     sequences: Iterable[str] | None = None,
-    config: TrackerConfig | None = None,
     protocol: str | None = None,
     n_jobs: int | None = None,
     file: str | os.PathLike[str] | None = None,
@@ -54,19 +55,17 @@ def sweep(
 
     Parameters
     ----------
-    outputs
+    detections
         Kept outputs or public detections: what `detect` or `open_detections` gives, a path for `open_detections`, or
         several of them in a dict from name to one, or in a list. A folder of several is taken whole.
     grid
         A dict from setting to values, of which every combination is tried: a list, a `range`, or text such as
         "0.2:0.6:0.1" (both ends included). Or a list of settings to try one by one, such as `random_search` gives:
-        dicts, or `TrackerConfig`.
+        dicts of settings, or trackers, which may be of several kinds (the column `tracker` then names them).
     ground_truth
         As for `evaluate`. By default the gt/gt.txt beside the public detections.
     sequences
         Names to use, of several.
-    config
-        What is not in the grid; by default `TrackerConfig()`.
     protocol
         As for `evaluate`.
     n_jobs
@@ -84,7 +83,7 @@ def sweep(
         Of one sequence one row per setting, its `sequence` named OVERALL; of several, one for each sequence and one
         named OVERALL. Columns: `setting` (its number, from 0), the settings of the grid, those of
         `Evaluation.summary` (`sequence` first), and `seconds` (wall time to track and evaluate the setting, all
-        sequences together). In the order of the grid. `attrs` hold `config`, the settings that were not swept, and
+        sequences together). In the order of the grid. `attrs` hold `tracker`, its `settings` that were not swept, and
         `sequences`, their names.
 
     Raises
@@ -100,18 +99,18 @@ def sweep(
     import joblib
     from tqdm.auto import tqdm
 
-    base = config or TrackerConfig()
+    base = as_tracker(tracker)
     settings = combinations(grid, base)
-    configs = [base.replace(**setting) for setting in settings]
-    packed = _pack(outputs, ground_truth, sequences, protocol)
+    tried = [_tracker_of(setting, base) for setting in settings]
+    packed = _pack(detections, ground_truth, sequences, protocol)
     try:
         material = _open(packed)  # here first: what cannot be used is said before anything is computed
-        if not material.has_embeddings and not all(one.use_byte for one in configs):
-            warn_of_iou()
+        for one in {type(one): one for one in tried}.values():
+            one.check_embeddings(material.has_embeddings)
         record = _Record(file, material) if file is not None else None
         done = dict(record.rows) if record else {}
-        pending = {key: one.to_dict() for key, one in zip(map(_key, configs), configs, strict=True) if key not in done}
-        calls = (joblib.delayed(_run)(packed, key, values) for key, values in pending.items())
+        pending = {key: one for key, one in zip(map(_key, tried), tried, strict=True) if key not in done}
+        calls = (joblib.delayed(_run)(packed, key, one) for key, one in pending.items())
         # one setting at a time, so that a worker that dies takes little with it
         workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
         with tqdm(total=len(pending), disable=not progress, unit="setting") as bar:
@@ -122,87 +121,96 @@ def sweep(
                 bar.update()
     finally:
         _open.cache_clear()
-    return _table(settings, [done[_key(one)] for one in configs], base, list(material.arrays))
+    return _table(settings, [done[_key(one)] for one in tried], base, list(material.arrays))
 
 
 def _table(
-    settings: list[dict[str, Any]], results: list[list[dict[str, Any]]], base: TrackerConfig, sequences: list[str]
+    settings: list[dict[str, Any]], results: list[list[dict[str, Any]]], base: Tracker, sequences: list[str]
 ) -> pd.DataFrame:
     import pandas as pd
 
     names = list(dict.fromkeys(name for setting in settings for name in setting))
-    defaults = base.to_dict()
+    defaults = base.settings.to_dict()
     rows = []
     for number, (setting, figures) in enumerate(zip(settings, results, strict=True)):
-        swept = {name: setting.get(name, defaults[name]) for name in names}
+        swept = {name: setting.get(name, defaults.get(name)) for name in names}
         rows += [{"setting": number, **swept, **row} for row in figures]
     table = pd.DataFrame(rows)
     table.attrs["sequences"] = sequences
-    table.attrs["config"] = {name: value for name, value in defaults.items() if name not in names}
+    if "tracker" not in names:
+        table.attrs["tracker"] = base.name
+        table.attrs["settings"] = {name: value for name, value in defaults.items() if name not in names}
     return table
 
 
-def combinations(grid: Any, base: TrackerConfig | None = None) -> list[dict[str, Any]]:
+def combinations(grid: Any, tracker: Tracker | str | None = None) -> list[dict[str, Any]]:
     """The settings that a grid stands for, checked.
 
     Parameters
     ----------
     grid
         As for `sweep`.
-    base
-        What is not in the grid.
+    tracker
+        Whose settings they are, and what is not in the grid.
 
     Returns
     -------
     list of dict
-        From name to value.
+        From name to value; of a tracker also its name as `tracker`.
 
     Raises
     ------
     ConfigError
         If the grid is empty, or a setting does not exist or is refused.
     """
-    base = base or TrackerConfig()
+    base = as_tracker(tracker)
     if isinstance(grid, Mapping):
-        check_names(grid)
-        values = {name: _values(name, given) for name, given in grid.items()}
+        base.Settings.check_names(grid)
+        declared = base.Settings.settings()
+        values = {name: _values(declared[name], given) for name, given in grid.items()}
         settings = [dict(zip(values, choice, strict=True)) for choice in itertools.product(*values.values())]
         if not values:
             settings = []
     else:
-        settings = [one.to_dict() if isinstance(one, TrackerConfig) else dict(one) for one in grid]
+        settings = [one.to_dict() if isinstance(one, Tracker) else dict(one) for one in grid]
     if not settings:
         raise ConfigError("the grid holds no setting to try; give for example {'conf_thres': [0.3, 0.4, 0.5]}.")
     checked = []
     for setting in settings:
-        whole = base.replace(**setting).to_dict()
+        whole = _tracker_of(setting, base).to_dict()
         checked.append({name: whole[name] for name in setting})
     return checked
 
 
-def _values(name: str, given: Any) -> list[Any]:
-    """The values of one setting: a list, a range, or text "first:last:step" or "a,b,c"."""
-    kind = TrackerConfig.settings()[name].kind
+def _tracker_of(setting: Mapping[str, Any], base: Tracker) -> Tracker:
+    """Return the tracker with these settings: of the kind that they name, else that of `base`."""
+    if setting.get("tracker", base.name) == base.name:
+        return base.replace(**{name: value for name, value in setting.items() if name != "tracker"})
+    return tracker_from_dict(setting)
+
+
+def _values(setting: Setting, given: Any) -> list[Any]:
+    """Return the values of one setting: a list, a range, or text "first:last:step" or "a,b,c"."""
+    name = setting.name
     if isinstance(given, str):
-        return values_from_text(name, given)
+        return values_from_text(setting, given)
     values = list(given) if isinstance(given, Iterable) else [given]
-    if kind == "float":
+    if setting.kind == "float":
         values = [round(float(v), 12) if isinstance(v, float | np.floating) else v for v in values]
     if not values:
         raise ConfigError(f"{name} has no values; give a list such as [0.3, 0.4].")
     return values
 
 
-def values_from_text(name: str, text: str) -> list[Any]:
-    """Values of a setting from text: "0.3,0.4" or, both ends included, "0.2:0.6:0.1".
+def values_from_text(setting: Setting, text: str) -> list[Any]:
+    """Return the values of a setting from text: "0.3,0.4" or, both ends included, "0.2:0.6:0.1".
 
     Raises
     ------
     ConfigError
-        If the setting does not exist or the text cannot be read.
+        If the text cannot be read.
     """
-    check_names([name])
-    setting = TrackerConfig.settings()[name]
+    name = setting.name
     if setting.kind == "choice":
         return [part.strip() for part in text.split(",")]
     if setting.kind == "bool":
@@ -227,13 +235,17 @@ def values_from_text(name: str, text: str) -> list[Any]:
     return [int(n) if setting.kind == "int" and n == int(n) else n for n in numbers]
 
 
-def grid_from_text(parts: Iterable[str], *, drawn: bool = False) -> dict[str, Any]:
+def grid_from_text(
+    parts: Iterable[str], tracker: Tracker | str | None = None, *, drawn: bool = False
+) -> dict[str, Any]:
     """A grid from parts such as "conf_thres=.3,.4": what the command line is given.
 
     Parameters
     ----------
     parts
         NAME=VALUES, see `values_from_text`.
+    tracker
+        Whose settings they are.
     drawn
         For a random search: a part may be a NAME alone, and a range NAME=low:high has no step.
 
@@ -243,40 +255,46 @@ def grid_from_text(parts: Iterable[str], *, drawn: bool = False) -> dict[str, An
         If there is no part, or one cannot be read.
     """
     grid: dict[str, Any] = {}
+    kind = as_tracker(tracker).Settings
+    declared = kind.settings()
     for part in parts:
         name, equals, text = part.partition("=")
         name = name.strip().replace("-", "_")
-        check_names([name])
+        kind.check_names([name])
         if name in grid:
             raise ConfigError(f"{name} is set twice; give all its values at once, such as {name}=.3,.4.")
         if drawn and not equals:
             grid[name] = None
         elif drawn and text.count(":") == 1:
-            grid[name] = values_from_text(name, text.replace(":", ","))
+            grid[name] = values_from_text(declared[name], text.replace(":", ","))
         else:
-            grid[name] = values_from_text(name, text)
+            grid[name] = values_from_text(declared[name], text)
     if not grid:
         raise ConfigError("no setting is given to sweep; add for example --set conf_thres=.3,.4,.5.")
     return grid
 
 
 def random_search(
-    space: Iterable[str] | Mapping[str, Any], count: int, *, seed: int = 0, config: TrackerConfig | None = None
+    space: Iterable[str] | Mapping[str, Any],
+    count: int,
+    *,
+    seed: int = 0,
+    tracker: Tracker | str | None = None,
 ) -> list[dict[str, Any]]:
     """Settings drawn at random, for the grid of a sweep (Bergstra and Bengio, JMLR 2012).
 
     Parameters
     ----------
     space
-        Names of settings: each is drawn from the range that it declares (`TrackerConfig.settings()[name].search`). Or
+        Names of settings: each is drawn from the range that it declares (`search` in `Settings.settings()`). Or
         a dict from name to a pair (low, high) to draw from evenly, or to a longer list or a list of words to choose
         from; None means the declared range.
     count
         How many.
     seed
         The same seed gives the same settings.
-    config
-        What is not drawn; combinations that are refused together with it are drawn again.
+    tracker
+        Whose settings they are, and what is not drawn; combinations that are refused together with it are drawn again.
 
     Raises
     ------
@@ -284,14 +302,15 @@ def random_search(
         If a name is unknown, a range is empty, or nearly all combinations are refused.
     """
     chosen = dict(space) if isinstance(space, Mapping) else dict.fromkeys(space)
-    check_names(chosen)
+    base = as_tracker(tracker)
+    base.Settings.check_names(chosen)
+    declared = base.Settings.settings()
     random = np.random.default_rng(seed)
-    base = config or TrackerConfig()
     settings: list[dict[str, Any]] = []
     for _ in range(100 * count):
         if len(settings) == count:
             break
-        drawn = {name: _draw(name, where, random) for name, where in chosen.items()}
+        drawn = {name: _draw(declared[name], where, random) for name, where in chosen.items()}
         try:
             base.replace(**drawn)
         except ConfigError:
@@ -302,11 +321,10 @@ def random_search(
     return settings
 
 
-def _draw(name: str, where: Any, random: np.random.Generator) -> Any:
-    setting = TrackerConfig.settings()[name]
+def _draw(setting: Setting, where: Any, random: np.random.Generator) -> Any:
     values = list(setting.search if where is None else where)
     if not values:
-        raise ConfigError(f"{name} has nothing to draw from; give a pair (low, high) or a list.")
+        raise ConfigError(f"{setting.name} has nothing to draw from; give a pair (low, high) or a list.")
     is_range = setting.kind in ("float", "int") and len(values) == 2
     if not is_range:
         return values[int(random.integers(len(values)))]
@@ -316,8 +334,8 @@ def _draw(name: str, where: Any, random: np.random.Generator) -> Any:
     return round(float(random.uniform(low, high)), 4)
 
 
-def best_config(table: pd.DataFrame, metric: str = "idf1", config: TrackerConfig | None = None) -> TrackerConfig:
-    """The settings of the best row of a sweep.
+def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | str | None = None) -> Tracker:
+    """Return the tracker with the settings of the best row of a sweep.
 
     Parameters
     ----------
@@ -325,8 +343,8 @@ def best_config(table: pd.DataFrame, metric: str = "idf1", config: TrackerConfig
         What `sweep` gave.
     metric
         A column: the smallest is best of counts of errors, the largest of all else.
-    config
-        What was not swept; by default what the table remembers in `attrs`, else the defaults.
+    tracker
+        What was not swept; by default what the table remembers in `attrs`.
 
     Raises
     ------
@@ -342,32 +360,37 @@ def best_config(table: pd.DataFrame, metric: str = "idf1", config: TrackerConfig
     errors = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
     figures = rows[metric].to_numpy(float)
     row = rows.iloc[int(figures.argmin() if metric in errors else figures.argmax())]
-    swept = {name: row[name] for name in TrackerConfig.settings() if name in rows.columns}
-    base = config or TrackerConfig.from_dict(table.attrs.get("config", {}))
-    return base.replace(**swept)
+    if "tracker" in rows.columns:
+        kept = {"tracker": row["tracker"]}
+        base = as_tracker(row["tracker"])
+    else:
+        kept = {}
+        base = as_tracker(tracker or {"tracker": table.attrs.get("tracker", "jde"), **table.attrs.get("settings", {})})
+    swept = {name: row[name] for name in base.Settings.settings() if name in rows.columns}
+    return _tracker_of({**kept, **swept}, base)
 
 
 def compare_settings(
-    outputs: Any,
-    first: TrackerConfig | Mapping[str, Any],
-    second: TrackerConfig | Mapping[str, Any],
+    detections: Any,
+    first: Tracker | str | Mapping[str, Any],
+    second: Tracker | str | Mapping[str, Any],
     *,
     ground_truth: Any = None,
     sequences: Iterable[str] | None = None,
     protocol: str | None = None,
     tolerance: int = 0,
 ) -> pd.DataFrame:
-    """Two settings, switch by switch: which ID switches vanish, which appear.
+    """Compare two trackers or settings switch by switch: which ID switches vanish, which appear.
 
     A switch of a person in a frame is the same one under both settings; with a tolerance it may come some frames
     sooner or later.
 
     Parameters
     ----------
-    outputs, ground_truth, sequences, protocol
+    detections, ground_truth, sequences, protocol
         As for `sweep`.
     first, second
-        The settings.
+        Trackers, or dicts of settings (with the name of the tracker as `tracker`, unless that is jde).
     tolerance
         In frames.
 
@@ -381,11 +404,10 @@ def compare_settings(
     """
     import pandas as pd
 
-    material = _open.__wrapped__(_pack(outputs, ground_truth, sequences, protocol))
+    material = _open.__wrapped__(_pack(detections, ground_truth, sequences, protocol))
     tables, figures = [], []
-    for settings in (first, second):
-        config = settings if isinstance(settings, TrackerConfig) else TrackerConfig.from_dict(settings)
-        result = material.evaluated(config)
+    for tracker in (first, second):
+        result = material.evaluated(as_tracker(tracker))
         tables.append(result.switches)
         figures.append({str(name): _plain(value) for name, value in result.overall.items()})
     before, after = (table.reset_index(drop=True) for table in tables)
@@ -446,7 +468,7 @@ class _Material:
     def has_embeddings(self) -> bool:
         return all(arrays.embeddings is not None for arrays in self.arrays.values())
 
-    def evaluated(self, config: TrackerConfig) -> Evaluation:
+    def evaluated(self, tracker: Tracker) -> Evaluation:
         """Track every sequence and compare it with its ground truth."""
         from .evaluation.evaluate import evaluate
 
@@ -455,17 +477,17 @@ class _Material:
             tracks = {}
             for name, arrays in self.arrays.items():
                 try:
-                    tracks[name] = track_arrays(arrays, config, self.frame_rates[name])
+                    tracks[name] = track_arrays(arrays, tracker, self.frame_rates[name])
                 except TrackingError as error:
                     raise TrackingError(f"{name}: {error}") from error
             return evaluate(tracks, self.truths, protocol=self.protocol)
 
 
-def _run(packed: bytes, key: str, settings: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+def _run(packed: bytes, key: str, tracker: Tracker) -> tuple[str, list[dict[str, Any]]]:
     """One setting, in a worker: its rows as plain values."""
     material = _open(packed)
     start = time.perf_counter()
-    summary = material.evaluated(TrackerConfig(**settings)).summary
+    summary = material.evaluated(tracker).summary
     seconds = time.perf_counter() - start
     if len(material.arrays) == 1:
         summary = summary.tail(1)
@@ -478,8 +500,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _key(config: TrackerConfig) -> str:
-    return json.dumps(config.to_dict(), sort_keys=True)
+def _key(tracker: Tracker) -> str:
+    return json.dumps(tracker.to_dict(), sort_keys=True)
 
 
 def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, protocol: str | None) -> bytes:

@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fairmot_lab.association.base import FrameTracks, Tracker
+from fairmot_lab.association.base import Tracker
 from fairmot_lab.association.jde import JDESettings
 from fairmot_lab.association.ppdet_byte import PPDetByteSettings
+from fairmot_lab.data import FrameTracks
 
 
 class PPDetReference(Tracker):

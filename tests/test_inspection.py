@@ -35,10 +35,9 @@ from fairmot_lab.diagnosis.errors import (
     switch_marks,
 )
 from fairmot_lab.diagnosis.peaks import detection_at, peak_table
-from fairmot_lab.diagnosis.replay import TracedReplay, config_line, evaluate_replay, pair_sentence
+from fairmot_lab.diagnosis.replay import evaluate_replay
 from fairmot_lab.diagnosis.replay import replay as replay_of_replay
-from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError
-from fairmot_lab.explanation import StageRecord
+from fairmot_lab.errors import ConfigError, EvaluationError
 from fairmot_lab.sources.images import crop as crop_of_images
 from fairmot_lab.widgets.background import LatestWins
 
@@ -148,7 +147,7 @@ def test_detections_get_the_ids_of_the_people_they_cover(outputs: scene.SceneOut
     np.testing.assert_array_equal(ids, np.tile([1, 2, 4, 3], 20))  # by score: person 3 has the lowest
     shifted = truth.assign(x=truth["x"] + truth["w"] * 0.4)  # IoU 0.6 / 1.4
     assert (label_detections(outputs, shifted) == -1).all()
-    tracks = fl.track(outputs, fl.TrackerConfig())
+    tracks = fl.track(outputs, fl.JDETracker())
     by_track = label_detections(outputs, tracks)
     assert (by_track[tracks["det"]] == tracks["id"]).all()
     assert (by_track >= 0).sum() == len(tracks)
@@ -233,43 +232,6 @@ def test_projections_sample_when_asked_and_refuse_what_they_do_not_know(monkeypa
         project(vectors, "umap")
 
 
-# -- association ------------------------------------------------------------------------------------------------------
-
-
-def test_a_traced_replay_equals_the_whole_trace(outputs: scene.SceneOutputs) -> None:
-    from fairmot_lab.association import track_outputs
-
-    tracks, trace = track_outputs(outputs, fl.TrackerConfig(), trace=True)
-    replayed = TracedReplay(outputs, fl.TrackerConfig(), every=6)
-    pd.testing.assert_frame_equal(replayed.tracks, tracks)
-    for frame in (20, 1, 13, 12):
-        for ours, theirs in zip(replayed.record(frame).stages, trace[frame].stages, strict=True):
-            np.testing.assert_array_equal(ours.cost, theirs.cost)
-            np.testing.assert_array_equal(ours.tracks, theirs.tracks)
-    with pytest.raises(DetectionsError, match="no outputs of frame 21"):
-        replayed.record(21)
-
-
-def test_a_sentence_says_why_a_pair_was_or_was_not_made() -> None:
-    stage = StageRecord(
-        name="first",
-        tracks=np.array([7, 9, 11]),
-        detections=np.array([0, 2]),
-        cost=np.array([[0.1, 0.3], [0.2, 0.9], [np.inf, 0.35]]),
-        limit=0.4,
-        columns=np.array([0, -1, 1]),
-        appearance=np.array([[0.1, 0.3], [0.2, 0.9], [0.5, 0.35]]),
-        gate=np.array([[1.0, 2.0], [3.0, 4.0], [50.0, 1.0]], np.float32),
-    )
-    say = pair_sentence
-    assert say(stage, 0, 0).endswith("cost 0.100 <= limit 0.4; paired.")
-    assert "the track took detection 0 at 0.100 and the detection went to track 11 at 0.350" in say(stage, 0, 1)
-    assert say(stage, 1, 0).endswith("not paired: the detection went to track 7 at 0.100.")
-    assert say(stage, 1, 1).endswith("cost 0.900 > limit 0.4; not paired: too far.")
-    assert "outside the gate of 9.4877" in say(stage, 2, 0)
-    assert say(stage, 2, 0).endswith("not paired: the motion forbids it.")
-
-
 # -- settings and figures ---------------------------------------------------------------------------------------------
 
 
@@ -303,18 +265,10 @@ def test_distances_of_switches_are_between_the_right_detections(
         assert found[row] == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_config_line_evaluates_to_the_config() -> None:
-    config = fl.TrackerConfig(conf_thres=0.25, use_byte=True, track_buffer=12)
-    line = config_line(config)
-    assert line == "TrackerConfig(conf_thres=0.25, track_buffer=12, use_byte=True)"
-    assert eval(line, {"TrackerConfig": fl.TrackerConfig}) == config
-    assert config_line(fl.TrackerConfig()) == "TrackerConfig()"
-
-
 def test_a_replay_gives_the_figures_of_the_library(outputs: scene.SceneOutputs, truth: pd.DataFrame) -> None:
-    config = fl.TrackerConfig(conf_thres=0.3)
-    found = evaluate_replay(replay_of_replay(outputs, truth, config), truth)
-    expected = fl.evaluate(fl.track(outputs, config), truth).summary.iloc[-1]
+    tracker = fl.JDETracker(conf_thres=0.3)
+    found = evaluate_replay(replay_of_replay(outputs, truth, tracker), truth)
+    expected = fl.evaluate(fl.track(outputs, tracker), truth).summary.iloc[-1]
     for name, _, _ in FIGURES:
         assert found.figures[name] == pytest.approx(expected[name], abs=1e-12), name
     assert found.evaluation is not None

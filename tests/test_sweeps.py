@@ -64,50 +64,53 @@ def same_rows(table, other):
     pd.testing.assert_frame_equal(table.drop(columns="seconds"), other.drop(columns="seconds"))
 
 
-GRID = {"conf_thres": [0.3, 0.5, 0.7], "use_byte": [False, True]}
+GRID = {"conf_thres": [0.3, 0.5, 0.7], "ppdet_quirks": [False, True]}
 
 
 def test_each_row_is_what_track_and_evaluate_give(tree):
-    table = fl.sweep(tree, GRID, ground_truth=tree, progress=False)
-    assert list(table.columns[:4]) == ["setting", "conf_thres", "use_byte", "sequence"]
+    table = fl.sweep(tree, None, GRID, ground_truth=tree, progress=False)
+    assert list(table.columns[:4]) == ["setting", "conf_thres", "ppdet_quirks", "sequence"]
     assert table.sequence.tolist() == ["ONE", "TWO", "OVERALL"] * 6
-    assert table.attrs["config"]["track_buffer"] == 30
-    for number, (conf, byte) in enumerate((c, b) for c in GRID["conf_thres"] for b in GRID["use_byte"]):
-        config = fl.TrackerConfig(conf_thres=conf, use_byte=byte)
-        tracks = {name: fl.track(fl.open_detections(tree / name), config) for name in ("ONE", "TWO")}
+    assert table.attrs["tracker"] == "jde"
+    assert table.attrs["settings"]["track_buffer"] == 30
+    for number, (conf, quirks) in enumerate((c, q) for c in GRID["conf_thres"] for q in GRID["ppdet_quirks"]):
+        tracker = fl.JDETracker(conf_thres=conf, ppdet_quirks=quirks)
+        tracks = {name: fl.track(fl.open_detections(tree / name), tracker) for name in ("ONE", "TWO")}
         summary = fl.evaluate(tracks, tree).summary
         rows = table[table.setting == number].reset_index(drop=True)
         assert set(rows.conf_thres) == {conf}
-        assert set(rows.use_byte) == {byte}
+        assert set(rows.ppdet_quirks) == {quirks}
         pd.testing.assert_frame_equal(rows[summary.columns], summary, check_dtype=False)
     assert table.num_switches.nunique() > 1, "the settings matter"
 
 
 def test_one_sequence_gives_one_row_per_setting(tree):
-    table = fl.sweep(fl.open_detections(tree / "ONE"), {"conf_thres": "0.2:0.6:0.2"}, progress=False)
+    table = fl.sweep(fl.open_detections(tree / "ONE"), None, {"conf_thres": "0.2:0.6:0.2"}, progress=False)
     assert table.conf_thres.tolist() == [0.2, 0.4, 0.6]
     assert table.sequence.tolist() == ["OVERALL"] * 3
     assert table.attrs["sequences"] == ["ONE"]
     outputs = {name: fl.open_detections(tree / name) for name in ("ONE", "TWO")}
-    both = fl.sweep(outputs, {"conf_thres": [0.2, 0.4, 0.6]}, ground_truth=tree, sequences=["ONE"], progress=False)
+    both = fl.sweep(
+        outputs, None, {"conf_thres": [0.2, 0.4, 0.6]}, ground_truth=tree, sequences=["ONE"], progress=False
+    )
     same_rows(table, both)
 
 
 def test_ground_truth_as_tables_and_outputs_in_memory(tree):
     source = fl.read_mot(tree / "ONE" / "gt" / "gt.txt", kind="ground_truth")
-    table = fl.sweep(fl.open_detections(tree / "ONE"), GRID, ground_truth=source, protocol="raw", progress=False)
-    same_rows(table, fl.sweep([tree / "ONE"], GRID, protocol="raw", progress=False))
+    table = fl.sweep(fl.open_detections(tree / "ONE"), None, GRID, ground_truth=source, protocol="raw", progress=False)
+    same_rows(table, fl.sweep([tree / "ONE"], None, GRID, protocol="raw", progress=False))
 
 
 def test_processes_give_the_rows_of_the_serial_run(tree):
-    serial = fl.sweep(tree, GRID, progress=False)
-    same_rows(serial, fl.sweep(tree, GRID, n_jobs=2, progress=False))
+    serial = fl.sweep(tree, None, GRID, progress=False)
+    same_rows(serial, fl.sweep(tree, None, GRID, n_jobs=2, progress=False))
 
 
 def test_a_dask_cluster_that_loses_a_worker_gives_the_rows_of_the_serial_run(tree, tmp_path):
     distributed = pytest.importorskip("distributed")
     grid = {"conf_thres": "0.2:0.75:0.05", "track_buffer": [5, 30]}
-    serial = fl.sweep(tree, grid, progress=False)
+    serial = fl.sweep(tree, None, grid, progress=False)
     file = tmp_path / "rows.jsonl"
     killed = []
 
@@ -128,7 +131,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_rows_of_the_serial_run(tre
         watcher = threading.Thread(target=kill_one, args=(pids,))
         watcher.start()
         with joblib.parallel_config(backend="dask"):
-            spread = fl.sweep(tree, grid, file=file, progress=False)
+            spread = fl.sweep(tree, None, grid, file=file, progress=False)
         watcher.join()
         assert killed, "the sweep ended before a worker could be killed"
         assert killed[0] < len(serial) // 3, "the worker died in the middle"
@@ -138,7 +141,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_rows_of_the_serial_run(tre
 
 def test_a_sweep_that_was_killed_goes_on(tree, tmp_path, monkeypatch):
     file = tmp_path / "rows.jsonl"
-    whole = fl.sweep(tree, GRID, file=file, progress=False)
+    whole = fl.sweep(tree, None, GRID, file=file, progress=False)
     lines = file.read_text().splitlines(keepends=True)
     assert len(lines) == 1 + 6
     file.write_text("".join(lines[:4]) + lines[4][:30])  # killed while the fourth row was written
@@ -146,27 +149,27 @@ def test_a_sweep_that_was_killed_goes_on(tree, tmp_path, monkeypatch):
     run = sweeps._run
     monkeypatch.setattr(sweeps, "_run", lambda packed, key, settings: ran.append(key) or run(packed, key, settings))
     pd.testing.assert_frame_equal(
-        fl.sweep(tree, GRID, file=file, progress=False).drop(columns="seconds"), whole.drop(columns="seconds")
+        fl.sweep(tree, None, GRID, file=file, progress=False).drop(columns="seconds"), whole.drop(columns="seconds")
     )
     assert len(ran) == 3
     assert all(json.loads(line) for line in file.read_text().splitlines())
-    more = fl.sweep(tree, {"conf_thres": [0.3, 0.4], "use_byte": [False]}, file=file, progress=False)
+    more = fl.sweep(tree, None, {"conf_thres": [0.3, 0.4], "ppdet_quirks": [False]}, file=file, progress=False)
     assert len(ran) == 4, "a wider grid takes the rows that are there"
     assert len(more) == 2 * 3
 
 
 def test_a_file_of_another_sweep_is_refused(tree, tmp_path):
     file = tmp_path / "rows.jsonl"
-    fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, file=file, progress=False)
+    fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, file=file, progress=False)
     held = file.read_text()
     with pytest.raises(ConfigError, match="material and sequences differ"):
-        fl.sweep(tree / "TWO", {"conf_thres": [0.3]}, file=file, progress=False)
+        fl.sweep(tree / "TWO", None, {"conf_thres": [0.3]}, file=file, progress=False)
     with pytest.raises(ConfigError, match="protocol differ"):
-        fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, protocol="raw", file=file, progress=False)
+        fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, protocol="raw", file=file, progress=False)
     assert file.read_text() == held
     (tmp_path / "notes.txt").write_text("1,2,3\n")
     with pytest.raises(ConfigError, match="does not belong to this sweep"):
-        fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, file=tmp_path / "notes.txt", progress=False)
+        fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, file=tmp_path / "notes.txt", progress=False)
     assert (tmp_path / "notes.txt").read_text() == "1,2,3\n"
 
 
@@ -179,73 +182,92 @@ def test_a_file_of_another_sweep_is_refused(tree, tmp_path):
         ({"conf": [0.3]}, "did you mean conf_thres"),
         ({"conf_thres": "0.3:0.1:0.1"}, "first:last:step"),
         ({"conf_thres": "low"}, "cannot be read"),
-        ({"use_byte": "maybe"}, "true,false"),
+        ({"ppdet_quirks": "maybe"}, "true,false"),
         ([{"track_buffer": -1}], "track_buffer is -1"),
     ],
 )
 def test_a_wrong_grid_is_refused_before_anything_runs(tree, grid, words, monkeypatch):
     monkeypatch.setattr(sweeps, "_run", None)
     with pytest.raises(ConfigError, match=words):
-        fl.sweep(tree, grid, progress=False)
+        fl.sweep(tree, None, grid, progress=False)
 
 
 def test_missing_inputs_are_named(tree, tmp_path):
     with pytest.raises(DetectionsError, match="THREE"):
-        fl.sweep(tree, GRID, sequences=["THREE"], progress=False)
+        fl.sweep(tree, None, GRID, sequences=["THREE"], progress=False)
     alone = tmp_path / "det.txt"
     alone.write_text((tree / "ONE" / "det" / "det.txt").read_text())
     with pytest.raises(EvaluationError, match=r"no gt/gt.txt beside"):
-        fl.sweep(alone, GRID, progress=False)
+        fl.sweep(alone, None, GRID, progress=False)
     odd = make_sequence(tmp_path / "ODD", people=3, frames=5, seed=0)
     (odd / "det" / "det.txt").write_text("1,-1,10,10,40,100,3.5\n")
     with pytest.raises(TrackingError, match="ODD: frame 1, detection 0 has the score 3"):
-        fl.sweep(odd, GRID, progress=False)
+        fl.sweep(odd, None, GRID, progress=False)
 
 
 def test_values_from_text():
-    assert sweeps.values_from_text("conf_thres", ".3, .4,.5") == [0.3, 0.4, 0.5]
-    assert sweeps.values_from_text("conf_thres", "0.1:0.4:0.1") == [0.1, 0.2, 0.3, 0.4]
-    assert sweeps.values_from_text("track_buffer", "10:30:10") == [10, 20, 30]
-    assert sweeps.values_from_text("use_byte", "true,false") == [True, False]
-    assert sweeps.values_from_text("metric_type", "cosine,euclidean") == ["cosine", "euclidean"]
+    declared = fl.JDETracker.Settings.settings()
+    for name, text, values in (
+        ("conf_thres", ".3, .4,.5", [0.3, 0.4, 0.5]),
+        ("conf_thres", "0.1:0.4:0.1", [0.1, 0.2, 0.3, 0.4]),
+        ("track_buffer", "10:30:10", [10, 20, 30]),
+        ("ppdet_quirks", "true,false", [True, False]),
+        ("metric_type", "cosine,euclidean", ["cosine", "euclidean"]),
+    ):
+        assert sweeps.values_from_text(declared[name], text) == values
 
 
 def test_random_search_draws_from_declared_ranges_and_is_seeded():
-    names = ["conf_thres", "track_buffer", "use_byte", "metric_type", "low_conf_thres"]
-    drawn = sweeps.random_search(names, 200, seed=1)
-    assert drawn == sweeps.random_search(names, 200, seed=1)
-    assert drawn != sweeps.random_search(names, 200, seed=2)
-    declared = fl.TrackerConfig.settings()
+    names = ["conf_thres", "track_buffer", "metric_type", "low_conf_thres"]
+    drawn = sweeps.random_search(names, 200, seed=1, tracker="ppdet_byte")
+    assert drawn == sweeps.random_search(names, 200, seed=1, tracker="ppdet_byte")
+    assert drawn != sweeps.random_search(names, 200, seed=2, tracker="ppdet_byte")
+    declared = fl.PPDetByteTracker.Settings.settings()
     for name in ("conf_thres", "track_buffer", "low_conf_thres"):
         values = [one[name] for one in drawn]
         low, high = declared[name].search
         assert low <= min(values) < low + 0.1 * (high - low)
         assert high - 0.1 * (high - low) < max(values) <= high
-    assert {one["use_byte"] for one in drawn} == {True, False}
-    assert all(fl.TrackerConfig(**one) for one in drawn), "combinations that are refused are drawn again"
+    assert {one["metric_type"] for one in drawn} == {"cosine", "euclidean"}
+    assert all(fl.PPDetByteTracker(**one) for one in drawn), "combinations that are refused are drawn again"
     own = sweeps.random_search({"conf_thres": (0.5, 0.6), "track_buffer": [10, 20, 40]}, 50)
     assert {one["track_buffer"] for one in own} == {10, 20, 40}
     assert all(0.5 <= one["conf_thres"] <= 0.6 for one in own)
     with pytest.raises(ConfigError, match="only 0 are valid"):
-        sweeps.random_search({"low_conf_thres": [0.5]}, 3, config=fl.TrackerConfig(use_byte=True))
+        sweeps.random_search({"low_conf_thres": [0.5]}, 3, tracker="ppdet_byte")
 
 
-def test_best_config(tree):
-    table = fl.sweep(tree, GRID, config=fl.TrackerConfig(track_buffer=7), progress=False)
+def test_best_tracker(tree):
+    table = fl.sweep(tree, fl.JDETracker(track_buffer=7), GRID, progress=False)
     overall = table[table.sequence == "OVERALL"]
     best = overall.loc[overall.num_switches.idxmin()]
-    config = sweeps.best_config(table, "num_switches")
-    assert (config.conf_thres, config.use_byte, config.track_buffer) == (best.conf_thres, best.use_byte, 7)
+    found = fl.best_tracker(table, "num_switches")
+    assert (
+        found.to_dict()
+        == fl.JDETracker(conf_thres=best.conf_thres, ppdet_quirks=bool(best.ppdet_quirks), track_buffer=7).to_dict()
+    )
     with pytest.raises(ConfigError, match="no column speed"):
-        sweeps.best_config(table, "speed")
+        fl.best_tracker(table, "speed")
+
+
+def test_trackers_of_several_kinds_in_one_sweep(tree):
+    tried = [fl.JDETracker(conf_thres=0.5), fl.PPDetByteTracker(low_conf_thres=0.1)]
+    table = fl.sweep(tree, None, tried, progress=False)
+    overall = table[table.sequence == "OVERALL"]
+    assert overall.tracker.tolist() == ["jde", "ppdet_byte"]
+    for row, tracker in zip(overall.itertuples(), tried, strict=True):
+        tracks = {name: fl.track(fl.open_detections(tree / name), tracker) for name in ("ONE", "TWO")}
+        assert fl.evaluate(tracks, tree).overall["idf1"] == row.idf1
+    best = tried[int(overall.idf1.to_numpy().argmax())]
+    assert fl.best_tracker(table, "idf1").to_dict() == best.to_dict()
 
 
 def test_compare_settings_names_the_switches_that_change(tree):
-    first, second = fl.TrackerConfig(), fl.TrackerConfig(track_buffer=2, match_thres=0.5)
+    first, second = fl.JDETracker(), fl.JDETracker(track_buffer=2, match_thres=0.5)
     table = fl.compare_settings(fl.open_detections(tree / "ONE"), first, second)
     keys = []
-    for config in (first, second):
-        switches = fl.evaluate(fl.track(fl.open_detections(tree / "ONE"), config), tree / "ONE").switches
+    for tracker in (first, second):
+        switches = fl.evaluate(fl.track(fl.open_detections(tree / "ONE"), tracker), tree / "ONE").switches
         keys.append(set(zip(switches.gt_id, switches.frame, strict=True)))
     for change, expected in {
         "vanishes": keys[0] - keys[1],
@@ -281,11 +303,13 @@ def test_command_line(tree, tmp_path, capsys):
         "--set",
         "conf_thres=.3,.5",
         "--set",
-        "use_byte=true",
+        "low_conf_thres=.1",
+        "--tracker",
+        "ppdet_byte",
         "--quiet",
     ]
     assert cli.main([*arguments, "--csv", str(csv)]) == 0
-    expected = fl.sweep(tree, {"conf_thres": [0.3, 0.5], "use_byte": [True]}, progress=False)
+    expected = fl.sweep(tree, "ppdet_byte", {"conf_thres": [0.3, 0.5], "low_conf_thres": [0.1]}, progress=False)
     written = pd.read_csv(csv)
     np.testing.assert_allclose(written.idf1, expected.idf1, rtol=1e-12)
     assert written.sequence.tolist() == expected.sequence.tolist()
@@ -296,6 +320,8 @@ def test_command_line(tree, tmp_path, capsys):
         (["--set", "conf_thres"], "cannot be read"),
         ([], "no setting is given"),
         (["--set", "conf_thres=.3", "--set", "conf_thres=.4"], "set twice"),
+        (["--set", "low_conf_thres=.1"], "low_conf_thres is not a setting"),
+        (["--tracker", "nobody", "--set", "conf_thres=.3"], "no tracker 'nobody'"),
     ):
         capsys.readouterr()
         assert cli.main(["sweep", str(tree), *wrong]) == 2
@@ -306,14 +332,14 @@ def test_command_line(tree, tmp_path, capsys):
 
 def test_it_says_when_there_are_no_embeddings(tree):
     with pytest.warns(FairMOTLabWarning, match="no embeddings"):
-        fl.sweep(tree / "ONE", {"conf_thres": [0.3]}, progress=False)
+        fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, progress=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fl.sweep(tree / "ONE", {"conf_thres": [0.3], "use_byte": [True]}, progress=False)
+        fl.sweep(tree / "ONE", "ppdet_byte", {"conf_thres": [0.3]}, progress=False)
 
 
 def test_results_written_from_the_best_settings_score_as_the_table_says(tree, tmp_path):
-    table = fl.sweep(tree / "ONE", GRID, progress=False)
-    tracks = fl.track(fl.open_detections(tree / "ONE"), sweeps.best_config(table, "idf1"))
+    table = fl.sweep(tree / "ONE", None, GRID, progress=False)
+    tracks = fl.track(fl.open_detections(tree / "ONE"), fl.best_tracker(table, "idf1"))
     write_mot(tracks, tmp_path / "ONE.txt")
     assert fl.evaluate(tmp_path / "ONE.txt", tree / "ONE").overall["idf1"] == table.idf1.max()

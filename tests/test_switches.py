@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fairmot_lab as fl
-from fairmot_lab.association import track_outputs
+from fairmot_lab.association.run import track_detections
 from fairmot_lab.cli.main import main
 from fairmot_lab.diagnosis.reasons import REASONS, explain_switches
 from fairmot_lab.diagnosis.what_if import single_changes, what_if
@@ -181,9 +181,9 @@ class FakeOutputs:
         return self._arrays
 
 
-def story(rows: list[tuple], truth: pd.DataFrame, config: fl.TrackerConfig | None = None):
+def story(rows: list[tuple], truth: pd.DataFrame, tracker: fl.Tracker | None = None):
     outputs = FakeOutputs(rows)
-    made = track_outputs(outputs, config)
+    made = track_detections(outputs, tracker)
     truth.attrs["length"] = 200
     result = evaluate(made, truth)
     return result, outputs, explain_switches(result, outputs)
@@ -199,7 +199,7 @@ def test_lost_longer_than_the_buffer_and_the_setting_that_avoids_it():
     row = table.iloc[0]
     assert len(table) == 1
     assert row["kind"] == "new id"
-    assert row["why_kind"] == "lost longer than track_buffer"
+    assert row["why_kind"] == "lost too long"
     assert row["why"].startswith("not detected for 31 frames (best score near the box 0.25 against 0.40)")
     assert (row["buffer"], row["lost_for"], row["undetected"]) == (30, 31, 31)
     assert row["best_score"] == pytest.approx(0.25)
@@ -261,14 +261,14 @@ def test_reasons_on_real_detections(mot17_09):
     outputs = fl.open_detections(mot17_09)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
-        made = track_outputs(outputs)
+        made = track_detections(outputs)
         result = evaluate(made, fl.open_source(mot17_09).ground_truth)
         table = explain_switches(result, outputs)
     assert len(table) == result.overall["num_switches"] > 10
     assert set(table["why_kind"]) <= set(REASONS)
     assert table["why"].str.len().gt(20).all()
     assert table["why_frame"].between(table["last_frame"] + 1, table["frame"]).all()
-    expired = table[table["why_kind"] == "lost longer than track_buffer"]
+    expired = table[table["why_kind"] == "lost too long"]
     assert (expired["lost_for"] > expired["buffer"]).all()
     apart = table[table["why_kind"] == "IoU too low"]
     assert (apart["cost"] > apart["cost_limit"]).all()
@@ -280,17 +280,21 @@ def test_other_settings_are_noticed():
     rows = walk(range(1, 21), 100) + walk(range(26, 46), 110, look=1)
     result, outputs, _ = story(rows, people((1, range(1, 46), 100, 400)))
     with pytest.raises(EvaluationError, match=r"other tracks than were evaluated \(first in frame 26\)"):
-        explain_switches(result, outputs, fl.TrackerConfig(tracked_thresh=2.0))
+        explain_switches(result, outputs, fl.JDETracker(tracked_thresh=2.0))
     with pytest.raises(EvaluationError, match="was not evaluated"):
         explain_switches(result, outputs, sequence="B")
 
 
 def test_single_changes_stay_in_range():
-    config = fl.TrackerConfig(conf_thres=0.95, min_box_area=0.0)
-    changes = single_changes(config)
+    tracker = fl.JDETracker(conf_thres=0.95, min_box_area=0.0)
+    changes = single_changes(tracker)
     assert "min_box_area=0" not in changes
-    assert all(config.replace(**{name: value}) != config for name, value in changes.values())
     assert not [text for text in changes if text.startswith("conf_thres=1.0")]
+    for text, other in changes.items():
+        differing = [key for key, value in other.to_dict().items() if tracker.to_dict().get(key, value) != value]
+        assert differing == [text.partition("=")[0]]
+    assert changes["tracker=ppdet_byte"].settings.conf_thres == 0.95
+    assert "tracker=jde" in single_changes(fl.PPDetByteTracker())
 
 
 def test_command_line(tmp_path, capsys, mot17, golden):
@@ -307,7 +311,7 @@ def test_command_line(tmp_path, capsys, mot17, golden):
 def test_command_line_with_public_detections(tmp_path, capsys, mot17_09):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
-        write_mot(track_outputs(fl.open_detections(mot17_09)).drop(columns="det"), tmp_path / "MOT17-09-SDP.txt")
+        write_mot(track_detections(fl.open_detections(mot17_09)).drop(columns="det"), tmp_path / "MOT17-09-SDP.txt")
         code = main(
             [
                 *("switches", "--gt", str(mot17_09), "--results", str(tmp_path), "--outputs", str(mot17_09)),
@@ -315,5 +319,5 @@ def test_command_line_with_public_detections(tmp_path, capsys, mot17_09):
             ]
         )
     assert code == 0
-    assert "track_buffer keeps 30" in capsys.readouterr().out
+    assert "a lost track is kept for 30" in capsys.readouterr().out
     assert {"why", "why_kind"} <= set(pd.read_csv(tmp_path / "switches.csv"))

@@ -52,8 +52,8 @@ def files(path: Path) -> set[str]:
 def test_track_gives_the_table_of_kept_outputs(clip: Path, tmp_path: Path) -> None:
     model = FakeModel()
     outputs = fl.detect(clip, model, tmp_path / "kept", progress=False)
-    kept = fl.track(outputs, fl.TrackerConfig())
-    direct = fl.track(clip, model, progress=False)
+    kept = fl.track(outputs, fl.JDETracker())
+    direct = fl.track(clip, model=model, progress=False)
     pd.testing.assert_frame_equal(direct, kept)
     assert list(direct.columns) == COLUMNS
     assert direct["id"].nunique() == 2
@@ -62,12 +62,13 @@ def test_track_gives_the_table_of_kept_outputs(clip: Path, tmp_path: Path) -> No
     assert direct.attrs["sequence"] == "clip"
     assert direct.attrs["frame_rate"] == 10
     assert direct.attrs["length"] == 40
+    assert direct.attrs["tracker"] == "jde"
     assert direct.attrs["settings"]["conf_thres"] == 0.4
 
 
 def test_score_threshold_acts_on_rows_not_on_the_tracker(clip: Path) -> None:
-    every = fl.track(clip, FakeModel(), progress=False)
-    some = fl.track(clip, FakeModel(), score_threshold=0.7, progress=False)
+    every = fl.track(clip, model=FakeModel(), progress=False)
+    some = fl.track(clip, model=FakeModel(), score_threshold=0.7, progress=False)
     pd.testing.assert_frame_equal(some, every[every["score"] >= 0.7].reset_index(drop=True))
     assert 0 < len(some) < len(every)
     assert some.attrs["score_threshold"] == 0.7
@@ -76,14 +77,14 @@ def test_score_threshold_acts_on_rows_not_on_the_tracker(clip: Path) -> None:
 def test_track_refuses_what_makes_no_sense(clip: Path, tmp_path: Path) -> None:
     outputs = fl.detect(clip, FakeModel(), tmp_path / "kept", progress=False)
     with pytest.raises(ConfigError, match="made by a model already"):
-        fl.track(outputs, FakeModel())
-    with pytest.raises(ConfigError, match="given twice"):
-        fl.track(clip, fl.TrackerConfig(), fl.TrackerConfig())
+        fl.track(outputs, model=FakeModel())
+    with pytest.raises(ConfigError, match=r"The tracker is a FakeModel; .*model="):
+        fl.track(clip, FakeModel())
     for threshold in (-0.1, 1.5, float("nan")):
         with pytest.raises(ConfigError, match="score_threshold is"):
             fl.track(outputs, score_threshold=threshold)
         with pytest.raises(ConfigError, match="score_threshold is"):
-            fl.stream(clip, FakeModel(), score_threshold=threshold)
+            fl.stream(clip, model=FakeModel(), score_threshold=threshold)
 
 
 def test_stream_yields_each_frame_at_once() -> None:
@@ -94,7 +95,7 @@ def test_stream_yields_each_frame_at_once() -> None:
             made.append(number)
             yield picture(number % 256)
 
-    results = fl.stream(camera(), FakeModel(), heatmaps=True)
+    results = fl.stream(camera(), model=FakeModel(), heatmaps=True)
     for number in range(1, 6):
         result = next(results)
         assert result.frame.number == number
@@ -110,13 +111,13 @@ def test_stream_of_a_camera(clip: Path) -> None:
     camera = FakeCamera([[picture(1), "fail"], [picture(2), picture(3)]], retries=1)
     seen = []
     with pytest.warns(FairMOTLabWarning, match="try 1 of 1"), pytest.raises(SourceError, match="did not come back"):
-        seen.extend(result.frame.number for result in fl.stream(camera, FakeModel()))
+        seen.extend(result.frame.number for result in fl.stream(camera, model=FakeModel()))
     assert seen == [1, 2, 3]
 
 
 def test_wrong_source_is_said_before_the_first_frame() -> None:
     with pytest.raises(SourceError):
-        fl.stream("/nowhere.mp4", FakeModel())
+        fl.stream("/nowhere.mp4", model=FakeModel())
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
@@ -124,45 +125,45 @@ def test_wrong_source_is_said_before_the_first_frame() -> None:
 
 def test_files_of_a_whole_run(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = track_files(clip, FakeModel(), None, out, video=True, progress=False)
+    report = track_files(clip, None, out, model=FakeModel(), video=True, progress=False)
     assert files(out) == {"clip.txt", "clip.json", "clip.mp4", "clip.tar"}
     assert (report.frames, report.rows, report.ids, report.complete) == (40, 80, 2, True)
-    tracks = fl.track(clip, FakeModel(), progress=False)
+    tracks = fl.track(clip, model=FakeModel(), progress=False)
     fl.write_mot(tracks, tmp_path / "expected.txt")
     assert report.text.read_bytes() == (tmp_path / "expected.txt").read_bytes()
     video = fl.open_source(report.video)
     assert (len(video), video.frame_rate) == (40, 10)
     record = json.loads(report.record.read_text())
     assert (record["complete"], record["frames"], record["model"]) == (True, 40, "fake")
-    assert record["settings"] == fl.TrackerConfig().to_dict()
+    assert {"tracker": record["tracker"], **record["settings"]} == fl.JDETracker().to_dict()
 
 
 def test_second_run_does_not_run_the_network_again(clip: Path, tmp_path: Path) -> None:
-    track_files(clip, FakeModel(), None, tmp_path / "out", progress=False)
+    track_files(clip, None, tmp_path / "out", model=FakeModel(), progress=False)
     model = FakeModel()
-    strict = fl.TrackerConfig(conf_thres=0.7, det_thresh=0.7)
-    report = track_files(clip, model, strict, tmp_path / "out", video=True, progress=False)
+    strict = fl.JDETracker(conf_thres=0.7, det_thresh=0.7)
+    report = track_files(clip, strict, tmp_path / "out", model=model, video=True, progress=False)
     assert model.seen == []
     assert report.ids == 1
     assert len(fl.open_source(report.video)) == 40
 
 
 def test_nothing_is_kept_if_not_wanted(clip: Path, tmp_path: Path) -> None:
-    track_files(clip, FakeModel(), None, tmp_path / "out", keep_outputs=False, progress=False)
+    track_files(clip, None, tmp_path / "out", model=FakeModel(), keep_outputs=False, progress=False)
     assert files(tmp_path / "out") == {"clip.txt", "clip.json"}
 
 
 def test_video_keeps_the_time_stamps_of_the_source(tmp_path: Path) -> None:
     stamps = [0, 100, 150, 400, 430, 1000]
     clip = write_video(tmp_path / "clip.mp4", 6, stamps=stamps)
-    report = track_files(clip, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+    report = track_files(clip, None, tmp_path / "out", model=FakeModel(), video=True, progress=False)
     times = [frame.time for frame in fl.open_source(report.video)]
     assert times == pytest.approx([stamp / 1000 for stamp in stamps], abs=1e-4)
 
 
 def test_turned_and_odd_videos_are_drawn_upright(tmp_path: Path) -> None:
     clip = turn(write_video(tmp_path / "clip.mp4", 5, size=(65, 49), pixels="yuv444p"), 90)
-    report = track_files(clip, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+    report = track_files(clip, None, tmp_path / "out", model=FakeModel(), video=True, progress=False)
     video = fl.open_source(report.video)
     assert (video.width, video.height) == (50, 66)
 
@@ -171,7 +172,7 @@ def test_draw_threshold_acts_on_the_drawing_only(folder: Path, tmp_path: Path) -
     for number in range(1, 41):
         cv2.imwrite(str(folder / f"{number}.jpg"), np.full((240, 800, 3), 90, np.uint8))
     report = track_files(
-        folder, FakeModel(), None, tmp_path / "out", video=True, overlay={"draw_threshold": 0.7}, progress=False
+        folder, None, tmp_path / "out", model=FakeModel(), video=True, overlay={"draw_threshold": 0.7}, progress=False
     )
     assert report.rows == 80
     image = fl.open_source(report.video).image(30).astype(int)
@@ -181,7 +182,7 @@ def test_draw_threshold_acts_on_the_drawing_only(folder: Path, tmp_path: Path) -
 
 def test_counts_are_written_and_drawn(folder: Path, tmp_path: Path) -> None:
     counter = Counter(lines={"door": Line((150, 300), (150, 0))}, interval=1)  # feet start at x = 112 and go right
-    report = track_files(folder, FakeModel(), None, tmp_path / "out", counter=counter, video=True, progress=False)
+    report = track_files(folder, None, tmp_path / "out", model=FakeModel(), counter=counter, video=True, progress=False)
     counts = pd.read_csv(report.counts)
     assert counts["door_in"].sum() == 1
     assert counts["unique"].tolist() == [2, 2]
@@ -190,10 +191,10 @@ def test_counts_are_written_and_drawn(folder: Path, tmp_path: Path) -> None:
 
 
 def test_comparison_is_drawn_beside_the_result(folder: Path, tmp_path: Path) -> None:
-    tracks = fl.track(folder, FakeModel(), progress=False)
+    tracks = fl.track(folder, model=FakeModel(), progress=False)
     fl.write_mot(tracks, tmp_path / "other.txt")
     compare = read_tracks(tmp_path / "other.txt", fl.open_source(folder))
-    report = track_files(folder, FakeModel(), None, tmp_path / "out", compare=compare, video=True, progress=False)
+    report = track_files(folder, None, tmp_path / "out", model=FakeModel(), compare=compare, video=True, progress=False)
     assert fl.open_source(report.video).width == 128
 
 
@@ -218,23 +219,23 @@ def interrupting(at: int):
 def test_interrupt_finishes_text_and_video_and_resume_goes_on(clip: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
     with pytest.raises(KeyboardInterrupt, match=r"first 24 of 40 frames are in .*clip\.txt and .*clip\.mp4"):
-        track_files(clip, FakeModel(interrupting(25)), None, out, video=True, progress=False)
+        track_files(clip, None, out, model=FakeModel(interrupting(25)), video=True, progress=False)
     assert {"clip.txt", "clip.mp4", "clip.tar", "clip.json"} <= files(out)
     assert not any("partial" in name for name in files(out))
     assert fl.read_mot(out / "clip.txt")["frame"].max() == 24
     assert len(fl.open_source(out / "clip.mp4")) == 24
     model = FakeModel()
-    report = track_files(clip, model, None, out, video=True, resume=True, progress=False)
+    report = track_files(clip, None, out, model=model, video=True, resume=True, progress=False)
     assert model.seen == list(range(25, 41))
     assert report.complete
-    expected = track_files(clip, FakeModel(), None, whole, video=True, progress=False)
+    expected = track_files(clip, None, whole, model=FakeModel(), video=True, progress=False)
     assert report.text.read_bytes() == expected.text.read_bytes()
     resumed, straight = fl.open_source(report.video), fl.open_source(expected.video)
     assert [frame.time for frame in resumed] == pytest.approx([frame.time for frame in straight])
     for a, b in zip(resumed, straight, strict=True):
         assert np.abs(a.image.astype(int) - b.image).mean() < 4  # the encoder starts anew in the middle
     again = FakeModel()
-    assert track_files(clip, again, None, out, video=True, resume=True, progress=False) == report
+    assert track_files(clip, None, out, model=again, video=True, resume=True, progress=False) == report
     assert again.seen == []
 
 
@@ -246,7 +247,7 @@ from fairmot_lab.pipeline import track_files
 def on_frame(number):
     if number == {stop}:
         os.kill(os.getpid(), signal.SIGKILL)
-track_files({source!r}, FakeModel(on_frame), None, {out!r}, video=True, resume={resume}, progress=False)
+track_files({source!r}, None, {out!r}, model=FakeModel(on_frame), video=True, resume={resume}, progress=False)
 """
 
 
@@ -259,8 +260,8 @@ def test_kill_leaves_valid_files_and_resume_goes_on(tmp_path: Path) -> None:
         assert not files(out) & {"clip.txt", "clip.mp4"}
         assert fl.read_mot(out / "clip.partial.txt")["frame"].max() == stop - 1
         assert len(fl.open_source(out / "clip.partial.mp4", allow_truncated=True)) >= 10
-    report = track_files(clip, FakeModel(), None, out, video=True, resume=True, progress=False)
-    fl.write_mot(fl.track(clip, FakeModel(), progress=False), tmp_path / "expected.txt")
+    report = track_files(clip, None, out, model=FakeModel(), video=True, resume=True, progress=False)
+    fl.write_mot(fl.track(clip, model=FakeModel(), progress=False), tmp_path / "expected.txt")
     assert report.text.read_bytes() == (tmp_path / "expected.txt").read_bytes()
     times = [frame.time for frame in fl.open_source(report.video)]
     assert times == pytest.approx([number / 10 for number in range(200)], abs=1e-4)
@@ -270,30 +271,30 @@ def test_kill_leaves_valid_files_and_resume_goes_on(tmp_path: Path) -> None:
 def test_resume_with_other_settings_is_refused(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        track_files(clip, FakeModel(interrupting(10)), None, out, progress=False)
+        track_files(clip, None, out, model=FakeModel(interrupting(10)), progress=False)
     with pytest.raises(ConfigError, match=r"begun with conf_thres 0\.4 \(now 0\.5\)"):
-        track_files(clip, FakeModel(), fl.TrackerConfig(conf_thres=0.5), out, resume=True, progress=False)
+        track_files(clip, fl.JDETracker(conf_thres=0.5), out, model=FakeModel(), resume=True, progress=False)
     with pytest.raises(ConfigError, match=r"score_threshold 0\.0 \(now 0\.3\)"):
-        track_files(clip, FakeModel(), None, out, resume=True, score_threshold=0.3, progress=False)
+        track_files(clip, None, out, model=FakeModel(), resume=True, score_threshold=0.3, progress=False)
     with pytest.raises(ConfigError, match="only be resumed from kept outputs"):
-        track_files(clip, FakeModel(), None, out, resume=True, keep_outputs=False, progress=False)
+        track_files(clip, None, out, model=FakeModel(), resume=True, keep_outputs=False, progress=False)
     other = write_video(tmp_path / "more" / "clip.mp4" if (tmp_path / "more").mkdir() is None else clip, 12)
     with pytest.raises(DetectionsError, match="made from something else"):
-        track_files(other, FakeModel(), None, out, resume=True, progress=False)
+        track_files(other, None, out, model=FakeModel(), resume=True, progress=False)
 
 
 def test_jpeg_cut_in_half_in_the_middle_leaves_no_half_result(folder: Path, tmp_path: Path) -> None:
     victim = folder / "20.jpg"
     victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
     with pytest.raises(SourceError, match=r"20\.jpg is cut short"):
-        track_files(folder, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+        track_files(folder, None, tmp_path / "out", model=FakeModel(), video=True, progress=False)
     assert files(tmp_path / "out") == {"walk.tar"}  # what the network said of the frames before can be used again
 
 
 def test_corrupt_segment_is_survived_and_numbers_stay_right(tmp_path: Path) -> None:
     clip = damage(write_video(tmp_path / "clip.mp4", 100, gop=10), 0.5, 0.55)
     with pytest.warns(FairMOTLabWarning, match="could not be decoded and are left out"):
-        report = track_files(clip, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+        report = track_files(clip, None, tmp_path / "out", model=FakeModel(), video=True, progress=False)
     tracks = fl.read_mot(report.text)
     with pytest.warns(FairMOTLabWarning):
         read = {frame.number for frame in fl.open_source(clip)}
@@ -308,7 +309,7 @@ def test_corrupt_segment_is_survived_and_numbers_stay_right(tmp_path: Path) -> N
 def test_lost_camera_leaves_finished_files(tmp_path: Path) -> None:
     camera = FakeCamera([[picture(number) for number in range(1, 21)]], retries=0)
     with pytest.raises(SourceError, match="did not come back in 0 tries"):
-        track_files(camera, FakeModel(), None, tmp_path / "out", video=True, progress=False)
+        track_files(camera, None, tmp_path / "out", model=FakeModel(), video=True, progress=False)
     assert files(tmp_path / "out") == {"fake.txt", "fake.json", "fake.mp4", "fake.tar"}
     assert fl.read_mot(tmp_path / "out" / "fake.txt")["frame"].max() == 20
 
@@ -316,7 +317,7 @@ def test_lost_camera_leaves_finished_files(tmp_path: Path) -> None:
 def test_live_source_cannot_be_resumed(tmp_path: Path) -> None:
     camera = FakeCamera([[picture(1)]])
     with pytest.raises(ConfigError, match="is live"):
-        track_files(camera, FakeModel(), None, tmp_path, resume=True, progress=False)
+        track_files(camera, None, tmp_path, model=FakeModel(), resume=True, progress=False)
     camera.close()
 
 
@@ -333,7 +334,7 @@ noise = np.random.default_rng(0)
 top = picture(1, 160, 120)[:60]
 frames = (np.vstack([top, noise.integers(0, 256, (60, 160, 3), np.uint8)]) for _ in range(3000))
 try:
-    track_files(frames, FakeModel(), None, {out!r}, video={video}, keep_outputs={keep}, progress=False)
+    track_files(frames, None, {out!r}, model=FakeModel(), video={video}, keep_outputs={keep}, progress=False)
 except WriteError as error:
     print(error)
     sys.exit(7)
@@ -495,7 +496,7 @@ def test_real_video_with_the_bundled_model(pets_video: Path, tmp_path: Path) -> 
     """The road from end to end: 40 frames of PETS09-S2L1, of which it is known how many people they show."""
     model = fl.load_model()
     frames = fl.open_source([frame.image for frame in fl.open_source(pets_video).frames(1, 40)], frame_rate=10)
-    report = track_files(frames, model, None, tmp_path, video=True, overlay={"heatmap": True}, progress=False)
+    report = track_files(frames, None, tmp_path, model=model, video=True, overlay={"heatmap": True}, progress=False)
     tracks = fl.read_mot(report.text)
     assert report.complete
     assert tracks["frame"].max() == 40

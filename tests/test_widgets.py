@@ -291,10 +291,10 @@ def test_weak_detections_are_left_out_and_counted(truth: pd.DataFrame, outputs: 
 
 def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene.SceneOutputs, tmp_path: Path) -> None:
     lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth)
-    assert set(lab.controls) == set(fl.TrackerConfig.settings())
+    assert set(lab.controls) == set(fl.JDETracker.Settings.settings())
     lab.controls["conf_thres"].value = 0.3
     assert lab.wait(60)
-    expected = fl.evaluate(fl.track(outputs, fl.TrackerConfig(conf_thres=0.3)), truth).summary.iloc[-1]
+    expected = fl.evaluate(fl.track(outputs, fl.JDETracker(conf_thres=0.3)), truth).summary.iloc[-1]
     shown = {row["metric"]: row["candidate"] for row in lab._figures.rows}
     percent = {
         name: f"{expected[name]:.0f}" if name.startswith("num_") else f"{100 * expected[name]:.1f}" for name in shown
@@ -302,18 +302,34 @@ def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene
     assert shown == percent
     known = lab.figures.set_index("metric")["candidate"]
     assert known.to_dict() == pytest.approx({name: expected[name] for name in shown}, abs=1e-12)
-    assert lab.code == "TrackerConfig(conf_thres=0.3)"
+    assert lab.code == "JDETracker(conf_thres=0.3)"
     lab.pin()
     assert (lab.figures["difference"] == 0).all()
     path = lab.save(tmp_path / "tracker.json")
-    assert fl.TrackerConfig.from_json(path) == lab.config
-    lab.controls["use_byte"].value = True
+    assert fl.load_tracker(path).to_dict() == lab.tracker.to_dict()
+    lab.close()
+
+
+@pytest.mark.parametrize("name", fl.trackers())
+def test_the_lab_has_the_settings_of_any_tracker(truth: pd.DataFrame, outputs: scene.SceneOutputs, name: str) -> None:
+    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker=name)
+    assert set(lab.controls) == set(lab.tracker.settings.to_dict())
+    assert lab.error == ""
+    with pytest.raises(ConfigError, match=f"The sliders are those of {name}"):
+        lab.tracker = next(kind() for other, kind in fl.trackers().items() if other != name)
+    lab.close()
+
+
+def test_settings_that_contradict_each_other_are_told_and_taken_back(
+    truth: pd.DataFrame, outputs: scene.SceneOutputs
+) -> None:
+    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker=fl.PPDetByteTracker(conf_thres=0.3))
     lab.controls["low_conf_thres"].value = 0.35
     assert lab.wait(60)
     assert "low_conf_thres is 0.35" in lab.error
     lab.reset()
     assert lab.wait(60)
-    assert (lab.error, lab.config) == ("", fl.TrackerConfig(conf_thres=0.3))
+    assert (lab.error, lab.tracker.to_dict()) == ("", fl.PPDetByteTracker(conf_thres=0.3).to_dict())
     lab.close()
 
 
@@ -337,17 +353,19 @@ def test_switches_are_explained_where_the_outputs_lead_to_the_tracks(
 
 
 def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scene.SceneOutputs) -> None:
-    inspector = fl.widgets.AssociationInspector(frames, detections=outputs, tracker=fl.TrackerConfig(), frame=5)
+    inspector = fl.widgets.AssociationInspector(frames, detections=outputs, tracker=fl.JDETracker(), frame=5)
     stage = inspector.record.stages[0]
     first = inspector.matrices[0]
     np.testing.assert_allclose(np.frombuffer(first.values, "<f4").reshape(stage.cost.shape), stage.cost, rtol=1e-6)
-    assert first.pairs == [[row, column] for row, column in enumerate(stage.columns.tolist()) if column >= 0]
+    assert first.pairs == [[row, column] for row, column in enumerate(stage.matched.tolist()) if column >= 0]
     assert all(crop.startswith(b"\xff\xd8") for crop in (*first.row_crops, *first.column_crops))
     first.selected = [0, 0]
     assert first.text.splitlines()[0].endswith("paired.")
     assert inspector.selected_id == stage.tracks[0]
     inspector.values = "motion"
-    np.testing.assert_allclose(np.frombuffer(first.values, "<f4").reshape(stage.gate.shape), stage.gate, rtol=1e-6)
+    np.testing.assert_allclose(
+        np.frombuffer(first.values, "<f4").reshape(stage.mahalanobis.shape), stage.mahalanobis, rtol=1e-6
+    )
     inspector.frame = 1  # nothing to pair yet
     assert inspector.matrices[0].rows == []
     assert "born from detection" in inspector._events.value

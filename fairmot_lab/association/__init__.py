@@ -1,38 +1,43 @@
 """Association: from the detections of one frame after another to tracks.
 
-`base.Tracker` is the base of all trackers; `base.get_tracker` and `base.trackers` find them by name.
+Each tracker is one module; `get_tracker` and `trackers` find them by name. docs/association.md shows how one is added.
 """
 
-from ._legacy import (
-    Detections,
-    FrameTracks,
-    Setting,
-    Trace,
-    Tracker,
-    TrackerConfig,
-    check_order,
-    explain,
-    track_arrays,
-    track_outputs,
-    track_sequence,
-    tracks_table,
-    warm_up,
-    warn_of_iou,
-)
+from typing import Any
+
+from .base import TRACKERS, Tracker, as_tracker, get_tracker, load_tracker, tracker_class, tracker_from_dict, trackers
+from .explanation import explain, explain_pair
+from .records import FrameRecord, Note, Stage
+from .run import Trace, trace, track_arrays, track_detections, tracks_table, warm_up
+from .settings import Setting, TrackerSettings
 
 __all__ = [
-    "Detections",
-    "FrameTracks",
+    "FrameRecord",
+    "Note",
     "Setting",
+    "Stage",
     "Trace",
     "Tracker",
-    "TrackerConfig",
-    "check_order",
+    "TrackerSettings",
+    "as_tracker",
     "explain",
+    "explain_pair",
+    "get_tracker",
+    "load_tracker",
+    "trace",
     "track_arrays",
-    "track_outputs",
-    "track_sequence",
+    "track_detections",
+    "tracker_class",
+    "tracker_from_dict",
+    "trackers",
     "tracks_table",
     "warm_up",
-    "warn_of_iou",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Find the class of a registered tracker, such as `JDETracker`."""
+    for tracker, place in TRACKERS.items():
+        if place.endswith(f":{name}"):
+            return tracker_class(tracker)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

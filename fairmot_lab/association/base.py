@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import json
@@ -20,7 +19,7 @@ from .records import FrameRecord, Stage
 from .settings import TrackerSettings, check_frame_rate
 
 if TYPE_CHECKING:
-    from ..data import FrameDetections
+    from ..data import FrameDetections, FrameTracks
 
 DEFAULT_FRAME_RATE = 30.0
 
@@ -33,37 +32,6 @@ TRACKERS = {
     "deepsort": "deepsort:DeepSORTTracker",
 }
 """Module and class of every tracker, by name: add a tracker here."""
-
-
-@dataclasses.dataclass(frozen=True)
-class FrameTracks:
-    """The tracks that are reported in one frame.
-
-    Attributes
-    ----------
-    frame : int
-        Frame number, counted from 1.
-    ids : (M,) int64
-        Track ids, counted from 1 within one tracker.
-    boxes : (M, 4) float32
-        `x, y, w, h` in pixels: the tracker's estimate, not the detector's box.
-    scores : (M,) float32
-        The score of the detection that the track took.
-    class_ids : (M,) int64
-        The class of that detection (-1 unknown).
-    detections : (M,) int64
-        Row of that detection in the frame's boxes.
-    """
-
-    frame: int
-    ids: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
-    class_ids: np.ndarray
-    detections: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 class Tracker:
@@ -309,6 +277,33 @@ def get_tracker(name: str, **settings: Any) -> Tracker:
     JDETracker(conf_thres=0.5)
     """
     return tracker_class(name)(**settings)
+
+
+def as_tracker(tracker: Any) -> Tracker:
+    """Return a tracker that was given as such, by name, as a dict of `Tracker.to_dict`, or as None (`JDETracker()`).
+
+    Raises
+    ------
+    ConfigError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> as_tracker("jde")
+    JDETracker()
+    """
+    if isinstance(tracker, Tracker):
+        return tracker
+    if tracker is None or isinstance(tracker, str):
+        return get_tracker(tracker or "jde")
+    if isinstance(tracker, Mapping):
+        return tracker_from_dict(tracker)
+    if isinstance(tracker, type) and issubclass(tracker, Tracker):
+        return tracker()
+    raise ConfigError(
+        f"The tracker is a {type(tracker).__name__}; give one such as JDETracker(conf_thres=0.4) or "
+        "a name (a model goes into model=)."
+    )
 
 
 def tracker_from_dict(values: Mapping[str, Any], default: str = "jde") -> Tracker:

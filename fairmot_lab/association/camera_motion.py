@@ -23,7 +23,7 @@ from ..errors import ConfigError, TrackingError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
     from ..sources.base import Frame, Source
 
 METHODS = {

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..data import FrameDetections
+from ..data import FrameDetections, FrameTracks
 from . import costs, kalman
 from .assignment import Pairs, pair
-from .base import FrameTracks, Tracker, warn
+from .base import Tracker, warn
 from .settings import TrackerSettings, choice, number, switch
 
 FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot

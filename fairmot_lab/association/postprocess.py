@@ -16,7 +16,7 @@ from .assignment import assign
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..detection.cache import Detections
+    from ..detection.detections import Detections
 
 BOX = ["x", "y", "w", "h"]
 _ENDS = 10  # rows at the end of a track from which its motion and appearance are taken

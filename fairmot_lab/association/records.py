@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..data import FrameDetections
-    from .base import FrameTracks
+    from ..data import FrameDetections, FrameTracks
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data import FrameDetections, FrameTracks
 from ..errors import TrackingError
-from .base import FrameTracks, Tracker, get_tracker
+from .base import Tracker, as_tracker, trackers
 from .checks import check_ascending, check_detections, own_copy
 from .records import FrameRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..data import FrameDetections, SequenceArrays
+    from ..data import SequenceArrays
     from ..detection.detections import Detections
 
 Warps = Mapping[int, np.ndarray]
@@ -175,7 +176,7 @@ class _Sequence:
         name: str = "",
         length: int | None = None,
     ) -> None:
-        self.tracker = (tracker or get_tracker("jde")).clone(frame_rate)
+        self.tracker = as_tracker(tracker).clone(frame_rate)
         self.name, self.length = name, length
         self.frames = np.asarray(arrays.frames, np.int64)
         self.offsets = offsets = np.asarray(arrays.offsets, np.int64)
@@ -212,8 +213,6 @@ class _Sequence:
         return tracker._update(self._frame(frame, index), self.warps.get(frame))
 
     def _frame(self, frame: int, index: int) -> FrameDetections:
-        from ..data import FrameDetections
-
         rows, whole = slice(self.offsets[index], self.offsets[index + 1]), self.detections
         embeddings = None if whole.embeddings is None else whole.embeddings[rows].copy()  # trackers may change them
         return FrameDetections(frame, whole.boxes[rows], whole.scores[rows], embeddings, whole.class_ids[rows])
@@ -291,12 +290,8 @@ def warm_up() -> None:
 
     The first frame of a tracker does the same unasked; this lets an installation do it ahead.
     """
-    from types import SimpleNamespace
-
-    from .base import trackers
-
     for tracker in trackers().values():
         started = tracker()
         for frame, look in enumerate(([1.0, 0.0], [1.0, 0.0], [0.0, 1.0]), start=1):
             box = [[10.0, 10, 40, 100]]
-            started.update(SimpleNamespace(frame=frame, boxes=box, scores=[0.9], embeddings=[look]))
+            started.update(FrameDetections(frame, np.array(box), np.array([0.9]), np.array([look])))

@@ -50,6 +50,29 @@ class Setting:
     choices: tuple[str, ...] = ()
     is_score: bool = False
 
+    def neighbours(self, value: Any) -> list[Any]:
+        """Return values to try instead of `value`, one at a time; all are accepted.
+
+        Whole numbers are halved, doubled and quadrupled, other numbers are moved by about a seventh and two sevenths of
+        the search range, choices and switches take their other values.
+
+        Examples
+        --------
+        >>> Setting("max_cost", "float", 0.4, "", 0, 1, (0.1, 0.8)).neighbours(0.9)
+        [0.7, 0.8, 1]
+        """
+        if self.kind in ("choice", "bool"):
+            return [one for one in self.search if one != value]
+        assert self.low is not None
+        assert self.high is not None
+        if self.kind == "int":
+            found = [value // 2, 2 * value, 4 * value]
+        else:
+            width = self.search[1] - self.search[0]
+            steps = [float(f"{width / part:.0e}") for part in (3.5, 7)]
+            found = [round(value + step, 6) for step in (-steps[0], -steps[1], steps[1], steps[0])]
+        return sorted({min(max(one, self.low), self.high) for one in found} - {value})
+
     def check(self, value: Any) -> Any:
         """Return `value` in the setting's own type.
 

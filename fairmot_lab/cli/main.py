@@ -25,17 +25,23 @@ from .switches import _add_switches
 from .track import _add_track
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with every command."""
+def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser with every command.
+
+    Parameters
+    ----------
+    arguments
+        What will be parsed: `track` has the settings of the tracker that they name as options.
+    """
     parser = _Parser(prog="fairmot-lab", description="Understand a FairMOT tracker: track, evaluate, explain.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_track(commands, arguments)
     for add in COMMANDS:
         add(commands)
     return parser
 
 
 COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
-    _add_track,
     _add_hub,
     _add_data,
     _add_evaluate,
@@ -55,12 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 when it went well, 2 for a user's mistake, 130 when interrupted.
     """
-    options = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", FairMOTLabWarning)
     logging.basicConfig(format="fairmot-lab: %(message)s")
     logging.getLogger("fairmot_lab").setLevel(logging.INFO)
     try:
+        options = build_parser(given).parse_args(given)
         return options.run(options) or 0
     except FairMOTLabError as error:
         print(f"fairmot-lab: {' '.join(str(error).split())}", file=sys.stderr)

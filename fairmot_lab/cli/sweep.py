@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..errors import ConfigError
+
 
 def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("sweep", help="track kept outputs with many settings and evaluate each")
@@ -14,6 +16,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--gt", metavar="PATH", help="ground truth, as for evaluate (default: that beside public detections)"
     )
+    parser.add_argument("--tracker", metavar="NAME", help="whose settings they are (default: jde)")
     parser.add_argument(
         "--set",
         action="append",
@@ -25,7 +28,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
         "--random", type=int, metavar="N", help="draw N settings; --set NAME then draws from the range it declares"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the random draws (default: 0)")
-    parser.add_argument("--config", metavar="FILE", help="the other settings as JSON")
+    parser.add_argument("--config", metavar="FILE", help="the tracker with its other settings as JSON")
     parser.add_argument("--protocol", metavar="P", help="motchallenge, raw or paddle")
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1: one per core (default: 1)")
@@ -37,19 +40,22 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 
 def _run_sweep(options: argparse.Namespace) -> None:
     from .._files import atomic_write
-    from ..settings import TrackerConfig
+    from ..association.base import get_tracker, load_tracker
     from ..sweeps import grid_from_text, random_search, sweep
 
-    config = TrackerConfig.from_json(options.config) if options.config else TrackerConfig()
-    grid: Any = grid_from_text(options.set, drawn=options.random is not None)
+    name = options.tracker or "jde"
+    tracker = load_tracker(options.config, default=name) if options.config else get_tracker(name)
+    if options.tracker not in (None, tracker.name):
+        raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")
+    grid: Any = grid_from_text(options.set, tracker, drawn=options.random is not None)
     if options.random is not None:
-        grid = random_search(grid, options.random, seed=options.seed, config=config)
+        grid = random_search(grid, options.random, seed=options.seed, tracker=tracker)
     table = sweep(
         options.outputs[0] if len(options.outputs) == 1 else options.outputs,
+        tracker,
         grid,
         ground_truth=options.gt,
         sequences=options.sequences,
-        config=config,
         protocol=options.protocol,
         n_jobs=options.jobs,
         file=options.file,

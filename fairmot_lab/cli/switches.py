@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..association.base import tracker_from_dict
 from ..diagnosis.reasons import explain_switches
 from ..diagnosis.what_if import what_if
 from ..errors import EvaluationError
@@ -58,31 +59,31 @@ def switches_from_outputs(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The explained switches of a run of `fairmot-lab track`, and lines that tell them.
 
-    The settings are those in the record beside the results (NAME.json); without one, the defaults.
+    The tracker is that in the record beside the results (NAME.json); without one, `JDETracker()`.
     """
     from ..detection.cache import open_detections
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
-    from ..settings import TrackerConfig
 
     results = Path(results)
     kept = open_detections(outputs)
     if results.is_dir():
         results = results / f"{kept.name}.txt"
     record = results.with_suffix(".json")
-    config = None
+    tracker = None
     if record.is_file():
         try:
-            config = TrackerConfig.from_dict(json.loads(record.read_text(encoding="utf-8"))["settings"])
+            held = json.loads(record.read_text(encoding="utf-8"))
+            tracker = tracker_from_dict({"tracker": held["tracker"], **held["settings"]})
         except (ValueError, KeyError, TypeError) as error:
             raise EvaluationError(
                 f"{record} holds no settings of a run ({error}); remove it or track again."
             ) from error
     evaluation = evaluate(results, ground_truth, **comparison)
-    table = explain_switches(evaluation, kept, config)
+    table = explain_switches(evaluation, kept, tracker)
     lines = describe(evaluation, table)
     if try_settings:
-        tried = what_if(evaluation, kept, config)
+        tried = what_if(evaluation, kept, tracker)
         same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
         attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
         table.attrs = attrs

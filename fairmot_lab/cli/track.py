@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigError
 from .arguments import _counter, _overlap, _size, _terminated_as_interrupted
 
+if TYPE_CHECKING:
+    from ..association.base import Tracker
 
-def _add_track(commands: argparse._SubParsersAction) -> None:
-    from ..settings import TrackerConfig
 
+def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = ()) -> None:
+    """Declare the command; the settings of the tracker that `arguments` name become options."""
     parser = commands.add_parser("track", help="track a sequence, video, folder of images, camera or stream")
     parser.add_argument(
         "source", metavar="SOURCE", help="sequence folder, video, folder of images, camera number, address"
@@ -56,31 +60,58 @@ def _add_track(commands: argparse._SubParsersAction) -> None:
         "--region", action="append", default=[], metavar="NAME=X,Y,X,Y,...", help="count who enters it"
     )
     counting.add_argument("--count-interval", type=float, default=10.0, metavar="S", help="seconds that a row spans")
-    settings = parser.add_argument_group("tracker settings (PaddleDetection's names)")
-    settings.add_argument("--config", metavar="FILE", help="settings as JSON; the options below override them")
+    tracking = parser.add_argument_group("tracker")
+    tracking.add_argument(
+        "--tracker", metavar="NAME", help="with --help: shows its settings (default: that which the model came with)"
+    )
+    tracking.add_argument("--config", metavar="FILE", help="a tracker as JSON; the options below override its settings")
+    parser.set_defaults(run=_run_track)
+    if list(arguments[:1]) == ["track"]:  # the other commands load no tracker
+        _add_settings(parser, _named_tracker(arguments))
+
+
+def _named_tracker(arguments: Sequence[str]) -> Tracker:
+    """Return the tracker that the arguments name, by themselves, in a file, or through the model."""
+    from ..association.base import get_tracker, load_tracker
+    from ..pipeline import DEFAULT_MODEL, recommended_tracker
+
+    sniffer = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for flag in ("--tracker", "--config", "--model"):
+        sniffer.add_argument(flag, nargs="?")
+    options, _ = sniffer.parse_known_args(list(arguments))
+    recommended = recommended_tracker(options.model or DEFAULT_MODEL)
+    if options.config:
+        tracker = load_tracker(options.config, default=options.tracker or recommended.name)
+        if options.tracker not in (None, tracker.name):
+            raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")
+        return tracker
+    return recommended if options.tracker in (None, recommended.name) else get_tracker(options.tracker)
+
+
+def _add_settings(parser: argparse.ArgumentParser, tracker: Tracker) -> None:
+    settings = parser.add_argument_group(f"settings of {tracker.name}: {tracker.title}")
     kinds: dict[str, Any] = {"float": float, "int": int, "choice": str}
-    for setting in TrackerConfig.settings().values():
+    values = tracker.settings.to_dict()
+    for setting in tracker.Settings.settings().values():
         flags = dict.fromkeys((f"--{setting.name.replace('_', '-')}", f"--{setting.name}"))
-        text = f"{setting.doc} (default: {setting.default})".replace("%", "%%")
+        text = f"{setting.doc} (default: {values[setting.name]})".replace("%", "%%")
         if setting.kind == "bool":
             action = argparse.BooleanOptionalAction
             settings.add_argument(next(iter(flags)), dest=setting.name, action=action, default=None, help=text)
         else:
             settings.add_argument(*flags, dest=setting.name, type=kinds[setting.kind], metavar="X", help=text)
-    parser.set_defaults(run=_run_track)
+    parser.set_defaults(chosen_tracker=tracker)
 
 
 def _run_track(options: argparse.Namespace) -> int | None:
     from ..detection.model import load_model
-    from ..pipeline import DEFAULT_MODEL, model_settings, read_tracks, track_files
-    from ..settings import TrackerConfig
+    from ..pipeline import DEFAULT_MODEL, read_tracks, track_files
     from ..sources.open import open_source
 
     counter = _counter(options)
-    changes = {name: getattr(options, name) for name in TrackerConfig.settings() if getattr(options, name) is not None}
-    config = TrackerConfig.from_json(options.config) if options.config else None
-    if config is not None or changes:  # before anything slow
-        (config or TrackerConfig()).replace(**changes)
+    tracker = options.chosen_tracker
+    given = {name: getattr(options, name) for name in tracker.Settings.settings()}
+    tracker = tracker.replace(**{name: value for name, value in given.items() if value is not None})
     source = open_source(
         options.source,
         frame_rate=options.frame_rate,
@@ -104,7 +135,6 @@ def _run_track(options: argparse.Namespace) -> int | None:
         input_size=options.input_size,
         nms_iou=options.nms_iou,
     )
-    config = (config or model_settings(model.name)).replace(**changes)
     overlay = {
         "trails": options.trails,
         "scores": not options.no_scores,
@@ -115,9 +145,9 @@ def _run_track(options: argparse.Namespace) -> int | None:
         with _terminated_as_interrupted():
             report = track_files(
                 source,
-                model,
-                config,
+                tracker,
                 options.output,
+                model=model,
                 video=options.video or options.compare is not None,
                 overlay=overlay,
                 compare=compare,

@@ -22,7 +22,7 @@ from ..drawing import draw_label
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..association import FrameTracks
+    from ..data import FrameTracks
 
 
 Point = tuple[float, float]

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._files import atomic_write, make_folder
-from ..association import FrameTracks, Tracker
+from ..data import FrameTracks
 from ..drawing import Overlay
 from ..errors import ConfigError, DownloadError, HubError
-from ..pipeline import TextWriter, above, model_settings, stream
+from ..pipeline import TextWriter, above, recommended_tracker, stream
 from ..sources.base import Frame
 from ..sources.images import encode_jpeg
 from ..sources.open import open_source
@@ -118,7 +118,7 @@ class FairmotTracker_1088x608:
         _check_threshold(draw_threshold)
         source = open_source(video_stream)
         model = self._load(use_gpu)
-        results = stream(source, model, score_threshold=draw_threshold)
+        results = stream(source, model=model, score_threshold=draw_threshold)
         with _Files(output_dir, source.name, source.frame_rate, visualization) as files:
             for result in results:
                 files.add(result.frame, result.frame_tracks)
@@ -198,7 +198,7 @@ class _Session:
 
     def __init__(self, model: FairMOTDetector, output_dir: str, visualization: bool, draw_threshold: float) -> None:
         self.model = model
-        self.tracker = Tracker(model_settings(model.name))
+        self.tracker = recommended_tracker(model.name).clone()
         self.files = _Files(output_dir, STREAM_NAME, self.tracker.frame_rate, visualization)
         self.draw_threshold = draw_threshold
         self._count = 0

@@ -68,7 +68,7 @@ class ModelCard:
     megabytes
         Approximate size of the weights file.
     tracker
-        Tracker settings in which its configuration differs from the other models'.
+        The tracker it was published with: its name, unless that is jde, and the settings that differ from the defaults.
     """
 
     name: str
@@ -97,7 +97,7 @@ class ModelCard:
 _BIG, _MIDDLE, _SMALL = (1088, 608), (864, 480), (576, 320)
 _DLA, _HRNET, _HARDNET = 87, 48, 161
 _AIRPLANE = MappingProxyType({"min_box_area": 0, "vertical_ratio": 0})
-_BYTE = MappingProxyType({"use_byte": True, "match_thres": 0.8, "conf_thres": 0.4, "low_conf_thres": 0.2})
+_BYTE = MappingProxyType({"tracker": "ppdet_byte", "match_thres": 0.8, "conf_thres": 0.4, "low_conf_thres": 0.2})
 
 
 # Figures and settings: PaddleDetection, configs/mot/fairmot (and its README), release 2.6

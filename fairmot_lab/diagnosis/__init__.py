@@ -5,12 +5,11 @@ from .errors import evaluation_errors
 from .oracle import oracle_detections, oracle_identities, oracle_study
 from .peaks import peak_table
 from .reasons import REASONS, explain_switches
-from .replay import TracedReplay, cell_sentences, replay
+from .replay import cell_sentences, replay
 from .what_if import WhatIf, what_if
 
 __all__ = [
     "REASONS",
-    "TracedReplay",
     "WhatIf",
     "cell_sentences",
     "cosine_matrix",

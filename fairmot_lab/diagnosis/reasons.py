@@ -1,4 +1,4 @@
-"""Explain why ID switches happened, from the tracker's own trace."""
+"""Say why ID switches happened, from the stages and notes of the tracker's own trace."""
 
 from __future__ import annotations
 
@@ -8,38 +8,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from ..detection.detections import Detections
-    from ..evaluation.result import Evaluation
-    from ..settings import TrackerConfig
-
-from typing import TYPE_CHECKING
-
+from ..association.base import Tracker, as_tracker
+from ..association.explanation import number_beside
+from ..association.records import ENDS, FrameRecord, Note, Stage
+from ..association.run import Trace, trace
 from ..boxes import iou
 from ..errors import EvaluationError
-from ..explanation import number_beside
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..evaluation.result import Evaluation, SequenceEvaluation
-    from ..explanation import FrameRecord, StageRecord, Trace
-    from ..settings import TrackerConfig
-
 
 REASONS = {
-    "not detected": "no detection that the tracker uses covered the person, and its track went elsewhere",
-    "lost longer than track_buffer": "the track had been forgotten when the person was detected again",
-    "embedding too far": "the cost of appearance and motion was above tracked_thresh",
-    "outside the motion gate": "the detection was too far from where the Kalman filter expected the person",
+    "not detected": "no detection that was offered to the track covered the person, and it went elsewhere",
+    "lost too long": "the track had been forgotten when the person was detected again",
+    "embedding too far": "the cost of appearance was above its limit",
+    "outside the motion gate": "the detection was too far from where the person was expected",
     "IoU too low": "boxes were compared, and they overlapped too little",
-    "another detection nearer": "the track took another detection",
-    "taken by another track": "another track took the person's detection at a lower total cost",
+    "too costly": "the cost was above its limit",
+    "another detection nearer": "the track took a detection that cost less",
+    "taken by another track": "another track took the person's detection, as the sum of costs is lower that way",
+    "not offered": "the person's detection was offered to other tracks only, because of its score",
     "removed as a duplicate": "the track was dropped for another on the same spot",
-    "filtered by area or ratio": "the track held on but was not reported because of min_box_area or vertical_ratio",
+    "not reported": "the track held on but was not reported, because of the size or shape of its box",
     "box off the person": "the track held on, but its box no longer fitted the ground truth",
     "box on another person": "the track held on, but its box was matched with another person close by",
-    "dropped by ppdet": "the track had expired and was found a frame later; ppdet drops such a track at its next miss",
-    "never confirmed": "the track was one frame old and found no second detection",
+    "found after it expired": "the track had expired before it was found, and was then dropped at its next miss",
+    "never confirmed": "the track was new and found no second detection",
+    "ended": "the tracker ended the track; its own words say why",
+}
+_KIND_OF_END = {
+    "expired": "lost too long",
+    "duplicate": "removed as a duplicate",
+    "unconfirmed": "never confirmed",
+    "re_expired": "found after it expired",
+    "ended": "ended",
 }
 _NEAR = 0.5
 _ADDED = (
@@ -49,20 +52,25 @@ _ADDED = (
 
 
 def explain_switches(
-    evaluation: Evaluation, outputs: Detections, config: TrackerConfig | None = None, *, sequence: str | None = None
+    evaluation: Evaluation,
+    detections: Detections,
+    tracker: Tracker | str | None = None,
+    *,
+    sequence: str | None = None,
 ) -> pd.DataFrame:
-    """The switches of one sequence, each with its reason.
+    """Return the switches of one sequence, each with its reason.
 
-    The tracks are made again from the outputs, with a record of every decision; they must be those that were evaluated.
+    The tracks are made again from the detections, with a record of every decision; they must be those that were
+    evaluated.
 
     Parameters
     ----------
     evaluation
-        Of tracks that were made from `outputs`.
-    outputs
+        Of tracks that were made from `detections`.
+    detections
         What `detect` kept or `open_detections` opened.
-    config
-        The settings that they were tracked with; by default those that the tracks carry in `attrs`, or the defaults.
+    tracker
+        The tracker that made the tracks; by default that which they carry in `attrs`, or `JDETracker()`.
     sequence
         Which sequence, where several were evaluated.
 
@@ -72,53 +80,26 @@ def explain_switches(
         The rows of `Evaluation.switches`, with `why` (a sentence), `why_kind` (one of `REASONS`), `why_frame` (the
         frame that decided), and what it was decided on, NaN where it plays no part: `best_score` near the person's box
         while no detection was used, against `score_threshold`; `undetected`, the number of such frames; `lost_for`,
-        frames since the track last took a detection, against `buffer`; `appearance_distance`, the cosine distance of
-        the embeddings before and after; `embedding_distance` of track and detection; their `cost` against `cost_limit`;
-        `gate`, the squared Mahalanobis distance, against `gate_limit`; `iou`, of their boxes.
+        frames since the track last took a detection, against `buffer`, the frames that a lost track is kept;
+        `appearance_distance`, the cosine distance of the embeddings before and after; `embedding_distance` of track and
+        detection; their `cost` against `cost_limit`; `gate`, the squared Mahalanobis distance, against `gate_limit`;
+        `iou`, of their boxes.
 
     Raises
     ------
     EvaluationError
-        If the outputs and settings do not give the tracks that were evaluated.
+        If the detections and the tracker do not give the tracks that were evaluated.
     """
-    one = _only(evaluation, sequence, outputs.name)
-    config = config or _settings_of(one.tracks)
-    from ..association import track_outputs
-
-    again, trace = track_outputs(outputs, config, trace=True)
-    _check_same(one.tracks, again, one.name)
+    one = one_sequence(evaluation, sequence, detections.name)
+    whole = trace(detections, tracker_of(one.tracks) if tracker is None else as_tracker(tracker))
+    check_same(one, whole.tracks)
     table = evaluation.switches
     table = table[table["sequence"] == one.name].reset_index(drop=True)
-    detective = _Detective(one, trace)
-    reasons = pd.DataFrame([detective.reason(row) for row in table.itertuples()], columns=list(_ADDED))
+    diagnosis = SwitchDiagnosis(one, whole)
+    reasons = pd.DataFrame([diagnosis.reason(row) for row in table.itertuples()], columns=list(_ADDED))
     result = pd.concat([table, reasons], axis=1)
     result.attrs = dict(table.attrs)
     return result
-
-
-def _only(evaluation: Evaluation, sequence: str | None, name: str) -> SequenceEvaluation:
-    sequences = evaluation.sequences
-    if (sequence or name) in sequences:
-        return sequences[sequence or name]
-    if len(sequences) == 1 and sequence is None:
-        return next(iter(sequences.values()))
-    raise EvaluationError(f"sequence {sequence or name!r} was not evaluated; there is {', '.join(sequences)}.")
-
-
-def _check_same(evaluated: pd.DataFrame, again: pd.DataFrame, name: str) -> None:
-    columns = ["frame", "id", "x", "y", "w", "h"]
-    left = evaluated[columns].sort_values(["frame", "id"]).to_numpy(float)
-    right = again[columns].sort_values(["frame", "id"]).to_numpy(float)
-    count = min(len(left), len(right))
-    differs = (np.abs(left[:count] - right[:count]) > 0.01).any(axis=1)
-    if len(left) == len(right) and not differs.any():
-        return
-    row = int(np.argmax(differs)) if differs.any() else count
-    frame = int(min(side[row, 0] for side in (left, right) if row < len(side)))
-    raise EvaluationError(
-        f"{name}: these outputs and settings give other tracks than were evaluated (first in frame {frame}); "
-        "pass the settings that were tracked with as config."
-    )
 
 
 @dataclasses.dataclass
@@ -131,8 +112,39 @@ class _Finding:
     values: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
-class _Detective:
-    """Follows the old track of each switch through the tracker's record."""
+@dataclasses.dataclass
+class _Missed:
+    """Frames in which the person was there and no detection on it was offered to the track, and what was near."""
+
+    frames: list[int] = dataclasses.field(default_factory=list)
+    best_score: float = -np.inf  # of detections that are used nowhere
+    elsewhere: float = -np.inf  # of detections that were offered to other tracks only
+    shared: bool = False  # a detection near the box fits another person better
+
+    def words(self, min_score: float) -> str:
+        """Say what was near the person in these frames."""
+        parts = []
+        if np.isfinite(self.elsewhere):
+            parts.append(f"a detection of score {self.elsewhere:.2f} was offered to other tracks only")
+        if np.isfinite(self.best_score):
+            score = number_beside(self.best_score, min_score)
+            limit = f" against {min_score:.2f}" if np.isfinite(min_score) else ""
+            parts.append(f"best score near the box {score}{limit}")
+        if self.shared and not parts:
+            parts.append("the detection near the box fits another person better")
+        return ", ".join(parts) or "nothing near the box"
+
+
+class SwitchDiagnosis:
+    """Follows the old track of each switch through the tracker's trace.
+
+    Parameters
+    ----------
+    one
+        The evaluated sequence.
+    trace
+        Of the tracker that made its tracks.
+    """
 
     def __init__(self, one: SequenceEvaluation, trace: Trace) -> None:
         self.trace = trace
@@ -149,67 +161,66 @@ class _Detective:
         }
 
     def reason(self, switch: Any) -> dict[str, Any]:
-        """The columns that say why, for one row of the table of switches."""
+        """Return the columns that say why, for one row of the table of switches."""
         person, old, new, last, now = switch.gt_id, switch.from_id, switch.to_id, switch.last_frame, switch.frame
-        undetected: list[int] = []
-        best_score = -np.inf
+        missed: dict[int, _Missed] = {}
         finding: _Finding | None = None
         refusal: _Finding | None = None  # holds until the track is back on the person, or something graver happens
         seen = last
         for frame in range(last + 1, now + 1):
             record = self._record(frame)
             if record is None:
-                undetected.append(frame)
+                missed[frame] = _Missed([frame])
                 continue
-            wanted = self._detection_on(person, record)
+            wanted = self._detection_on(person, record, old)
             if wanted is None and frame == now:
-                wanted = _taken(record, new)
-            taken = _taken(record, old)
+                wanted = record.taken(new)
+            taken = record.taken(old)
             if wanted is None and self._is_there(person, frame):
-                undetected.append(frame)
-                best_score = max(best_score, self._best_score(person, record))
-            gone = self._removal(record, old)
+                missed[frame] = self._near(person, record)
+            end = next(iter(record.about(old, kinds=ENDS)), None)
             if taken is not None:
                 seen = frame
-                if wanted is None and (self._other_person(record, taken, person) is not None):
-                    finding = self._went_away(record, old, taken, person, frame)
+                if wanted is None and self._other_person(record, taken, person) is not None:
+                    finding = self._went_away(record, old, taken, person)
                 elif wanted is not None and taken != wanted and self._overlap(person, record, taken) < _NEAR:
-                    finding = self._went_away(record, old, taken, person, frame, wanted)
+                    finding = self._went_away(record, old, taken, person, wanted)
+                elif end is not None:
+                    finding = self._ended(record, end)
                 if finding is not None:
-                    break
-                if gone is not None and gone.kind == "removed as a duplicate":
-                    finding = gone
                     break
                 refusal = None
                 continue
-            if gone is not None:
-                detected = (
-                    refusal is not None and sum(f > refusal.frame for f in undetected) < (frame - refusal.frame) / 2
-                )
-                finding = refusal if detected else gone
+            if end is not None:
+                since = [f for f in missed if refusal is not None and f > refusal.frame]
+                detected = refusal is not None and len(since) < (frame - refusal.frame) / 2
+                finding = refusal if detected else self._ended(record, end)
                 break
             if wanted is not None:
-                refusal = self._refused(record, old, wanted, frame) or refusal
-                if refusal is not None and _owner(record, wanted) == new:
+                refusal = self._refused(record, old, wanted) or refusal
+                if refusal is not None and record.owner(wanted) == new:
                     break
         finding = finding or refusal or self._held_on(person, old, now)
+        before = [one for frame, one in missed.items() if frame <= finding.frame]
+        after = [one for frame, one in missed.items() if frame > finding.frame]
+        both = _joined([*before, *after])
         record_now = self._record(now)
         values = {
-            "best_score": best_score if np.isfinite(best_score) else np.nan,
-            "score_threshold": self._score_threshold(record_now),
-            "undetected": len(undetected),
+            "best_score": both.best_score if np.isfinite(both.best_score) else np.nan,
+            "score_threshold": np.nan if record_now is None else record_now.min_score,
+            "undetected": len(both.frames),
             "lost_for": finding.frame - seen,
-            "buffer": record_now.max_time_lost if record_now is not None else np.nan,
+            "buffer": np.nan if record_now is None else record_now.max_time_lost,
             "appearance_distance": self._appearance(old, last, new, now),
         }
-        text = self._sentence(finding, values, undetected)
+        text = self._sentence(finding, values, _joined(before), _joined(after))
         known: dict[str, Any] = dict.fromkeys(_ADDED, np.nan)
         return known | values | finding.values | {"why": text, "why_kind": finding.kind, "why_frame": finding.frame}
 
     # -- the pieces
 
     def _record(self, frame: int) -> FrameRecord | None:
-        """None in a long gap of the outputs, in which the tracker had nothing left to follow."""
+        """Return None in a long gap of the detections, in which the tracker had nothing left to follow."""
         return self.trace[frame] if frame in self.trace else None  # noqa: SIM401
 
     def _rows(self, frame: int) -> np.ndarray:
@@ -225,31 +236,37 @@ class _Detective:
         rows = rows[self.ids[rows] == person]
         return float(iou(self.box[rows], record.detections.boxes[[detection]])[0, 0]) if len(rows) else 0.0
 
-    def _detection_on(self, person: int, record: FrameRecord) -> int | None:
-        """The detection that the tracker uses and that fits this person better than anyone else."""
+    def _fits(self, person: int, record: FrameRecord, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the IoU of detections with a person, and whether each fits this person better than anyone else."""
         rows = self._rows(record.frame)
-        used = _used(record)
-        if not len(rows) or not len(used):
-            return None
-        overlap = iou(self.box[rows], record.detections.boxes[used])
         own = np.flatnonzero(self.ids[rows] == person)
-        if not len(own):
-            return None
-        fits = (overlap[own[0]] >= _NEAR) & (overlap.argmax(axis=0) == own[0])
-        return int(used[np.argmax(np.where(fits, overlap[own[0]], -1))]) if fits.any() else None
+        if not len(own) or not len(candidates):
+            return np.zeros(len(candidates)), np.zeros(len(candidates), bool)
+        overlap = iou(self.box[rows], record.detections.boxes[candidates])
+        near = overlap[own[0]]
+        return near, (near >= _NEAR) & (overlap.argmax(axis=0) == own[0])
 
-    def _best_score(self, person: int, record: FrameRecord) -> float:
-        """The best score of a detection near the person that the tracker does not use."""
-        rows = self._rows(record.frame)
-        rows = rows[self.ids[rows] == person]
-        if not len(rows) or not len(record.detections):
-            return -np.inf
-        near = iou(self.box[rows], record.detections.boxes)[0] >= _NEAR
-        near[_used(record)] = False
-        return float(record.detections.scores[near].max()) if near.any() else -np.inf
+    def _detection_on(self, person: int, record: FrameRecord, track: int) -> int | None:
+        """Return the detection that was offered to the track, or to any where it took no part, and fits this person."""
+        offered = [stage.detections for stage in record.stages if stage.row(track) is not None]
+        candidates = np.unique(np.concatenate(offered)) if offered else record.used()
+        near, fits = self._fits(person, record, candidates)
+        return int(candidates[np.argmax(np.where(fits, near, -1))]) if fits.any() else None
+
+    def _near(self, person: int, record: FrameRecord) -> _Missed:
+        every = np.arange(len(record.detections))
+        near, fits = self._fits(person, record, every)
+        used = np.isin(every, record.used())
+        scores = record.detections.scores.astype(float)
+
+        def best(which: np.ndarray) -> float:
+            return float(scores[which].max()) if which.any() else -np.inf
+
+        close = near >= _NEAR
+        return _Missed([record.frame], best(close & ~used), best(fits & used), bool((close & used & ~fits).any()))
 
     def _other_person(self, record: FrameRecord, detection: int, person: int) -> int | None:
-        """The other person that a detection fits best, if it fits anyone else."""
+        """Return the other person that a detection fits best, if it fits anyone else."""
         rows = self._rows(record.frame)
         if not len(rows):
             return None
@@ -257,91 +274,68 @@ class _Detective:
         best = int(np.argmax(overlap))
         return int(self.ids[rows[best]]) if overlap[best] >= _NEAR and self.ids[rows[best]] != person else None
 
-    def _score_threshold(self, record: FrameRecord | None) -> float:
-        if record is None:
-            return np.nan
-        return record.config.low_conf_thres if record.config.use_byte else record.config.conf_thres
-
-    def _removal(self, record: FrameRecord, track: int) -> _Finding | None:
-        for dropped, kept, cost in record.duplicates:
-            if dropped == track:
-                text = f"track {track} lay on the same spot as track {kept} (IoU {1 - cost:.2f}) and was removed"
-                return _Finding("removed as a duplicate", record.frame, text, {"iou": 1 - cost})
-        if track in record.expired:
-            return _Finding("lost longer than track_buffer", record.frame, "")
-        if track in record.relapsed:
-            text = f"track {track} had expired and was found one frame later; at its next miss ppdet drops it"
-            return _Finding("dropped by ppdet", record.frame, text)
-        stage = next((one for one in record.stages if one.name == "unconfirmed" and track in one.tracks), None)
-        if stage is not None and _taken(record, track) is None:
-            return _Finding("never confirmed", record.frame, f"track {track} was one frame old and found no second box")
-        return None
+    def _ended(self, record: FrameRecord, end: Note) -> _Finding:
+        words = end.text.rstrip(".")
+        return _Finding(_KIND_OF_END[end.kind], record.frame, f"in frame {record.frame} {words}")
 
     def _went_away(
-        self, record: FrameRecord, track: int, taken: int, person: int, frame: int, wanted: int | None = None
+        self, record: FrameRecord, track: int, taken: int, person: int, wanted: int | None = None
     ) -> _Finding:
         """The track took a detection that is not on the person."""
-        other = self._other_person(record, taken, person)
+        frame, other = record.frame, self._other_person(record, taken, person)
         where = f"person {other}" if other is not None else "a box on nobody"
         if wanted is None:
             return _Finding("not detected", frame, f"track {track} went over to {where} in frame {frame}")
-        stage, row, column = _candidate(record, track, wanted)
-        chosen = _candidate(record, track, taken)
-        values, text, kind = {}, f"track {track} took {where} in frame {frame}", "another detection nearer"
-        if stage is not None and chosen[0] is not None:
-            values = _measures(stage, row, column)
-            text += f" (cost {_cost(chosen[0].cost[chosen[1], chosen[2]])}; the person's own detection "
-            text += f"{_cost(values['cost'], stage.limit)})"
-            if values["cost"] > stage.limit:  # it had no choice
-                kind = "IoU too low" if stage.appearance is None else "embedding too far"
-                kind = "outside the motion gate" if not np.isfinite(values["cost"]) else kind
-                if np.isfinite(values["cost"]):
-                    text = f"{text[:-1]}, above {stage.limit:.2f})"
-        return _Finding(kind, frame, text, values)
+        chosen = record.meetings(track, taken)
+        offered = record.meetings(track, wanted)
+        text = f"track {track} took {where} in frame {frame}"
+        if not chosen or not offered:
+            return _Finding("not offered", frame, f"{text}; the person's own detection was not offered to it")
+        stage, i, j = offered[0]
+        values = _measures(stage, i, j)
+        spent = float(chosen[0][0].cost[chosen[0][1], chosen[0][2]])
+        outcome = stage.outcome(i, j)
+        if outcome != "not chosen":  # it had no choice
+            return _Finding(
+                _kind(stage, outcome), frame, f"{text}; the person's own detection: {_far(stage, i, j)}", values
+            )
+        owner = record.owner(wanted)
+        if owner is not None and owner != track and values["cost"] <= spent:
+            text += f" (cost {_cost(spent, values['cost'])}), as track {owner} took the person's detection"
+            text += f" (cost {_owner_cost(stage, owner, j)}; track {track} {_cost(values['cost'], spent)}): the sum of"
+            return _Finding("taken by another track", frame, f"{text} costs is the least that way", values)
+        text += f" (cost {_cost(spent, values['cost'])}; the person's own detection {_cost(values['cost'], spent)})"
+        return _Finding("another detection nearer", frame, text, values)
 
-    def _refused(self, record: FrameRecord, track: int, wanted: int, frame: int) -> _Finding | None:
+    def _refused(self, record: FrameRecord, track: int, wanted: int) -> _Finding | None:
         """The person was detected and the track took nothing."""
-        stage, row, column = _candidate(record, track, wanted)
-        if stage is None:
+        meetings, frame = record.meetings(track, wanted), record.frame
+        if not meetings:
             return None
-        values = _measures(stage, row, column)
-        later = next(
-            (s for s in record.stages if s is not stage and track in s.tracks and wanted in s.detections), None
-        )
-        tail = ""
-        if later is not None:
-            cost = float(later.cost[_index(later.tracks, track), _index(later.detections, wanted)])
-            values["iou"] = 1 - cost
-            tail = f", and its IoU of {number_beside(1 - cost, 1 - later.limit)} is below {1 - later.limit:.2f}"
-        if stage.appearance is not None and values["gate"] > values["gate_limit"]:
-            far = f"the detection of frame {frame} lies outside the motion gate of track {track}"
-            far += f" (squared Mahalanobis distance {values['gate']:.1f} against {values['gate_limit']:.1f}{tail})"
-            return _Finding("outside the motion gate", frame, far, values)
-        if values["cost"] > stage.limit:
-            if stage.appearance is None:
-                values["iou"] = 1 - values["cost"]
-                text = f"track {track} and the detection of frame {frame} overlap too little"
-                text += f" (IoU {number_beside(values['iou'], 1 - stage.limit)} against {1 - stage.limit:.2f})"
-                return _Finding("IoU too low", frame, text, values)
-            text = f"in frame {frame} the embedding is {values['embedding_distance']:.2f} from that of track {track}"
-            text += f" (cost {_cost(values['cost'], stage.limit)} against {stage.limit:.2f}{tail})"
-            return _Finding("embedding too far", frame, text, values)
-        rival = _owner(record, wanted)
+        stage, i, j = meetings[0]
+        values = _measures(stage, i, j)
+        later = "".join(f", {one.title}: {_far(one, row, column)}" for one, row, column in meetings[1:])
+        if len(meetings) > 1 and "iou" not in values:
+            values |= {key: value for key, value in _measures(*meetings[1]).items() if key == "iou"}
+        outcome = stage.outcome(i, j)
+        if outcome in ("outside the gate", "forbidden", "too costly"):
+            text = f"the detection of frame {frame} was refused to track {track}: {_far(stage, i, j)}{later}"
+            return _Finding(_kind(stage, outcome), frame, text, values)
+        rival = record.owner(wanted)
         if rival is None:
             return None
         text = f"in frame {frame} track {rival} took the person's detection"
-        at, there, here = _candidate(record, rival, wanted)
-        if at is not None:
-            cost = float(at.cost[there, here])
-            text += f" (cost {_cost(cost, values['cost'])}; track {track} {_cost(values['cost'], cost)})"
+        cost = _owner_cost(stage, rival, j)
+        if cost:
+            text += f" (cost {cost}; track {track} {number_beside(values['cost'], float(cost))})"
         return _Finding("taken by another track", frame, text, values)
 
     def _held_on(self, person: int, old: int, now: int) -> _Finding:
         """The track was on the person to the end: then it was not reported, or its box was off."""
         record = self._record(now)
-        if record is not None and old in record.hidden:
-            text = f"track {old} is on the person but not reported: its box is too small or too wide"
-            return _Finding("filtered by area or ratio", now, text)
+        filtered = [] if record is None else record.about(old, kinds=("filtered",))
+        if filtered:
+            return _Finding("not reported", now, f"track {old} is on the person; {filtered[0].text.rstrip('.')}")
         box = self.track_box.get((now, old))
         rows = self._rows(now)
         rows = rows[self.ids[rows] == person]
@@ -360,81 +354,143 @@ class _Detective:
 
     def _embedding(self, frame: int, track: int) -> np.ndarray | None:
         record = self._record(frame)
-        if record is None or not record.detections.dimension:
+        if record is None or record.detections.embeddings is None:
             return None
-        row = _taken(record, track)
-        return None if row is None else record.detections.embeddings[row].astype(float)
+        row = record.taken(track)
+        if row is None:
+            return None
+        vector = record.detections.embeddings[row].astype(float)
+        return vector / np.linalg.norm(vector)
 
-    def _sentence(self, finding: _Finding, values: dict[str, float], undetected: list[int]) -> str:
-        frames = f"{len(undetected)} frame{'s' if len(undetected) != 1 else ''}"
-        best = "nothing near the box"
-        if np.isfinite(values["best_score"]):
-            limit = values["score_threshold"]
-            best = f"best score near the box {number_beside(values['best_score'], limit)} against {limit:.2f}"
-        missing = f"not detected for {frames} ({best})"
-        if finding.kind == "lost longer than track_buffer":
-            lost = f"lost for {values['lost_for']} frames, and track_buffer keeps {values['buffer']}"
-            return f"{missing}; {lost}" if undetected else lost
-        if finding.kind == "not detected":
-            return f"{missing}; {finding.text}"
-        return f"{finding.text}; before that {missing}" if undetected else finding.text
+    def _sentence(self, finding: _Finding, values: dict[str, float], before: _Missed, after: _Missed) -> str:
+        def missing(missed: _Missed) -> str:
+            count = len(missed.frames)
+            frames = f"{count} frame{'s' if count != 1 else ''}"
+            return f"not detected for {frames} ({missed.words(values['score_threshold'])})"
+
+        parts = [finding.text]
+        if finding.kind == "lost too long":
+            parts = [f"lost for {values['lost_for']} frames, and a lost track is kept for {values['buffer']}"]
+        if before.frames and finding.kind in ("lost too long", "not detected"):
+            parts.insert(0, missing(before))
+        elif before.frames:
+            parts.append(f"before that {missing(before)}")
+        if after.frames:
+            parts.append(f"after that {missing(after)}")
+        return "; ".join(parts)
+
+
+def _joined(parts: list[_Missed]) -> _Missed:
+    return _Missed(
+        [frame for one in parts for frame in one.frames],
+        max([one.best_score for one in parts], default=-np.inf),
+        max([one.elsewhere for one in parts], default=-np.inf),
+        any(one.shared for one in parts),
+    )
+
+
+def _kind(stage: Stage, outcome: str) -> str:
+    """Return the key of `REASONS` for a pair that was not allowed."""
+    if outcome == "outside the gate":
+        return "outside the motion gate"
+    if stage.appearance is not None:
+        return "embedding too far"
+    return "IoU too low" if stage.iou is not None else "too costly"
+
+
+def _far(stage: Stage, row: int, column: int) -> str:
+    """Say in numbers why a pair was not allowed."""
+    cost = float(stage.cost[row, column])
+    if stage.outcome(row, column) == "outside the gate" and stage.mahalanobis is not None:
+        return f"squared Mahalanobis distance {stage.mahalanobis[row, column]:.1f} against a gate of {stage.gate:.1f}"
+    if np.isinf(cost):
+        return "the pair is forbidden"
+    if stage.appearance is not None:
+        what = f"embeddings are {stage.appearance[row, column]:.2f} apart"
+    elif stage.iou is not None:
+        overlap = float(stage.iou[row, column])
+        if abs(1 - overlap - cost) < 1e-9:
+            return f"IoU {number_beside(overlap, 1 - stage.max_cost)} against {1 - stage.max_cost:.2f}"
+        what = f"IoU {overlap:.2f}"
+    else:
+        what = ""
+    numbers = f"cost {number_beside(cost, stage.max_cost)} against {stage.max_cost:.2f}"
+    return f"{what} ({numbers})" if what else numbers
+
+
+def _owner_cost(stage: Stage, owner: int, column: int) -> str:
+    """Return the cost of another track and a detection in a stage; empty where it took no part."""
+    row = stage.row(owner)
+    return "" if row is None else f"{stage.cost[row, column]:.2f}"
 
 
 def _cost(value: float, other: float = np.inf) -> str:
-    return number_beside(value, other) if np.isfinite(value) else "outside the motion gate"
+    return number_beside(value, other) if np.isfinite(value) else "infinite"
 
 
-def _index(values: np.ndarray, wanted: int) -> int:
-    return int(np.flatnonzero(values == wanted)[0])
-
-
-def _used(record: FrameRecord) -> np.ndarray:
-    """Detections that were offered to tracks."""
-    parts = [stage.detections for stage in record.stages]
-    born = [row for _, row in record.born]
-    return np.unique(np.concatenate([*parts, np.asarray(born, np.int64)])).astype(np.int64)
-
-
-def _taken(record: FrameRecord, track: int) -> int | None:
-    """The detection that a track took or was born from."""
-    for stage in record.stages:
-        if track in stage.tracks:
-            column = int(stage.columns[_index(stage.tracks, track)])
-            if column >= 0:
-                return int(stage.detections[column])
-    return next((row for born, row in record.born if born == track), None)
-
-
-def _owner(record: FrameRecord, detection: int) -> int | None:
-    """The track that took a detection or was born from it."""
-    for stage in record.stages:
-        for track, column in zip(stage.tracks.tolist(), stage.columns.tolist(), strict=True):
-            if column >= 0 and stage.detections[column] == detection:
-                return int(track)
-    return next((born for born, row in record.born if row == detection), None)
-
-
-def _candidate(record: FrameRecord, track: int, detection: int) -> tuple[StageRecord | None, int, int]:
-    """The first stage in which track and detection met, and their row and column in it."""
-    for stage in record.stages:
-        if track in stage.tracks and detection in stage.detections:
-            return stage, _index(stage.tracks, track), _index(stage.detections, detection)
-    return None, -1, -1
-
-
-def _measures(stage: StageRecord, row: int, column: int) -> dict[str, float]:
-    from ..kernels import GATE
-
-    values = {"cost": float(stage.cost[row, column]), "cost_limit": float(stage.limit)}
+def _measures(stage: Stage, row: int, column: int) -> dict[str, float]:
+    values = {"cost": float(stage.cost[row, column]), "cost_limit": float(stage.max_cost)}
     if stage.appearance is not None:
         values["embedding_distance"] = float(stage.appearance[row, column])
-    if stage.gate is not None:
-        values |= {"gate": float(stage.gate[row, column]), "gate_limit": GATE}
+    if stage.mahalanobis is not None:
+        values |= {"gate": float(stage.mahalanobis[row, column]), "gate_limit": stage.gate}
+    if stage.iou is not None:
+        values["iou"] = float(stage.iou[row, column])
     return values
 
 
-def _settings_of(tracks: pd.DataFrame) -> TrackerConfig:
-    from ..settings import TrackerConfig
+# -- what the tools that replay an evaluation share
 
-    settings = tracks.attrs.get("settings")
-    return TrackerConfig.from_dict(settings) if settings else TrackerConfig()
+
+def one_sequence(evaluation: Evaluation, sequence: str | None, name: str) -> SequenceEvaluation:
+    """Return the sequence of an evaluation that was asked for, or that has the name of the detections.
+
+    Raises
+    ------
+    EvaluationError
+        If it was not evaluated.
+    """
+    sequences = evaluation.sequences
+    if (sequence or name) in sequences:
+        return sequences[sequence or name]
+    if len(sequences) == 1 and sequence is None:
+        return next(iter(sequences.values()))
+    raise EvaluationError(f"sequence {sequence or name!r} was not evaluated; there is {', '.join(sequences)}.")
+
+
+def tracker_of(tracks: pd.DataFrame) -> Tracker:
+    """Return the tracker that made tracks, from their `attrs`; `JDETracker()` where they do not say."""
+    return as_tracker({"tracker": tracks.attrs.get("tracker", "jde"), **tracks.attrs.get("settings", {})})
+
+
+def evaluated_part(one: SequenceEvaluation, tracks: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of tracks in the frames that were evaluated."""
+    frames = np.concatenate([one.ground_truth.frame, one.tracks["frame"].to_numpy()])
+    if not len(frames):
+        return tracks
+    part = tracks[tracks["frame"].between(frames.min(), frames.max())].reset_index(drop=True)
+    part.attrs = tracks.attrs
+    return part
+
+
+def check_same(one: SequenceEvaluation, again: pd.DataFrame) -> None:
+    """Refuse tracks that are not those that were evaluated.
+
+    Raises
+    ------
+    EvaluationError
+        Naming the first frame that differs.
+    """
+    columns = ["frame", "id", "x", "y", "w", "h"]
+    left = one.tracks[columns].sort_values(["frame", "id"]).to_numpy(float)
+    right = evaluated_part(one, again)[columns].sort_values(["frame", "id"]).to_numpy(float)
+    count = min(len(left), len(right))
+    differs = (np.abs(left[:count] - right[:count]) > 0.01).any(axis=1)
+    if len(left) == len(right) and not differs.any():
+        return
+    row = int(np.argmax(differs)) if differs.any() else count
+    frame = int(min(side[row, 0] for side in (left, right) if row < len(side)))
+    raise EvaluationError(
+        f"{one.name}: these detections and this tracker give other tracks than were evaluated (first in frame "
+        f"{frame}); pass the tracker, with its settings, that made them."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,27 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .reasons import _check_same, _only, _settings_of
+from ..association.base import Tracker, as_tracker, trackers
+from ..association.run import track_detections
+from ..errors import ConfigError
+from ..evaluation.evaluate import evaluate, match_tracks, compute_metrics
+from ..evaluation.switches import Matches
+from .reasons import check_same, evaluated_part, one_sequence, tracker_of
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
-    from ..evaluation.result import Evaluation
-    from ..settings import TrackerConfig
+    from ..evaluation.result import Evaluation, SequenceEvaluation
 
-
-SINGLE_CHANGES = {
-    "track_buffer": ("*", 0.5, 2, 4),
-    "conf_thres": ("+", -0.2, -0.1, 0.1),
-    "det_thresh": ("+", -0.1, 0.1, 0.2),
-    "tracked_thresh": ("+", -0.1, 0.1, 0.2, 0.4),
-    "r_tracked_thresh": ("+", -0.2, 0.2, 0.4),
-    "unconfirmed_thresh": ("+", -0.2, 0.2),
-    "match_thres": ("+", -0.2, 0.1),
-    "min_box_area": ("=", 0),
-    "vertical_ratio": ("=", 0),
-    "use_byte": ("=", True),
-}
-"""The changes that `what_if` tries: factors (*), differences (+) or values (=), one at a time."""
+METRICS = ("mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,41 +44,54 @@ class WhatIf:
     changes: pd.DataFrame
 
 
-def single_changes(config: TrackerConfig) -> dict[str, tuple[str, Any]]:
-    """The settings that `what_if` tries, as text -> (name, value), without those out of range."""
-    from ..errors import ConfigError
+def single_changes(tracker: Tracker) -> dict[str, Tracker]:
+    """Return trackers that differ from one in a single setting, by text such as "track_buffer=60".
 
+    Trackers of a kind that derives from this one, or that it derives from, are among them as "tracker=NAME", with the
+    settings that they share.
+
+    Examples
+    --------
+    >>> from fairmot_lab.association import get_tracker
+    >>> list(single_changes(get_tracker("jde")))[:4]
+    ['conf_thres=0.2', 'conf_thres=0.3', 'conf_thres=0.5', 'conf_thres=0.6']
+    """
     changes = {}
-    for name, (how, *steps) in SINGLE_CHANGES.items():
-        now = getattr(config, name)
-        for step in steps:
-            value = step if how == "=" else now * step if how == "*" else round(now + step, 6)
-            value = int(value) if isinstance(now, int) and not isinstance(now, bool) else value
-            try:
-                if value != now and config.replace(**{name: value}) != config:
-                    changes[f"{name}={value:g}" if not isinstance(value, bool) else f"{name}={value}"] = (name, value)
-            except ConfigError:
-                continue
+    for name, setting in tracker.Settings.settings().items():
+        for value in setting.neighbours(getattr(tracker.settings, name)):
+            with contextlib.suppress(ConfigError):  # together with the other settings
+                changes[_text(name, value)] = tracker.replace(**{name: value})
+    for name, kind in trackers().items():
+        if kind is not type(tracker) and (issubclass(kind, type(tracker)) or isinstance(tracker, kind)):
+            shared = {
+                key: value for key, value in tracker.settings.to_dict().items() if key in kind.Settings.settings()
+            }
+            with contextlib.suppress(ConfigError):
+                changes[f"tracker={name}"] = kind(**shared)
     return changes
+
+
+def _text(name: str, value: Any) -> str:
+    return f"{name}={value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else f"{name}={value}"
 
 
 def what_if(
     evaluation: Evaluation,
-    outputs: Detections,
-    config: TrackerConfig | None = None,
+    detections: Detections,
+    tracker: Tracker | str | None = None,
     *,
     sequence: str | None = None,
     changes: Mapping[str, Iterable[Any]] | None = None,
     progress: bool = True,
 ) -> WhatIf:
-    """Track the outputs again with one setting changed at a time, and see which switches are gone.
+    """Track the detections again with one setting changed at a time, and see which switches are gone.
 
     A switch counts as avoided if the person carries the same id on both sides of it: in the last frame in which it was
     matched up to `last_frame`, and in the first from `frame` on, and in every match between.
 
     Parameters
     ----------
-    evaluation, outputs, config, sequence
+    evaluation, detections, tracker, sequence
         As for `explain_switches`.
     changes
         Values to try by name of setting; by default `single_changes`.
@@ -95,41 +100,41 @@ def what_if(
     """
     from tqdm.auto import tqdm
 
-    from ..association import track_outputs
-    from ..evaluation.evaluate import compute_metrics
-
-    one = _only(evaluation, sequence, outputs.name)
-    config = config or _settings_of(one.tracks)
-    _check_same(one.tracks, track_outputs(outputs, config), one.name)
+    one = one_sequence(evaluation, sequence, detections.name)
+    tracker = tracker_of(one.tracks) if tracker is None else as_tracker(tracker)
+    check_same(one, track_detections(detections, tracker))
     table = evaluation.switches
     table = table[table["sequence"] == one.name].reset_index(drop=True)
     tries = (
-        single_changes(config)
+        single_changes(tracker)
         if changes is None
-        else {f"{name}={value}": (name, value) for name, values in changes.items() for value in values}
+        else {
+            _text(name, value): tracker.replace(**{name: value}) for name, values in changes.items() for value in values
+        }
     )
-    figures = ("mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses")
-    base = compute_metrics(one.tracks, one.ground_truth, protocol=evaluation.protocol)
-    rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "added": 0, **_some(base, figures)}]
+    base = _metrics(one, one.tracks, evaluation)
+    held = set(zip(table["gt_id"], table["frame"], strict=True))
+    rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "added": 0, **base}]
     avoided_by: dict[str, np.ndarray] = {}
-    for text, (name, value) in tqdm(tries.items(), desc="what if", disable=not progress, leave=False):
-        tracks = track_outputs(outputs, config.replace(**{name: value}))
-        after = _carriers(one.ground_truth, tracks, evaluation)
-        avoided = np.array([_same_id(after, row) for row in table.itertuples()], bool)
+    for text, other in tqdm(tries.items(), desc="what if", disable=not progress, leave=False):
+        tracks = evaluated_part(one, track_detections(detections, other))
+        matched = match_tracks(tracks, one.ground_truth, evaluation.protocol, evaluation.evaluator)
+        carriers = _carriers(matched)
+        avoided = np.array([_same_id(carriers, row) for row in table.itertuples()], bool)
         avoided_by[text] = avoided
-        now = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol)
+        name, _, _ = text.partition("=")
         rows.append(
             {
                 "change": text,
                 "setting": name,
-                "value": value,
+                "value": other.name if name == "tracker" else getattr(other.settings, name),
                 "avoided": int(avoided.sum()),
-                "added": int(now["num_switches"] - base["num_switches"] + avoided.sum()),
-                **_some(now, figures),
+                "added": len(_switches(matched) - held),
+                **_metrics(one, tracks, evaluation),
             }
         )
     result = pd.DataFrame(rows)
-    for name in figures:
+    for name in METRICS:
         result[f"d_{name}"] = result[name] - base[name]
     order = result.iloc[1:].sort_values(["num_switches", "idf1"], ascending=[True, False])["change"].tolist()
     idf1 = result.set_index("change")["idf1"]
@@ -140,20 +145,28 @@ def what_if(
     return WhatIf(switches, result)
 
 
-def _some(values: Mapping[str, float], names: Iterable[str]) -> dict[str, float]:
-    return {name: values[name] for name in names}
+def _metrics(one: SequenceEvaluation, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[str, float]:
+    if evaluation.evaluator == "motmetrics":
+        found = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol)
+    else:
+        truth = {one.name: one.ground_truth}
+        found = evaluate({one.name: tracks}, truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator).overall
+    return {name: found[name] for name in METRICS}
 
 
-def _carriers(truth: Any, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """For each person, the frames in which it was matched and the ids that it carried in them."""
-    from ..evaluation.evaluate import match_tracks
-    from ..evaluation.switches import Matches
+def _switches(matched: SequenceEvaluation) -> set[tuple[int, int]]:
+    """Return the person and frame of every ID switch."""
+    scene = matched.scored
+    frames = np.repeat(scene.frames, np.diff(scene.g_start))[matched.switched]
+    return set(zip(scene.g_ids[scene.g_id[matched.switched]].tolist(), frames.tolist(), strict=True))
 
-    one = match_tracks(tracks, truth, evaluation.protocol, evaluation.evaluator)
-    matches = Matches.of(one)
+
+def _carriers(matched: SequenceEvaluation) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Return for each person the frames in which it was matched and the ids that it carried in them."""
+    scene, matches = matched.scored, Matches.of(matched)
     rows = matches.by_person()
-    frames, ids = one.scored.frames[matches.frame], one.scored.t_ids[matches.track]
-    return {int(person): (frames[rows(code)], ids[rows(code)]) for code, person in enumerate(one.scored.g_ids)}
+    frames, ids = scene.frames[matches.frame], scene.t_ids[matches.track]
+    return {int(person): (frames[rows(code)], ids[rows(code)]) for code, person in enumerate(scene.g_ids)}
 
 
 def _same_id(carriers: Mapping[int, tuple[np.ndarray, np.ndarray]], switch: Any) -> bool:

@@ -125,7 +125,7 @@ def run_demo(
     sequence = make_sequence(folder, seed, config, progress=progress)
     source, network = open_source(sequence), load_model(model)
     started = time.perf_counter()
-    report = track_files(source, network, folder=output, progress=progress)
+    report = track_files(source, model=network, folder=output, progress=progress)
     seconds = time.perf_counter() - started
     tracks = read_mot(report.text)
     summary = evaluate({source.name: tracks}, {source.name: source}, protocol="motchallenge").summary

@@ -8,9 +8,10 @@ import ipywidgets
 import numpy as np
 from traitlets import Int, Unicode, link
 
-from ..diagnosis.replay import TracedReplay, cell_sentences, config_line
-from ..kernels import GATE
-from ..settings import TrackerConfig
+from ..association.base import Tracker, as_tracker
+from ..association.records import ENDS, FrameRecord, Stage
+from ..association.run import trace
+from ..diagnosis.replay import cell_sentences
 from .base import Panel, stylesheet
 from .checks import refuse_other_sequence
 from .page import Page
@@ -19,13 +20,7 @@ from .player import TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
-    from ..explanation import FrameRecord
 
-STAGES = {
-    "first": "First stage",
-    "second": "Second stage: what the first left over",
-    "unconfirmed": "Unconfirmed tracks: those seen once",
-}
 VALUES = ("cost", "appearance", "motion")
 
 
@@ -39,7 +34,7 @@ class AssociationInspector(Panel):
     detections
         Kept detections, or public ones.
     tracker
-        Settings of the tracker.
+        A tracker or its name; `JDETracker()` unless given.
     player
         A TrackPlayer to move along with; one of its own is made if there is a source and no player is given.
     **traits
@@ -52,13 +47,13 @@ class AssociationInspector(Panel):
     selected_id : int or None
         The track that is selected.
     values : str
-        What the first stage's matrix shows: "cost", "appearance" (distance of the embeddings) or "motion" (squared
-        Mahalanobis distance).
+        What the matrices show, where a stage has it: "cost", "appearance" (distance of the embeddings) or "motion"
+        (squared Mahalanobis distance).
     tracks : pandas.DataFrame
         What the tracker reports. `record`: the `FrameRecord` of the frame on show.
     matrices : list of MatrixView
-        One per stage: tracks by id down, detections by row across. Hatched: outside the gate of motion. Dotted: within
-        the limit. Double frame: paired. Clicking a cell, or Enter, says why.
+        One per stage of the tracker: tracks by id down, detections by row across. Hatched: outside the gate of motion.
+        Dotted: within the limit. Double frame: paired. Clicking a cell, or Enter, says why.
     """
 
     frame = Int(1)
@@ -70,15 +65,14 @@ class AssociationInspector(Panel):
         source: Any = None,
         *,
         detections: Detections,
-        tracker: TrackerConfig | None = None,
+        tracker: Tracker | str | None = None,
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
         super().__init__(**traits)
         self.outputs = outputs = detections
-        self.config = tracker or TrackerConfig()
-        self._replay = TracedReplay(outputs, self.config)
-        self.tracks = self._replay.tracks
+        self._trace = trace(outputs, as_tracker(tracker))
+        self.tracker, self.tracks = self._trace.tracker, self._trace.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
         own = player is None and source is not None
         self.player = TrackPlayer(source, tracks=self.tracks, frame=self.frame) if own else player
@@ -86,7 +80,7 @@ class AssociationInspector(Panel):
             refuse_other_sequence("detections", outputs.name, self.player.name)
         self.source = None if self.player is None else self.player.source
         self._show = ipywidgets.Dropdown(
-            options=VALUES, value=self.values, description="show", tooltip="what the first stage's matrix shows"
+            options=VALUES, value=self.values, description="show", tooltip="what the matrices show"
         )
         self._number = ipywidgets.BoundedIntText(
             self.frame, min=1, max=max([1, *(int(n) for n in outputs.frames)]), description="frame"
@@ -96,21 +90,34 @@ class AssociationInspector(Panel):
             self._links.append(link((self.player, "frame"), (self, "frame")))
             self._links.append(link((self.player, "selected_id"), (self, "selected_id")))
         self._closers += [item.unlink for item in self._links]
-        self.matrices = [MatrixView(row_name="track", column_name="detection") for _ in STAGES]
-        for stage, matrix in enumerate(self.matrices):
-            matrix.observe(self._guard(lambda _, stage=stage: self._say(stage)), "selected")
+        self.matrices: list[MatrixView] = []
+        self._matrix_rows = ipywidgets.VBox()
         self._events = heading("")
         self.observe(self._guard(lambda _: self._draw()), ["frame", "values"])
-        views = [self.player] if own and self.player is not None else []
-        first, *later = self.matrices
+        self._views = [self.player] if own and self.player is not None else []
         controls = ipywidgets.HBox([self._show, self._number])
-        self.children = [self._banner, controls, beside(*views, first), beside(*later, least="340px"), self._events]
+        self.children = [self._banner, controls, self._matrix_rows, self._events]
+        self._lay_out(1)
         self._guard(self._draw)()
 
     @property
     def record(self) -> FrameRecord:
         """What the tracker saw and did in the frame on show."""
-        return self._replay.record(self.frame)
+        return self._trace[self.frame]
+
+    def _lay_out(self, count: int) -> None:
+        """Show at least this many matrices: the first beside the player, the others below."""
+        if count <= len(self.matrices):
+            return
+        for stage in range(len(self.matrices), count):
+            matrix = MatrixView(row_name="track", column_name="detection")
+            matrix.observe(self._guard(lambda _, stage=stage: self._say(stage)), "selected")
+            self.matrices.append(matrix)
+        first, *later = self.matrices
+        rows = [beside(*self._views, first)] + ([beside(*later, least="340px")] if later else [])
+        before, self._matrix_rows.children = self._matrix_rows.children, rows
+        for box in before:
+            box.close()
 
     def _draw(self) -> None:
         self.error = ""
@@ -119,11 +126,13 @@ class AssociationInspector(Panel):
             return
         record = self.record
         pictures = self._pictures(record)
+        self._lay_out(len(record.stages))
+        for matrix in self.matrices[len(record.stages) :]:
+            matrix.empty = "This frame has fewer stages."
         for stage, matrix in zip(record.stages, self.matrices, strict=False):
-            values, low, high, limit = _values(stage, self.values)
-            outside = None if stage.gate is None else stage.gate > GATE
-            pairs = [(row, column) for row, column in enumerate(stage.columns) if column >= 0]
-            shown = f", {self.values}" if stage.appearance is not None else ", 1 - IoU"
+            shown, values, low, high, limit = _values(stage, self.values)
+            outside = None if stage.mahalanobis is None else stage.mahalanobis > stage.gate
+            pairs = [(row, column) for row, column in enumerate(stage.matched) if column >= 0]
             matrix.show(
                 values,
                 [str(t) for t in stage.tracks],
@@ -132,7 +141,7 @@ class AssociationInspector(Panel):
                 pairs=pairs,
                 row_crops=[pictures[("track", int(t))] for t in stage.tracks],
                 column_crops=[pictures[("detection", int(d))] for d in stage.detections],
-                title=f"{STAGES[stage.name]}{shown}: {counted(len(pairs), 'pair')}, limit {stage.limit:g}",
+                title=f"{stage.title.capitalize()}, {shown}: {counted(len(pairs), 'pair')}, limit {stage.max_cost:g}",
                 low=low,
                 high=high,
                 limit=limit,
@@ -175,7 +184,7 @@ class AssociationInspector(Panel):
         It holds the matrices of the frame on show with the sentences of up to 2,500 cells each.
         """
         page = Page(f"{self.outputs.name}: AssociationInspector, frame {self.frame}", stylesheet(), max_mb=max_mb)
-        page.add_text(config_line(self.config))
+        page.add_text(repr(self.tracker))
         page.left_out("the matrices of other frames")
         for number, (matrix, stage) in enumerate(zip(self.matrices, self.record.stages, strict=False)):
             texts = {}
@@ -184,7 +193,7 @@ class AssociationInspector(Panel):
                     sentences = cell_sentences(self.record, number, row, column)
                     texts[f"{row},{column}"] = "\n".join(sentences)
             else:
-                page.left_out(f"the reasons of the {stage.cost.size} cells of the {stage.name} stage")
+                page.left_out(f"the reasons of the {stage.cost.size} cells of the {stage.title}")
             matrix.add_to(page, changes={"texts": texts}, group=None if number == 0 else "later")
         page.add_text(_event_words(self.record))
         if self.player is not None:
@@ -192,20 +201,18 @@ class AssociationInspector(Panel):
         return page
 
 
-def _values(stage: Any, which: str) -> tuple[np.ndarray, float, float, float | None]:
-    """What a matrix shows, the ends of its colours, and its mark."""
+def _values(stage: Stage, which: str) -> tuple[str, np.ndarray, float, float, float | None]:
+    """Return what a matrix shows and its name, the ends of its colours, and its mark."""
     if which == "appearance" and stage.appearance is not None:
-        return stage.appearance, 0.0, 1.0, None
-    if which == "motion" and stage.gate is not None:
-        return stage.gate, 0.0, 2 * GATE, GATE
-    return stage.cost, 0.0, 1.0, stage.limit
+        return which, stage.appearance, 0.0, 1.0, None
+    if which == "motion" and stage.mahalanobis is not None:
+        return which, stage.mahalanobis, 0.0, 2 * stage.gate, stage.gate
+    is_iou = stage.iou is not None and np.allclose(stage.cost, 1 - stage.iou)
+    return "1 - IoU" if is_iou else "cost", stage.cost, 0.0, 1.0, stage.max_cost
 
 
 def _event_words(record: FrameRecord) -> str:
-    """Births, ends and what else happened, in a line."""
-    parts = [f"track {track} born from detection {row}" for track, row in record.born]
-    parts += [f"detection {row} too weak for a birth" for row in record.too_weak]
-    parts += [f"track {track} expired" for track in (*record.expired, *record.relapsed)]
-    parts += [f"track {dropped} removed as a duplicate of {kept}" for dropped, kept, _ in record.duplicates]
-    parts += [f"track {track} not reported (size or shape)" for track in record.hidden]
-    return f"Frame {record.frame}: {'; '.join(parts) or 'no births, no ends'}."
+    """Return births, ends and what else the tracker noted, in a line."""
+    shown = ("birth", "unborn", "filtered", *ENDS)
+    words = [note.text.rstrip(".") for note in record.notes if note.kind in shown]
+    return f"Frame {record.frame}: {'; '.join(words) or 'no births, no ends'}."

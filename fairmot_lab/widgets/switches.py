@@ -80,7 +80,7 @@ class SwitchBrowser(Panel):
     detections
         What was tracked: for the distances of embeddings and the reasons.
     tracker
-        The settings that were tracked with: for the reasons.
+        The tracker that made them: for the reasons; by default that which the tracks carry.
     player
         A TrackPlayer to move; one of its own is made if there is a source and no player is given.
     **traits

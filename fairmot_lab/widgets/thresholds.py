@@ -12,12 +12,13 @@ import pandas as pd
 from traitlets import Int, Unicode, link
 
 from .._files import atomic_write
+from ..association.base import Tracker, as_tracker
+from ..association.settings import Setting
 from ..diagnosis.errors import compare_figures, compare_switches, records
-from ..diagnosis.replay import Replay, config_line, evaluate_replay
+from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
 from ..errors import ConfigError
 from ..evaluation.protocols import prepare as prepare_truth
-from ..settings import Setting, TrackerConfig
 from .background import LatestWins
 from .base import Panel, escape, sentence, stylesheet
 from .checks import refuse_other_sequence, refuse_other_table
@@ -58,20 +59,20 @@ class ThresholdLab(Panel):
     ground_truth
         Its ground-truth table.
     tracker
-        The settings to start from, which are the first baseline.
+        The tracker whose settings are turned, or its name; as it is given it is the first baseline.
     frame
         The frame on show at first.
 
     Attributes
     ----------
-    config : TrackerConfig
-        The candidate. Set it to move the sliders.
+    tracker : Tracker
+        The candidate. Set it to another of its kind to move the sliders.
     baseline, candidate : inspection.Replay
         Tracks and evaluation of the pinned settings and of the present ones.
     frame : int
         The frame on show in both players.
     code : str
-        The settings as a `TrackerConfig(...)` line.
+        The candidate as a line of Python.
     figures : pandas.DataFrame
         What `compare_figures` says of baseline and candidate.
     switches : pandas.DataFrame
@@ -94,7 +95,7 @@ class ThresholdLab(Panel):
         *,
         detections: Detections,
         ground_truth: pd.DataFrame,
-        tracker: TrackerConfig | None = None,
+        tracker: Tracker | str | None = None,
         frame: int = 1,
         **traits: Any,
     ) -> None:
@@ -102,9 +103,10 @@ class ThresholdLab(Panel):
         outputs = detections
         refuse_other_table("ground truth", ground_truth, outputs.name, 0)
         self.outputs, self.ground_truth = outputs, ground_truth
-        self._config = tracker or TrackerConfig()
+        self._tracker = as_tracker(tracker)
         self._setting = False
-        self.controls = {s.name: _control(s, getattr(self._config, s.name)) for s in TrackerConfig.settings().values()}
+        values = self._tracker.settings.to_dict()
+        self.controls = {s.name: _control(s, values[s.name]) for s in self._tracker.Settings.settings().values()}
         observer = self._guard(self._turned)
         for control in self.controls.values():
             control.observe(observer, "value")
@@ -138,7 +140,7 @@ class ThresholdLab(Panel):
         buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
         tables = beside(self._figures, self._switches, least="340px")
         self.children = [self._banner, sliders, buttons, self._line, self._status, tables, *views]
-        start = evaluate_replay(replay_of_replay(outputs, self._truth, self._config), self._truth)
+        start = evaluate_replay(replay_of_replay(outputs, self._truth, self._tracker), self._truth)
         self.baseline = self.candidate = start
         self._show_baseline()
         self._show_figures()
@@ -147,31 +149,35 @@ class ThresholdLab(Panel):
     # -- settings -----------------------------------------------------------------------------------------------------
 
     @property
-    def config(self) -> TrackerConfig:
-        """The present settings."""
-        return self._config
+    def tracker(self) -> Tracker:
+        """The tracker with the present settings."""
+        return self._tracker
 
-    @config.setter
-    def config(self, config: TrackerConfig) -> None:
+    @tracker.setter
+    def tracker(self, tracker: Tracker) -> None:
+        if type(tracker) is not type(self._tracker):
+            raise ConfigError(
+                f"The sliders are those of {self._tracker.name}; open another ThresholdLab for {tracker!r}."
+            )
         self._setting = True
         try:
             for name, control in self.controls.items():
-                value = getattr(config, name)
+                value = getattr(tracker.settings, name)
                 if hasattr(control, "max"):
                     control.min, control.max = min(control.min, value), max(control.max, value)
                 control.value = value
         finally:
             self._setting = False
-        self._want(config)
+        self._want(tracker)
 
     def _turned(self, _: Any) -> None:
         if not self._setting:
-            self._want(TrackerConfig(**{name: control.value for name, control in self.controls.items()}))
+            self._want(self._tracker.replace(**{name: control.value for name, control in self.controls.items()}))
 
-    def _want(self, config: TrackerConfig) -> None:
+    def _want(self, tracker: Tracker) -> None:
         self.error = ""
-        self._config = config
-        self._work.submit(config)
+        self._tracker = tracker
+        self._work.submit(tracker)
 
     def wait(self, timeout: float | None = 60) -> bool:
         """Wait until the figures are those of the present settings; False if that took longer (seconds)."""
@@ -189,24 +195,24 @@ class ThresholdLab(Panel):
 
     def reset(self) -> None:
         """Go back to the baseline's settings."""
-        self.config = self.baseline.config
+        self.tracker = self.baseline.tracker
 
     def save(self, path: str | Path) -> Path:
-        """Write the present settings as JSON; `TrackerConfig.from_json` reads it."""
+        """Write the present settings as JSON; `load_tracker` reads it."""
         if not str(path).strip():
             raise ConfigError("The file to save the settings in has no name; give one, such as tracker.json.")
         with atomic_write(path) as temporary:
-            temporary.write_text(self._config.to_json())
+            temporary.write_text(self._tracker.to_json())
         self._status.value = _words(f"Saved as {path}.")
         return Path(path)
 
     # -- replays ------------------------------------------------------------------------------------------------------
 
-    def _replay(self, config: TrackerConfig, _: Any) -> Replay:
+    def _replay(self, tracker: Tracker, _: Any) -> Replay:
         """In the background, first: tracks and figures."""
-        return replay_of_replay(self.outputs, self._truth, config)
+        return replay_of_replay(self.outputs, self._truth, tracker)
 
-    def _evaluate(self, _: TrackerConfig, replayed: Replay) -> tuple[Replay, Any]:
+    def _evaluate(self, _: Tracker, replayed: Replay) -> tuple[Replay, Any]:
         """In the background, once the hand rests: ID switches, and the boxes for the player."""
         found = evaluate_replay(replayed, self._truth)
         if not self.players:
@@ -214,7 +220,7 @@ class ThresholdLab(Panel):
         player = self.players[1]
         return found, prepare(self.outputs.name, player.length, found.tracks, self.ground_truth, found.evaluation)
 
-    def _deliver(self, stage: int, _: TrackerConfig, result: Any) -> None:
+    def _deliver(self, stage: int, _: Tracker, result: Any) -> None:
         if stage == 0:
             self.candidate = result
             self._show_figures()
@@ -224,7 +230,7 @@ class ThresholdLab(Panel):
             if boxes:
                 self.players[1].apply(boxes)
 
-    def _fail(self, _: TrackerConfig, error: Exception) -> None:
+    def _fail(self, _: Tracker, error: Exception) -> None:
         self.error = sentence(error)
 
     def _show_baseline(self) -> None:
@@ -245,7 +251,7 @@ class ThresholdLab(Panel):
 
     def _show_figures(self) -> None:
         self._figures.rows = [_figure_row(row) for row in self.figures.to_dict("records")]
-        self.code = config_line(self.candidate.config)
+        self.code = repr(self.candidate.tracker)
         self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
         self._status.value = _words(f"tracked and counted in {self.candidate.seconds:.2f} s")
 
@@ -283,7 +289,7 @@ class ThresholdLab(Panel):
     def page(self, *, max_mb: float = 8.0, max_width: int = 640, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Its settings cannot be turned."""
         page = Page(f"{self.outputs.name}: ThresholdLab", stylesheet(), max_mb=max_mb)
-        page.add_text(f"baseline: {config_line(self.baseline.config)}")
+        page.add_text(f"baseline: {self.baseline.tracker!r}")
         page.add_text(f"now: {self.code}")
         self._figures.add_to(page)
         self._switches.add_to(page, group="switches")

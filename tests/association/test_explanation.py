@@ -12,7 +12,8 @@ from test_jde import Shot, shots
 
 from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.costs import GATE
-from fairmot_lab.association.explanation import explain
+from fairmot_lab.association.explanation import explain, explain_pair
+from fairmot_lab.association.records import Stage
 from fairmot_lab.association.run import trace, track_arrays, tracks_table
 from fairmot_lab.errors import TrackingError
 
@@ -205,3 +206,45 @@ def test_a_trace_gives_any_frame_in_any_order():
         assert whole[frame].notes == expected[frame].notes
     for frame in (0, 90, 201):
         assert frame not in whole
+
+
+def test_a_sentence_says_why_a_pair_was_or_was_not_made():
+    stage = Stage(
+        title="first stage",
+        tracks=np.array([7, 9, 11]),
+        detections=np.array([0, 2]),
+        cost=np.array([[0.1, 0.3], [0.2, 0.9], [np.inf, 0.35]]),
+        max_cost=0.4,
+        setting="tracked_thresh",
+        matched=np.array([0, -1, 1]),
+        appearance=np.array([[0.1, 0.3], [0.2, 0.9], [0.5, 0.35]]),
+        mahalanobis=np.array([[1.0, 2.0], [3.0, 4.0], [50.0, 1.0]], np.float32),
+        gate=GATE,
+    )
+    outcomes = [[stage.outcome(row, column) for column in range(2)] for row in range(3)]
+    assert outcomes == [["matched", "not chosen"], ["not chosen", "too costly"], ["outside the gate", "matched"]]
+    assert explain_pair(stage, 0, 0).endswith("-> cost 0.10 <= tracked_thresh 0.4; paired.")
+    both = "track 7 took detection 0 (cost 0.10) and detection 2 went to track 11 (cost 0.35)"
+    assert both in explain_pair(stage, 0, 1)
+    assert "but detection 0 went to track 7 (cost 0.10)" in explain_pair(stage, 1, 0)
+    assert explain_pair(stage, 1, 1).endswith("cost 0.90 > tracked_thresh 0.4; not paired.")
+    assert explain_pair(stage, 2, 0).endswith("motion 50.00 > 9.4877, outside the motion gate; not paired.")
+
+
+def test_a_cost_on_the_limit_and_a_pair_that_is_forbidden():
+    stage = Stage(
+        title="only stage",
+        tracks=np.array([1]),
+        detections=np.array([0, 1]),
+        cost=np.array([[0.5, np.inf]]),
+        max_cost=0.5,
+        setting="",
+        matched=np.array([-1]),
+        measures={"speed": np.array([[1.25, 9.0]])},
+    )
+    assert explain_pair(stage, 0, 0) == (
+        "track 1 and detection 0, only stage: speed 1.25 -> cost 0.5000 <= 0.5, which is fixed; not paired, as a cost "
+        "equal to the limit does not lower the sum of costs."
+    )
+    assert stage.outcome(0, 1) == "forbidden"
+    assert explain_pair(stage, 0, 1).endswith("speed 9.00; the pair is forbidden, not paired.")

@@ -12,10 +12,11 @@ from ppdet_oracle import reference
 
 from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.run import track_arrays
+from fairmot_lab.data import SequenceArrays
+from fairmot_lab.detection.cache import open_detections
+from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import FairMOTLabWarning
-from fairmot_lab.network import load_model
-from fairmot_lab.outputs import SequenceArrays, open_outputs
-from fairmot_lab.sources import open_source
+from fairmot_lab.sources.open import open_source
 
 
 def assert_same_tracks(ours, theirs):
@@ -64,7 +65,7 @@ def test_parity_on_generated_crowds(tracker, dimension):
 @pytest.mark.parametrize("sequence", ["02", "04", "05", "09", "10", "11", "13"])
 def test_parity_on_public_detections(mot17, sequence, detector):
     """The first frames of every set, in turns with embeddings; `benchmarks/association.py --parity` does the whole."""
-    detections = open_outputs(mot17 / f"MOT17-{sequence}-{detector}")
+    detections = open_detections(mot17 / f"MOT17-{sequence}-{detector}")
     arrays = first_frames(detections.arrays(), 60)
     turn = int(sequence) + len(detector)
     for name in ("jde", "ppdet_byte"):

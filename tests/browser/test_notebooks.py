@@ -51,19 +51,19 @@ def test_quickstart_and_its_player(browser: Any, workspace_server: lab.Server) -
 def test_thresholds_and_their_lab(browser: Any, workspace_server: lab.Server) -> None:
     book = opened(browser, workspace_server, "04_thresholds.ipynb")
     try:
-        before = float(book.kernel("print(lab.config.conf_thres)"))
+        before = float(book.kernel("print(lab.tracker.settings.conf_thres)"))
         slider = book.page.locator(".widget-slider", has_text="conf_thres").first
         slider.scroll_into_view_if_needed()
         slider.locator(".noUi-handle").focus()
         for _ in range(5):
             book.page.keyboard.press("ArrowLeft")
-        book.wait_kernel(f"print(lab.config.conf_thres < {before})", "True")
+        book.wait_kernel(f"print(lab.tracker.settings.conf_thres < {before})", "True")
         book.kernel("lab.wait()")
-        after = float(book.kernel("print(lab.candidate.config.conf_thres)"))
+        after = float(book.kernel("print(lab.candidate.tracker.settings.conf_thres)"))
         assert after < before
         # the figures on screen are those that the library computes for these settings
-        book.wait_kernel("print(lab.candidate.config == lab.config)", "True")
-        same = "here = fl.evaluate(fl.track(outputs, lab.config), truth).overall\n"
+        book.wait_kernel("print(lab.candidate.tracker is lab.tracker)", "True")
+        same = "here = fl.evaluate(fl.track(outputs, lab.tracker), truth).overall\n"
         same += "print(all(abs(here[k] - lab.candidate.figures[k]) < 1e-9 for k in ('mota', 'idf1', 'hota')))"
         assert book.kernel(same).strip() == "True"
         book.until("text => document.body.innerText.includes(text)", f"conf_thres={after:g}")

@@ -94,10 +94,10 @@ def test_a_slider_changes_the_figures_to_what_the_library_says(book: lab.Noteboo
     book.page.mouse.move(track["x"] + track["width"] * 0.2, box["y"] + box["height"] / 2, steps=12)
     book.page.mouse.up()
     book.until("old => document.querySelector('.fml-table').innerText !== old", "\n".join(map("\t".join, baseline)))
-    assert book.wait_kernel("w.wait(); print(w.config == w.candidate.config)", "True") == "True"
+    assert book.wait_kernel("w.wait(); print(w.tracker is w.candidate.tracker)", "True") == "True"
     library = json.loads(
         book.kernel(
-            "print(fl.evaluate(fl.track(outputs, w.config), truth).summary.iloc[-1]"
+            "print(fl.evaluate(fl.track(outputs, w.tracker), truth).summary.iloc[-1]"
             "[['mota', 'idf1', 'hota', 'num_switches', 'num_false_positives', 'num_misses']].to_json())"
         )
     )
@@ -109,23 +109,25 @@ def test_a_slider_changes_the_figures_to_what_the_library_says(book: lab.Noteboo
     percent = [value if name.startswith("num_") else 100 * value for name, value in library.items()]
     assert shown == pytest.approx(percent, abs=0.051)
     assert [row[4] for row in table(book)][:3] == ["better"] * 3
-    assert "TrackerConfig(conf_thres=" in book.page.locator("code").first.inner_text()
+    assert "JDETracker(conf_thres=" in book.page.locator("code").first.inner_text()
     # Not every position of the hand was computed, or the work would lag behind it.
     assert int(book.kernel("print(w._work.computed)")) <= 13
     # Settings that contradict each other are said so in the panel, and the figures stay.
-    book.kernel("w.controls['use_byte'].value = True; w.controls['low_conf_thres'].value = 0.9")
+    made = MAKE["thresholds"].replace(")", ", tracker='ppdet_byte')")
+    book.kernel(f"w = {made}; area.children = [w]")
+    book.kernel("w.controls['low_conf_thres'].value = 0.9")
     book.page.locator(".fml-error", has_text="low_conf_thres is").first.wait_for(state="visible")
 
 
 def test_settings_are_saved_and_read_again(book: lab.Notebook, tmp_path: Path) -> None:
     show(book, "thresholds")
     path = tmp_path / "tracker.json"
-    book.kernel(f"w.config = fl.TrackerConfig(track_buffer=77); w.wait(); w._path.value = {str(path)!r}")
+    book.kernel(f"w.tracker = fl.JDETracker(track_buffer=77); w.wait(); w._path.value = {str(path)!r}")
     book.page.get_by_role("button", name="Save as JSON").click()
     book.page.get_by_text(f"Saved as {path}").wait_for()
-    assert book.kernel(f"print(fl.TrackerConfig.from_json({str(path)!r}).track_buffer)").strip() == "77"
+    assert book.kernel(f"print(fl.load_tracker({str(path)!r}).settings.track_buffer)").strip() == "77"
     book.page.get_by_role("button", name="Back to baseline").click()
-    assert book.wait_kernel("print(w.config == fl.TrackerConfig())", "True") == "True"
+    assert book.wait_kernel("print(w.tracker.to_dict() == fl.JDETracker().to_dict())", "True") == "True"
 
 
 def test_the_two_players_of_the_lab_move_together(book: lab.Notebook) -> None:
