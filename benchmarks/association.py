@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
 from crowds import crowd, first_frames, with_looks
-from fairmot_lab.reference import reference_track_arrays
+from ppdet_oracle import reference
 
-from fairmot_lab.association import TrackerConfig, track_arrays
+from fairmot_lab.association import get_tracker, trace, track_arrays, tracker_from_dict
 from fairmot_lab.detection.cache import open_detections
 from fairmot_lab.errors import FairMOTLabWarning
 
@@ -38,8 +38,8 @@ GRID = [
     {"tracked_thresh": 0.1, "r_tracked_thresh": 0.1, "unconfirmed_thresh": 0.1, "match_thres": 0.4},
     {"tracked_thresh": 1.5, "r_tracked_thresh": 1.0, "unconfirmed_thresh": 1.0, "match_thres": 1.0},
     {"min_box_area": 0, "vertical_ratio": 0},
-    {"use_byte": True, "conf_thres": 0.6, "low_conf_thres": 0.1, "match_thres": 0.9},
-    {"use_byte": True, "metric_type": "euclidean", "tracked_thresh": 0.8, "track_buffer": 5},
+    {"tracker": "ppdet_byte", "conf_thres": 0.6, "low_conf_thres": 0.1, "match_thres": 0.9},
+    {"tracker": "ppdet_byte", "metric_type": "euclidean", "tracked_thresh": 0.8, "track_buffer": 5},
 ]
 
 
@@ -66,12 +66,11 @@ def compare_speed(plot):
     rows = []
     for people, frames in ((5, 300), (10, 300), (30, 200), (80, 100), (150, 60)):
         arrays = crowd(people, frames)
-        for use_byte in (False, True):
-            config = TrackerConfig(use_byte=use_byte)
-            ours, fast = seconds(track_arrays, arrays, config, repeats=3)
-            _, traced = seconds(track_arrays, arrays, config, repeats=3, trace=True)
-            theirs, slow = seconds(reference_track_arrays, arrays, config)
-            form = "BYTE" if use_byte else "JDE"
+        for form, name in (("JDE", "jde"), ("BYTE", "ppdet_byte")):
+            tracker = get_tracker(name)
+            ours, fast = seconds(track_arrays, arrays, tracker, repeats=3)
+            _, traced = seconds(lambda: len(trace(arrays, tracker)), repeats=3)  # noqa: B023
+            theirs, slow = seconds(track_arrays, arrays, reference(tracker))
             print(
                 f"{people:6d} {frames:7d}  {form:5s} {1e3 * fast / frames:14.3f} {1e3 * slow / frames:15.2f} "
                 f"{slow / fast:6.1f} {traced / fast:10.2f}x {difference(ours, theirs):13.1e}"
@@ -123,12 +122,12 @@ def prove_parity(train):
     for folder in sorted(path for path in train.iterdir() if (path / "det" / "det.txt").is_file()):
         outputs = open_detections(folder)
         for arrays in (outputs.arrays(), with_looks(outputs.arrays())):
-            cases = [(arrays, {}), (arrays, {"use_byte": True})]
+            cases = [(arrays, {}), (arrays, {"tracker": "ppdet_byte"})]
             cases += [(first_frames(arrays, 100), changes) for changes in GRID]
             for detections, changes in cases:
-                config = TrackerConfig(any_scores=True, **changes)
-                ours = track_arrays(detections, config, outputs.frame_rate)
-                gap = difference(ours, reference_track_arrays(detections, config, outputs.frame_rate))
+                tracker = tracker_from_dict({"any_scores": True, **changes})
+                ours = track_arrays(detections, tracker, outputs.frame_rate)
+                gap = difference(ours, track_arrays(detections, reference(tracker), outputs.frame_rate))
                 runs += 1
                 failed += gap > 0.01
                 worst = max(worst, gap)
@@ -152,11 +151,11 @@ def main():
     if options.parity:
         return 1 if prove_parity(train) else 0
     small = crowd(5, 3)
-    for use_byte in (False, True):
-        config = TrackerConfig(use_byte=use_byte)
-        _, spent = seconds(track_arrays, small, config)
+    for name in ("jde", "ppdet_byte"):
+        tracker = get_tracker(name)
+        _, spent = seconds(track_arrays, small, tracker)
         print(f"first call: {spent:.2f} s")
-        reference_track_arrays(small, config)
+        track_arrays(small, reference(tracker))
     compare_speed(options.plot)
     if train:
         time_sequences(train)

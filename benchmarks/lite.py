@@ -16,18 +16,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
 import cv2
 import numpy as np
 import pandas as pd
-from fairmot_lab.reference import ReferenceTracker
+from ppdet_oracle import reference
 
-from fairmot_lab.association import FrameTracks, Tracker, TrackerConfig
-from fairmot_lab.data import FrameDetections
+from fairmot_lab.association import get_tracker
+from fairmot_lab.data import FrameDetections, FrameTracks
 from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import FairMOTLabWarning
 from fairmot_lab.evaluation.evaluate import evaluate
@@ -51,7 +54,7 @@ def table(results: Iterable[tuple[int, FrameTracks]]) -> pd.DataFrame:
 
 def ours(source: Source, threads: int, last: int) -> list[pd.DataFrame]:
     """The bundled model and the project's tracker, default settings."""
-    model, tracker = load_model("fairmot_lite", threads=threads), Tracker(TrackerConfig(), source.frame_rate)
+    model, tracker = load_model("fairmot_lite", threads=threads), get_tracker("jde", frame_rate=source.frame_rate)
     return [table((frame.number, tracker.update(outputs)) for frame, outputs in model.run(source.frames(1, last)))]
 
 
@@ -61,7 +64,7 @@ def hog(source: Source, threads: int, last: int) -> list[pd.DataFrame]:
     detector = cv2.HOGDescriptor()
     detector.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
     trackers = [
-        ReferenceTracker(TrackerConfig(use_byte=True, conf_thres=margin, low_conf_thres=margin / 2), source.frame_rate)
+        reference(get_tracker("ppdet_byte", conf_thres=margin, low_conf_thres=margin / 2)).clone(source.frame_rate)
         for margin in MARGINS
     ]
     results: list[list[tuple]] = [[] for _ in trackers]

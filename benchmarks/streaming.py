@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -121,7 +122,9 @@ def main() -> None:
         watch = Watch(images, options.frames)
         source = fl.open_source(iter(watch), name="loop", frame_rate=30)
         counter = Counter(lines={"gate": Line((0, height / 2), (width, height / 2))})
-        report = track_files(source, model, None, folder, video=not options.no_video, counter=counter, progress=False)
+        report = track_files(
+            source, None, folder, model=model, video=not options.no_video, counter=counter, progress=False
+        )
         watch.note(report.frames)
         (first, before, cpu_before, wall_before), (last, after, cpu_after, wall_after) = watch.notes[0], watch.notes[-1]
         peak = max(memory for _, memory, _, _ in watch.notes)
@@ -140,12 +143,12 @@ def main() -> None:
 
 def compare(outputs: Path | None) -> None:
     """Memory and processor time of our tracker and of ppdet's, over the same outputs."""
-    from fairmot_lab.reference import ReferenceTracker
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from ppdet_oracle import reference
 
     process = psutil.Process()
     figures = {}
-    for name, make in (("fairmot_lab", fl.Tracker), ("ppdet", ReferenceTracker)):
-        tracker = make(fl.TrackerConfig(), 30.0)
+    for name, tracker in (("fairmot_lab", fl.JDETracker()), ("ppdet", reference(fl.JDETracker()))):
         kept = fl.open_detections(outputs)
         cpu, memory = 0.0, None
         for frame in kept:

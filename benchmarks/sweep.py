@@ -20,25 +20,27 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
 import pandas as pd
-from fairmot_lab.reference import reference_track_arrays
+from ppdet_oracle import reference
 
 import fairmot_lab as fl
+from fairmot_lab.association import track_arrays
 from fairmot_lab.errors import FairMOTLabWarning
 
 METRICS = ["num_frames", "mota", "motp", "idf1", "num_switches", "num_false_positives", "num_misses", "mostly_tracked"]
 
 
-def peer(folders, config):
+def peer(folders, tracker):
     """One setting with ppdet's tracker and stock motmetrics."""
     import motmetrics as mm
 
     accumulators, results = [], {}
     for folder in folders:
         outputs = fl.open_detections(folder)
-        tracks = reference_track_arrays(outputs.arrays(), config, outputs.frame_rate)
+        tracks = track_arrays(outputs.arrays(), reference(tracker), outputs.frame_rate)
         results[folder.name] = tracks
         table = pd.DataFrame(
             {
@@ -75,14 +77,14 @@ def main():
     values = np.linspace(0.4, 0.9, options.thresholds).round(4).tolist()
     outputs = [fl.open_detections(folder) for folder in folders]
 
-    fl.sweep([folders[0]], {"conf_thres": [0.5]}, ground_truth=train, progress=False)  # compiles
-    reference_track_arrays(outputs[0].arrays(), fl.TrackerConfig())  # imports ppdet
+    fl.sweep([folders[0]], None, {"conf_thres": [0.5]}, ground_truth=train, progress=False)  # compiles
+    track_arrays(outputs[0].arrays(), reference(fl.JDETracker()))  # imports ppdet
 
     start = time.process_time()
-    table = fl.sweep([*folders], {"conf_thres": values}, ground_truth=train, progress=False)
+    table = fl.sweep([*folders], None, {"conf_thres": values}, ground_truth=train, progress=False)
     ours = time.process_time() - start
     start = time.process_time()
-    summaries = [peer(folders, fl.TrackerConfig(conf_thres=value))[0] for value in values[: options.peer]]
+    summaries = [peer(folders, fl.JDETracker(conf_thres=value))[0] for value in values[: options.peer]]
     theirs = (time.process_time() - start) / options.peer * len(values)
 
     frames = sum(len(one.arrays().frames) for one in outputs)

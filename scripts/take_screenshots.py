@@ -26,7 +26,7 @@ import fairmot_lab as fl
 source = fl.open_source({sequence!r})
 outputs = fl.detect(source, fl.load_model("fairmot_lite"), {outputs!r}, progress=False)
 truth = source.ground_truth
-tracks = fl.track(outputs, fl.TrackerConfig())
+tracks = fl.track(outputs)
 result = fl.evaluate(tracks, source)
 busiest = int(truth[(truth.conf != 0)].groupby("frame").size().idxmax())
 """

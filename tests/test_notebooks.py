@@ -214,12 +214,12 @@ def test_04_thresholds(notebook_workspace: Path) -> None:
     outputs = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar")
     truth = notebook_workspace / "data" / "demo-0"
     for row in (0, 7):
-        config = fl.TrackerConfig(conf_thres=state["one"]["conf_thres"][row])
-        here = fl.evaluate(fl.track(outputs, config), truth).overall
+        tracker = fl.JDETracker(conf_thres=state["one"]["conf_thres"][row])
+        here = fl.evaluate(fl.track(outputs, tracker), truth).overall
         assert here["mota"] == pytest.approx(state["one"]["mota"][row], abs=1e-12)
     # widget: a slider for each setting, at the defaults, and the line that makes them
-    assert state["controls"] == sorted(fl.TrackerConfig.settings())
-    assert state["lab"] == fl.TrackerConfig().to_dict()
+    assert state["controls"] == sorted(fl.JDETracker.Settings.settings())
+    assert state["lab"] == fl.JDETracker().settings.to_dict()
     assert state["code"] in run.text
     assert state["changes"]["vanishes"] + state["changes"]["stays"] > 0
     assert (run.figures, run.widgets, run.complaints) == (4, 1, [])
@@ -245,8 +245,9 @@ def test_05_id_switches(notebook_workspace: Path) -> None:
     index = next(i for i, text in enumerate(state["avoided"]) if text)
     change = state["avoided"][index].split(", ")[0]
     at = state["changes"]["change"].index(change)
-    config = fl.TrackerConfig().replace(**{state["changes"]["setting"][at]: state["changes"]["value"][at]})
-    again = fl.evaluate(fl.track(outputs, config), notebook_workspace / "data" / "demo-0")
+    setting, value = state["changes"]["setting"][at], state["changes"]["value"][at]
+    tracker = fl.get_tracker(value) if setting == "tracker" else fl.JDETracker(**{setting: value})
+    again = fl.evaluate(fl.track(outputs, tracker), notebook_workspace / "data" / "demo-0")
     assert not (
         (again.switches.frame == state["frames"][index]) & (again.switches.gt_id == state["people"][index])
     ).any()

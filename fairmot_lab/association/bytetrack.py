@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..data import FrameTracks
 from ..errors import ConfigError
 from . import kalman_xyah
 from .assignment import Pairs, pair
-from .base import FrameTracks, Tracker
+from .base import Tracker
 from .costs import overlaps
 from .settings import TrackerSettings, number, switch
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._jit import compiled
+from ..data import FrameTracks
 from ..errors import TrackingError
 from . import kalman_xyah
-from .base import FrameTracks, Tracker
+from .base import Tracker
 from .costs import GATE, overlaps
 from .kalman_xyah import innovation_variance
 from .settings import TrackerSettings, number, switch

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._jit import compiled
+from ..data import FrameTracks
 from .assignment import assign_all
-from .base import FrameTracks, Tracker
+from .base import Tracker
 from .costs import overlaps
 from .settings import TrackerSettings, number, switch
 

@@ -14,7 +14,7 @@ from ..association.explanation import explain, explain_pair
 from ..association.records import FrameRecord
 from ..association.run import track_detections
 from ..errors import EvaluationError, FairMOTLabWarning
-from ..evaluation.evaluate import evaluate, compute_metrics
+from ..evaluation.evaluate import compute_metrics, evaluate
 from .embeddings import switch_distances
 from .reasons import explain_switches
 

@@ -13,7 +13,7 @@ import pandas as pd
 from ..association.base import Tracker, as_tracker, trackers
 from ..association.run import track_detections
 from ..errors import ConfigError
-from ..evaluation.evaluate import evaluate, match_tracks, compute_metrics
+from ..evaluation.evaluate import compute_metrics, evaluate, match_tracks
 from ..evaluation.switches import Matches
 from .reasons import check_same, evaluated_part, one_sequence, tracker_of
 
@@ -150,7 +150,9 @@ def _metrics(one: SequenceEvaluation, tracks: pd.DataFrame, evaluation: Evaluati
         found = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol)
     else:
         truth = {one.name: one.ground_truth}
-        found = evaluate({one.name: tracks}, truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator).overall
+        found = evaluate(
+            {one.name: tracks}, truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator
+        ).overall
     return {name: found[name] for name in METRICS}
 
 
