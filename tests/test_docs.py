@@ -56,7 +56,7 @@ def test_names_used_in_documents_and_notebooks_are_public() -> None:
         cells = nbformat.read(path, as_version=4).cells
         texts += [cell.source for cell in cells]
     used = {name for text in texts for name in re.findall(r"\bfl\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)", text)}
-    assert {"load_model", "association.track_outputs", "widgets.TrackPlayer"} <= used
+    assert {"load_model", "trace", "widgets.TrackPlayer"} <= used
     for name in sorted(used):
         first, _, second = name.partition(".")
         assert first in fairmot_lab.__all__, name
