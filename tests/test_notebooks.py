@@ -200,7 +200,8 @@ def test_04_thresholds(notebook_workspace: Path) -> None:
         notebook_workspace / "notebooks" / "04_thresholds.ipynb",
         "{'one': one[['conf_thres', 'mota', 'recall']].to_dict('list'), 'two': len(two), 'many': len(many),"
         " 'example': {k: v.overall for k, v in example.items()}, 'code': lab.code, 'figures': lab.figures.to_json(),"
-        " 'changes': changed.attrs['counts'], 'controls': sorted(lab.controls), 'lab': lab.candidate.tracker.settings.to_dict()}",
+        " 'changes': changed.attrs['counts'], 'controls': sorted(lab.controls),"
+        " 'lab': lab.candidate.tracker.settings.to_dict()}",
     )
     state = run.state
     # two people, 100 frames, ids exchanged once: 2 errors in 200 boxes, half of the identities wrong

@@ -371,6 +371,24 @@ def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scen
     assert "born from detection" in inspector._events.value
 
 
+@pytest.mark.parametrize("name", fl.trackers())
+def test_the_inspector_shows_the_stages_of_any_tracker(frames: list, outputs: scene.SceneOutputs, name: str) -> None:
+    inspector = fl.widgets.AssociationInspector(frames, detections=outputs, tracker=name)
+    for frame in (1, 6, 12):
+        inspector.frame = frame
+        assert inspector.error == ""
+        stages = inspector.record.stages
+        assert len(inspector.matrices) >= len(stages)
+        for matrix, stage in zip(inspector.matrices, stages, strict=False):
+            assert len(matrix.rows) == (len(stage.tracks) if stage.cost.size else 0)
+            if stage.cost.size:
+                assert stage.title.capitalize() in matrix.title
+                matrix.selected = [0, 0]
+                assert matrix.text.startswith(f"track {stage.tracks[0]} and detection {stage.detections[0]}, ")
+    assert inspector.page()
+    inspector.close()
+
+
 @pytest.mark.parametrize(
     "panel",
     ["TrackPlayer", "HeatmapInspector", "EmbeddingExplorer", "ThresholdLab", "SwitchBrowser", "AssociationInspector"],

@@ -91,13 +91,14 @@ class AssociationInspector(Panel):
             self._links.append(link((self.player, "selected_id"), (self, "selected_id")))
         self._closers += [item.unlink for item in self._links]
         self.matrices: list[MatrixView] = []
-        self._matrix_rows = ipywidgets.VBox()
+        self._later = beside(least="340px")
         self._events = heading("")
         self.observe(self._guard(lambda _: self._draw()), ["frame", "values"])
-        self._views = [self.player] if own and self.player is not None else []
+        self._add_matrix()
+        views = [self.player] if own and self.player is not None else []
         controls = ipywidgets.HBox([self._show, self._number])
-        self.children = [self._banner, controls, self._matrix_rows, self._events]
-        self._lay_out(1)
+        first = beside(*views, *self.matrices)
+        self.children = [self._banner, controls, first, self._later, self._events]
         self._guard(self._draw)()
 
     @property
@@ -105,19 +106,14 @@ class AssociationInspector(Panel):
         """What the tracker saw and did in the frame on show."""
         return self._trace[self.frame]
 
-    def _lay_out(self, count: int) -> None:
-        """Show at least this many matrices: the first beside the player, the others below."""
-        if count <= len(self.matrices):
-            return
-        for stage in range(len(self.matrices), count):
-            matrix = MatrixView(row_name="track", column_name="detection")
-            matrix.observe(self._guard(lambda _, stage=stage: self._say(stage)), "selected")
-            self.matrices.append(matrix)
-        first, *later = self.matrices
-        rows = [beside(*self._views, first)] + ([beside(*later, least="340px")] if later else [])
-        before, self._matrix_rows.children = self._matrix_rows.children, rows
-        for box in before:
-            box.close()
+    def _add_matrix(self) -> None:
+        """Add the matrix of one more stage: the first goes beside the player, the others below."""
+        matrix, stage = MatrixView(row_name="track", column_name="detection"), len(self.matrices)
+        matrix.observe(self._guard(lambda _: self._say(stage)), "selected")
+        self.matrices.append(matrix)
+        if stage:
+            matrix.layout.flex, matrix.layout.min_width = "1 1 340px", "min(100%, 340px)"
+            self._later.children = self.matrices[1:]
 
     def _draw(self) -> None:
         self.error = ""
@@ -126,9 +122,10 @@ class AssociationInspector(Panel):
             return
         record = self.record
         pictures = self._pictures(record)
-        self._lay_out(len(record.stages))
+        while len(self.matrices) < len(record.stages):
+            self._add_matrix()
         for matrix in self.matrices[len(record.stages) :]:
-            matrix.empty = "This frame has fewer stages."
+            matrix.show(np.empty((0, 0)), [], [], title="", empty="This frame has fewer stages.")
         for stage, matrix in zip(record.stages, self.matrices, strict=False):
             shown, values, low, high, limit = _values(stage, self.values)
             outside = None if stage.mahalanobis is None else stage.mahalanobis > stage.gate
@@ -208,7 +205,10 @@ def _values(stage: Stage, which: str) -> tuple[str, np.ndarray, float, float, fl
     if which == "motion" and stage.mahalanobis is not None:
         return which, stage.mahalanobis, 0.0, 2 * stage.gate, stage.gate
     is_iou = stage.iou is not None and np.allclose(stage.cost, 1 - stage.iou)
-    return "1 - IoU" if is_iou else "cost", stage.cost, 0.0, 1.0, stage.max_cost
+    known = stage.cost[np.isfinite(stage.cost)]
+    limit = float(stage.max_cost) if np.isfinite(stage.max_cost) else None
+    low, high = float(known.min(initial=0.0)), float(known.max(initial=1.0))
+    return "1 - IoU" if is_iou else "cost", stage.cost, low, high, limit
 
 
 def _event_words(record: FrameRecord) -> str:
