@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,6 +61,8 @@ class Source(abc.ABC):
         Size of every frame in pixels, after rotation.
     length : int or None
         Number of frames, exact; None where it cannot be known (live sources, generators).
+    pixel_aspect : fractions.Fraction
+        Width of a pixel by its height; 1 for square pixels. Boxes are in stored pixels, whatever their shape.
     """
 
     kind: Kind
@@ -71,6 +74,7 @@ class Source(abc.ABC):
         self.width = 0
         self.height = 0
         self.length: int | None = None
+        self.pixel_aspect = Fraction(1)
         self._rescaled = False
 
     # -- what each medium does in its own way ---------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""Read videos through PyAV (FFmpeg), with exact frame numbers and real time stamps."""
+"""Read videos through PyAV (FFmpeg): the frames that FFmpeg decodes, in order, with their time stamps."""
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import hashlib
 import itertools
@@ -12,6 +13,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,47 +29,53 @@ if TYPE_CHECKING:
 
 
 _CACHE_BYTES = 96 * 2**20
+_CLOCKED = {"mpegts", "mpeg", "dv"}  # time stamps are those of a clock that runs on between recordings
+_HDR = {16: "PQ", 18: "HLG"}
 _TEXT_ART_CODECS = {"ansi", "bintext", "xbin", "idf"}  # FFmpeg plays any text file as ANSI art
 
 
 @dataclass(frozen=True)
 class _VideoIndex:
-    """Where each frame of a video is: found by reading the packets, without decoding them where that is enough."""
+    """Where each frame of a video is, found by reading the packets, or by decoding where packets do not tell."""
 
-    stamps: np.ndarray  # (F,) presentation time stamps, ascending, in units of the stream's time base
+    stamps: np.ndarray  # (F,) time stamps that decoded frames carry, in units of the stream's time base
+    shown: np.ndarray | None  # (F,) when each frame is shown, in the same units; None: the file does not say
     keyframes: np.ndarray  # (K,) numbers (from 1) of the frames where decoding can start
     seeks: np.ndarray  # (K, 2) stamps to seek to for each keyframe: presentation, decoding
-    by_stamp: bool  # False: the container has no presentation time stamps, frames are known by counting them
+    by_stamp: bool  # False: frames are known by counting them
+    damaged: tuple[int, ...] = ()  # numbers of frames that are known to be damaged
+    incomplete: bool = False  # parts of the file cannot be read
 
 
 class VideoSource(Source):
     """A video file, read with FFmpeg through PyAV.
 
-    Frames are counted exactly when the file is opened: from the packets, which reads the file once without decoding it,
-    or by decoding where the container does not say when each frame is shown. Frame numbers follow from the time stamps,
-    so they do not depend on where reading begins. Rotation metadata is applied. Random access starts at the keyframe
-    before, so its cost is bounded by the distance between keyframes; what is decoded on the way goes to a 96 MiB cache.
+    The frames are those that FFmpeg and OpenCV decode, in that order. They are counted when the file is opened: from
+    the packets, which reads the file once without decoding it, or by decoding where packets do not tell (edit lists,
+    lost packets, missing or repeated time stamps). Frame numbers do not depend on where reading begins. Rotation
+    metadata is applied. Random access starts at the keyframe before, so its cost is bounded by the distance between
+    keyframes; what is decoded on the way goes to a 96 MiB cache.
     """
 
     kind: Kind = "video"
 
     def __init__(self, path: Path, frame_rate: float | None, name: str | None, allow_truncated: bool) -> None:
         super().__init__(name or path.stem, path, frame_rate or DEFAULT_FRAME_RATE)
+        self._state = _file_state(path)
         with self._open() as container:
             stream = self._stream(container)
-            own_rate = stream.average_rate or stream.guessed_rate
+            header_rate = stream.average_rate or stream.guessed_rate
             time_base = float(stream.time_base or 0)
+            aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+            live_clock = container.format.name in _CLOCKED
         self._index = self._read_index(allow_truncated)
         self.length = len(self._index.stamps)
-        if frame_rate is None and own_rate:
-            self.frame_rate = float(own_rate)
+        shown = self._index.shown
+        times = None if shown is None or not time_base else self._continuous(shown * time_base, live_clock)
+        if frame_rate is None:
+            self.frame_rate = self._rate(header_rate, times)
         # A frame rate that the user sets replaces the file's time stamps.
-        stamped = frame_rate is None and self._index.by_stamp and time_base > 0
-        self._times = (
-            (self._index.stamps - self._index.stamps[0]) * time_base
-            if stamped
-            else np.arange(self.length) / self.frame_rate
-        )
+        self._times = np.arange(self.length) / self.frame_rate if times is None or frame_rate is not None else times
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._reader: Iterator[tuple[int, Any]] | None = None
@@ -77,6 +85,62 @@ class VideoSource(Source):
             if first is None:
                 raise SourceError(f"{path} cannot be decoded: 0 of its {self.length} frames could be read.")
             self.height, self.width = upright(first[1]).shape[:2]
+            self._describe(first[1], aspect)
+
+    def _rate(self, header: Any, times: np.ndarray | None) -> float:
+        """Frames per second: the header's where the measured time stamps agree within 5 %, else measured."""
+        header = float(header or 0)
+        if times is not None and self.length and self.length > 1 and times[-1] > 0:
+            measured = (self.length - 1) / float(times[-1])
+            return header if abs(header - measured) <= 0.05 * measured else measured
+        if 1 / 60 <= header <= 480:
+            return header
+        if header:
+            self._warn(
+                f"the header says {header:g} frames per second, which cannot be; {DEFAULT_FRAME_RATE:g} is used, set "
+                "the true one with frame_rate= (--frame-rate)"
+            )
+        return DEFAULT_FRAME_RATE
+
+    def _continuous(self, shown: np.ndarray, live_clock: bool) -> np.ndarray:
+        """Seconds since the first frame; where the clock restarts or jumps, it continues by one usual step."""
+        steps = np.diff(shown)
+        if not len(steps):
+            return np.zeros(len(shown))
+        usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / DEFAULT_FRAME_RATE
+        incomplete = self._index.incomplete
+        if (steps <= 0).any():
+            straight = _without_strays(shown)
+            incomplete = incomplete or not np.array_equal(straight, shown)
+            steps = np.diff(straight)
+        longest = max(10.0 if live_clock else 3600.0, 100 * usual)
+        restarts = np.flatnonzero((steps < -usual) | (steps > longest))
+        if len(restarts):
+            worst = float(steps[restarts[np.argmax(np.abs(steps[restarts]))]])
+            self._warn(
+                f"its clock jumps by {worst:.6g} s at frame {_ranges((restarts + 2).tolist())}; times continue from the "
+                "frame before"
+            )
+        steps = np.where((steps <= 0) | (steps > longest), usual, steps)
+        gaps = np.flatnonzero(steps > 1.9 * usual)
+        if incomplete and len(gaps):
+            self._warn(
+                f"data are lost before frame {_ranges((gaps + 2).tolist())} ({sum(steps[gaps] - usual):.3g} s in all); "
+                "frames are numbered as FFmpeg and OpenCV decode them"
+            )
+        return np.concatenate([[0.0], np.cumsum(steps)])
+
+    def _describe(self, frame: Any, aspect: Fraction | None) -> None:
+        """Set the shape of the pixels; name what is unusual about the pictures."""
+        if aspect and 0.1 < aspect < 10:
+            self.pixel_aspect = 1 / aspect if round(frame.rotation / 90) % 2 else Fraction(aspect)
+        if frame.interlaced_frame:
+            self._warn("it is interlaced, so that moving people have combed edges; deinterlace it first (ffmpeg: bwdif)")
+        if transfer := _HDR.get(int(frame.color_trc or 0)):
+            self._warn(f"it is HDR ({transfer}) and read without tone mapping, so that its colours are pale")
+
+    def _warn(self, said: str) -> None:
+        warnings.warn(f"{self.path}: {said}.", FairMOTLabWarning, stacklevel=5)
 
     def times(self) -> np.ndarray:
         """Seconds since the first frame, one for each frame."""
@@ -97,12 +161,16 @@ class VideoSource(Source):
         for number, frame in self._decoded(first):
             if number > last:
                 break
+            if number > due or frame.is_corrupt:
+                self._check_unchanged(due)
             missing.extend(range(due, number))
-            if frame.is_corrupt:
+            if frame.is_corrupt and number not in self._index.damaged:
                 damaged.append(number)
             due = number + 1
             yield Frame(number, self._fit(upright(frame), number), float(self._times[number - 1]))
-        missing.extend(range(due, last + 1))
+        if due <= last:
+            self._check_unchanged(due)
+            missing.extend(range(due, last + 1))
         faults = []
         if missing:
             faults.append(
@@ -114,6 +182,15 @@ class VideoSource(Source):
             read = last - first + 1 - len(missing)
             message = f"{self.path}: {', '.join(faults)}; {read} frames were read."
             warnings.warn(message, FairMOTLabWarning, stacklevel=2)
+
+    def _check_unchanged(self, number: int) -> None:
+        """Raise an error if the file is not what it was when it was opened: a fault may be over by the next try."""
+        assert self.path is not None
+        if _file_state(self.path) != self._state:
+            raise SourceError(
+                f"{self.path} changed while it was read (at frame {number} of {self.length}); track it again when it "
+                "is complete."
+            )
 
     def image(self, number: int) -> np.ndarray:
         self._check_number(number)
@@ -164,7 +241,8 @@ class VideoSource(Source):
 
     def _open(self) -> InputContainer:
         try:
-            return av.open(os.fspath(self.path))  # type: ignore[arg-type]
+            # "file:" keeps FFmpeg from taking 10:30:05.mp4 for an address
+            return av.open(f"file:{self.path}")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(
                 f"{self.path} cannot be read as a video ({_reason(error)}); it is of another kind, damaged, or cut off."
@@ -195,26 +273,31 @@ class VideoSource(Source):
     def _read_index(self, allow_truncated: bool) -> _VideoIndex:
         with self._open() as container:
             stream = self._stream(container)
+            avi = container.format.name == "avi"
             reorders = bool(stream.codec_context.has_b_frames)
-            invented = reorders and container.format.name == "avi"  # AVI has no presentation stamps; FFmpeg guesses
-            packets, end = [], 0
-            count = 0
-            for packet in _demux(container, stream):
+            packets, end, whole, suspects = [], 0, True, []
+            failures: list[Exception] = []
+            for packet in _demux(container, stream, failures):
                 if packet.dts is None and packet.pts is None and not packet.size:
                     continue  # the end marker that flushes the decoder
-                count += not packet.is_corrupt
                 end = max(end, (packet.dts or packet.pts or 0) + (packet.duration or 0))
-                if packet.size and not packet.is_discard and not packet.is_corrupt:
-                    stamp = packet.pts if packet.pts is not None or reorders else packet.dts
-                    packets.append((stamp, stamp if packet.dts is None else packet.dts, packet.is_keyframe))
-            lacking = self._lacking(container, stream, count, end)
+                if not packet.size:
+                    continue
+                # AVI has no presentation stamps: FFmpeg guesses them, wrongly where frames are repeated
+                dts = packet.pts if packet.dts is None else packet.dts
+                packets.append((packet.pts if packet.pts is not None or reorders else dts, dts, packet.is_keyframe))
+                whole = whole and not packet.is_discard and not packet.is_corrupt
+                if packet.is_corrupt:
+                    suspects.append(packet.pts)
+            lacking = self._lacking(container, stream, len(packets), end)
         if not packets:
             raise SourceError(f"{self.path} has 0 frames; it was cut off, or nothing was recorded.")
-        stamps = [stamp for stamp, _, _ in packets]
-        if invented or None in stamps or len(set(stamps)) != len(stamps):
-            index = self._decode_index(trust_stamps=not invented)
-        else:
-            index = _index_of_packets(*(np.array(column) for column in zip(*packets, strict=True)))
+        stamps, decoding, keys = (list(column) for column in zip(*packets, strict=True))
+        simple = whole and not failures and not (avi and reorders) and None not in stamps and None not in decoding
+        index = _index_of_packets(np.array(stamps), np.array(decoding), np.array(keys), avi) if simple else None
+        if index is None:
+            slots = sorted(decoding) if avi and None not in decoding else None
+            index = self._decode_index(slots, suspects, bool(failures))
         if lacking is not None:
             said = f"{self.path} ends early: {len(index.stamps)}{lacking} frames could be read"
             if not allow_truncated:
@@ -228,7 +311,8 @@ class VideoSource(Source):
         """None if the file holds what its header promises; else how much that is, for a message."""
         base = float(stream.time_base or 0)
         if stream.frames:
-            if count >= stream.frames:
+            # AVI also counts chunks without content, which mean that the frame before is shown again
+            if count >= stream.frames or (container.format.name == "avi" and end >= stream.frames):
                 return None
             rate = float(stream.average_rate or stream.guessed_rate or 0)
             if rate and (end - (stream.start_time or 0)) * base >= 0.99 * stream.frames / rate:
@@ -251,22 +335,50 @@ class VideoSource(Source):
         tolerance = 0.5
         return "" if seconds is not None and end * base < seconds - tolerance else None
 
-    def _decode_index(self, trust_stamps: bool) -> _VideoIndex:
-        """Count by decoding, for containers without presentation time stamps."""
-        stamps, keyframes = [], []
+    def _decode_index(self, slots: list[int] | None, suspects: list[int | None], failed: bool) -> _VideoIndex:
+        """Count by decoding.
+
+        Parameters
+        ----------
+        slots
+            The times at which frames are shown, where the container keeps them apart from the frames (AVI).
+        suspects
+            Time stamps of packets that arrived damaged.
+        failed
+            Whether packets could not be read.
+        """
+        stamps, keyframes, damaged = [], [], []
         with self._open() as container:
             for number, frame in enumerate(_decode(container, self._stream(container)), 1):
                 stamps.append(frame.pts)
                 if frame.key_frame and frame.pts is not None:
                     keyframes.append((number, frame.pts))
+                if frame.is_corrupt:
+                    damaged.append(number)
         if not stamps:
             raise SourceError(f"{self.path} cannot be decoded: 0 frames could be read.")
-        by_stamp = trust_stamps and None not in stamps and all(a < b for a, b in itertools.pairwise(stamps))
+        ascending = None not in stamps and all(a < b for a, b in itertools.pairwise(stamps))
+        by_stamp = slots is None and ascending
+        if damaged:
+            self._warn(f"of {len(stamps)} frames {len(damaged)} are shown with damage ({_ranges(damaged)})")
+        else:  # not every decoder marks the pictures that it makes of incomplete packets
+            damaged = sorted(stamps.index(suspect) + 1 for suspect in suspects if suspect in stamps)
+            if damaged:
+                self._warn(f"of {len(stamps)} frames {len(damaged)} may show damage ({_ranges(damaged)}): data are lost")
+        # a damaged keyframe is patched from the frames before it, so decoding has to start earlier
+        keyframes = [(number, stamp) for number, stamp in keyframes if number not in damaged]
+        if not by_stamp and any(a >= b for (_, a), (_, b) in itertools.pairwise(keyframes)):
+            keyframes = []  # where the clock restarts, a time stamp leads to no one place
         if not keyframes or keyframes[0][0] != 1:
             keyframes.insert(0, (1, stamps[0] or 0))
         numbers, seeks = np.array(keyframes).T
-        shown = np.array(stamps) if by_stamp else np.arange(len(stamps))
-        return _VideoIndex(shown, numbers, np.stack([seeks, seeks], axis=1), by_stamp)
+        if slots is not None:
+            shown = np.array(slots) if len(slots) == len(stamps) else None
+        else:
+            shown = None if None in stamps else np.array(stamps)
+        keys = np.array(stamps) if by_stamp else np.arange(len(stamps))
+        places = np.stack([seeks, seeks], axis=1)
+        return _VideoIndex(keys, shown, numbers, places, by_stamp, tuple(damaged), failed or bool(suspects))
 
     def _decoded(self, first: int) -> Generator[tuple[int, Any], None, None]:
         """Numbers and decoded frames from frame `first` on, ascending; what cannot be decoded is absent."""
@@ -320,16 +432,39 @@ class VideoSource(Source):
         return place + 1 if known is None else int(known[place])
 
 
-def _index_of_packets(stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray) -> _VideoIndex:
-    # What is shown before the first keyframe cannot be decoded: it needs a picture that is not in the file.
-    first = int(np.argmax(keys)) if keys.any() else 0
-    kept = (np.arange(len(stamps)) >= first) & (stamps >= stamps[first])
-    order = np.flatnonzero(kept)[np.argsort(stamps[kept])]
+def _index_of_packets(
+    stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray, avi: bool
+) -> _VideoIndex | None:
+    """The index of a video whose packets are one frame each; None if they may not be."""
+    order = np.argsort(stamps, kind="stable")
+    ascending = (np.diff(stamps[order]) > 0).all() and (np.diff(decoding) > 0).all()
+    if not keys[0] or order[0] != 0 or not ascending:  # what comes before the first keyframe may not be decoded
+        return None
     keyframes = np.flatnonzero(keys[order])
-    if not len(keyframes):
-        keyframes = np.array([0])
     seeks = np.stack([stamps, decoding], axis=1)[order[keyframes]]
-    return _VideoIndex(stamps[order], keyframes + 1, seeks, True)
+    return _VideoIndex(stamps[order], decoding if avi else stamps[order], keyframes + 1, seeks, True)
+
+
+def _without_strays(shown: np.ndarray, most: int = 16) -> np.ndarray:
+    """Replace a few time stamps that damage has put out of order by ones between their neighbours'."""
+    tails: list[float] = []  # the longest ascending subsequence, by patience sorting
+    last: list[int] = []
+    before = np.full(len(shown), -1)
+    for index, stamp in enumerate(shown.tolist()):
+        place = bisect.bisect_left(tails, stamp)
+        before[index] = last[place - 1] if place else -1
+        tails[place : place + 1], last[place : place + 1] = [stamp], [index]
+    good = np.zeros(len(shown), bool)
+    index = last[-1]
+    while index >= 0:
+        good[index] = True
+        index = before[index]
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], good, [True]]).astype(int)))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start > most:
+            good[start:stop] = True  # a clock that restarts
+    numbers = np.arange(len(shown))
+    return np.interp(numbers, numbers[good], shown[good])
 
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -351,17 +486,19 @@ def _boxes_are_cut(path: Path) -> bool:
     return any(end > path.stat().st_size for _, end in _boxes(path))
 
 
-def _demux(container: InputContainer, stream: Any) -> Iterator[Any]:
+def _demux(container: InputContainer, stream: Any, failures: list[Exception] | None = None) -> Iterator[Any]:
     """Packets of a stream; reading goes on after damaged places, and ends after many of them without a packet."""
-    failures = 0
-    while failures < 20:
+    fruitless = 0
+    while fruitless < 20:
         try:
             for packet in container.demux(stream):
-                failures = 0
+                fruitless = 0
                 yield packet
             return
-        except (av.FFmpegError, OSError):
-            failures += 1
+        except (av.FFmpegError, OSError) as error:
+            fruitless += 1
+            if failures is not None:
+                failures.append(error)
 
 
 def _decode(container: InputContainer, stream: Any) -> Iterator[Any]:
@@ -371,6 +508,14 @@ def _decode(container: InputContainer, stream: Any) -> Iterator[Any]:
             yield from packet.decode()
         except (av.FFmpegError, OSError):
             continue
+
+
+def _file_state(path: Path) -> tuple[int, int, int]:
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror or error}).") from error
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def upright(frame: Any) -> np.ndarray:
