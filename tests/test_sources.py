@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import threading
 import time
 import warnings
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -15,8 +17,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-from videos import damage, number_in, picture, turn, write_sound, write_video
+from PIL import Image, ImageOps
+from videos import damage, number_in, picture, trim, turn, write_sound, write_video
 
 import fairmot_lab as fl
 from fairmot_lab.errors import FairMOTLabWarning, SourceError
@@ -102,8 +104,8 @@ def test_sequence_faults_name_file_and_value(sequence: Path) -> None:
     (sequence / "gt" / "gt.txt").unlink()
     with pytest.raises(SourceError, match=r"gt\.txt is missing"):
         _ = fl.open_source(sequence).ground_truth
-    (sequence / "img1" / "000003.jpg").unlink()
-    with pytest.raises(SourceError, match=r"seqLength=5, but .* holds 4 images \(000003.jpg is the first"):
+    (sequence / "img1" / "000005.jpg").unlink()
+    with pytest.raises(SourceError, match=r"seqLength=5, but .* holds 4 images \(000005.jpg is the first"):
         fl.open_source(sequence)
     (sequence / "seqinfo.ini").unlink()
     with pytest.raises(SourceError, match=r"seqinfo\.ini is missing"):
@@ -240,6 +242,189 @@ def test_jpeg_bytes(folder: Path, tmp_path: Path) -> None:
     assert np.abs(coded.astype(int) - picture(9)).mean() < 2
 
 
+# -- which file is frame n ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("present", "length", "last", "said"),
+    [
+        ([1, 3, 5, 7], 4, 7, "frames 1, 3, 5, 7 of 7 .seqLength=4.. Without an image: 2, 4, 6"),
+        ([3, 4, 5, 6, 7, 8], 6, 8, "Without an image: 1-2"),
+        ([1, 2, 4, 5], 5, 5, "Without an image: 3"),
+    ],
+)
+def test_number_of_the_file_is_the_frame(sequence: Path, present: list[int], length: int, last: int, said: str) -> None:
+    for file in (sequence / "img1").iterdir():
+        file.unlink()
+    for number in present:
+        cv2.imwrite(str(sequence / "img1" / f"cam2_{number:06d}.jpg"), picture(number))
+    ini = sequence / "seqinfo.ini"
+    ini.write_text(ini.read_text().replace("seqLength=5", f"seqLength={length}"))
+    with pytest.warns(FairMOTLabWarning, match=said):
+        source = fl.open_source(sequence)
+    assert len(source) == last
+    assert [(frame.number, number_in(frame.image), frame.time) for frame in source] == [
+        (number, number, pytest.approx((number - 1) / 25)) for number in present
+    ]
+    assert number_in(source.image(present[-1])) == present[-1]
+    missing = (set(range(1, last)) - set(present)).pop()
+    with pytest.raises(SourceError, match=f"has no image for frame {missing}"):
+        source.image(missing)
+    with pytest.raises(SourceError, match="has no image"):
+        source.jpeg(missing)
+
+
+def test_sequence_counted_from_0(sequence: Path) -> None:
+    for number in range(1, 6):
+        (sequence / "img1" / f"{number:06d}.jpg").rename(sequence / "img1" / f"{number - 1:06d}.jpg")
+    assert numbers(fl.open_source(sequence)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1699999999.05", "1699999999.1", "1699999999.125", "1699999999.2", "1699999999.9985", "1700000000.0"],
+        ["v1.2", "v1.9", "v1.10", "v1.100"],
+        ["2", "10", "0100"],
+        ["a1", "a02", "A3", "b1"],
+    ],
+)
+def test_natural_order_of_names(tmp_path: Path, names: list[str]) -> None:
+    for name in names[::-1]:
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture(1))
+    assert [file.stem for file in fl.open_source(tmp_path).files] == names
+
+
+def test_lists_patterns_and_pillow_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [folder / "img7.jpg", str(folder / "img2.jpg")]
+    source = fl.open_source(chosen, frame_rate=5)
+    assert (source.name, source.frame_rate, numbers(source)) == ("walk", 5, [7, 2])
+    assert numbers(fl.open_source(str(folder / "img1*.jpg"))) == [1, 10, 11, 12]
+    assert numbers(fl.open_source(folder / "*")) == list(range(1, 13))
+    monkeypatch.chdir(folder)
+    assert numbers(fl.open_source("img[23].jpg")) == [2, 3]
+    assert numbers(fl.open_source((folder / "img3.jpg").as_uri())) == [3]
+    images = [Image.open(file) for file in chosen]
+    assert numbers(fl.open_source(images)) == numbers(fl.open_source(iter(images))) == [7, 2]
+    assert numbers(fl.open_source(images[0])) == [7]
+    assert len(fl.open_source(images).fingerprint()) == 64
+
+
+# -- several pages, deep values, orientation ------------------------------------------------------------------------
+
+
+def pages(count: int = 6) -> list[Image.Image]:
+    return [Image.fromarray(picture(number)[..., ::-1]) for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png", "apng", "webp", "gif"])
+def test_pages_of_a_file_are_frames(tmp_path: Path, suffix: str) -> None:
+    options = {} if suffix == "tif" else {"duration": 50, "loop": 0}
+    if suffix == "webp":
+        options["lossless"] = True
+    first, *others = pages()
+    path = tmp_path / f"stack.{suffix}"
+    first.save(path, save_all=True, append_images=others, **({"format": "PNG"} if suffix == "apng" else {}), **options)
+    source = fl.open_source(path)
+    assert (len(source), source.name, source.frame_rate) == (6, "stack", 30 if suffix == "tif" else 20)
+    assert numbers(source) == [1, 2, 3, 4, 5, 6]
+    assert [number_in(source.image(number)) for number in (6, 2, 3, 1)] == [6, 2, 3, 1]
+    assert [frame.time for frame in source] == pytest.approx([k / source.frame_rate for k in range(6)])
+    assert source.jpeg(3)[:2] == b"\xff\xd8"
+    assert fl.open_source(path).fingerprint() == source.fingerprint()
+
+
+def test_a_stack_in_a_folder(tmp_path: Path) -> None:
+    first, *others = pages()
+    first.save(tmp_path / "1.tif", save_all=True, append_images=others)
+    assert len(fl.open_source(tmp_path)) == 6
+    first.save(tmp_path / "2.tif")
+    with pytest.warns(FairMOTLabWarning, match=r"1\.tif holds 6 pages"):
+        assert len(fl.open_source(tmp_path)) == 2
+
+
+def thermal(number: int, dtype: str) -> np.ndarray:
+    """The picture as a thermal camera gives it: a small part of a wide range."""
+    return (7000 + 6.0 * picture(number)[..., 0]).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [("png", "uint16"), ("tif", "uint16"), ("tif", "float32"), ("tif", "int32"), ("pgm", "uint16")],
+)
+def test_deep_images_are_scaled_by_the_range_of_the_sequence(tmp_path: Path, suffix: str, dtype: str) -> None:
+    for number in range(1, 6):
+        image = thermal(number, dtype)
+        if suffix == "pgm" or dtype == "uint16":
+            cv2.imwrite(str(tmp_path / f"{number}.{suffix}"), image)
+        else:
+            Image.fromarray(image).save(tmp_path / f"{number}.{suffix}")
+    with pytest.warns(FairMOTLabWarning, match="values from 7000 to 8530 are shown as 0 to 255") as said:
+        source = fl.open_source(tmp_path)
+    assert numbers(source) == [1, 2, 3, 4, 5]
+    assert len(said) == 1
+    grey = source.image(2)[-1, 0]
+    assert grey.tolist() == [int(90 * 6 * 256 / 1530)] * 3
+    chosen = fl.open_source(tmp_path, value_range=(7000, 7000 + 6 * 256))
+    assert np.abs(chosen.image(2).astype(int) - picture(2)).max() <= 1
+    assert chosen.fingerprint() != source.fingerprint()
+
+
+def test_12_bits_in_16_and_dead_pixels(tmp_path: Path) -> None:
+    """The darkest and brightest pixel of a camera can be broken; they do not make all others grey."""
+    for number in (1, 2):
+        image = np.tile(thermal(number, "uint16") - 6500, (8, 8))
+        image[0, 0] = 65535
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    with pytest.warns(FairMOTLabWarning, match="values from 500 to 2030"):
+        source = fl.open_source(tmp_path)
+    assert (source.image(1).min(), source.image(1).max()) == (0, 255)
+
+
+def test_deep_stack_and_not_a_number(tmp_path: Path) -> None:
+    stack = [Image.fromarray(thermal(number, "float32")) for number in range(1, 5)]
+    broken = thermal(5, "float32")
+    broken[-1, -1] = np.nan
+    stack[0].save(tmp_path / "a.tif", save_all=True, append_images=[*stack[1:], Image.fromarray(broken)])
+    with pytest.warns(FairMOTLabWarning, match="32-bit floats; values from 7000 to 8530"):
+        source = fl.open_source(tmp_path / "a.tif")
+    assert numbers(source) == [1, 2, 3, 4, 5]
+    assert source.image(5)[-1, -1].tolist() == [0, 0, 0]
+
+
+def test_deep_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray16le"
+        for number in range(1, 6):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(thermal(number, "uint16"), format="gray16le")))
+        container.mux(stream.encode())
+    with pytest.warns(FairMOTLabWarning, match="7000 to 8530 are shown as 0 to 255"):
+        source = fl.open_source(tmp_path / "a.mkv")
+    assert numbers(source) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("wrong", [(5, 5), (9, 1), (0, float("inf")), "ab", 7, (1, 2, 3)])
+def test_wrong_value_range(wrong: object) -> None:
+    with pytest.raises(SourceError, match="value_range is"):
+        fl.open_source([picture(1)], value_range=wrong)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_orientation_is_applied_to_every_kind_of_file(tmp_path: Path, suffix: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.rot90(picture(5), {3: 2, 6: 1, 8: 3}[orientation])
+    options = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(np.ascontiguousarray(stored[..., ::-1])).save(tmp_path / f"1.{suffix}", exif=exif, **options)
+    source = fl.open_source(tmp_path)
+    assert (source.width, source.height) == (64, 48)
+    assert number_in(source.image(1)) == 5
+    shown = np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(source.jpeg(1)))))[..., ::-1]  # as a browser does
+    assert number_in(shown) == 5
+
+
 # -- videos ---------------------------------------------------------------------------------------------------------
 
 CONTAINERS = {
@@ -254,6 +439,12 @@ CONTAINERS = {
     "bare H.264 without any stamps": ("a.h264", {}),
     "WebM": ("a.webm", {"codec": "libvpx-vp9"}),
     "Flash": ("a.flv", {}),
+    "HEVC in MP4": ("a.mp4", {"codec": "libx265"}),
+    "HEVC in a transport stream": ("a.ts", {"codec": "libx265"}),
+    "MPEG-4 in MP4": ("a.mp4", {"codec": "mpeg4"}),
+    "VP9 in MP4": ("a.mp4", {"codec": "libvpx-vp9"}),
+    "AV1": ("a.mkv", {"codec": "libsvtav1"}),
+    "QuickTime": ("a.mov", {}),
     "odd size": ("a.mp4", {"size": (65, 49), "pixels": "yuv444p"}),
 }
 
@@ -283,6 +474,132 @@ def test_video_time_stamps(tmp_path: Path) -> None:
     assert [frame.time for frame in source] == pytest.approx([stamp / 1000 for stamp in stamps])
     as_told = fl.open_source(tmp_path / "a.mp4", frame_rate=5)
     assert [frame.time for frame in as_told] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+
+
+def stamped(stamps: list[int], path: Path) -> fl.Source:
+    return fl.open_source(write_video(path, len(stamps), stamps=stamps))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libx265"])
+def test_edit_list_hides_frames(tmp_path: Path, name: str, codec: str) -> None:
+    """The frames are those that FFmpeg and OpenCV give, with random access too."""
+    path = trim(write_video(tmp_path / "whole.mp4", 30, gop=20, codec=codec), tmp_path / name, 0.75)
+    source = fl.open_source(path)
+    with av.open(str(path)) as container:
+        expected = [number_in(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+    assert expected == list(range(9, 31))
+    assert numbers(source) == expected
+    assert [number_in(source.image(number)) for number in (22, 1, 13, 5)] == [30, 9, 21, 13]
+    assert source.times()[-1] == pytest.approx(2.1)
+    capture = cv2.VideoCapture(str(path))
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == len(source)
+    capture.release()
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_lost_packets_of_a_transport_stream_do_not_shift_numbers(tmp_path: Path, codec: str) -> None:
+    data = write_video(tmp_path / "a.ts", 40, size=(320, 240), codec=codec, gop=10).read_bytes()
+    packets = [data[start : start + 188] for start in range(0, len(data), 188)]
+    video = [k for k, packet in enumerate(packets) if packet[1] & 0x1F == 1 and packet[2] == 0 and not packet[1] & 0x40]
+    lost = {video[len(video) // 3], video[2 * len(video) // 3]}  # PID 256, not the first of a frame
+    (tmp_path / "a.ts").write_bytes(b"".join(packet for k, packet in enumerate(packets) if k not in lost))
+    with pytest.warns(FairMOTLabWarning, match=r"of 40 frames [0-9]+ (are shown with|may show) damage \([0-9, -]+\)"):
+        source = fl.open_source(tmp_path / "a.ts")
+    read = numbers(source)
+    assert len(source) == len(read) == 40
+    assert sum(a == b for a, b in enumerate(read, 1)) >= 25  # the barcodes of the others are damaged
+
+
+def test_clock_that_restarts_is_continued(tmp_path: Path) -> None:
+    part = write_video(tmp_path / "a.ts", 20).read_bytes()
+    (tmp_path / "two.ts").write_bytes(part + part)
+    with pytest.warns(FairMOTLabWarning, match=r"clock jumps by -1\.9 s at frame 21; times continue"):
+        source = fl.open_source(tmp_path / "two.ts")
+    assert numbers(source) == [*range(1, 21), *range(1, 21)]
+    assert [number_in(source.image(number)) for number in (30, 5, 25, 40)] == [10, 5, 5, 20]
+    assert source.times() == pytest.approx(np.arange(40) / 10)
+
+
+def test_clock_that_jumps_ahead_by_a_day(tmp_path: Path) -> None:
+    stamps = [0, 100, 200, 300, 95_344_000, 95_344_100]
+    with pytest.warns(FairMOTLabWarning, match=r"clock jumps by 95343\.7 s at frame 5"):
+        source = stamped(stamps, tmp_path / "a.mkv")
+    assert source.times() == pytest.approx(np.arange(6) / 10)
+    pause = stamped([0, 100, 200, 60_000, 60_100], tmp_path / "b.mkv")  # a camera that waits for movement
+    assert pause.times()[-1] == pytest.approx(60.1)
+
+
+def test_measured_rate_outranks_an_absurd_header(tmp_path: Path) -> None:
+    """As a browser's MediaRecorder writes it: the header says 1000 frames per second."""
+    stamps = np.cumsum([0, 44, 39, 36, 31, 32, 25, 26, 25, 29, 43] * 4).tolist()
+    path = write_video(tmp_path / "a.webm", len(stamps), codec="libvpx-vp9", rate=1000, stamps=stamps)
+    source = fl.open_source(path)
+    assert source.frame_rate == pytest.approx((len(stamps) - 1) * 1000 / stamps[-1])
+    assert fl.open_source(path, frame_rate=25).frame_rate == 25
+
+
+def test_repeated_frames_of_an_avi(tmp_path: Path) -> None:
+    """Chunks without content mean that the frame before is shown again: no frame, and no damage."""
+    stamps = [0, 100, 300, 500, 600, 900]
+    path = write_video(tmp_path / "a.avi", 6, b_frames=0, stamps=stamps, codec="mpeg4", time_base=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        source = fl.open_source(path)
+    assert numbers(source) == [1, 2, 3, 4, 5, 6]
+    assert source.times() == pytest.approx(np.array(stamps) / 1000)
+
+
+def test_pixels_that_are_not_square(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 5, aspect=Fraction(64, 45))
+    assert fl.open_source(path).pixel_aspect == Fraction(64, 45)
+    assert fl.open_source(turn(path, 90)).pixel_aspect == Fraction(45, 64)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"x264": "interlaced=1", "size": (64, 64)}, "it is interlaced"),
+        ({"x264": "transfer=smpte2084"}, r"it is HDR \(PQ\)"),
+        ({"x264": "transfer=arib-std-b67"}, r"it is HDR \(HLG\)"),
+    ],
+)
+def test_unusual_pictures_are_named(tmp_path: Path, options: dict, said: str) -> None:
+    with pytest.warns(FairMOTLabWarning, match=said) as told:
+        fl.open_source(write_video(tmp_path / "a.mp4", 5, **options))
+    assert len(told) == 1
+
+
+def test_a_path_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("10:30:05.mp4", "cam:1/clip.mp4", "rtsp:/clip.mp4", "file:a.mp4", "a b#c?d%20.mp4"):
+        Path(place).parent.mkdir(exist_ok=True)
+        write_video(tmp_path / place, 5)
+        assert len(fl.open_source(place)) == len(fl.open_source(Path(place))) == 5
+    with pytest.raises(SourceError, match=r"cannot be opened"):
+        fl.open_source("http://127.0.0.1:9/clip.mp4", stall_seconds=1)
+
+
+def test_name_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"clip\xff.mp4")
+    write_video(tmp_path / "a.mp4", 5).rename(path)
+    assert len(fl.open_source(path)) == 5
+
+
+@pytest.mark.parametrize("at", [10, 60])
+def test_video_that_shrinks_while_it_is_read(tmp_path: Path, at: int) -> None:
+    """A fault that may be over at the next try must not pass for the end of the video."""
+    path = write_video(tmp_path / "a.avi", 150, size=(640, 480), codec="mjpeg", pixels="yuvj420p")
+    whole = path.read_bytes()
+    read = []
+    with pytest.raises(SourceError, match="changed while it was read"):
+        for frame in fl.open_source(path):
+            read.append(frame.number)
+            if frame.number == at:
+                path.write_bytes(whole[: len(whole) // 2])
+    assert read == list(range(1, len(read) + 1))
+    path.write_bytes(whole)
+    assert len(numbers(fl.open_source(path))) == 150
 
 
 def test_real_video(pets_video: Path) -> None:
@@ -340,9 +657,9 @@ def test_video_with_its_index_cut_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
 def test_corrupt_segment_is_survived_and_said(tmp_path: Path, name: str) -> None:
     said = "frames could not be decoded and are left out|data are lost before frame"
+    path = damage(write_video(tmp_path / name, 100, gop=10), 0.5, 0.55)
     with pytest.warns(FairMOTLabWarning, match=said):
-        source = fl.open_source(damage(write_video(tmp_path / name, 100, gop=10), 0.5, 0.55))
-        frames = list(source)
+        frames = list(fl.open_source(path))
     order = [frame.number for frame in frames]
     assert order == sorted(set(order))
     assert [number_in(frame.image) for frame in frames[:9]] == list(range(1, 10))  # before the damage
@@ -424,8 +741,10 @@ def test_generator_is_lazy_and_read_once() -> None:
         ([np.zeros((4, 4), np.uint8)], r"Frame 1 of arrays is uint8 \(4, 4\)"),
         ([np.zeros((4, 4, 3))], r"Frame 1 of arrays is float64"),
         ([np.zeros((0, 4, 3), np.uint8)], "is empty"),
-        (["a.jpg"], "is a str"),
-        (np.zeros((4, 4, 3), np.uint8), "no list of images"),
+        (["a.jpg"], r"There is no a\.jpg"),
+        (["a.jpg", 3], "is a str"),
+        ("/nowhere/*.png", "matches no images"),
+        (np.zeros((4, 4, 3), np.uint8), "not a list of images"),
         (3.5, "A float has no frames"),
         (None, "A NoneType has no frames"),
         ("/nowhere/at/all", "There is no /nowhere/at/all"),

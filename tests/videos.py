@@ -38,6 +38,9 @@ def write_video(
     stamps: list[int] | None = None,
     pixels: str = "yuv420p",
     movflags: str = "faststart",
+    time_base: int = 1000,
+    aspect: Fraction | None = None,
+    x264: str = "",
 ) -> Path:
     """Encode `picture(1)` ... `picture(count)`; `stamps` are in milliseconds."""
     options = {"movflags": movflags} if path.suffix in (".mp4", ".mov") else {}
@@ -49,16 +52,35 @@ def write_video(
         if codec in ("libx264", "mpeg4"):
             stream.codec_context.max_b_frames = b_frames
         if codec == "libx264":
-            stream.options = {"crf": "12", "sc_threshold": "0"}
+            stream.options = {"crf": "12", "sc_threshold": "0", **({"x264-params": x264} if x264 else {})}
+        if codec == "libx265":
+            stream.options = {"crf": "12", "x265-params": f"log-level=none:keyint={gop}:bframes={b_frames}"}
+        if codec == "libsvtav1":
+            stream.options = {"preset": "12", "crf": "20", "svtav1-params": f"keyint={gop}"}
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         if stamps is not None:
-            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            stream.time_base = stream.codec_context.time_base = Fraction(1, time_base)
         for number in range(1, count + 1):
             frame = av.VideoFrame.from_ndarray(picture(number, *size), format="bgr24")
             if stamps is not None:
-                frame.pts, frame.time_base = stamps[number - 1], Fraction(1, 1000)
+                frame.pts, frame.time_base = stamps[number - 1] * time_base // 1000, Fraction(1, time_base)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def trim(path: Path, target: Path, seconds: float) -> Path:
+    """Cut the beginning off without encoding again: an edit list hides the frames from the keyframe on."""
+    with av.open(str(path)) as source, av.open(str(target), "w") as output:
+        stream = source.streams.video[0]
+        copy = output.add_stream_from_template(stream)
+        shift = round(seconds / stream.time_base)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+                output.mux(packet)
+    return target
 
 
 def write_sound(path: Path, seconds: int = 1) -> Path:

@@ -11,17 +11,20 @@ import numpy as np
 
 from ..errors import SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
+from .images import from_pillow, own_range, to_bgr
 
 
 class ArraySource(Source):
-    """BGR arrays from Python: a list (random access, any number of passes) or any other iterable (one pass)."""
+    """BGR arrays or Pillow images: a list (random access, any number of passes) or any other iterable (one pass)."""
 
     kind: Kind = "arrays"
 
     def __init__(self, arrays: Iterable[np.ndarray], frame_rate: float | None, name: str | None) -> None:
         super().__init__(name or "arrays", None, frame_rate or DEFAULT_FRAME_RATE)
         if isinstance(arrays, np.ndarray) and arrays.ndim != 4:
-            raise SourceError(f"An array of shape {arrays.shape} is no list of images; give [image] or (N, H, W, 3).")
+            raise SourceError(
+                f"An array of shape {arrays.shape} is not a list of images; give [image] or (N, H, W, 3)."
+            )
         self._list: Any = None  # a sequence of images, or one (N, H, W, 3) array
         self._token = uuid.uuid4().hex
         if isinstance(arrays, (Sequence, np.ndarray)):
@@ -69,10 +72,13 @@ class ArraySource(Source):
             return f"arrays-{self._token}"
         digest = hashlib.sha256(f"arrays\0{len(self)}\0{self.width}x{self.height}\0".encode())
         for index in np.unique(np.linspace(0, len(self) - 1, 8).astype(int)):
-            digest.update(np.ascontiguousarray(self._list[index]).tobytes())
+            digest.update(np.ascontiguousarray(self._checked(self._list[index], int(index) + 1)).tobytes())
         return digest.hexdigest()
 
     def _checked(self, image: Any, number: int) -> np.ndarray:
+        if type(image).__module__.startswith("PIL."):
+            raw = from_pillow(image)
+            image = to_bgr(raw, own_range([raw]))
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             given = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
             raise SourceError(

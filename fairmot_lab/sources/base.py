@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -52,7 +52,7 @@ class Source(abc.ABC):
     name : str
         What result files are called.
     path : pathlib.Path or None
-        Where it lies on disk.
+        Where it is on disk.
     kind : str
         "sequence", "video", "images", "camera", "stream" or "arrays".
     frame_rate : float
@@ -77,7 +77,7 @@ class Source(abc.ABC):
         self.pixel_aspect = Fraction(1)
         self._rescaled = False
 
-    # -- what each medium does in its own way ---------------------------------------------------------------------
+    # -- each medium does these in its own way ---------------------------------------------------------------------
 
     @abc.abstractmethod
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
@@ -101,7 +101,7 @@ class Source(abc.ABC):
         Live sources and generators have a new one each time they are opened.
         """
 
-    # -- what all share -------------------------------------------------------------------------------------------
+    # -- all share these -------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()
@@ -123,6 +123,10 @@ class Source(abc.ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def inputs(self) -> list[Path]:
+        """Return the files that are read, which no output may overwrite."""
+        return [] if self.path is None else [self.path]
 
     def close(self) -> None:  # noqa: B027, most media hold nothing open
         """Release the camera, file or connection; a file is opened again when it is read again."""
@@ -162,7 +166,7 @@ class Source(abc.ABC):
     @property
     def ground_truth(self) -> pd.DataFrame:
         """The table of gt/gt.txt; see `read_mot`."""
-        raise SourceError(f"{self.name} is no MOTChallenge sequence folder, so it has no gt/gt.txt.")
+        raise SourceError(f"{self.name} is not a MOTChallenge sequence folder, so it has no gt/gt.txt.")
 
     @property
     def has_detections(self) -> bool:
@@ -172,7 +176,7 @@ class Source(abc.ABC):
     @property
     def detections(self) -> pd.DataFrame:
         """The table of the public detections det/det.txt; see `read_mot`."""
-        raise SourceError(f"{self.name} is no MOTChallenge sequence folder, so it has no det/det.txt.")
+        raise SourceError(f"{self.name} is not a MOTChallenge sequence folder, so it has no det/det.txt.")
 
     def _check_number(self, number: int) -> None:
         if number < 1 or (self.length is not None and number > self.length):
@@ -183,7 +187,7 @@ class Source(abc.ABC):
         return max(first, 1), len(self) if last is None else min(last, len(self))
 
     def _fit(self, image: np.ndarray, number: int) -> np.ndarray:
-        """Bring a frame to the size of the source, because boxes are given in that one size; said once."""
+        """Scale a frame to the size of the source, because boxes are given in that one size; warns once."""
         height, width = image.shape[:2]
         if (width, height) == (self.width, self.height):
             return image
@@ -198,3 +202,21 @@ class Source(abc.ABC):
         shrinks = width * height > self.width * self.height
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         return cv2.resize(image, (self.width, self.height), interpolation=method)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers as text, runs shortened, at most eight of them.
+
+    Examples
+    --------
+    >>> ranges([3, 4, 5, 9])
+    '3-5, 9'
+    """
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    texts = [str(a) if a == b else f"{a}-{b}" for a, b in parts]
+    return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more places" if len(texts) > 8 else "")

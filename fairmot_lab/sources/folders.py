@@ -1,58 +1,144 @@
-"""Folders of images, with or without the files of a MOTChallenge sequence."""
+"""Folders of images, with or without the files of a MOTChallenge sequence, and files of several pages."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
+import threading
+import warnings
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import SourceError
-from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
-from .images import read_bytes, read_image
+from ..errors import FairMOTLabWarning, SourceError
+from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
+from .images import ValueRange, from_pillow, own_range, read_bytes, read_raw, to_bgr
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+_PAGED = (".png", ".apng", ".tif", ".tiff", ".webp")
+_SAMPLES = 32  # images whose values give the range of a sequence
+_SECONDS = r"[1-9][0-9]{8,}\.[0-9]+"  # as time.time() gives
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts frame2 before frame10."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"([0-9]+)", name)]
+def natural_key(name: str) -> list[tuple[int, Decimal, str]]:
+    """Return a sort key that puts frame2 before frame10, and 1699999999.05 before 1699999999.1 (`time.time()`).
+
+    Examples
+    --------
+    >>> sorted(["frame10.png", "frame2.png"], key=natural_key)
+    ['frame2.png', 'frame10.png']
+    """
+    parts = re.split(rf"({_SECONDS}|[0-9]+)", name)
+    return [
+        (0, Decimal(part), "") if number % 2 else (1, Decimal(0), part.lower()) for number, part in enumerate(parts)
+    ]
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder in natural order."""
     files = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
     return sorted(files, key=lambda p: natural_key(p.name))
 
 
+def frame_numbers(files: Sequence[Path]) -> list[int] | None:
+    """Return the frame number that each name holds: of its numbers the last one that is different in every name.
+
+    Examples
+    --------
+    >>> frame_numbers([Path("cam2_0001_30fps.jpg"), Path("cam2_0003_30fps.jpg")])
+    [1, 3]
+
+    Returns
+    -------
+    list of int or None
+        None if names differ in more than that, or the numbers are not in natural order, or too large for frames.
+    """
+    if any(re.search(_SECONDS, file.stem) for file in files):
+        return None
+    parts = [re.split(r"([0-9]+)", file.stem) for file in files]
+    if len({len(each) for each in parts}) != 1:
+        return None
+    for place in range(len(parts[0]) - 2, 0, -2):
+        numbers = [int(each[place]) for each in parts]
+        if all(a < b for a, b in itertools.pairwise(numbers)) and numbers[-1] < 10_000_000:
+            return numbers
+    return None
+
+
 class ImageSource(Source):
-    """Image files, one a frame."""
+    """Image files, one a frame.
+
+    Images of more than 8 bits, or of floats, are scaled to 8 bits by one range for the whole sequence: `value_range`,
+    or that of their own values (of up to 32 images, evenly spaced).
+    """
 
     kind: Kind = "images"
 
-    def __init__(self, files: Sequence[Path], path: Path, frame_rate: float | None, name: str) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        path: Path | None,
+        frame_rate: float | None,
+        name: str,
+        value_range: ValueRange | None = None,
+    ) -> None:
         super().__init__(name, path, frame_rate or DEFAULT_FRAME_RATE)
         self.files = list(files)
         self.length = len(self.files)
+        self.value_range = value_range
         self._measure()
 
     def _measure(self) -> None:
-        self.height, self.width = read_image(self.files[0]).shape[:2]
+        self.height, self.width = self._read(1).shape[:2]
+        pages = _page_count(self.files[0]) if self.files else 1
+        if pages > 1:
+            warnings.warn(
+                f"{self.files[0]} holds {pages} pages; of the files in a folder only the first page is read, so open "
+                "the file itself to read them all.",
+                FairMOTLabWarning,
+                stacklevel=5,
+            )
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
         first, last = self._span(first, last)
         for number in range(first, last + 1):
-            yield Frame(number, self.image(number), (number - 1) / self.frame_rate)
+            if self._has_image(number):
+                yield Frame(number, self.image(number), self.time_of(number))
 
     def image(self, number: int) -> np.ndarray:
-        path = self._file(number)
-        return self._fit(read_image(path), number)
+        self._check_number(number)
+        return self._fit(self._read(number), number)
+
+    def _read(self, number: int) -> np.ndarray:
+        raw = self._raw(number)
+        if raw.dtype != np.uint8 and self.value_range is None:
+            self._find_range(raw.dtype)
+        return to_bgr(raw, self.value_range)
+
+    def _raw(self, number: int) -> np.ndarray:
+        """Frame `number` as it is stored."""
+        return read_raw(self._file(number))
+
+    def _find_range(self, dtype: np.dtype) -> None:
+        """Set the range of values from the images; said once."""
+        present = [number for number in range(1, len(self) + 1) if self._has_image(number)]
+        sample = np.unique(np.linspace(0, len(present) - 1, _SAMPLES).astype(int))
+        self.value_range = low, high = own_range(self._raw(present[index]) for index in sample)
+        bits = f"{8 * dtype.itemsize}-bit {'floats' if dtype.kind == 'f' else 'integers'}"
+        warnings.warn(
+            f"{self.name} has {bits}; values from {low:g} to {high:g} are shown as 0 to 255 (another range: "
+            "value_range=(low, high), --value-range LOW HIGH).",
+            FairMOTLabWarning,
+            stacklevel=6,
+        )
 
     def jpeg(self, number: int, max_width: int | None = None, quality: int = 85) -> bytes:
         path = self._file(number)
@@ -65,10 +151,18 @@ class ImageSource(Source):
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.kind.encode())
         for file in self.files:
-            digest.update(f"{file.name}\0{_size(file)}\0".encode())
+            digest.update(f"{file.name}\0{_size(file)}\0".encode(errors="surrogateescape"))
         for index in np.unique(np.linspace(0, len(self.files) - 1, 8).astype(int)):
             digest.update(read_bytes(self.files[index]))
+        if self.value_range is not None:
+            digest.update(f"{self.value_range}".encode())
         return digest.hexdigest()
+
+    def inputs(self) -> list[Path]:
+        return list(self.files)
+
+    def _has_image(self, number: int) -> bool:
+        return True
 
     def _file(self, number: int) -> Path:
         self._check_number(number)
@@ -82,27 +176,117 @@ def _size(path: Path) -> int:
         raise SourceError(f"The image {path} cannot be read ({error.strerror or error}).") from error
 
 
+class PageSource(ImageSource):
+    """A TIFF of several pages or an animated WebP: one page a frame, shown as long as the file says."""
+
+    def __init__(
+        self, path: Path, pages: int, frame_rate: float | None, name: str, value_range: ValueRange | None
+    ) -> None:
+        from PIL import Image
+
+        self._lock = threading.Lock()
+        self._picture: Any = Image.open(path)
+        self._path, self._pages = path, pages
+        seconds = [self._page(number).info.get("duration", 0) / 1000 for number in range(1, pages + 1)]
+        self._times: np.ndarray | None = None
+        if frame_rate is None and all(each > 0 for each in seconds):
+            self._times = np.concatenate([[0.0], np.cumsum(seconds[:-1])])
+            frame_rate = pages / sum(seconds)
+        super().__init__([path], path, frame_rate, name, value_range)
+
+    def _measure(self) -> None:
+        self.length = self._pages
+        self.height, self.width = self._read(1).shape[:2]
+
+    def _page(self, number: int) -> Any:
+        try:
+            self._picture.seek(number - 1)
+            self._picture.load()
+        except Exception as error:  # Pillow's decoders raise errors of many kinds
+            raise SourceError(
+                f"Page {number} of {self._path} cannot be decoded ({error}); restore the file."
+            ) from error
+        return self._picture
+
+    def _raw(self, number: int) -> np.ndarray:
+        with self._lock:
+            return from_pillow(self._page(number))
+
+    def time_of(self, number: int) -> float:
+        self._check_number(number)
+        return super().time_of(number) if self._times is None else float(self._times[number - 1])
+
+    def number_at(self, time: float) -> int:
+        if self._times is None:
+            return super().number_at(time)
+        return max(1, int(np.searchsorted(self._times, time + 1e-6, side="right")))
+
+    def jpeg(self, number: int, max_width: int | None = None, quality: int = 85) -> bytes:
+        return Source.jpeg(self, number, max_width, quality)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PageSource, (self.path, self._pages, self.frame_rate, self.name, self.value_range)
+
+
+def _page_count(path: Path) -> int:
+    """How many pages an image file has; 1 for files that are not images."""
+    from PIL import Image
+
+    if path.suffix.lower() not in _PAGED:
+        return 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                return getattr(picture, "n_frames", 1)
+    except Exception:  # reading the file says what is wrong with it
+        return 1
+
+
 class SequenceSource(ImageSource):
     """A MOTChallenge sequence folder: seqinfo.ini, img1/, gt/gt.txt, det/det.txt.
 
-    A folder without its images can be opened, for its ground truth and detections; asking for a frame is an error then.
+    The number in an image's name is its frame; frames without an image are left out by `frames`. A folder without its
+    images can be opened, for its ground truth and detections; asking for a frame is an error then.
     """
 
     kind: Kind = "sequence"
 
-    def __init__(self, path: Path, frame_rate: float | None, name: str | None) -> None:
+    def __init__(
+        self, path: Path, frame_rate: float | None, name: str | None, value_range: ValueRange | None = None
+    ) -> None:
         from ..formats.seqinfo import read_seqinfo
 
         self.info = read_seqinfo(path / "seqinfo.ini")
         self.folder = path / self.info.image_dir
-        files = _image_files(self.folder) if self.folder.is_dir() else []
-        if files and len(files) != self.info.length:
+        files = image_files(self.folder) if self.folder.is_dir() else []
+        self._by_number, self._last = self._numbered(files, path / "seqinfo.ini")
+        super().__init__(files, path, frame_rate or self.info.frame_rate, name or self.info.name, value_range)
+
+    def _numbered(self, files: list[Path], ini: Path) -> tuple[dict[int, Path], int]:
+        """The images by frame number, and the number of the last frame."""
+        length = self.info.length
+        numbers = frame_numbers(files)
+        plain = numbers is None or numbers in (list(range(1, len(files) + 1)), list(range(len(files))))
+        if files and len(files) != length and (plain or len(files) > length):
             raise SourceError(
-                f"{path / 'seqinfo.ini'} gives seqLength={self.info.length}, but {self.folder} holds {len(files)} "
-                f"images{self._first_missing(files)}; restore the images or correct seqLength."
+                f"{ini} gives seqLength={length}, but {self.folder} holds {len(files)} images"
+                f"{self._first_missing(files)}; restore the images or correct seqLength."
             )
-        super().__init__(files, path, frame_rate or self.info.frame_rate, name or self.info.name)
-        self.length = self.info.length
+        if plain or numbers is None:
+            return dict(enumerate(files, 1)), length
+        if numbers[0] == 0:
+            numbers = [number + 1 for number in numbers]
+        last = max(length, numbers[-1])
+        gaps = sorted(set(range(1, last + 1)) - set(numbers))
+        said = f" (seqLength={length})" if last != length else ""
+        warnings.warn(
+            f"{self.folder} holds {len(files)} images; by name they are frames {ranges(numbers)} of {last}{said}. "
+            f"Without an image: {ranges(gaps)}.",
+            FairMOTLabWarning,
+            stacklevel=5,
+        )
+        return dict(zip(numbers, files, strict=True)), last
 
     def _first_missing(self, files: list[Path]) -> str:
         present = {file.name for file in files}
@@ -112,15 +296,19 @@ class SequenceSource(ImageSource):
         return f" ({missing} is the first that is missing)" if missing and len(files) < self.info.length else ""
 
     def _measure(self) -> None:
+        self.length = self._last
         self.width, self.height = self.info.width, self.info.height
         if not self.files:
             return
-        height, width = read_image(self.files[0]).shape[:2]
+        height, width = self._read(min(self._by_number)).shape[:2]
         if (width, height) != (self.width, self.height):
             raise SourceError(
                 f"{self.files[0]} is {width}x{height}, but seqinfo.ini gives imWidth={self.width} and "
                 f"imHeight={self.height}; boxes would not fit, so correct the one that is wrong."
             )
+
+    def _has_image(self, number: int) -> bool:
+        return number in self._by_number or not self.files  # without any, asking for the first says so
 
     def _file(self, number: int) -> Path:
         self._check_number(number)
@@ -128,12 +316,18 @@ class SequenceSource(ImageSource):
             raise SourceError(
                 f"{self.folder} has no images, so {self.name} has no frames to show; put its images there."
             )
-        return self.files[number - 1]
+        if number not in self._by_number:
+            raise SourceError(f"{self.folder} has no image for frame {number} of {self.name}.")
+        return self._by_number[number]
 
     def fingerprint(self) -> str:
         if self.files:
             return super().fingerprint()
         return hashlib.sha256((self.path / "seqinfo.ini").read_bytes()).hexdigest()  # type: ignore[operator]
+
+    def inputs(self) -> list[Path]:
+        assert self.path is not None
+        return [*self.files, *(self.path / each for each in ("seqinfo.ini", "gt/gt.txt", "det/det.txt"))]
 
     @property
     def has_ground_truth(self) -> bool:

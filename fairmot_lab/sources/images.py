@@ -1,37 +1,121 @@
-"""Read, crop and encode images.
+"""Read, scale, crop and encode images.
 
-Files are read whole or refused; pixels are blue first.
+Files are read whole or refused; pixels are blue first. A decoded image is 8-bit BGR, or deep: one or three channels of
+more than 8 bits or of floats, which `to_bgr` scales to 8 bits.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from ..errors import FairMOTLabWarning, SourceError
 
+ValueRange = tuple[float, float]
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+def read_image(path: str | os.PathLike[str], value_range: ValueRange | None = None) -> np.ndarray:
     """Read one image as (H, W, 3) uint8 BGR.
 
-    Grey images get three equal channels, 16-bit values are divided by 256, transparency is dropped, and EXIF
-    orientation is applied. A JPEG or PNG that is cut short is an error, and so is a JPEG whose data end too early:
-    decoders would fill the rest without a word. Surplus bytes in a JPEG's data give a warning.
+    Grey images get three equal channels, transparency is dropped, and EXIF orientation is applied. Values of more than
+    8 bits and floats are scaled by `value_range`, or by their own range. A JPEG or PNG that is cut short is an error,
+    and so is a JPEG whose data end too early: decoders would fill the rest without a word. Surplus bytes in a JPEG's
+    data give a warning.
+
+    Parameters
+    ----------
+    path
+        The file. Of several pages the first is read.
+    value_range
+        The values that become 0 and 255, for images of more than 8 bits.
 
     Raises
     ------
     SourceError
-        If the file is missing, cut short, damaged, or no image.
+        If the file is missing, cut short, damaged, or not an image.
+
+    Examples
+    --------
+    >>> path = getfixture("tmp_path") / "thermal.png"
+    >>> cv2.imwrite(str(path), np.array([[7000, 7500, 8000]], np.uint16))
+    True
+    >>> read_image(path)[..., 0].tolist(), read_image(path, (6000, 8000))[..., 0].tolist()
+    ([[0, 128, 255]], [[128, 192, 255]])
     """
+    raw = read_raw(path)
+    return to_bgr(raw, value_range or (None if raw.dtype == np.uint8 else own_range([raw])))
+
+
+def read_raw(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read one image as it is stored: (H, W, 3) uint8 BGR, or a deep image (H, W) or (H, W, 3)."""
     return _decode(read_bytes(path), Path(path))
+
+
+def to_bgr(raw: np.ndarray, value_range: ValueRange | None) -> np.ndarray:
+    """Scale a deep image to (H, W, 3) uint8; an 8-bit image is returned unchanged. NaN becomes 0."""
+    if raw.dtype == np.uint8:
+        return raw
+    low, high = value_range or (0.0, 1.0)
+    scaled = (raw.astype(np.float64) - low) * (256 / (high - low))
+    image = np.clip(np.nan_to_num(scaled, nan=0, posinf=255, neginf=0), 0, 255).astype(np.uint8)
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
+
+
+def own_range(images: Iterable[np.ndarray]) -> ValueRange:
+    """Return the smallest and largest finite value of deep images.
+
+    Where a few pixels reach far beyond all others (dead or hot ones), it is the range of 99.9 % of the pixels. Images
+    of one value only have the range of their type.
+    """
+    low, high = math.inf, -math.inf
+    parts: list[np.ndarray] = []
+    dtype: Any = np.dtype(float)
+    for image in images:
+        if image.dtype == np.uint8:
+            continue
+        dtype = image.dtype
+        values = image[np.isfinite(image)] if dtype.kind == "f" else image.reshape(-1)
+        if len(values):
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            parts.append(values[:: max(1, len(values) // 50_000)])
+    if parts:
+        inner = np.percentile(np.concatenate(parts), [0.05, 99.95])
+        if 0 < inner[1] - inner[0] < (high - low) / 4:
+            low, high = (float(value) for value in inner)
+    if low < high:
+        return low, high
+    return (0.0, 1.0) if dtype.kind == "f" else (0.0, float(np.iinfo(dtype).max) + 1)
+
+
+def checked_range(value_range: Any) -> ValueRange | None:
+    """Return `value_range` as two floats.
+
+    Raises
+    ------
+    SourceError
+        If it is not two finite numbers, the smaller first.
+    """
+    if value_range is None:
+        return None
+    try:
+        low, high = (float(value) for value in value_range)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise SourceError(
+            f"value_range is {value_range}; give the two values that become black and white, as (0, 4095)."
+        )
+    return low, high
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -68,18 +152,46 @@ def encode_jpeg(image: np.ndarray, max_width: int | None = None, quality: int = 
     return buffer.getvalue()
 
 
+def from_pillow(image: Any) -> np.ndarray:
+    """Turn a Pillow image upright and into an array: (H, W, 3) uint8 BGR, or a deep image (H, W)."""
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode[:1] in ("I", "F"):  # 16 or 32 bits, or floats
+        array = np.asarray(image)
+        return array.astype(array.dtype.newbyteorder("="))
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+
+
 def _decode(data: bytes, path: Path) -> np.ndarray:
-    if data[:2] == _JPEG and b"Exif\0\0" not in data[: 1 << 16]:  # OpenCV knows what EXIF says of the orientation
+    from PIL import Image
+
+    if data[:2] == _JPEG and b"Exif\0\0" not in data[: 1 << 16]:  # OpenCV applies the orientation that EXIF gives
         image = _decode_jpeg(data, path)
         if image is not None:
             return image
+    # OpenCV ignores the orientation of these, and knows fewer kinds of TIFF
+    if data[:4] in _TIFF or data[8:12] == b"WEBP" or (data[:8] == _PNG and b"eXIf" in data):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tags that Pillow does not know
+                with Image.open(io.BytesIO(data)) as picture:
+                    if not (picture.format == "PNG" and picture.mode.startswith("I")):
+                        return from_pillow(picture)
+        except (OSError, ValueError, SyntaxError, KeyError, TypeError, Image.DecompressionBombError):
+            if data[:4] not in _TIFF:
+                raise _broken(path) from None
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error:
         image = None
     if image is None:
-        raise SourceError(f"The image {path} cannot be decoded; it is damaged or no image.")
+        raise _broken(path)
     return image
+
+
+def _broken(path: Path) -> SourceError:
+    return SourceError(f"The image {path} cannot be decoded; it is damaged or not an image that can be read.")
 
 
 def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:
@@ -135,8 +247,6 @@ def crop(image: np.ndarray, box: Sequence[float], height: int = 88, margin: floa
     -------
     (height, width, 3) uint8
     """
-    import cv2
-
     x, y, w, h = (float(v) for v in box)
     left, top = int(np.floor(x - margin * w)), int(np.floor(y - margin * h))
     right, bottom = max(left + 1, int(np.ceil(x + w + margin * w))), max(top + 1, int(np.ceil(y + h + margin * h)))

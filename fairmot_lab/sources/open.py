@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 
 from ..errors import SourceError
 from .arrays import ArraySource
 from .base import Source
-from .folders import IMAGE_SUFFIXES, ImageSource, SequenceSource, _image_files
+from .folders import (
+    IMAGE_SUFFIXES,
+    ImageSource,
+    PageSource,
+    SequenceSource,
+    _page_count,
+    image_files,
+    natural_key,
+)
+from .images import checked_range
 
 
 def open_source(
@@ -25,6 +37,7 @@ def open_source(
     allow_truncated: bool = False,
     retries: int = 5,
     stall_seconds: float = 10.0,
+    value_range: tuple[float, float] | None = None,
 ) -> Source:
     """Open anything that has frames.
 
@@ -32,8 +45,9 @@ def open_source(
     ----------
     source
         A MOTChallenge sequence folder (with seqinfo.ini), a video file, a folder of images (in natural order), one
-        image, a camera number, an address such as rtsp://..., an iterable of (H, W, 3) uint8 BGR arrays, or a
-        `Source` (returned as it is).
+        image (a TIFF stack and an animated PNG, WebP or GIF are sequences), a list of image files, a pattern such as
+        `shots/*.png`, a camera number, an address with `://` such as rtsp://..., an iterable of (H, W, 3) uint8 BGR
+        arrays or of Pillow images, or a `Source` (returned unchanged).
     frame_rate
         Frames per second, where the medium does not say it (images, arrays: 30 unless given) or says it wrongly.
     name
@@ -44,11 +58,22 @@ def open_source(
         How often in a row a camera or stream that fails is opened again.
     stall_seconds
         A camera or stream that gives no frame for so long has failed.
+    value_range
+        The values that become black and white, for images of more than 8 bits (thermal cameras) and floats; the range
+        of their own values unless given.
 
     Raises
     ------
     SourceError
-        If it does not exist, is empty, broken, or of no kind that can be read.
+        If it does not exist, is empty, broken, or of a kind that cannot be read.
+
+    Examples
+    --------
+    >>> frames = open_source([np.zeros((48, 64, 3), np.uint8)] * 3, frame_rate=10, name="dark")
+    >>> frames
+    <arrays 'dark': 3 frames, 64x48, 10 frames/s>
+    >>> [(frame.number, frame.time) for frame in frames]
+    [(1, 0.0), (2, 0.1), (3, 0.2)]
     """
     if isinstance(source, Source):
         return source
@@ -60,12 +85,19 @@ def open_source(
         from .live import CameraSource
 
         return CameraSource(int(source), frame_rate, name, retries, stall_seconds)
-    if isinstance(source, str) and "://" in source:
-        from .live import StreamSource
+    value_range = checked_range(value_range)
+    if isinstance(source, str) and "://" in source and not Path(source).exists():
+        if not source.startswith("file://"):
+            from .live import StreamSource
 
-        return StreamSource(source, frame_rate, name, retries, stall_seconds)
+            return StreamSource(source, frame_rate, name, retries, stall_seconds)
+        source = url2pathname(urlsplit(source).path)
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(Path(source), frame_rate, name, allow_truncated)
+        return _open_path(Path(source), frame_rate, name, allow_truncated, value_range)
+    if type(source).__module__.startswith("PIL."):
+        return ArraySource([source], frame_rate, name)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, os.PathLike)) for each in source):
+        return _open_list([Path(each) for each in source], frame_rate, name, value_range)
     if isinstance(source, Iterable):
         return ArraySource(source, frame_rate, name)
     raise SourceError(
@@ -73,28 +105,67 @@ def open_source(
     )
 
 
-def _open_path(path: Path, frame_rate: float | None, name: str | None, allow_truncated: bool) -> Source:
+def _open_path(
+    path: Path,
+    frame_rate: float | None,
+    name: str | None,
+    allow_truncated: bool,
+    value_range: tuple[float, float] | None,
+) -> Source:
     try:
         if path.is_dir():
             if (path / "seqinfo.ini").is_file():
-                return SequenceSource(path, frame_rate, name)
-            return ImageSource(_images_in(path), path, frame_rate, name or path.resolve().name)
+                return SequenceSource(path, frame_rate, name, value_range)
+            files, name = _images_in(path), name or path.resolve().name
+            if len(files) > 1 or _page_count(files[0]) == 1:
+                return ImageSource(files, path, frame_rate, name, value_range)
+            path = files[0]  # a folder around one stack
         if not path.exists():
+            if re.search(r"[*?[]", str(path)):
+                found = sorted(glob.glob(str(path), recursive=True), key=natural_key)
+                if len(found) != 1:
+                    return _open_list([Path(each) for each in found], frame_rate, name, value_range, str(path))
+                return _open_path(Path(found[0]), frame_rate, name, allow_truncated, value_range)
             raise SourceError(
                 f"There is no {path}; give a sequence folder, a video, a folder of images or a camera number."
             )
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            return ImageSource([path], path, frame_rate, name or path.stem)
+        if path.suffix.lower() in (*IMAGE_SUFFIXES, ".apng"):
+            pages = _page_count(path)
+            if pages > 1 and path.suffix.lower() not in (".png", ".apng"):  # FFmpeg plays animated PNG and GIF
+                return PageSource(path, pages, frame_rate, name or path.stem, value_range)
+            if pages == 1:
+                return ImageSource([path], path, frame_rate, name or path.stem, value_range)
         from .video import VideoSource
 
-        return VideoSource(path, frame_rate, name, allow_truncated)
+        return VideoSource(path, frame_rate, name, allow_truncated, value_range)
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror or error}).") from error
 
 
+def _open_list(
+    files: list[Path],
+    frame_rate: float | None,
+    name: str | None,
+    value_range: tuple[float, float] | None,
+    pattern: str = "",
+) -> Source:
+    """Open image files in the order they are given."""
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    if not files or (pattern and not images):
+        raise SourceError(f"{pattern} matches no images; check the pattern, and quote it in a shell.")
+    for file in files if not pattern else images:
+        if not file.is_file():
+            raise SourceError(f"There is no {file}; give image files that exist.")
+    folders = {file.resolve().parent for file in files}
+    folder = folders.pop() if len(folders) == 1 else None
+    return ImageSource(
+        images if pattern else files, folder, frame_rate, name or (folder or Path("images")).name, value_range
+    )
+
+
 def _images_in(folder: Path) -> list[Path]:
     """The images of a plain folder; the error tells what the folder is instead."""
-    files = _image_files(folder)
+    files = image_files(folder)
     if files:
         return files
     if any((folder / part).is_dir() for part in ("img1", "gt", "det")):

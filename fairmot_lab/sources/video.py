@@ -6,12 +6,11 @@ import bisect
 import contextlib
 import hashlib
 import itertools
-import os
 import re
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +21,8 @@ import numpy as np
 from av.stream import Disposition
 
 from ..errors import FairMOTLabWarning, SourceError
-from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
+from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
+from .images import ValueRange, own_range, to_bgr
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -59,8 +59,16 @@ class VideoSource(Source):
 
     kind: Kind = "video"
 
-    def __init__(self, path: Path, frame_rate: float | None, name: str | None, allow_truncated: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        frame_rate: float | None,
+        name: str | None,
+        allow_truncated: bool,
+        value_range: ValueRange | None = None,
+    ) -> None:
         super().__init__(name or path.stem, path, frame_rate or DEFAULT_FRAME_RATE)
+        self.value_range = value_range
         self._state = _file_state(path)
         with self._open() as container:
             stream = self._stream(container)
@@ -84,7 +92,9 @@ class VideoSource(Source):
             first = next(decoded, None)
             if first is None:
                 raise SourceError(f"{path} cannot be decoded: 0 of its {self.length} frames could be read.")
-            self.height, self.width = upright(first[1]).shape[:2]
+            if self.value_range is None and _is_deep(first[1]):
+                self._find_range()
+            self.height, self.width = upright(first[1], self.value_range).shape[:2]
             self._describe(first[1], aspect)
 
     def _rate(self, header: Any, times: np.ndarray | None) -> float:
@@ -118,14 +128,14 @@ class VideoSource(Source):
         if len(restarts):
             worst = float(steps[restarts[np.argmax(np.abs(steps[restarts]))]])
             self._warn(
-                f"its clock jumps by {worst:.6g} s at frame {_ranges((restarts + 2).tolist())}; times continue from the "
+                f"its clock jumps by {worst:.6g} s at frame {ranges((restarts + 2).tolist())}; times continue from the "
                 "frame before"
             )
         steps = np.where((steps <= 0) | (steps > longest), usual, steps)
         gaps = np.flatnonzero(steps > 1.9 * usual)
         if incomplete and len(gaps):
             self._warn(
-                f"data are lost before frame {_ranges((gaps + 2).tolist())} ({sum(steps[gaps] - usual):.3g} s in all); "
+                f"data are lost before frame {ranges((gaps + 2).tolist())} ({sum(steps[gaps] - usual):.3g} s in all); "
                 "frames are numbered as FFmpeg and OpenCV decode them"
             )
         return np.concatenate([[0.0], np.cumsum(steps)])
@@ -135,9 +145,23 @@ class VideoSource(Source):
         if aspect and 0.1 < aspect < 10:
             self.pixel_aspect = 1 / aspect if round(frame.rotation / 90) % 2 else Fraction(aspect)
         if frame.interlaced_frame:
-            self._warn("it is interlaced, so that moving people have combed edges; deinterlace it first (ffmpeg: bwdif)")
+            self._warn(
+                "it is interlaced, so that moving people have combed edges; deinterlace it first (ffmpeg: bwdif)"
+            )
         if transfer := _HDR.get(int(frame.color_trc or 0)):
             self._warn(f"it is HDR ({transfer}) and read without tone mapping, so that its colours are pale")
+
+    def _find_range(self) -> None:
+        """Set the range of grey values of more than 8 bits from up to eight frames."""
+        found = []
+        for number in np.unique(np.linspace(1, len(self), 8).astype(int)):
+            with contextlib.closing(self._decoded(int(number))) as decoded:
+                found += [_grey(frame) for _, frame in itertools.islice(decoded, 1) if _is_deep(frame)]
+        self.value_range = low, high = own_range(found)
+        self._warn(
+            f"it has grey values of more than 8 bits; {low:g} to {high:g} are shown as 0 to 255 (another range: "
+            "value_range=(low, high), --value-range LOW HIGH)"
+        )
 
     def _warn(self, said: str) -> None:
         warnings.warn(f"{self.path}: {said}.", FairMOTLabWarning, stacklevel=5)
@@ -167,17 +191,17 @@ class VideoSource(Source):
             if frame.is_corrupt and number not in self._index.damaged:
                 damaged.append(number)
             due = number + 1
-            yield Frame(number, self._fit(upright(frame), number), float(self._times[number - 1]))
+            yield Frame(number, self._fit(upright(frame, self.value_range), number), float(self._times[number - 1]))
         if due <= last:
             self._check_unchanged(due)
             missing.extend(range(due, last + 1))
         faults = []
         if missing:
             faults.append(
-                f"{len(missing)} of {len(self)} frames could not be decoded and are left out ({_ranges(missing)})"
+                f"{len(missing)} of {len(self)} frames could not be decoded and are left out ({ranges(missing)})"
             )
         if damaged:
-            faults.append(f"{len(damaged)} are shown with damage ({_ranges(damaged)})")
+            faults.append(f"{len(damaged)} are shown with damage ({ranges(damaged)})")
         if faults:
             read = last - first + 1 - len(missing)
             message = f"{self.path}: {', '.join(faults)}; {read} frames were read."
@@ -203,7 +227,7 @@ class VideoSource(Source):
                 self._reader, self._next = self._decoded(start), start
             for found, frame in self._reader:
                 self._next = found + 1
-                self._remember(found, self._fit(upright(frame), found))
+                self._remember(found, self._fit(upright(frame, self.value_range), found))
                 if found == number:
                     return self._cache[number]
                 if found > number:
@@ -225,6 +249,8 @@ class VideoSource(Source):
             for start in (0, size // 2, max(0, size - 2**20)):
                 file.seek(start)
                 digest.update(file.read(2**20))
+        if self.value_range is not None:
+            digest.update(f"{self.value_range}".encode())
         return digest.hexdigest()
 
     def _remember(self, number: int, image: np.ndarray) -> None:
@@ -280,7 +306,7 @@ class VideoSource(Source):
             for packet in _demux(container, stream, failures):
                 if packet.dts is None and packet.pts is None and not packet.size:
                     continue  # the end marker that flushes the decoder
-                end = max(end, (packet.dts or packet.pts or 0) + (packet.duration or 0))
+                end = max(end, max(packet.dts or 0, packet.pts or 0) + (packet.duration or 0))
                 if not packet.size:
                     continue
                 # AVI has no presentation stamps: FFmpeg guesses them, wrongly where frames are repeated
@@ -360,11 +386,11 @@ class VideoSource(Source):
         ascending = None not in stamps and all(a < b for a, b in itertools.pairwise(stamps))
         by_stamp = slots is None and ascending
         if damaged:
-            self._warn(f"of {len(stamps)} frames {len(damaged)} are shown with damage ({_ranges(damaged)})")
+            self._warn(f"of {len(stamps)} frames {len(damaged)} are shown with damage ({ranges(damaged)})")
         else:  # not every decoder marks the pictures that it makes of incomplete packets
             damaged = sorted(stamps.index(suspect) + 1 for suspect in suspects if suspect in stamps)
             if damaged:
-                self._warn(f"of {len(stamps)} frames {len(damaged)} may show damage ({_ranges(damaged)}): data are lost")
+                self._warn(f"of {len(stamps)} frames {len(damaged)} may show damage ({ranges(damaged)}): the stream is broken there")
         # a damaged keyframe is patched from the frames before it, so decoding has to start earlier
         keyframes = [(number, stamp) for number, stamp in keyframes if number not in damaged]
         if not by_stamp and any(a >= b for (_, a), (_, b) in itertools.pairwise(keyframes)):
@@ -432,9 +458,7 @@ class VideoSource(Source):
         return place + 1 if known is None else int(known[place])
 
 
-def _index_of_packets(
-    stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray, avi: bool
-) -> _VideoIndex | None:
+def _index_of_packets(stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray, avi: bool) -> _VideoIndex | None:
     """The index of a video whose packets are one frame each; None if they may not be."""
     order = np.argsort(stamps, kind="stable")
     ascending = (np.diff(stamps[order]) > 0).all() and (np.diff(decoding) > 0).all()
@@ -518,27 +542,24 @@ def _file_state(path: Path) -> tuple[int, int, int]:
     return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
-def upright(frame: Any) -> np.ndarray:
-    """The frame as BGR, turned as its display matrix says (a phone held upright records turned pictures)."""
-    image = frame.to_ndarray(format="bgr24")
+def upright(frame: Any, value_range: ValueRange | None = None) -> np.ndarray:
+    """Return a frame as BGR, turned by its display matrix (a phone held upright records turned pictures)."""
+    image = to_bgr(_grey(frame), value_range) if value_range and _is_deep(frame) else frame.to_ndarray(format="bgr24")
     turns = round(frame.rotation / 90) % 4  # counter-clockwise degrees
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
+def _is_deep(frame: Any) -> bool:
+    """Whether a frame is grey with more than 8 bits, as of a thermal camera."""
+    return frame.format.name.startswith("gray") and frame.format.components[0].bits > 8
+
+
+def _grey(frame: Any) -> np.ndarray:
+    return frame.to_ndarray(format="grayf32le" if "f" in frame.format.name[4:] else "gray16le")
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """[3, 4, 5, 9] as "3-5, 9"; long lists are shortened."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    texts = [str(a) if a == b else f"{a}-{b}" for a, b in parts]
-    return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more places" if len(texts) > 8 else "")
 
 
 class AddressReader:
