@@ -35,6 +35,13 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     parser.add_argument("--output", default="outputs", metavar="DIR", help="where the results go (default: outputs)")
     parser.add_argument("--name", metavar="NAME", help="what the results are called (default: as the source)")
     parser.add_argument("--frame-rate", type=float, metavar="F", help="frames per second, where the source says none")
+    parser.add_argument(
+        "--value-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="values shown as black and white, for images of more than 8 bits (default: their own range)",
+    )
     parser.add_argument("--allow-truncated", action="store_true", help="accept a video that ends early")
     parser.add_argument("--retries", type=int, default=5, metavar="N", help="how often a lost camera is opened again")
     parser.add_argument("--stall-seconds", type=float, default=10.0, metavar="S", help="when a silent camera is lost")
@@ -119,6 +126,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
         allow_truncated=options.allow_truncated,
         retries=options.retries,
         stall_seconds=options.stall_seconds,
+        value_range=options.value_range,
     )
     compare = read_tracks(options.compare, source) if options.compare else None
     if options.model is None:

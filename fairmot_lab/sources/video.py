@@ -390,7 +390,9 @@ class VideoSource(Source):
         else:  # not every decoder marks the pictures that it makes of incomplete packets
             damaged = sorted(stamps.index(suspect) + 1 for suspect in suspects if suspect in stamps)
             if damaged:
-                self._warn(f"of {len(stamps)} frames {len(damaged)} may show damage ({ranges(damaged)}): the stream is broken there")
+                self._warn(
+                    f"of {len(stamps)} frames {len(damaged)} may show damage ({ranges(damaged)}): packets are missing"
+                )
         # a damaged keyframe is patched from the frames before it, so decoding has to start earlier
         keyframes = [(number, stamp) for number, stamp in keyframes if number not in damaged]
         if not by_stamp and any(a >= b for (_, a), (_, b) in itertools.pairwise(keyframes)):
