@@ -24,6 +24,7 @@ from .association import (
     trace,
     trackers,
 )
+from ._example import example
 from .association.camera_motion import CameraMotion, camera_motion
 from .association.postprocess import postprocess
 from .data import FrameDetections, FrameTracks, Letterbox
@@ -76,6 +77,7 @@ __all__ = [
     "drawing",
     "evaluate",
     "evaluation",
+    "example",
     "explain",
     "explain_switches",
     "formats",

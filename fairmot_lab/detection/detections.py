@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,54 @@ class Detections:
 
     def __init__(self) -> None:
         self._arrays: SequenceArrays | None = None
+        self._frames: dict[int, FrameDetections] = {}
         self.class_names: dict[int, str] = {}
         self.missing: tuple[int, ...] = ()
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Iterable[FrameDetections],
+        *,
+        name: str = "detections",
+        frame_rate: float = 30.0,
+        width: int | None = None,
+        height: int | None = None,
+        class_names: Mapping[int, str] | None = None,
+    ) -> Detections:
+        """Hold the detections of frames in memory.
+
+        Parameters
+        ----------
+        frames
+            In ascending order of their numbers.
+        name, frame_rate, width, height, class_names
+            Of the sequence.
+
+        Examples
+        --------
+        >>> boxes, scores = np.array([[10, 10, 40, 80]]), np.array([0.9])
+        >>> Detections.from_frames([FrameDetections(1, boxes, scores), FrameDetections(2, boxes, scores)])
+        <Detections 'detections': 2 frames, 2 detections>
+        """
+        self = Detections()
+        self._frames = {one.frame: one for one in frames}
+        numbers = np.array(list(self._frames), np.int64)
+        if (np.diff(numbers) <= 0).any():
+            raise DetectionsError(f"{name}: the frames are not in ascending order; sort them by frame.")
+        self.name, self.frame_rate, self.width, self.height = name, float(frame_rate), width, height
+        self.length = int(numbers[-1]) if len(numbers) else 0
+        self.class_names = dict(class_names or {})
+        self.fingerprint = {"name": name, "engine": "memory"}
+        self.has_heatmaps = any(one.heatmap is not None for one in self._frames.values())
+        self._arrays = join_frames(numbers, list(self._frames.values()))
+        return self
+
+    def __repr__(self) -> str:
+        parts = [("embeddings", self.has_embeddings), ("heatmaps", self.has_heatmaps)]
+        given = " and ".join(part for part, there in parts if there)
+        count = f"{len(self)} frames, {len(self.arrays().scores)} detections"
+        return f"<{type(self).__name__} {self.name!r}: {count}{', with ' + given if given else ''}>"
 
     @property
     def has_embeddings(self) -> bool:
@@ -66,6 +112,8 @@ class Detections:
         DetectionsError
             If there is no such frame, or its bytes are damaged.
         """
+        if number in self._frames:
+            return self._frames[number]
         arrays = self.arrays()
         index = int(np.searchsorted(arrays.frames, number))
         if index == len(arrays.frames) or arrays.frames[index] != number:
@@ -86,7 +134,7 @@ class Detections:
         return self._arrays
 
     def embeddings(self) -> np.ndarray:
-        """Return the embeddings (T, D) float32: one row per detection, numbered as the column `det` of `detections()`.
+        """Return the embeddings (T, D) float32: one row per detection, numbered as the column `det` of `table()`.
 
         Raises
         ------
@@ -100,7 +148,7 @@ class Detections:
             )
         return embeddings
 
-    def detections(self) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         """Return all detections as a table.
 
         Returns
