@@ -14,6 +14,7 @@ from . import (
     sweeps,
     widgets,
 )
+from ._example import example
 from .association import (
     JDETracker,
     PPDetByteTracker,
@@ -24,7 +25,6 @@ from .association import (
     trace,
     trackers,
 )
-from ._example import example
 from .association.camera_motion import CameraMotion, camera_motion
 from .association.postprocess import postprocess
 from .data import FrameDetections, FrameTracks, Letterbox

@@ -93,7 +93,7 @@ def test_outputs_on_disk_are_those_in_memory(images: Path, tmp_path: Path) -> No
         same(kept, direct)
         assert np.abs(kept.heatmap - direct.heatmap).max() <= 0.5 / 255 + 1e-6
         total += len(direct)
-    arrays, table = outputs.arrays(), outputs.detections()
+    arrays, table = outputs.arrays(), outputs.table()
     assert len(table) == total == arrays.offsets[-1]
     same_frame = table[table["frame"] == 5]
     np.testing.assert_array_equal(same_frame[["x", "y", "w", "h"]], outputs.frame(5).boxes)
@@ -386,7 +386,7 @@ def test_public_detections(mot17_09: Path) -> None:
     assert not outputs.has_embeddings
     assert (outputs.name, outputs.frame_rate, outputs.length) == ("MOT17-09-SDP", 30.0, 525)
     rows = np.loadtxt(mot17_09 / "det" / "det.txt", delimiter=",")
-    assert len(outputs.detections()) == len(rows)
+    assert len(outputs.table()) == len(rows)
     assert len(outputs) == 525
     for number in (1, 200, 525):
         wanted = rows[rows[:, 0] == number]

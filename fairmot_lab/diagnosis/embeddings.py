@@ -61,7 +61,7 @@ def label_detections(outputs: Detections, table: pd.DataFrame, min_iou: float = 
     Returns
     -------
     (T,) int64
-        An id per row of `outputs.detections()`, -1 where none; in each frame an id at most once, the sum of overlaps
+        An id per row of `outputs.table()`, -1 where none; in each frame an id at most once, the sum of overlaps
         being as large as can be.
     """
     from scipy.optimize import linear_sum_assignment

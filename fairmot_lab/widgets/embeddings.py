@@ -211,7 +211,7 @@ class EmbeddingExplorer(Panel):
             self.scatter.send({"kind": "crop", "index": content["index"]}, [picture])
 
     def crop(self, row: int, height: int = 88) -> bytes:
-        """The picture of a detection (row of `outputs.detections()`) as JPEG bytes; empty without a source."""
+        """The picture of a detection (row of `outputs.table()`) as JPEG bytes; empty without a source."""
         arrays = self.outputs.arrays()
         return crops(self.source, [self._frames[row]], arrays.boxes[[row]], height)[0]
 
