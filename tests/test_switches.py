@@ -101,7 +101,7 @@ def test_every_column_of_a_known_switch():
     assert {name: row[name] for name in expected} == pytest.approx(expected)
     assert row["iou_other"] == pytest.approx(20 * 80 / (2 * 4000 - 20 * 80))
     assert row["covered"] == pytest.approx(20 * 80 / 4000)
-    lines = describe(evaluate(made, truth))
+    lines = (lambda result: describe(result.switches, result.caption))(evaluate(made, truth))
     assert "2 ID switches: 2 new id" in lines[0]
     assert "protocol motchallenge" in lines[0]
     assert "frame 10: person 1 11 -> 12, new id, after 6 frames (3 of them missed)" in lines[1]

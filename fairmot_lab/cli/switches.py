@@ -42,7 +42,7 @@ def _run_switches(options: argparse.Namespace) -> None:
         )
     else:
         result = evaluate(options.results, options.gt, **comparison)
-        table, lines = result.switches, describe(result)
+        table, lines = result.switches, describe(result.switches, result.caption)
     print("\n".join(lines))
     if options.csv:
         with atomic_write(options.csv) as path:
@@ -81,7 +81,7 @@ def switches_from_outputs(
             ) from error
     evaluation = evaluate(results, ground_truth, **comparison)
     table = explain_switches(evaluation, kept, tracker)
-    lines = describe(evaluation, table)
+    lines = describe(table, evaluation.caption)
     if try_settings:
         tried = what_if(evaluation, kept, tracker)
         same = ["sequence", "frame", "gt_id", "from_id", "to_id"]

@@ -17,7 +17,8 @@ from ..errors import EvaluationError
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
-    from ..evaluation.result import Evaluation, SequenceEvaluation
+    from ..evaluation.events import SequenceEvaluation
+    from ..evaluation.result import Evaluation
 
 REASONS = {
     "not detected": "no detection that was offered to the track covered the person, and it went elsewhere",

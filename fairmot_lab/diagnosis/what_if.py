@@ -19,7 +19,8 @@ from .reasons import check_same, evaluated_part, one_sequence, tracker_of
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
-    from ..evaluation.result import Evaluation, SequenceEvaluation
+    from ..evaluation.events import SequenceEvaluation
+    from ..evaluation.result import Evaluation
 
 METRICS = ("mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses")
 

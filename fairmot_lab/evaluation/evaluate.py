@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import EvaluationError, FairMOTLabWarning
 from . import trackeval
-from .events import event_table
+from .events import SequenceEvaluation, event_table
 from .inputs import find_inputs
 from .motmetrics import (
     count_sums,
@@ -23,7 +23,7 @@ from .motmetrics import (
 )
 from .names import HOTA, MOTMETRICS, OVERALL, SHOWN
 from .protocols import EVALUATORS, PROTOCOLS, GroundTruth, Overlaps, ScoredSequence, prepare
-from .result import Evaluation, SequenceEvaluation
+from .result import Evaluation
 
 Loaded = dict[str, tuple[GroundTruth, pd.DataFrame]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import matching
-from .protocols import ScoredSequence
+from .protocols import GroundTruth, ScoredSequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +51,27 @@ def count_fragments(code: np.ndarray, tracked: np.ndarray, objects: int) -> np.n
     position = np.flatnonzero(good)
     first[position[np.unique(owner[position], return_index=True)[1]]] = True
     return np.bincount(owner[begins & ~first], minlength=objects)
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceEvaluation:
+    """One evaluated sequence: its inputs, what was scored of them, and the events.
+
+    partner : scored result row matched with each scored ground-truth row, -1 for none.  switched : whether the match is
+    an ID switch.  frames : number of frames that the sequence has, or that were asked for.
+    """
+
+    name: str
+    ground_truth: GroundTruth
+    tracks: pd.DataFrame
+    scored: ScoredSequence
+    coded: Events
+    partner: np.ndarray
+    switched: np.ndarray
+    frames: int
+    metrics: dict[str, Any]
+
+    @functools.cached_property
+    def events(self) -> pd.DataFrame:
+        """The events as motmetrics' DataFrame: index FrameId, Event; columns Type, OId, HId, D."""
+        return event_table(self.scored, self.coded)

@@ -13,33 +13,9 @@ import pandas as pd
 
 from .._files import atomic_write
 from . import report, trackeval
-from .events import Events, count_fragments, event_table
+from .events import SequenceEvaluation, count_fragments
 from .matching import FP, MATCH, MISS, SWITCH
-from .protocols import GroundTruth, ScoredSequence
-
-
-@dataclass(frozen=True, eq=False)
-class SequenceEvaluation:
-    """One evaluated sequence: its inputs, what was scored of them, and the events.
-
-    partner : scored result row matched with each scored ground-truth row, -1 for none.  switched : whether the match is
-    an ID switch.  frames : number of frames that the sequence has, or that were asked for.
-    """
-
-    name: str
-    ground_truth: GroundTruth
-    tracks: pd.DataFrame
-    scored: ScoredSequence
-    coded: Events
-    partner: np.ndarray
-    switched: np.ndarray
-    frames: int
-    metrics: dict[str, Any]
-
-    @functools.cached_property
-    def events(self) -> pd.DataFrame:
-        """The events as motmetrics' DataFrame: index FrameId, Event; columns Type, OId, HId, D."""
-        return event_table(self.scored, self.coded)
+from .switches import switch_table
 
 
 @dataclass(eq=False)
@@ -96,9 +72,7 @@ class Evaluation:
     @functools.cached_property
     def switches(self) -> pd.DataFrame:
         """One row per ID switch: what happened. See `fairmot_lab.evaluation.switch_table`."""
-        from .switches import switch_table
-
-        return self._stamped(switch_table(self))
+        return self._stamped(switch_table(self.sequences.values()))
 
     @functools.cached_property
     def per_frame(self) -> pd.DataFrame:

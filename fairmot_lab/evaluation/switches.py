@@ -6,19 +6,16 @@ Why they happened, from kept detections, is for `fairmot_lab.diagnosis.explain_s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..boxes import union_area
 from ..data import PEOPLE
+from .events import SequenceEvaluation
 from .protocols import GroundTruth, ScoredSequence
-
-if TYPE_CHECKING:
-    from .result import Evaluation, SequenceEvaluation
-
 
 KINDS = {
     "swap": "two people exchange their ids",
@@ -33,8 +30,13 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def switch_table(evaluation: Evaluation) -> pd.DataFrame:
-    """One row per ID switch, as many as the metric counts.
+def switch_table(sequences: Iterable[SequenceEvaluation]) -> pd.DataFrame:
+    """Return one row per ID switch, as many as the metric counts.
+
+    Parameters
+    ----------
+    sequences
+        As in `Evaluation.sequences`.
 
     Returns
     -------
@@ -48,17 +50,24 @@ def switch_table(evaluation: Evaluation) -> pd.DataFrame:
         box in pixels; new_length, for how many matched frames the person then carries to_id; from_fate, where from_id
         is at the switch; to_origin, where to_id was before.
     """
-    tables = [_sequence_table(one) for one in evaluation.sequences.values()]
+    tables = [_sequence_table(one) for one in sequences]
     return pd.concat(tables, ignore_index=True)
 
 
-def describe(evaluation: Evaluation, table: pd.DataFrame | None = None) -> list[str]:
-    """The switches as lines of text: their number by kind, then one line each."""
-    table = evaluation.switches if table is None else table
-    counts = table["kind"].value_counts()
+def describe(switches: pd.DataFrame, caption: str) -> list[str]:
+    """Return the switches as lines of text: their number by kind, then one line each.
+
+    Parameters
+    ----------
+    switches
+        As `Evaluation.switches` or `explain_switches` gives them.
+    caption
+        What they were counted by, as in `Evaluation.caption`.
+    """
+    counts = switches["kind"].value_counts()
     shares = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
-    lines = [f"{len(table)} ID switches" + (f": {shares}" if shares else "") + f" ({evaluation.caption})"]
-    for row in table.itertuples():
+    lines = [f"{len(switches)} ID switches" + (f": {shares}" if shares else "") + f" ({caption})"]
+    for row in switches.itertuples():
         gap = "in the next frame" if row.gap == 1 else f"after {row.gap} frames ({row.missed} of them missed)"
         line = f"{row.sequence} frame {row.frame}: person {row.gt_id} {row.from_id} -> {row.to_id}, {row.kind}, {gap}"
         why = getattr(row, "why", "")
