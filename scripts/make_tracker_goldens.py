@@ -46,6 +46,8 @@ COMMITS = {
     "deep_sort": "f08cf1dc470eeb1cd2add1cbf077d95ac6c48aab",
 }
 
+OWNERS = {"ByteTrack": "ifzhang", "OC_SORT": "noahcao", "BoT-SORT": "NirAharon", "deep_sort": "nwojke"}
+
 
 def corners(boxes: np.ndarray) -> np.ndarray:
     """left, top, right, bottom in double precision."""

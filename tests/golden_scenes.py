@@ -26,12 +26,20 @@ class Scene:
     warps: list[np.ndarray]
 
 
-def random_scene(name: str, seed: int, *, people: int = 14, frames: int = 90, shake: float = 0.0) -> Scene:
+def random_scene(
+    name: str,
+    seed: int,
+    *,
+    people: int = 14,
+    frames: int = 90,
+    shake: float = 0.0,
+    area: tuple[float, float] = (900, 500),
+) -> Scene:
     """People who walk and pass each other, scored low or missed when they are covered, seen by a camera that shakes."""
     random = np.random.default_rng(seed)
     height = random.uniform(90, 260, people)
     size = np.stack([height * random.uniform(0.3, 0.5, people), height], 1)
-    place = random.uniform(0, 1, (people, 2)) * [900, 500]
+    place = random.uniform(0, 1, (people, 2)) * area
     velocity = random.normal(0, 4, (people, 2))
     look = random.standard_normal((people, 16))
     camera = np.eye(3)
@@ -44,7 +52,7 @@ def random_scene(name: str, seed: int, *, people: int = 14, frames: int = 90, sh
             warp[:2, 2] = random.normal(0, 12 * shake, 2)
         camera = warp @ camera
         velocity = 0.98 * velocity + random.normal(0, 0.4, (people, 2))
-        velocity = np.where((place < 0) | (place > [900, 500]), np.abs(velocity) * np.sign(450 - place), velocity)
+        velocity = np.where((place < 0) | (place > area), np.abs(velocity) * np.sign(area[0] / 2 - place), velocity)
         place = place + velocity
         centre = place @ camera[:2, :2].T + camera[:2, 2]
         zoom = np.sqrt(np.linalg.det(camera[:2, :2]))
