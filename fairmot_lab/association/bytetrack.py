@@ -145,7 +145,7 @@ class ByteTrackTracker(Tracker):
         unseen, found = confirmed[~is_taken[: len(confirmed)]], self._lost[is_taken[len(confirmed) :]]
 
         low = np.flatnonzero((scores > self._low) & (scores < self._high))
-        iou = overlaps(self._corners(unseen), corners, low, 1.0)
+        iou = self._iou(unseen, low, corners)
         second = self._pair("second stage", unseen, low, 1.0 - iou, "second_thresh", {"iou": iou})
         newly_lost = second.tracks_left
 
@@ -189,10 +189,15 @@ class ByteTrackTracker(Tracker):
         self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray, detections: FrameDetections
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the cost of the first and third stage, and what it was made from."""
-        iou = overlaps(self._corners(slots), corners, rows, 1.0)
+        iou = self._iou(slots, rows, corners)
         if not self.settings.fuse_score:
             return 1.0 - iou, {"iou": iou}
         return 1.0 - iou * detections.scores[rows].astype(np.float64), {"iou": iou}
+
+    def _iou(self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray) -> np.ndarray:
+        if not (len(slots) and len(rows)):
+            return np.empty((len(slots), len(rows)))
+        return overlaps(self._corners(slots), corners, rows, 1.0)
 
     def _corners(self, slots: np.ndarray) -> np.ndarray:
         return self.kalman.boxes_of(self._table.motion, slots)[1]
@@ -201,7 +206,10 @@ class ByteTrackTracker(Tracker):
         self, title: str, slots: np.ndarray, rows: np.ndarray, cost: np.ndarray, setting: str, measures: dict[str, Any]
     ) -> Pairs:
         max_cost = getattr(self.settings, setting)
-        pairs = pair(cost, max_cost, slots, rows)
+        if cost.size:
+            pairs = pair(cost, max_cost, slots, rows)
+        else:
+            pairs = Pairs(np.full(len(slots), -1), slots[:0], rows[:0], slots, rows)
         if self._record is not None:
             self._record_stage(title, self._table.ids[slots], rows, cost, max_cost, setting, pairs.matched, **measures)
         return pairs
