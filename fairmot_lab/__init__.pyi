@@ -16,7 +16,11 @@ from . import (
 )
 from ._example import example
 from .association import (
+    BoTSORTTracker,
+    ByteTrackTracker,
+    DeepSORTTracker,
     JDETracker,
+    OCSORTTracker,
     PPDetByteTracker,
     Tracker,
     explain,
@@ -47,7 +51,10 @@ from .sweeps import best_tracker, compare_settings, random_search, sweep
 
 __version__: str
 __all__ = [
+    "BoTSORTTracker",
+    "ByteTrackTracker",
     "CameraMotion",
+    "DeepSORTTracker",
     "Detections",
     "Detector",
     "Evaluation",
@@ -59,6 +66,7 @@ __all__ = [
     "FrameTracks",
     "JDETracker",
     "Letterbox",
+    "OCSORTTracker",
     "PPDetByteTracker",
     "Source",
     "Tracker",

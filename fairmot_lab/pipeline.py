@@ -18,6 +18,7 @@ import pandas as pd
 
 from ._files import atomic_write, make_folder, write_error
 from .association.base import Tracker, as_tracker, tracker_from_dict
+from .association.camera_motion import MASK_SCORE, METHODS, MotionEstimator
 from .association.run import track_detections, tracks_table
 from .data import FrameDetections, FrameTracks
 from .detection.cache import DetectionWriter
@@ -79,6 +80,7 @@ def stream(
     model: Detector | str | os.PathLike[str] = DEFAULT_MODEL,
     score_threshold: float = 0.0,
     heatmaps: bool = False,
+    camera_motion: str | None = None,
 ) -> Iterator[FrameResult]:
     """Track frame by frame, in memory that does not grow.
 
@@ -94,6 +96,8 @@ def stream(
         Tracks with a lower score are not reported. The tracker itself sees every detection.
     heatmaps
         Whether the outputs carry the centre heatmap.
+    camera_motion
+        How the camera's motion is estimated for the tracker: "flow", "orb" or "ecc"; not at all unless given.
 
     Yields
     ------
@@ -107,18 +111,41 @@ def stream(
     """
     _check_threshold("score_threshold", score_threshold)
     source, model = open_source(source), _load(model)
-    return _stream(source, model, _tracker(tracker, model, source), score_threshold, heatmaps)
+    tracker = _tracker(tracker, model, source)
+    return _stream(source, model, tracker, score_threshold, heatmaps, _Camera(camera_motion, tracker, source))
+
+
+class _Camera:
+    """The camera's motion of one frame after another: given, estimated, or not wanted."""
+
+    def __init__(self, motion: Mapping[int, np.ndarray] | str | None, tracker: Tracker, source: Source) -> None:
+        if motion is not None and not tracker.uses_camera_motion:
+            raise ConfigError(f"{tracker.name} does not use camera motion; leave camera_motion out.")
+        self.given = motion if isinstance(motion, Mapping) else {}
+        self.estimator = None
+        if isinstance(motion, str):
+            if motion not in METHODS:
+                raise ConfigError(f"There is no camera motion {motion!r}; there are {', '.join(METHODS)}.")
+            self.estimator = MotionEstimator(source.width, source.height, motion)
+
+    def warp(self, frame: Frame | None, outputs: FrameDetections) -> np.ndarray | None:
+        """Return the matrix (2, 3) of a frame."""
+        if self.estimator is None or frame is None:
+            return self.given.get(outputs.frame)
+        matrix = self.estimator.update(frame.image, outputs.boxes[outputs.scores >= MASK_SCORE])[:6]
+        return np.reshape(matrix, (2, 3))
 
 
 def _stream(
-    source: Source, model: Detector, tracker: Tracker, score_threshold: float, heatmaps: bool
+    source: Source, model: Detector, tracker: Tracker, score_threshold: float, heatmaps: bool, camera: _Camera
 ) -> Iterator[FrameResult]:
     results = run_detector(model, source.frames())
     with contextlib.closing(results):  # type: ignore[type-var]
         for frame, outputs in results:
             if not heatmaps:
                 outputs.heatmap = None
-            yield FrameResult(frame, above(tracker.update(outputs), score_threshold), outputs)
+            tracks = tracker.update(outputs, camera.warp(frame, outputs))
+            yield FrameResult(frame, above(tracks, score_threshold), outputs)
 
 
 def track(
@@ -127,6 +154,7 @@ def track(
     *,
     model: Detector | str | os.PathLike[str] | None = None,
     score_threshold: float = 0.0,
+    camera_motion: Mapping[int, np.ndarray] | str | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Track a whole sequence.
@@ -142,6 +170,10 @@ def track(
         A `Detector`, or a name or path that `load_model` takes; the bundled compact model unless given.
     score_threshold
         Rows with a lower score are left out. The tracker itself sees every detection.
+    camera_motion
+        What `camera_motion` gave for the same sequence, or any mapping from a frame's number to the matrix (2, 3) that
+        moves points of the frame before to where they are in it. For a source also "flow", "orb" or "ecc": it is then
+        estimated on the way.
     progress
         Whether a progress bar is shown while the network runs.
 
@@ -161,9 +193,13 @@ def track(
     if isinstance(source, Detections):
         if model is not None:
             raise ConfigError("Kept detections were made by a model already; give the tracker alone.")
-        tracks = track_detections(source, as_tracker(tracker))
+        if isinstance(camera_motion, str):
+            raise ConfigError(
+                "Kept detections have no frames; give camera_motion=fl.camera_motion(source, detections)."
+            )
+        tracks = track_detections(source, as_tracker(tracker), camera_motion=camera_motion)
     else:
-        tracks = _track_source(open_source(source), tracker, _load(model or DEFAULT_MODEL), progress)
+        tracks = _track_source(open_source(source), tracker, _load(model or DEFAULT_MODEL), camera_motion, progress)
     if score_threshold > 0:
         attributes = tracks.attrs
         tracks = tracks[tracks["score"] >= score_threshold].reset_index(drop=True)
@@ -171,13 +207,19 @@ def track(
     return tracks
 
 
-def _track_source(source: Source, tracker: Tracker | str | None, model: Detector, progress: bool) -> pd.DataFrame:
+def _track_source(
+    source: Source,
+    tracker: Tracker | str | None,
+    model: Detector,
+    camera_motion: Mapping[int, np.ndarray] | str | None,
+    progress: bool,
+) -> pd.DataFrame:
     from tqdm.auto import tqdm
 
     tracker = _tracker(tracker, model, source)
     kept: list[FrameTracks] = []
     counts: list[int] = []
-    results = _stream(source, model, tracker, 0.0, heatmaps=False)
+    results = _stream(source, model, tracker, 0.0, False, _Camera(camera_motion, tracker, source))
     for result in tqdm(results, total=source.length, unit="frame", desc=source.name, disable=not progress):
         kept.append(result.frame_tracks)
         counts.append(len(result.outputs))
@@ -236,6 +278,7 @@ def track_files(
     keep_outputs: bool = True,
     resume: bool = False,
     score_threshold: float = 0.0,
+    camera_motion: str | None = None,
     progress: bool = True,
 ) -> TrackReport:
     """Track a source into files, written as the frames come, in memory that does not grow.
@@ -249,7 +292,7 @@ def track_files(
 
     Parameters
     ----------
-    source, tracker, model, score_threshold
+    source, tracker, model, score_threshold, camera_motion
         As for `stream`.
     folder
         Where the files go; it is made if it is missing.
@@ -288,7 +331,8 @@ def track_files(
         raise ConfigError(f"{source.name} is live, and what it showed cannot be fetched again; start a new recording.")
     model = _load(model)
     tracker = _tracker(tracker, model, source)
-    run = _Run(source, tracker, make_folder(folder), score_threshold, overlay, compare, counter)
+    camera = _Camera(camera_motion, tracker, source)
+    run = _Run(source, tracker, camera, make_folder(folder), score_threshold, overlay, compare, counter)
     settings = {
         "source": str(source.path or source.name),
         "model": model.name,
@@ -299,6 +343,8 @@ def track_files(
         "score_threshold": score_threshold,
         "overlay": dict(overlay or {}) if video else None,
     }
+    if camera_motion is not None:
+        settings["camera_motion"] = camera_motion
     return run.go(model, settings, video, keep_outputs, resume, progress)
 
 
@@ -309,6 +355,7 @@ class _Run:
         self,
         source: Source,
         tracker: Tracker,
+        camera: _Camera,
         folder: Path,
         score_threshold: float,
         overlay: Mapping[str, Any] | None,
@@ -319,6 +366,7 @@ class _Run:
 
         self.source = source
         self.tracker = tracker
+        self.camera = camera
         self.score_threshold = score_threshold
         self.overlay = _make_overlay(overlay)
         self.counter = counter
@@ -397,9 +445,9 @@ class _Run:
             results = run_detector(model, self.source.frames())
         else:
             images: Iterator[Frame] = iter(())
-            if self.video is not None and kept.held:
+            if (self.video is not None or self.camera.estimator is not None) and kept.held:
                 start = 1
-                if self.video.last_time is not None:
+                if self.camera.estimator is None and self.video is not None and self.video.last_time is not None:
                     start = self.source.number_at(self.video.last_time + 1e-3) + 1
                 images = self.source.frames(start, kept.held)
             image = next(images, None)
@@ -413,7 +461,7 @@ class _Run:
             yield from results
 
     def _step(self, frame: Frame | None, outputs: FrameDetections) -> None:
-        tracks = above(self.tracker.update(outputs), self.score_threshold)
+        tracks = above(self.tracker.update(outputs, self.camera.warp(frame, outputs)), self.score_threshold)
         self.text.append(tracks)
         self.report.rows += len(tracks)
         self._ids.update(tracks.ids.tolist())

@@ -35,6 +35,7 @@ FORMAT = 1
 COLUMNS = ("frame", "xx", "xy", "dx", "yx", "yy", "dy", "points", "inliers", "before", "after")
 WIDTH = {"flow": 640, "orb": 640, "ecc": 320}  # frames are scaled down to about this many pixels
 FEWEST = 10  # points that must agree
+MASK_SCORE = 0.3  # boxes with a lower score are not left out
 
 
 class CameraMotion(Mapping[int, np.ndarray]):
@@ -93,7 +94,7 @@ def camera_motion(
     detections: Detections | None = None,
     *,
     method: str = "flow",
-    min_score: float = 0.3,
+    min_score: float = MASK_SCORE,
     folder: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> CameraMotion:

@@ -81,6 +81,7 @@ class JDETracker(Tracker):
 
     name = "jde"
     title = "JDE, as FairMOT uses it (PaddleDetection)"
+    uses_camera_motion = True
     Settings: ClassVar[type[TrackerSettings]] = JDESettings
 
     def _reset(self) -> None:
@@ -136,6 +137,9 @@ class JDETracker(Tracker):
         kalman.predict(table.motion, pool, len(confirmed))
         if not quirks:
             kalman.predict(table.motion, unconfirmed, len(unconfirmed))
+        if warp is not None:
+            kalman.warp(table.motion, pool, warp)
+            kalman.warp(table.motion, unconfirmed, warp)
         if self._record is not None:
             self._note_scores(scores)
             self._note_absence(pool, number)

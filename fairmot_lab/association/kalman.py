@@ -114,6 +114,35 @@ def initiate(motion, slots, measurements, rows):
 
 
 @compiled
+def warp(motion, slots, matrix):
+    """Move tracks as the camera moved, in place.
+
+    Exact for a rotation, a scale and a shift: the variances of x and y are always equal, so a rotation leaves them.
+
+    Parameters
+    ----------
+    motion : (K, 24) float32
+    slots : (n,) int64
+        Rows of `motion`.
+    matrix : (2, 3) float64
+        From the pixels of the frame before to those of this one.
+    """
+    scale = np.sqrt(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
+    for i in range(len(slots)):
+        state = motion[slots[i]]
+        x, y, vx, vy = state[0], state[1], state[4], state[5]
+        state[0] = np.float32(matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2])
+        state[1] = np.float32(matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2])
+        state[4] = np.float32(matrix[0, 0] * vx + matrix[0, 1] * vy)
+        state[5] = np.float32(matrix[1, 0] * vx + matrix[1, 1] * vy)
+        state[3] = np.float32(state[3] * scale)
+        state[7] = np.float32(state[7] * scale)
+        for c in (0, 1, 3):
+            for k in range(8 + 4 * c, 12 + 4 * c):
+                state[k] = np.float32(state[k] * scale * scale)
+
+
+@compiled
 def measure(boxes):
     """Return corners and measurements of detections.
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..data import FrameDetections, FrameTracks
 from ..errors import TrackingError
 from .base import Tracker, as_tracker, trackers
-from .checks import check_ascending, check_detections, own_copy
+from .checks import check_ascending, check_detections, no_detections, own_copy
 from .records import FrameRecord
 
 if TYPE_CHECKING:
@@ -210,6 +210,9 @@ class _Sequence:
     def step(self, tracker: Tracker, index: int) -> FrameTracks:
         """Put the frame of an index through a tracker."""
         frame = int(self.frames[index])
+        if self.warps and tracker._frame is not None:  # the camera moves on in frames without detections
+            for missing in range(max(tracker._frame + 1, frame - tracker.max_time_lost - 4), frame):
+                tracker._update(no_detections(missing), self.warps.get(missing))
         return tracker._update(self._frame(frame, index), self.warps.get(frame))
 
     def _frame(self, frame: int, index: int) -> FrameDetections:

@@ -72,6 +72,11 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
         "--tracker", metavar="NAME", help="with --help: shows its settings (default: that which the model came with)"
     )
     tracking.add_argument("--config", metavar="FILE", help="a tracker as JSON; the options below override its settings")
+    tracking.add_argument(
+        "--camera-motion",
+        choices=("flow", "orb", "ecc"),
+        help="estimate how the camera moves, for trackers that use it",
+    )
     parser.set_defaults(run=_run_track)
     if list(arguments[:1]) == ["track"]:  # the other commands load no tracker
         _add_settings(parser, _named_tracker(arguments))
@@ -156,6 +161,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
                 tracker,
                 options.output,
                 model=model,
+                camera_motion=options.camera_motion,
                 video=options.video or options.compare is not None,
                 overlay=overlay,
                 compare=compare,

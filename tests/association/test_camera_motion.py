@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
+from golden_scenes import random_scenes
 
+from fairmot_lab.association import get_tracker, kalman, kalman_xyah, track_arrays, trackers
 from fairmot_lab.association.camera_motion import METHODS, MotionEstimator, camera_motion
 from fairmot_lab.errors import ConfigError, SourceError, TrackingError
 
@@ -133,3 +137,64 @@ def test_detections_of_another_sequence(real_data):
     pictures, _ = moving(2)
     with pytest.raises(TrackingError, match="frames of 1920x1080"):
         camera_motion(pictures, open_detections(real_data / "MOT17" / "train" / "MOT17-09-SDP"))
+
+
+SHAKING = random_scenes()["shaking"]
+
+
+@pytest.fixture(params=[name for name, cls in trackers().items() if cls.uses_camera_motion])
+def able(request):
+    return request.param
+
+
+def ids(name, warps, scene=SHAKING):
+    tracker, rows = get_tracker(name), []
+    for i in range(len(scene.boxes)):
+        frame = SimpleNamespace(
+            frame=i + 1, boxes=scene.boxes[i], scores=scene.scores[i], embeddings=scene.embeddings[i]
+        )
+        rows.append(tracker.update(frame, warps[i]).ids.tolist())
+    return rows
+
+
+def test_a_camera_that_stands_still_changes_nothing(able):
+    nothing = [None] * len(SHAKING.boxes)
+    assert ids(able, nothing) == ids(able, [np.eye(2, 3)] * len(SHAKING.boxes))
+
+
+def test_fewer_ids_on_a_camera_that_shakes(able):
+    with_motion = {one for frame in ids(able, SHAKING.warps) for one in frame}
+    without = {one for frame in ids(able, [None] * len(SHAKING.warps)) for one in frame}
+    assert len(with_motion) < len(without)
+
+
+def test_jde_moves_states_as_the_double_precision_filter_does():
+    random = np.random.default_rng(0)
+    boxes = random.uniform(50, 300, (9, 4)).astype(np.float32)
+    matrix = np.array([[0.98, -0.05, 20], [0.05, 0.98, -7.0]])
+    slots, results = np.arange(9), []
+    for module, kind in ((kalman, np.float32), (kalman_xyah, np.float64)):
+        motion = np.zeros((9, module.MOTION_SIZE), kind)
+        _, measurements = module.measure(boxes)
+        module.initiate(motion, slots, measurements, slots)
+        for _ in range(3):
+            module.predict(motion, slots, 9)
+            module.warp(motion, slots, matrix)
+            module.update(motion, slots, measurements, slots)
+        results.append(motion[:, :8])
+    np.testing.assert_allclose(*results, atol=2e-3)
+
+
+def test_motion_in_frames_without_detections_counts():
+    boxes = np.array([[100, 100, 40, 100], [400, 100, 40, 100]], np.float32)
+    arrays = SimpleNamespace(
+        frames=[1, 4], offsets=[0, 1, 2], boxes=boxes, scores=[0.9, 0.9], embeddings=None, class_ids=None
+    )
+    shift = {frame: np.array([[1.0, 0, 100], [0, 1, 0]]) for frame in (2, 3, 4)}
+    assert track_arrays(arrays, get_tracker("bytetrack"), camera_motion=shift)["id"].tolist() == [1, 1]
+    assert track_arrays(arrays, get_tracker("bytetrack"))["id"].tolist() == [1]
+
+
+def test_a_tracker_that_cannot_use_it_says_so():
+    with pytest.raises(TrackingError, match="ocsort does not use camera motion"):
+        get_tracker("ocsort").update(SimpleNamespace(frame=1, boxes=[[1, 1, 5, 9]], scores=[0.9]), np.eye(2, 3))

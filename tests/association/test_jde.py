@@ -156,10 +156,10 @@ def test_functions_work_on_a_clone():
 
 def test_camera_motion_is_refused_by_a_tracker_that_cannot_use_it():
     arrays, still = crowd(3, 4), np.eye(2, 3)
-    tracker = JDETracker()
-    with pytest.raises(TrackingError, match="jde does not use camera motion"):
+    tracker = get_tracker("ocsort")
+    with pytest.raises(TrackingError, match="ocsort does not use camera motion"):
         tracker.update(next(shots(arrays)), still)
-    with pytest.raises(TrackingError, match="jde does not use camera motion"):
+    with pytest.raises(TrackingError, match="ocsort does not use camera motion"):
         track_arrays(arrays, tracker, camera_motion={2: still})
     assert tracker.update(next(shots(arrays))).ids.min() == 1, "as it was before"
 
