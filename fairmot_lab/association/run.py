@@ -289,12 +289,15 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
 
 
 def warm_up() -> None:
-    """Compile all that the trackers need, or load it from numba's cache: some ten seconds once per machine.
+    """Compile all that the trackers need, or load it from numba's cache: some twenty seconds once per machine.
 
-    The first frame of a tracker does the same unasked; this lets an installation do it ahead.
+    The first frames of a tracker do the same unasked; this lets an installation do it ahead.
     """
-    for tracker in trackers().values():
-        started = tracker()
-        for frame, look in enumerate(([1.0, 0.0], [1.0, 0.0], [0.0, 1.0]), start=1):
-            box = [[10.0, 10, 40, 100]]
-            started.update(FrameDetections(frame, np.array(box), np.array([0.9]), np.array([look])))
+    boxes = np.array([[10.0, 10, 40, 100], [25.0, 10, 40, 100]])  # they overlap: pairs have to be chosen
+    looks = np.array([[1.0, 0.0], [0.0, 1.0]])
+    scores = ([0.9, 0.9], [0.9, 0.9], [0.9, 0.2], [0.9, 0.9], [0.9, 0.9], [0.9, 0.9])
+    for kind in trackers().values():
+        tracker = kind()
+        for frame, score in enumerate(scores, start=1):
+            detections = FrameDetections(frame, boxes + frame, np.array(score), looks)
+            tracker.update(detections, np.eye(2, 3) if kind.uses_camera_motion else None)

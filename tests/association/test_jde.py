@@ -14,6 +14,7 @@ import pytest
 from crowds import crowd
 from ppdet_oracle import PPDetReference
 
+from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.jde import JDETracker
 from fairmot_lab.association.ppdet_byte import PPDetByteTracker
 from fairmot_lab.association.run import track_arrays, tracks_table
