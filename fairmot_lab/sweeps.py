@@ -84,13 +84,18 @@ def sweep(
         named OVERALL. Columns: `setting` (its number, from 0), the settings of the grid, those of
         `Evaluation.summary` (`sequence` first), and `seconds` (wall time to track and evaluate the setting, all
         sequences together). In the order of the grid. `attrs` hold `tracker`, its `settings` that were not swept, and
-        `sequences`, their names.
+        `sequences`, their names, and `left_out`, the combinations that were not tried.
+
+    Warns
+    -----
+    FairMOTLabWarning
+        If combinations of a grid contradict themselves, such as a low threshold above a high one: they are left out.
 
     Raises
     ------
     ConfigError
         If a setting does not exist or is out of range, before anything is computed; if the file belongs to another
-        sweep.
+        sweep; if a worker process dies (the rows in the file are kept).
     EvaluationError
         If ground truth is missing.
     DetectionsError, TrackingError, MotFileError
@@ -100,7 +105,9 @@ def sweep(
     from tqdm.auto import tqdm
 
     base = as_tracker(tracker)
-    settings = combinations(grid, base)
+    settings, left_out = _combinations(grid, base)
+    if left_out:
+        _warn_of(left_out, len(settings))
     tried = [_tracker_of(setting, base) for setting in settings]
     packed = _pack(detections, ground_truth, sequences, protocol)
     try:
@@ -114,14 +121,45 @@ def sweep(
         # one setting at a time, so that a worker that dies takes little with it
         workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
         with tqdm(total=len(pending), disable=not progress, unit="setting") as bar:
-            for key, rows in workers(calls):
-                done[key] = rows
-                if record:
-                    record.append(key, rows)
-                bar.update()
+            try:
+                for key, rows in workers(calls):
+                    done[key] = rows
+                    if record:
+                        record.append(key, rows)
+                    bar.update()
+            except Exception as error:
+                if not _is_lost_worker(error):
+                    raise
+                kept = f"they are kept in {file}: call sweep() again" if record else "give file= to keep rows, or"
+                raise ConfigError(
+                    f"a worker process of the sweep died ({type(error).__name__}; often for want of memory); "
+                    f"{bar.n} of {len(pending)} settings were computed; {kept} with fewer n_jobs."
+                ) from error
     finally:
         _open.cache_clear()
-    return _table(settings, [done[_key(one)] for one in tried], base, list(material.arrays))
+    table = _table(settings, [done[_key(one)] for one in tried], base, list(material.arrays))
+    table.attrs["left_out"] = [setting for setting, _ in left_out]
+    return table
+
+
+def _warn_of(left_out: list[tuple[dict[str, Any], str]], tried: int) -> None:
+    """Say which combinations are not tried, and why."""
+    shown = "; ".join(
+        ", ".join(f"{name}={value}" for name, value in setting.items()) + f" ({reason.rstrip('.')})"
+        for setting, reason in left_out[:3]
+    )
+    warnings.warn(
+        f"{len(left_out)} of {len(left_out) + tried} combinations contradict themselves and are left out: {shown}"
+        f"{'; ...' if len(left_out) > 3 else ''}. They are in the table's attrs['left_out'].",
+        FairMOTLabWarning,
+        stacklevel=3,
+    )
+
+
+def _is_lost_worker(error: Exception) -> bool:
+    """Return whether the error says that a process of joblib or Dask died."""
+    names = {one.__name__ for one in type(error).__mro__}
+    return bool(names & {"BrokenProcessPool", "TerminatedWorkerError", "KilledWorker"})
 
 
 def _table(
@@ -144,7 +182,7 @@ def _table(
 
 
 def combinations(grid: Any, tracker: Tracker | str | None = None) -> list[dict[str, Any]]:
-    """The settings that a grid stands for, checked.
+    """Return the settings that a grid stands for, checked, without combinations that contradict themselves.
 
     Parameters
     ----------
@@ -161,13 +199,28 @@ def combinations(grid: Any, tracker: Tracker | str | None = None) -> list[dict[s
     Raises
     ------
     ConfigError
-        If the grid is empty, or a setting does not exist or is refused.
+        If the grid is empty, a setting does not exist or is refused, or all combinations contradict themselves.
+
+    Examples
+    --------
+    >>> combinations({"conf_thres": "0.3:0.5:0.1", "track_buffer": [30]})
+    [{'conf_thres': 0.3, 'track_buffer': 30}, {'conf_thres': 0.4, 'track_buffer': 30}, \
+{'conf_thres': 0.5, 'track_buffer': 30}]
     """
-    base = as_tracker(tracker)
-    if isinstance(grid, Mapping):
+    return _combinations(grid, as_tracker(tracker))[0]
+
+
+def _combinations(grid: Any, base: Tracker) -> tuple[list[dict[str, Any]], list[tuple[dict[str, Any], str]]]:
+    """Return the settings that a grid stands for, and those left out, each with the reason."""
+    is_product = isinstance(grid, Mapping)
+    if is_product:
         base.Settings.check_names(grid)
         declared = base.Settings.settings()
         values = {name: _values(declared[name], given) for name, given in grid.items()}
+        for name, choices in values.items():
+            if not (base.settings.any_scores and declared[name].is_score):
+                for value in choices:
+                    declared[name].check(value)
         settings = [dict(zip(values, choice, strict=True)) for choice in itertools.product(*values.values())]
         if not values:
             settings = []
@@ -175,11 +228,20 @@ def combinations(grid: Any, tracker: Tracker | str | None = None) -> list[dict[s
         settings = [one.to_dict() if isinstance(one, Tracker) else dict(one) for one in grid]
     if not settings:
         raise ConfigError("the grid holds no setting to try; give for example {'conf_thres': [0.3, 0.4, 0.5]}.")
-    checked = []
+    checked: list[dict[str, Any]] = []
+    left_out: list[tuple[dict[str, Any], str]] = []
     for setting in settings:
-        whole = _tracker_of(setting, base).to_dict()
+        try:
+            whole = _tracker_of(setting, base).to_dict()
+        except ConfigError as error:
+            if not is_product:
+                raise
+            left_out.append((setting, str(error)))
+            continue
         checked.append({name: whole[name] for name in setting})
-    return checked
+    if not checked:
+        raise ConfigError(f"every combination of the grid is refused: {left_out[0][1]}")
+    return checked, left_out
 
 
 def _tracker_of(setting: Mapping[str, Any], base: Tracker) -> Tracker:

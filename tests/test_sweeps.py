@@ -343,3 +343,31 @@ def test_results_written_from_the_best_settings_score_as_the_table_says(tree, tm
     tracks = fl.track(fl.open_detections(tree / "ONE"), fl.best_tracker(table, "idf1"))
     write_mot(tracks, tmp_path / "ONE.txt")
     assert fl.evaluate(tmp_path / "ONE.txt", tree / "ONE").overall["idf1"] == table.idf1.max()
+
+
+def test_combinations_that_contradict_themselves_are_left_out_and_counted(tree):
+    grid = {"conf_thres": [0.2, 0.4], "low_conf_thres": [0.1, 0.3]}
+    with pytest.warns(
+        FairMOTLabWarning, match=r"1 of 4 combinations contradict themselves and are left out: conf_thres=0"
+    ):
+        table = fl.sweep(tree / "ONE", "ppdet_byte", grid, progress=False)
+    assert table.attrs["left_out"] == [{"conf_thres": 0.2, "low_conf_thres": 0.3}]
+    assert table["setting"].nunique() == 3
+    with pytest.raises(ConfigError, match="every combination of the grid is refused"):
+        fl.sweep(tree / "ONE", "ppdet_byte", {"conf_thres": [0.2], "low_conf_thres": [0.3]}, progress=False)
+    with pytest.raises(ConfigError, match="conf_thres is 7; it must lie from 0 to 1"):
+        fl.sweep(tree / "ONE", "ppdet_byte", {"conf_thres": [0.2, 7]}, progress=False)
+
+
+def test_a_worker_that_dies_is_told_in_one_sentence(tree, tmp_path, monkeypatch):
+    class BrokenProcessPool(RuntimeError):
+        pass
+
+    def dies(packed, key, tracker):
+        raise BrokenProcessPool("killed")
+
+    monkeypatch.setattr(sweeps, "_run", dies)
+    with pytest.raises(
+        ConfigError, match=r"a worker process of the sweep died .*0 of 2 settings .*kept in .*rows\.jsonl"
+    ):
+        fl.sweep(tree / "ONE", None, {"conf_thres": [0.3, 0.4]}, file=tmp_path / "rows.jsonl", progress=False)
