@@ -29,6 +29,7 @@ TRACKERS = {
     "bytetrack": "bytetrack:ByteTrackTracker",
     "ocsort": "ocsort:OCSORTTracker",
     "botsort": "botsort:BoTSORTTracker",
+    "sort": "sort:SORTTracker",
     "deepsort": "deepsort:DeepSORTTracker",
 }
 """Module and class of every tracker, by name: add a tracker here."""
