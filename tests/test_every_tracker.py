@@ -1,0 +1,111 @@
+"""Whatever takes a tracker takes any: of each in the registry, track, trace, sweep, reasons, what-if, command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_switches import FakeOutputs, evaluate, people, walk
+
+import fairmot_lab as fl
+from fairmot_lab.cli.main import build_parser, main
+from fairmot_lab.cli.track import _named_tracker
+from fairmot_lab.diagnosis.reasons import REASONS
+from fairmot_lab.errors import ConfigError
+
+# one person who is hidden for longer than any tracker waits, and one who is always there
+ROWS = [*walk(range(1, 21), 100), *walk(range(121, 141), 100), *walk(range(1, 141), 600, look=1)]
+TRUTH = people((1, range(1, 141), 100, 400), (2, range(1, 141), 600, 400))
+
+
+class Kept(FakeOutputs, fl.Detections):
+    """The same as what `detect` keeps."""
+
+    has_embeddings = True
+
+
+@pytest.fixture(params=fl.trackers())
+def tracker(request):
+    return fl.get_tracker(request.param)
+
+
+def test_a_switch_is_explained_from_the_trackers_own_record(tracker):
+    detections = Kept(ROWS)
+    whole = fl.trace(detections, tracker)
+    pd.testing.assert_frame_equal(fl.association.track_detections(detections, tracker), whole.tracks)
+    assert whole.tracks.attrs["tracker"] == tracker.name
+    result = evaluate(whole.tracks, TRUTH)
+    assert len(result.switches) == result.overall["num_switches"] == 1
+    table = fl.explain_switches(result, detections)  # the tracker is that which the tracks name
+    assert set(table["why_kind"]) <= set(REASONS)
+    assert table["why_kind"].tolist() == ["lost too long"]
+    row = table.iloc[0]
+    # DeepSORT reports a track once more where it is predicted, so that the person is matched a frame longer
+    assert row["lost_for"] > row["buffer"] - (tracker.name == "deepsort")
+    assert row["buffer"] == whole[140].max_time_lost
+    assert "not detected for" in row["why"]
+    tried = fl.what_if(result, detections, progress=False)
+    assert len(tried.changes) > 2
+    assert tried.changes["added"].ge(0).all()
+    longer = tried.changes[tried.changes["setting"].isin(["track_buffer", "max_age"])]
+    assert len(longer), "the buffer is among the settings tried"
+
+
+def test_a_sweep_takes_its_settings(tracker):
+    name, setting = next((n, s) for n, s in tracker.Settings.settings().items() if s.kind == "float")
+    values = sorted({*setting.neighbours(setting.default)[-2:], setting.default})
+    table = fl.sweep(Kept(ROWS), tracker, {name: values}, ground_truth=TRUTH, progress=False)
+    assert table[name].tolist() == values
+    expected = fl.association.track_detections(Kept(ROWS), tracker.replace(**{name: values[0]}))
+    assert table["idf1"].iloc[0] == pytest.approx(evaluate(expected, TRUTH).overall["idf1"])
+    drawn = fl.random_search([name], 5, tracker=tracker)
+    assert all(setting.search[0] <= one[name] <= setting.search[1] for one in drawn)
+
+
+def test_the_command_line_has_its_settings_as_options(tracker, tmp_path: Path):
+    settings = tracker.Settings.settings()
+    name, setting = next((n, s) for n, s in settings.items() if s.kind in ("float", "int"))
+    value = setting.search[0]
+    given = ["track", "clip.mp4", "--tracker", tracker.name, f"--{name.replace('_', '-')}", str(value)]
+    options = build_parser(given).parse_args(given)
+    assert getattr(options, name) == pytest.approx(value)
+    assert type(options.chosen_tracker) is type(tracker)
+    assert set(settings) <= set(vars(options))
+    path = tmp_path / "tracker.json"
+    path.write_text(tracker.to_json(), encoding="utf-8")
+    assert _named_tracker(["track", "clip.mp4", "--config", str(path)]).to_dict() == tracker.to_dict()
+
+
+def test_the_command_line_refuses_what_contradicts_itself(tmp_path: Path, capsys):
+    path = tmp_path / "tracker.json"
+    path.write_text(json.dumps({"tracker": "sort", "max_age": 4}), encoding="utf-8")
+    for arguments, word in (
+        (["track", "x.mp4", "--tracker", "nobody"], "no tracker 'nobody'"),
+        (["track", "x.mp4", "--tracker", "jde", "--config", str(path)], "describes sort"),
+        (["track", "x.mp4", "--tracker", "sort", "--max-age", "-1"], "max_age is -1"),
+        (["sweep", "x", "--tracker", "jde", "--config", str(path)], "describes sort"),
+    ):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert word in error
+        assert error.count("\n") == 1
+
+
+def test_a_model_brings_the_tracker_it_was_published_with():
+    from fairmot_lab.pipeline import recommended_tracker
+
+    assert recommended_tracker("fairmot_lite").to_dict() == fl.JDETracker().to_dict()
+    byte = recommended_tracker("fairmot_dla34_30e_1088x608_bytetracker")
+    assert byte.to_dict() == fl.PPDetByteTracker().to_dict()
+    given = ["track", "x.mp4", "--model", "fairmot_dla34_30e_1088x608_airplane"]
+    assert build_parser(given).parse_args(given).chosen_tracker.settings.vertical_ratio == 0
+
+
+def test_what_is_no_tracker_is_refused():
+    for wrong in (3, object(), ["jde"]):
+        with pytest.raises(ConfigError, match="give one such as"):
+            fl.trace(Kept(ROWS), wrong)
+    with pytest.raises(ConfigError, match="no tracker 'jed'"):
+        fl.trace(Kept(ROWS), "jed")
