@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .player import TrackPlayer
     from .switches import SwitchBrowser
     from .thresholds import ThresholdLab
+    from .workbench import Workbench
 
 _HOME = {
     "AssociationInspector": "association",
@@ -20,6 +21,7 @@ _HOME = {
     "SwitchBrowser": "switches",
     "ThresholdLab": "thresholds",
     "TrackPlayer": "player",
+    "Workbench": "workbench",
 }
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "SwitchBrowser",
     "ThresholdLab",
     "TrackPlayer",
+    "Workbench",
 ]
 
 

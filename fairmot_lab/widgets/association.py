@@ -93,7 +93,7 @@ class AssociationInspector(Panel):
         self.matrices: list[MatrixView] = []
         self._later = beside(least="340px")
         self._events = heading("")
-        self.observe(self._guard(lambda _: self._draw()), ["frame", "values"])
+        self.observe(self._guard(lambda _: self._draw()), ["frame", "values", "active"])
         self._add_matrix()
         views = [self.player] if own and self.player is not None else []
         controls = ipywidgets.HBox([self._show, self._number])
@@ -116,6 +116,8 @@ class AssociationInspector(Panel):
             self._later.children = self.matrices[1:]
 
     def _draw(self) -> None:
+        if not self.active:
+            return
         self.error = ""
         if not len(self.outputs):
             self.matrices[0].empty = f"{self.outputs.name} holds no frames."

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import anywidget
 import ipywidgets
 import numpy as np
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 
 from ..errors import FairMOTLabError
 from .checks import refuse_unknown
@@ -194,9 +194,12 @@ class Panel(Shown, ipywidgets.VBox):
     ----------
     error : str
         What went wrong last, shown above the parts; empty for none.
+    active : bool
+        False while the panel is out of sight: it then leaves changes of the frame alone, and catches up later.
     """
 
     error = Unicode("")
+    active = Bool(True)
     _closed = True  # until it is made: an error on the way leaves nothing to close
 
     def __init__(self, **traits: Any) -> None:

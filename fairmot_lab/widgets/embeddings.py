@@ -101,7 +101,11 @@ class EmbeddingExplorer(Panel):
         numbers = [int(n) for n in outputs.frames]
         if not numbers:
             raise DetectionsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
-        start = {"frame": numbers[0], "other_frame": numbers[min(1, len(numbers) - 1)], **traits}
+        start = {
+            "frame": player.frame if player is not None else numbers[0],
+            "other_frame": numbers[min(1, len(numbers) - 1)],
+            **traits,
+        }
         super().__init__(**start, method=method)
         self.outputs, self.model = outputs, model
         self.query: tuple[int, int] | None = None
@@ -147,15 +151,15 @@ class EmbeddingExplorer(Panel):
             link((self, "other_frame"), (self._other, "value")),
         ]
         if self.player is not None:
-            self._links.append(link((self, "frame"), (self.player, "frame")))
+            self._links.append(link((self.player, "frame"), (self, "frame")))
             trait = "selected_id" if ground_truth is None else "selected_gt_id"
-            self._links.append(link((self, "selected_id"), (self.player, trait)))
+            self._links.append(link((self.player, trait), (self, "selected_id")))
             self.player.on_frame_click(self._guard(self._ask))
         self._closers += [item.unlink for item in self._links]
         self.scatter._handlers["crop"] = self._send_crop
         self.observe(self._guard(lambda _: self._project()), "method")
         self.observe(self._guard(lambda _: self._measure()), "min_score")
-        self.observe(self._guard(lambda _: self._compare_frames()), ["frame", "other_frame"])
+        self.observe(self._guard(lambda _: self._compare_frames()), ["frame", "other_frame", "active"])
         self.observe(self._guard(lambda _: self._say_threshold()), "threshold")
 
         parts: list[ipywidgets.Widget] = [
@@ -248,6 +252,8 @@ class EmbeddingExplorer(Panel):
         return self._used[self._frames[self._used] == number]
 
     def _compare_frames(self) -> None:
+        if not self.active:
+            return
         self.error = ""
         rows, columns = self._detections_of(self.frame), self._detections_of(self.other_frame)
         embeddings, arrays = self.outputs.embeddings(), self.outputs.arrays()

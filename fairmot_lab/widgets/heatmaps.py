@@ -49,6 +49,8 @@ class HeatmapInspector(Panel):
         Kept detections of that source.
     model
         In their place: a model, which is then run on each frame that is looked at.
+    player
+        A TrackPlayer to draw into while the panel is active; one of its own is made where none is given.
     **traits
         Start values of the traits.
 
@@ -95,15 +97,16 @@ class HeatmapInspector(Panel):
         *,
         detections: Detections | None = None,
         model: Detector | None = None,
+        player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
         if (detections is None) == (model is None):
             raise ViewError("HeatmapInspector needs detections= (kept by fl.detect) or model=, and not both.")
         super().__init__(**traits)
-        shown = detections if detections is not None else model
-        self._frame_outputs = frame_outputs(shown)  # type: ignore[arg-type]
+        self._frame_outputs = frame_outputs(detections if detections is not None else model)  # type: ignore[arg-type]
         prefetch = 0 if detections is None else 8
-        self.player = TrackPlayer(source, overlay=self._overlay, prefetch=prefetch, frame=self.frame)
+        own = player is None
+        self.player = TrackPlayer(source, prefetch=prefetch, frame=self.frame) if player is None else player
         if detections is not None:
             refuse_other_sequence("detections", detections.name, self.player.name)
         self.table = TableView(title="Peaks", columns=COLUMNS, max_height=380)
@@ -114,7 +117,7 @@ class HeatmapInspector(Panel):
         self._top_k = ipywidgets.IntSlider(self.top_k, 1, 500, description="top K", tooltip="number of peaks on show")
         self._map = ipywidgets.Dropdown(options=COLOUR_MAPS, value=self.colour_map, description="colours")
         self._links = [
-            link((self, "frame"), (self.player, "frame")),
+            link((self.player, "frame"), (self, "frame")),
             link((self, "threshold"), (self._threshold, "value")),
             link((self, "threshold"), (self.player, "overlay_floor")),
             link((self, "opacity"), (self._opacity, "value")),
@@ -127,16 +130,18 @@ class HeatmapInspector(Panel):
             link((self, "selected_peak"), (self.player, "active_peak")),
         ]
         self._closers += [item.unlink for item in self._links]
-        self.observe(self._guard(lambda _: self._list_peaks()), ["frame", "threshold"])
+        self.observe(self._guard(lambda _: self._list_peaks()), ["frame", "threshold", "active"])
         self.observe(self._guard(self._change_top_k), "top_k")
         self.observe(self._guard(self._change_colours), "colour_map")
-        self._change_colours(None)
+        self.observe(self._guard(lambda _: self._activate()), "active")
+        self._activate()
         if detections is not None and not detections.has_heatmaps:
             self.player.note = f"{detections.name} was kept without heatmaps: only the peaks are shown."
         controls = ipywidgets.Box(
             [self._threshold, self._gamma, self._opacity, self._map, self._top_k], layout={"flex_flow": "row wrap"}
         )
-        self.children = [self._banner, controls, beside(self.player, self.table, weights=(5, 3))]
+        shown = beside(self.player, self.table, weights=(5, 3)) if own else self.table
+        self.children = [self._banner, controls, shown]
         self._guard(self._list_peaks)()
 
     @property
@@ -154,8 +159,13 @@ class HeatmapInspector(Panel):
         columns = ["cell_x", "cell_y", "score", "x", "y", "w", "h"]
         return Overlay(found.heatmap, found.letterbox, table[columns].to_numpy())
 
+    def _activate(self) -> None:
+        """Draw into the player while the panel is in sight."""
+        self.player.overlay = self._overlay if self.active else None
+        self.player.overlay_colours = colours(self.colour_map) if self.active else b""
+
     def _list_peaks(self) -> None:
-        if not self.player.length:
+        if not self.player.length or not self.active:
             return
         self.error = ""
         table = self.peaks
@@ -174,7 +184,7 @@ class HeatmapInspector(Panel):
         self._list_peaks()
 
     def _change_colours(self, _: Any) -> None:
-        self.player.overlay_colours = colours(self.colour_map)
+        self._activate()
 
     def saved_html(self) -> str:
         """The frame on show and its peaks."""

@@ -210,6 +210,17 @@ class TrackPlayer(View):
         """Fetch frames and overlays anew: what the overlay shows has changed."""
         self.generation += 1
 
+    @property
+    def overlay(self) -> Callable[[int], Overlay] | None:
+        """What is painted over each frame. Setting it fetches the frames anew."""
+        return self._overlay
+
+    @overlay.setter
+    def overlay(self, overlay: Callable[[int], Overlay] | None) -> None:
+        if overlay != self._overlay:
+            self._overlay = overlay
+            self.refresh()
+
     def on_frame_click(self, function: Callable[[int, float, float], None]) -> None:
         """Call `function(frame, x, y)` with a click's place in pixels of the original image."""
         self._click_observers.append(function)

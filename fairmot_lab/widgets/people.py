@@ -1,0 +1,339 @@
+"""Follow one person: the list of people, and the life of each under a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from traitlets import Dict, Int, List, Unicode
+
+from ..boxes import iou
+from ..drawing import PALETTE
+from .base import View, escape, html_table
+from .parts import counted
+
+if TYPE_CHECKING:
+    from ..evaluation.result import SequenceEvaluation
+
+BOX = ["x", "y", "w", "h"]
+PICTURES = 13  # of a life
+_OVERLAP = 0.5  # least IoU of a detection with the person whose it is
+
+
+class PeopleView(View):
+    """A list of people, and the life of the one who is selected.
+
+    Attributes
+    ----------
+    kind : str
+        "person" (of the ground truth) or "track".
+    rows : list of dict
+        `id`, `first`, `last`, `frames`, `share` (of the frames in which the person is tracked; None for tracks),
+        `breaks` (ID switches of a person, gaps of a track), `note`.
+    selected : int or None
+        The one who is shown.
+    frame : int
+        The frame on show.
+    life : dict
+        What `describe_life` returns; `strip` the pictures of its places (JPEG bytes).
+    decisions : dict
+        `id`, `columns`, `rows` of the frames around the one on show.
+    lives : dict
+        Lives by id, for a page that cannot ask.
+    """
+
+    module = "people.js"
+    shared: ClassVar[Mapping[str, str]] = {"frame": "frame", "selected": "person", "focus": "focus", "range": "range"}
+    kind = Unicode("person").tag(sync=True)
+    rows: List = List().tag(sync=True)
+    selected = Int(None, allow_none=True).tag(sync=True)
+    frame = Int(1).tag(sync=True)
+    life = Dict().tag(sync=True)
+    strip: List = List().tag(sync=True)
+    decisions: Dict = Dict({"id": None, "columns": [], "rows": []}).tag(sync=True)
+    lives = Dict().tag(sync=True)
+    focus = Unicode("fade").tag(sync=True)
+    range: List = List().tag(sync=True)
+    palette = List(Unicode(), list(PALETTE)).tag(sync=True)
+
+    def saved_html(self) -> str:
+        """The list, and what is known of the one who is selected."""
+        rows = [[row["id"], row["first"], row["last"], row["frames"], row["breaks"]] for row in self.rows]
+        table = html_table([self.kind, "first frame", "last frame", "frames", "breaks"], rows, limit=30)
+        text = " ".join(f"Frame {one['frame']}: {one['text']}" for one in self.life.get("sentences", []))
+        return f"<p>{escape(self.life.get('title', ''))}</p><p>{escape(text)}</p>{table}"
+
+
+class WorkbarView(View):
+    """The head of the workbench: trackers with their metrics.
+
+    Attributes
+    ----------
+    title : str
+        Name of the sequence.
+    chips : list of dict
+        `name` and `metrics` (text) of each tracker.
+    difference : str
+        How the compared tracker differs from the one on show.
+    """
+
+    module = "workbar.js"
+    shared: ClassVar[Mapping[str, str]] = {
+        "tracker": "tracker",
+        "compared": "compared",
+        "compare_mode": "compare_mode",
+    }
+    title = Unicode("").tag(sync=True)
+    chips: List = List().tag(sync=True)
+    difference = Unicode("").tag(sync=True)
+    tracker = Int(0).tag(sync=True)
+    compared = Int(-1).tag(sync=True)
+    compare_mode = Unicode("off").tag(sync=True)
+
+    def saved_html(self) -> str:
+        """The trackers and their metrics."""
+        return html_table(["tracker", "metrics"], [[chip["name"], chip["metrics"]] for chip in self.chips])
+
+
+@dataclass(frozen=True)
+class Life:
+    """The life of a person or a track.
+
+    Attributes
+    ----------
+    id : int
+    boxes : DataFrame
+        frame, x, y, w, h; by frame.
+    ids : Series
+        The track that has the person, by frame; frames in which nobody has are missing.
+    overlap : Series
+        IoU of track and person, by frame.
+    """
+
+    id: int
+    boxes: pd.DataFrame
+    ids: pd.Series
+    overlap: pd.Series
+
+    @property
+    def first(self) -> int:
+        """The first frame."""
+        return int(self.boxes["frame"].iloc[0])
+
+    @property
+    def last(self) -> int:
+        """The last frame."""
+        return int(self.boxes["frame"].iloc[-1])
+
+    def segments(self) -> list[list[int | None]]:
+        """Return [first, last, track] for each run of frames with one track; track None where nobody has the person."""
+        runs: list[list[int | None]] = []
+        for frame in range(self.first, self.last + 1):
+            track = int(self.ids[frame]) if frame in self.ids.index else None
+            if runs and runs[-1][2] == track:
+                runs[-1][1] = frame
+            else:
+                runs.append([frame, frame, track])
+        return runs
+
+    def before(self, frame: int) -> int | None:
+        """Return the track that had the person last before a frame."""
+        earlier = self.ids[self.ids.index < frame]
+        return int(earlier.iloc[-1]) if len(earlier) else None
+
+    def places(self, count: int = PICTURES) -> pd.DataFrame:
+        """Return boxes evenly spread over the life, at most `count`."""
+        rows = np.unique(np.linspace(0, len(self.boxes) - 1, min(count, len(self.boxes))).round().astype(int))
+        return self.boxes.iloc[rows]
+
+
+def person_life(one: SequenceEvaluation, person: int) -> Life:
+    """Return the life of a person of the ground truth under the tracker that was evaluated."""
+    truth = one.ground_truth.table
+    boxes = truth[truth["id"] == person].sort_values("frame", kind="stable")
+    flat = one.events.reset_index()
+    flat = flat[flat["Type"].isin(["MATCH", "SWITCH"]) & (flat["OId"] == person)]
+    frames = flat["FrameId"].astype("int64").to_numpy()
+    ids = pd.Series(flat["HId"].astype("int64").to_numpy(), index=frames)
+    overlap = pd.Series(1 - flat["D"].to_numpy(float), index=frames)
+    return Life(int(person), boxes[["frame", *BOX]], ids, overlap)
+
+
+def track_life(tracks: pd.DataFrame, track: int) -> Life:
+    """Return the life of a track."""
+    boxes = tracks[tracks["id"] == track].sort_values("frame", kind="stable")
+    frames = boxes["frame"].to_numpy()
+    return Life(int(track), boxes[["frame", *BOX]], pd.Series(track, index=frames), pd.Series(1.0, index=frames))
+
+
+def people_rows(per_object: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of `PeopleView` for the people of one sequence, those with most ID switches first.
+
+    Parameters
+    ----------
+    per_object
+        `Evaluation.per_object` of that sequence.
+    """
+    rows = [
+        {
+            "id": int(one["gt_id"]),
+            "first": int(one["first_frame"]),
+            "last": int(one["last_frame"]),
+            "frames": int(one["num_frames"]),
+            "share": float(one["tracked_share"]),
+            "breaks": int(one["num_switches"]),
+            "note": f"{counted(int(one['num_ids']), 'track')}, {one['state']}",
+        }
+        for one in per_object.to_dict("records")
+    ]
+    return sorted(rows, key=lambda row: (-row["breaks"], row["id"]))
+
+
+def track_rows(tracks: pd.DataFrame, width: int, height: int, length: int) -> list[dict[str, Any]]:
+    """Return the rows of `PeopleView` for tracks without ground truth, the longest first."""
+    rows = []
+    for track, part in tracks.groupby("id"):
+        frames = np.sort(part["frame"].to_numpy())
+        last = part.loc[part["frame"].idxmax()]
+        edge = 0.02 * width
+        inside = last["x"] > edge and last["x"] + last["w"] < width - edge and last["y"] + last["h"] < height - 1
+        rows.append(
+            {
+                "id": int(track),
+                "first": int(frames[0]),
+                "last": int(frames[-1]),
+                "frames": len(frames),
+                "share": None,
+                "breaks": int((np.diff(frames) > 1).sum()),
+                "note": "ends in mid-image" if inside and frames[-1] < length else "",
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["frames"], row["id"]))
+
+
+def describe_life(life: Life, kind: str, switches: pd.DataFrame) -> dict[str, Any]:
+    """Return what `PeopleView.life` shows.
+
+    Parameters
+    ----------
+    life
+        The life.
+    kind
+        "person" or "track".
+    switches
+        The ID switches of this person, with `why` and `avoided_by` where they are known.
+    """
+    segments = life.segments()
+    breaks = [int(frame) for frame in switches["frame"]] if len(switches) else []
+    missed = life.last - life.first + 1 - len(life.ids)
+    words = [f"{kind.capitalize()} {life.id}", counted(len(life.boxes), "frame")]
+    words.append(counted(len(breaks), "ID switch", "ID switches") if kind == "person" else counted(missed, "gap frame"))
+    if kind == "person":
+        tracked = len(life.ids) / max(1, len(life.boxes))
+        words.append(f"tracked {100 * tracked:.1f} %")
+    return {
+        "id": life.id,
+        "title": " · ".join(words),
+        "first": life.first,
+        "last": life.last,
+        "segments": segments,
+        "breaks": breaks,
+        "places": [
+            {"frame": int(frame), "id": int(life.ids[frame]) if frame in life.ids.index else None}
+            for frame in life.places()["frame"]
+        ],
+        "sentences": [{"frame": int(row["frame"]), "text": _switch_words(row)} for _, row in switches.iterrows()],
+        "remedy": _remedy(switches),
+    }
+
+
+def _switch_words(switch: pd.Series) -> str:
+    """A switch in a sentence, with its reason where it is known."""
+    ids = [switch.get("from_id"), switch.get("to_id")]
+    before, after = ("nobody" if pd.isna(i) else f"track {int(i)}" for i in ids)
+    why = switch.get("why")
+    kind = switch.get("kind")
+    said = f"{before} gave way to {after}" + (f" ({kind})" if isinstance(kind, str) else "") + "."
+    return f"{said} {why}" if isinstance(why, str) and why else said
+
+
+def _remedy(switches: pd.DataFrame) -> str:
+    """What would have avoided the switches, where that was asked for."""
+    if "avoided_by" not in switches:
+        return ""
+    return "; ".join(dict.fromkeys(str(v) for v in switches["avoided_by"] if isinstance(v, str) and v))
+
+
+def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, replay: Any = None) -> dict[str, Any]:
+    """Return what was decided about a person in some frames: detected, at which cost, and taken by whom.
+
+    Parameters
+    ----------
+    life
+        The life.
+    frames
+        The frames.
+    scores
+        The tracks table: frame, id, score.
+    replay
+        Records of the tracker by frame, where the detections are at hand.
+    """
+    own = life.boxes.set_index("frame")
+    rows = []
+    for frame in frames:
+        if frame not in own.index:
+            continue
+        taken = int(life.ids[frame]) if frame in life.ids.index else None
+        row: dict[str, Any] = {"frame": int(frame), "score": None, **_words(life, frame, taken)}
+        if taken is not None and "score" in scores:
+            found = scores[(scores["frame"] == frame) & (scores["id"] == taken)]["score"]
+            row["score"] = float(found.iloc[0]) if len(found) else None
+        if replay is not None:
+            row |= _from_record(replay.record(frame), own.loc[[frame], BOX].to_numpy(float), life.before(frame), taken)
+        elif frame in life.overlap.index:
+            row["IoU"] = float(life.overlap[frame])
+        rows.append(row)
+    return {
+        "id": life.id,
+        "columns": ["score", "cost", "gate"] if replay is not None else ["score", "IoU"],
+        "rows": rows,
+    }
+
+
+def _words(life: Life, frame: int, taken: int | None) -> dict[str, str]:
+    before = life.before(frame)
+    if taken is None:
+        return {"taken": "nobody", "mood": "bad"}
+    if before is None or taken == before:
+        return {"taken": f"track {taken}", "mood": ""}
+    known = taken in set(life.ids[life.ids.index < frame])
+    return {"taken": f"track {taken} again" if known else f"track {taken} now", "mood": "warn" if known else "bad"}
+
+
+def _from_record(record: Any, box: np.ndarray, before: int | None, taken: int | None) -> dict[str, Any]:
+    """Score, cost and gate of the person's detection, for the track that had the person before."""
+    detections = record.detections
+    if not len(detections.boxes):
+        return {"taken": "not detected", "mood": "bad"} if taken is None else {}
+    overlap = iou(box, np.asarray(detections.boxes, float))[0]
+    best = int(overlap.argmax())
+    if overlap[best] < _OVERLAP:
+        return {"taken": "not detected", "mood": "bad"} if taken is None else {}
+    found: dict[str, Any] = {"score": float(detections.scores[best])}
+    wanted = before if before is not None else taken
+    for stage in record.stages:
+        columns = np.flatnonzero(np.asarray(stage.detections) == best)
+        rows = np.flatnonzero(np.asarray(stage.tracks) == wanted)
+        if not len(columns) or not len(rows):
+            continue
+        cost = float(stage.cost[rows[0], columns[0]])
+        found["cost"] = cost if np.isfinite(cost) else None
+        gate = getattr(stage, "mahalanobis", None)
+        if gate is not None:
+            found["gate"] = float(gate[rows[0], columns[0]])
+    if taken is None:
+        found["taken"] = "detected, not tracked"
+    return found

@@ -1,0 +1,509 @@
+"""Workbench: everything about a sequence in one view, to find out why a tracker fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+from traitlets import link
+
+from ..diagnosis.replay import TracedReplay, explained_switches
+from ..errors import FairMOTLabError, SourceError, ViewError
+from .base import Panel, escape, sentence, stylesheet
+from .checks import refuse_other_sequence, sequence_of
+from .page import Page
+from .parts import crops
+from .people import (
+    PICTURES,
+    Life,
+    PeopleView,
+    WorkbarView,
+    decisions,
+    describe_life,
+    people_rows,
+    person_life,
+    track_life,
+    track_rows,
+)
+from .player import TrackPlayer
+from .switches import worst_switch
+
+if TYPE_CHECKING:
+    from ..detection.detections import Detections
+    from ..detection.detector import Detector
+    from ..evaluation.result import Evaluation, SequenceEvaluation
+
+METRICS = (("mota", "MOTA", True), ("idf1", "IDF1", True), ("hota", "HOTA", True), ("num_switches", "IDs", False))
+AROUND = 4  # frames around the one on show whose decisions are told
+HEIGHT = "44vh"  # of the picture
+
+
+class Workbench(Panel):
+    """Player, people, ID switches, heatmaps, embeddings, association and settings with one selection and one time axis.
+
+    Parameters
+    ----------
+    source
+        The frames: anything that `open_source` takes and that has a known length and random access.
+    tracks
+        A tracks table, or several by the name of their tracker. Made from `detections` where none are given.
+    ground_truth
+        The ground truth; the source's own where it has one and nothing is given. False for none.
+    detections
+        Kept detections: for heatmaps, embeddings, association and settings, and for the reasons of ID switches.
+    tracker
+        The settings that made the tracks: for reasons and association. With several trackers, by name.
+    model
+        The network that made the detections: for the similarity map.
+    evaluation
+        Evaluations by the name of the tracker, if they are at hand.
+    **traits
+        Start values of the player's traits.
+
+    Attributes
+    ----------
+    player : TrackPlayer
+        The player: `frame`, `selected_gt_id`, `tracker` and all else can be set there.
+    people : PeopleView
+        The list of people and the life of the one who is selected.
+    panes : dict
+        The other panes by name, made when they are first opened.
+    evaluations : dict
+        Evaluation by tracker.
+
+    Notes
+    -----
+    Opens on the first ID switch of the person who has most. Keys: those of the player.
+
+    Examples
+    --------
+    >>> import numpy as np, fairmot_lab as fl
+    >>> frames = [np.zeros((90, 160, 3), np.uint8)] * 3
+    >>> tracks = pd.DataFrame({"frame": [1, 2], "id": 1, "x": 5.0, "y": 5.0, "w": 20.0, "h": 40.0, "score": 0.9})
+    >>> bench = fl.widgets.Workbench(frames, tracks={"mine": tracks})
+    >>> bench.people.rows[0]["frames"]
+    2
+    >>> bench.close()
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        tracks: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+        ground_truth: pd.DataFrame | bool | None = None,
+        detections: Detections | None = None,
+        tracker: Any = None,
+        model: Detector | None = None,
+        evaluation: Mapping[str, Evaluation] | Evaluation | None = None,
+        **traits: Any,
+    ) -> None:
+        super().__init__()
+        self.detections, self.model, self._tracker = detections, model, tracker
+        start = {"focus": "fade", **traits}
+        self.player = TrackPlayer(source, **start)
+        self.source = self.player.source
+        if self.source is None:
+            raise ViewError("The source holds no frames, so there is nothing to work on.")
+        name = self.source.name
+        if detections is not None:
+            refuse_other_sequence("detections", detections.name, name)
+        self.ground_truth = self._truth(ground_truth)
+        self.tracks = self._tracks(tracks, evaluation)
+        self.evaluations = self._evaluations(evaluation)
+        self._lives: dict[tuple[int, int], Life] = {}
+        self._switches: dict[int, pd.DataFrame] = {}
+        self._replays: dict[int, TracedReplay | None] = {}
+        self.player.show(self.tracks, self.ground_truth, self.evaluations or None)
+        if len(self.tracks) > 1 and self.player.compared < 0:
+            self.player.compared = 1
+        kind = "person" if self.evaluations else "track"
+        self.people = PeopleView(kind=kind, focus=self.player.focus)
+        self.bar = WorkbarView(title=name, chips=self._chips())
+        self._link()
+        self._tabs = ipywidgets.Tab([self.people])
+        self.panes: dict[str, ipywidgets.Widget] = {}
+        self._makers = self._panes()
+        self._tabs.children = [self.people, *(ipywidgets.VBox() for _ in self._makers)]
+        self._tabs.titles = ["People", *self._makers]
+        self._tabs.observe(self._guard(lambda _: self._open()), "selected_index")
+        self._arrange()
+        self._show_tracker()
+        self._begin(traits)
+
+    # -- what is compared ---------------------------------------------------------------------------------------------
+
+    def _truth(self, ground_truth: Any) -> pd.DataFrame | None:
+        assert self.source is not None
+        if isinstance(ground_truth, pd.DataFrame) or ground_truth is False:
+            return None if ground_truth is False else ground_truth
+        try:
+            return self.source.ground_truth
+        except SourceError:
+            if ground_truth is True:
+                raise
+            return None  # nothing was asked for, and the source has none
+
+    def _tracks(self, tracks: Any, evaluation: Any) -> dict[str, pd.DataFrame]:
+        if isinstance(tracks, Mapping):
+            return {str(key): table for key, table in tracks.items()}
+        if tracks is not None:
+            return {"tracks": tracks}
+        if isinstance(evaluation, Mapping):
+            assert self.source is not None
+            name = self.source.name
+            return {str(key): one.sequences[sequence_of(one, name)].tracks for key, one in evaluation.items()}
+        if self.detections is None:
+            raise ViewError("Workbench needs tracks=, or detections= to make them from.")
+        from ..pipeline import track
+
+        return {"tracks": track(self.detections, self._tracker) if self._tracker else track(self.detections)}
+
+    def _evaluations(self, given: Any) -> dict[str, Evaluation]:
+        from ..evaluation.evaluate import evaluate
+
+        if given is not None and not isinstance(given, Mapping):
+            given = dict.fromkeys(self.tracks, given) if len(self.tracks) == 1 else {}
+        given = dict(given or {})
+        if self.ground_truth is None:
+            return given
+        assert self.source is not None
+        name = self.source.name
+        return {
+            key: given.get(key) or evaluate({name: table}, {name: self.ground_truth})
+            for key, table in self.tracks.items()
+        }
+
+    @property
+    def name(self) -> str:
+        """The tracker on show."""
+        return list(self.tracks)[self.player.tracker]
+
+    def _one(self) -> SequenceEvaluation | None:
+        """The evaluated sequence of the tracker on show."""
+        evaluation = self.evaluations.get(self.name)
+        if evaluation is None or self.source is None:
+            return None
+        return evaluation.sequences[sequence_of(evaluation, self.source.name)]
+
+    def _settings(self) -> Any:
+        return self._tracker.get(self.name) if isinstance(self._tracker, Mapping) else self._tracker
+
+    def _chips(self) -> list[dict[str, str]]:
+        chips = []
+        for key, table in self.tracks.items():
+            evaluation = self.evaluations.get(key)
+            if evaluation is None:
+                chips.append({"name": key, "metrics": f"{table['id'].nunique()} tracks"})
+                continue
+            row = evaluation.overall
+            chips.append(
+                {"name": key, "metrics": " · ".join(f"{_label} {_metric(row, k, p)}" for k, _label, p in METRICS)}
+            )
+        return chips
+
+    def _difference(self) -> str:
+        """How the compared tracker differs from the one on show."""
+        player, names = self.player, list(self.tracks)
+        if player.compare_mode == "off" or not 0 <= player.compared < len(names) or player.compared == player.tracker:
+            return ""
+        ours, theirs = (self.evaluations.get(names[k]) for k in (player.tracker, player.compared))
+        if ours is None or theirs is None:
+            return ""
+        parts = []
+        for key, label, percent in METRICS:
+            change = (float(theirs.overall[key]) - float(ours.overall[key])) * (100 if percent else 1)
+            parts.append(f"{label} {change:+.1f}" if percent else f"{label} {change:+.0f}")
+        return f"{names[player.compared]} − {names[player.tracker]}: {', '.join(parts)}".replace("-", "\N{MINUS SIGN}")
+
+    # -- links --------------------------------------------------------------------------------------------------------
+
+    def _link(self) -> None:
+        who = "selected_gt_id" if self.people.kind == "person" else "selected_id"
+        pairs = [
+            link((self.player, "frame"), (self.people, "frame")),
+            link((self.player, who), (self.people, "selected")),
+            link((self.player, "focus"), (self.people, "focus")),
+            link((self.player, "range"), (self.people, "range")),
+            *(link((self.player, t), (self.bar, t)) for t in ("tracker", "compared", "compare_mode")),
+        ]
+        self._closers += [pair.unlink for pair in pairs]
+        self.player.observe(self._guard(lambda _: self._show_tracker()), "tracker")
+        self.player.observe(self._guard(lambda _: self._show_difference()), ["tracker", "compared", "compare_mode"])
+        self.people.observe(self._guard(lambda _: self._show_life()), "selected")
+        self.player.observe(self._guard(lambda _: self._show_decisions()), ["frame", "playing"])
+
+    def _show_difference(self) -> None:
+        self.bar.difference = self._difference()
+
+    def _show_tracker(self) -> None:
+        """All that depends on the tracker on show."""
+        evaluation = self.evaluations.get(self.name)
+        player = self.player
+        if evaluation is not None and self.source is not None:
+            table = evaluation.per_object
+            self.people.rows = people_rows(table[table["sequence"] == sequence_of(evaluation, self.source.name)])
+        else:
+            self.people.rows = track_rows(self.tracks[self.name], player.width, player.height, player.length)
+        self._show_difference()
+        self._show_life()
+        for pane in ("Switches", "Association"):
+            self._forget(pane)
+        self._open()
+
+    def _begin(self, traits: Mapping[str, Any]) -> None:
+        """Go to the worst ID switch, else to the longest track."""
+        if {"frame", "selected_id", "selected_gt_id"} & set(traits):
+            return
+        switches = self.player.switches
+        mine = pd.DataFrame([mark for mark in switches if mark["tracker"] == self.player.tracker])
+        row = worst_switch(mine)
+        if row >= 0:
+            mark = mine.iloc[row]
+            self.player.frame = int(mark["frame"])
+            self.player.selected_id = int(mark["to_id"])
+            self.player.selected_gt_id = int(mark["gt_id"])
+        elif self.people.rows:
+            first = self.people.rows[0]
+            self.player.frame = first["first"]
+            self.people.selected = first["id"]
+
+    # -- a person -----------------------------------------------------------------------------------------------------
+
+    def life(self, identity: int) -> Life:
+        """Return the life of a person (without ground truth: of a track) under the tracker on show."""
+        key = (self.player.tracker, identity)
+        if key not in self._lives:
+            one = self._one()
+            tracks = self.tracks[self.name]
+            self._lives[key] = person_life(one, identity) if one is not None else track_life(tracks, identity)
+        return self._lives[key]
+
+    def switches(self) -> pd.DataFrame:
+        """Return the ID switches of the tracker on show, with their reasons where the detections lead to its tracks."""
+        number = self.player.tracker
+        if number not in self._switches:
+            one = self._one()
+            if one is None:
+                self._switches[number] = pd.DataFrame({"gt_id": [], "frame": []})
+            else:
+                evaluation = self.evaluations[self.name]
+                found, _ = explained_switches(evaluation, one.name, self.detections, self._settings())
+                self._switches[number] = found
+        return self._switches[number]
+
+    def _described(self, identity: int) -> dict[str, Any]:
+        life = self.life(identity)
+        switches = self.switches()
+        own = switches[switches["gt_id"] == identity] if self.people.kind == "person" else switches[:0]
+        return describe_life(life, self.people.kind, own)
+
+    def _strip(self, identity: int, height: int = 96) -> list[bytes]:
+        places = self.life(identity).places(PICTURES)
+        return crops(self.source, places["frame"].tolist(), places[["x", "y", "w", "h"]].to_numpy(), height)
+
+    def _show_life(self) -> None:
+        selected = self.people.selected
+        known = selected is not None and any(row["id"] == selected for row in self.people.rows)
+        with self.people.hold_sync():
+            if not known or selected is None:
+                self.people.life, self.people.strip = {}, []
+                return
+            self.people.strip = self._strip(selected)
+            self.people.life = self._described(selected)
+        self._show_decisions()
+
+    def _show_decisions(self) -> None:
+        selected = self.people.selected
+        if (
+            self.player.playing
+            or not self.people.life
+            or selected is None
+            or self._tabs.selected_index not in (0, None)
+        ):
+            return
+        self.people.decisions = self._decisions(selected, self.player.frame)
+
+    def _decisions(self, identity: int, frame: int) -> dict[str, Any]:
+        frames = range(frame - AROUND, frame + AROUND + 1)
+        return decisions(self.life(identity), frames, self.tracks[self.name], self._replay())
+
+    def _replay(self) -> TracedReplay | None:
+        """The tracker's records, if the detections and settings give the tracks on show."""
+        number = self.player.tracker
+        if number not in self._replays:
+            self._replays[number] = None
+            if self.detections is not None:
+                try:
+                    replay = TracedReplay(self.detections, self._settings() or _settings_of(self.tracks[self.name]))
+                except FairMOTLabError:
+                    return None
+                if _same_tracks(replay.tracks, self.tracks[self.name]):
+                    self._replays[number] = replay
+        return self._replays[number]
+
+    # -- panes --------------------------------------------------------------------------------------------------------
+
+    def _panes(self) -> dict[str, Callable[[], ipywidgets.Widget]]:
+        """The panes for which the data is at hand, by title."""
+        makers: dict[str, Callable[[], ipywidgets.Widget]] = {}
+        if self.evaluations:
+            makers["Switches"] = self._make_switches
+        if self.detections is not None:
+            if self.detections.has_heatmaps:
+                makers["Heatmap"] = self._make_heatmap
+            if self.detections.has_embeddings:
+                makers["ReID"] = self._make_embeddings
+            makers["Association"] = self._make_association
+            if self.ground_truth is not None:
+                makers["Settings"] = self._make_settings
+        return makers
+
+    def _make_switches(self) -> ipywidgets.Widget:
+        from .switches import SwitchBrowser
+
+        return SwitchBrowser(
+            evaluation=self.evaluations[self.name],
+            player=self.player,
+            detections=self.detections,
+            tracker=self._settings(),
+            selected=-1,
+        )
+
+    def _make_heatmap(self) -> ipywidgets.Widget:
+        from .heatmaps import HeatmapInspector
+
+        return HeatmapInspector(None, detections=self.detections, player=self.player)
+
+    def _make_embeddings(self) -> ipywidgets.Widget:
+        from .embeddings import EmbeddingExplorer
+
+        assert self.detections is not None
+        truth = self.ground_truth
+        return EmbeddingExplorer(
+            detections=self.detections,
+            ground_truth=truth,
+            tracks=self.tracks[self.name] if truth is None else None,
+            model=self.model,
+            player=self.player,
+        )
+
+    def _make_association(self) -> ipywidgets.Widget:
+        from .association import AssociationInspector
+
+        assert self.detections is not None
+        settings = self._settings() or _settings_of(self.tracks[self.name])
+        return AssociationInspector(detections=self.detections, tracker=settings, player=self.player)
+
+    def _make_settings(self) -> ipywidgets.Widget:
+        from .thresholds import ThresholdLab
+
+        assert self.detections is not None
+        return ThresholdLab(detections=self.detections, ground_truth=self.ground_truth, tracker=self._settings())
+
+    def _open(self) -> None:
+        """Make the pane of the open tab, and let the others rest."""
+        index = self._tabs.selected_index or 0
+        titles = ["People", *self._makers]
+        name = titles[index]
+        for other, made in self.panes.items():
+            if isinstance(made, Panel):
+                made.active = other == name
+        if name == "People":
+            self._show_decisions()
+        elif name not in self.panes:
+            try:
+                pane: ipywidgets.Widget = self._makers[name]()
+            except FairMOTLabError as error:
+                pane = ipywidgets.HTML(f'<div class="fml"><p>{escape(sentence(error))}</p></div>')
+            self.panes[name] = pane
+            self._tabs.children[index].children = [pane]
+
+    def _forget(self, name: str) -> None:
+        """Close a pane that is of another tracker."""
+        pane = self.panes.pop(name, None)
+        if pane is not None:
+            self._tabs.children[["People", *self._makers].index(name)].children = []
+            pane.close()
+
+    def _arrange(self) -> None:
+        self.player.layout.flex = "7 1 560px"
+        self.player.layout.min_width = "min(100%, 320px)"
+        self._tabs.layout.flex = "5 1 430px"
+        self._tabs.layout.min_width = "min(100%, 320px)"
+        self.player.add_class("fml-bench-player")
+        self._tabs.add_class("fml-panes")
+        middle = ipywidgets.Box(
+            [self.player, self._tabs], layout={"flex_flow": "row wrap", "grid_gap": "12px", "align_items": "flex-start"}
+        )
+        self.add_class("fml-workbench")
+        self.children = [self._banner, self.bar, middle]
+
+    def close(self) -> None:
+        """Close all panes, and free what they hold."""
+        if not self._closed:
+            for pane in self.panes.values():
+                pane.close()
+            self.panes.clear()
+            self._lives.clear()
+            self._replays.clear()
+        super().close()
+
+    # -- without a kernel ---------------------------------------------------------------------------------------------
+
+    def saved_html(self) -> str:
+        """The frame on show, the trackers, and the people."""
+        return self.bar.saved_html() + self.player.saved_html() + self.people.saved_html()
+
+    def page(self, *, max_mb: float = 12.0, max_width: int = 960, **options: Any) -> Page:
+        """Return a page without kernel; see `to_html`. It holds the lives of up to 40 people."""
+        page = Page(f"{self.player.name}: Workbench", stylesheet(), max_mb=max_mb)
+        self.bar.add_to(page)
+        held = [row["id"] for row in self.people.rows[:40]]
+        lives = {}
+        for identity in held:
+            life = self._described(identity)
+            frames = [frame for at in life["breaks"][:3] for frame in range(at - AROUND, at + AROUND + 1)]
+            told = decisions(self.life(identity), sorted(set(frames)), self.tracks[self.name], self._replay())
+            lives[str(identity)] = {
+                **life,
+                "strip": self._strip(identity, 64),
+                "columns": told["columns"],
+                "decisions": told["rows"],
+            }
+        who = "person" if self.people.kind == "person" else "id"
+        if len(held) < len(self.people.rows):
+            page.left_out(f"the lives of {len(self.people.rows) - len(held)} of {len(self.people.rows)} people")
+        if len(self.tracks) > 1:
+            page.left_out(f"the lives under trackers other than {self.name}")
+        links = {t: t for t in ("tracker", "compared", "compare_mode", "focus", "range")}
+        self.player.add_frames_to(page, max_width=max_width, links=links, group="bench", **options)
+        self.people.add_to(
+            page, changes={"lives": lives, "life": {}, "strip": []}, links={"selected": who}, group="bench"
+        )
+        if self._makers:
+            page.left_out(f"the panes that need a kernel ({', '.join(self._makers)})")
+        return page
+
+
+def _metric(row: Mapping[str, Any], key: str, percent: bool) -> str:
+    value = float(row[key])
+    return "–" if np.isnan(value) else f"{100 * value:.1f}" if percent else f"{value:.0f}"
+
+
+def _settings_of(tracks: pd.DataFrame) -> Any:
+    """The settings that tracks carry, else the defaults."""
+    from ..diagnosis.reasons import _settings_of as settings_of
+
+    return settings_of(tracks)
+
+
+def _same_tracks(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:
+    columns = ["frame", "id", "x", "y", "w", "h"]
+    if len(ours) != len(theirs):
+        return False
+    a, b = (table[columns].sort_values(["frame", "id"]).to_numpy(float) for table in (ours, theirs))
+    return bool(np.allclose(a, b, atol=0.01))
