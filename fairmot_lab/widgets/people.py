@@ -267,7 +267,7 @@ def _remedy(switches: pd.DataFrame) -> str:
     return "; ".join(dict.fromkeys(str(v) for v in switches["avoided_by"] if isinstance(v, str) and v))
 
 
-def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, replay: Any = None) -> dict[str, Any]:
+def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, records: Any = None) -> dict[str, Any]:
     """Return what was decided about a person in some frames: detected, at which cost, and taken by whom.
 
     Parameters
@@ -278,8 +278,8 @@ def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, replay: A
         The frames.
     scores
         The tracks table: frame, id, score.
-    replay
-        Records of the tracker by frame, where the detections are at hand.
+    records
+        The tracker's trace, where the detections are at hand.
     """
     own = life.boxes.set_index("frame")
     rows = []
@@ -291,14 +291,14 @@ def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, replay: A
         if taken is not None and "score" in scores:
             found = scores[(scores["frame"] == frame) & (scores["id"] == taken)]["score"]
             row["score"] = float(found.iloc[0]) if len(found) else None
-        if replay is not None:
-            row |= _from_record(replay.record(frame), own.loc[[frame], BOX].to_numpy(float), life.before(frame), taken)
+        if records is not None:
+            row |= _from_record(records[frame], own.loc[[frame], BOX].to_numpy(float), life.before(frame), taken)
         elif frame in life.overlap.index:
             row["IoU"] = float(life.overlap[frame])
         rows.append(row)
     return {
         "id": life.id,
-        "columns": ["score", "cost", "gate"] if replay is not None else ["score", "IoU"],
+        "columns": ["score", "cost", "gate"] if records is not None else ["score", "IoU"],
         "rows": rows,
     }
 
@@ -331,9 +331,8 @@ def _from_record(record: Any, box: np.ndarray, before: int | None, taken: int | 
             continue
         cost = float(stage.cost[rows[0], columns[0]])
         found["cost"] = cost if np.isfinite(cost) else None
-        gate = getattr(stage, "mahalanobis", None)
-        if gate is not None:
-            found["gate"] = float(gate[rows[0], columns[0]])
+        if stage.mahalanobis is not None:
+            found["gate"] = float(stage.mahalanobis[rows[0], columns[0]])
     if taken is None:
         found["taken"] = "detected, not tracked"
     return found

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from traitlets import link
 
-from ..diagnosis.replay import TracedReplay, explained_switches
+from ..association.run import Trace, trace
+from ..diagnosis.reasons import tracker_of
+from ..diagnosis.replay import explained_switches
 from ..errors import FairMOTLabError, SourceError, ViewError
 from .base import Panel, escape, sentence, stylesheet
 from .checks import refuse_other_sequence, sequence_of
@@ -116,7 +118,7 @@ class Workbench(Panel):
         self.evaluations = self._evaluations(evaluation)
         self._lives: dict[tuple[int, int], Life] = {}
         self._switches: dict[int, pd.DataFrame] = {}
-        self._replays: dict[int, TracedReplay | None] = {}
+        self._replays: dict[int, Trace | None] = {}
         self.player.show(self.tracks, self.ground_truth, self.evaluations or None)
         if len(self.tracks) > 1 and self.player.compared < 0:
             self.player.compared = 1
@@ -191,6 +193,10 @@ class Workbench(Panel):
 
     def _settings(self) -> Any:
         return self._tracker.get(self.name) if isinstance(self._tracker, Mapping) else self._tracker
+
+    def _made_by(self) -> Any:
+        """The tracker that made the tracks on show, as far as is known."""
+        return self._settings() or tracker_of(self.tracks[self.name])
 
     def _chips(self) -> list[dict[str, str]]:
         chips = []
@@ -331,18 +337,18 @@ class Workbench(Panel):
         frames = range(frame - AROUND, frame + AROUND + 1)
         return decisions(self.life(identity), frames, self.tracks[self.name], self._replay())
 
-    def _replay(self) -> TracedReplay | None:
+    def _replay(self) -> Trace | None:
         """The tracker's records, if the detections and settings give the tracks on show."""
         number = self.player.tracker
         if number not in self._replays:
             self._replays[number] = None
             if self.detections is not None:
                 try:
-                    replay = TracedReplay(self.detections, self._settings() or _settings_of(self.tracks[self.name]))
+                    found = trace(self.detections, self._made_by())
                 except FairMOTLabError:
-                    return None
-                if _same_tracks(replay.tracks, self.tracks[self.name]):
-                    self._replays[number] = replay
+                    return None  # detections without embeddings, for a tracker that needs them
+                if _same_tracks(found.tracks, self.tracks[self.name]):
+                    self._replays[number] = found
         return self._replays[number]
 
     # -- panes --------------------------------------------------------------------------------------------------------
@@ -395,14 +401,13 @@ class Workbench(Panel):
         from .association import AssociationInspector
 
         assert self.detections is not None
-        settings = self._settings() or _settings_of(self.tracks[self.name])
-        return AssociationInspector(detections=self.detections, tracker=settings, player=self.player)
+        return AssociationInspector(detections=self.detections, tracker=self._made_by(), player=self.player)
 
     def _make_settings(self) -> ipywidgets.Widget:
         from .thresholds import ThresholdLab
 
         assert self.detections is not None
-        return ThresholdLab(detections=self.detections, ground_truth=self.ground_truth, tracker=self._settings())
+        return ThresholdLab(detections=self.detections, ground_truth=self.ground_truth, tracker=self._made_by())
 
     def _open(self) -> None:
         """Make the pane of the open tab, and let the others rest."""
@@ -492,13 +497,6 @@ class Workbench(Panel):
 def _metric(row: Mapping[str, Any], key: str, percent: bool) -> str:
     value = float(row[key])
     return "–" if np.isnan(value) else f"{100 * value:.1f}" if percent else f"{value:.0f}"
-
-
-def _settings_of(tracks: pd.DataFrame) -> Any:
-    """The settings that tracks carry, else the defaults."""
-    from ..diagnosis.reasons import _settings_of as settings_of
-
-    return settings_of(tracks)
 
 
 def _same_tracks(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:
