@@ -16,7 +16,7 @@ from browser import scene
 from traitlets import TraitError
 
 import fairmot_lab as fl
-from fairmot_lab.errors import ConfigError, DetectionsError, SourceError
+from fairmot_lab.errors import ConfigError, DetectionsError, SourceError, ViewError
 from fairmot_lab.widgets.modules import STATIC, bundle
 from fairmot_lab.widgets.packing import COLUMNS
 from fairmot_lab.widgets.page import Page
@@ -445,3 +445,133 @@ def test_a_matrix_of_200_by_200_is_saved_as_a_bounded_table() -> None:
     names = [str(i) for i in range(200)]
     matrix.show(np.random.default_rng(0).random((200, 200)), names, names)
     assert "140 more rows are not in this page." in matrix.saved_html()
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_unknown_options_are_refused_in_one_sentence(frames: list, truth: pd.DataFrame, outputs: Any) -> None:
+    with pytest.raises(ViewError, match=r"TrackPlayer has no option trails; did you mean trail\?"):
+        fl.widgets.TrackPlayer(frames, trails=3)
+    with pytest.raises(ViewError, match=r"HeatmapInspector has no option treshold; did you mean threshold\?"):
+        fl.widgets.HeatmapInspector(frames, detections=outputs, treshold=0.3)
+    with pytest.raises(ViewError, match="Workbench has no option sorce"):
+        fl.widgets.Workbench(frames, ground_truth=truth, detections=outputs, sorce=1)
+
+
+def test_data_of_another_sequence_is_refused(
+    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+) -> None:
+    source = fl.open_source(frames)
+    source.name = "MOT17-09-SDP"
+    evaluation = fl.evaluate(tracks, truth)
+    other = tracks.copy()
+    other.attrs["sequence"] = "MOT17-11-SDP"
+    with pytest.raises(ViewError, match="The tracks belong to MOT17-11-SDP, but the source is MOT17-09-SDP"):
+        fl.widgets.TrackPlayer(source, tracks=other)
+    with pytest.raises(ViewError, match="The ground truth belongs to scene"):
+        fl.widgets.TrackPlayer(source, ground_truth=truth)
+    with pytest.raises(ViewError, match="The evaluation is of scene, but the source is MOT17-09-SDP"):
+        fl.widgets.TrackPlayer(source, evaluation=evaluation)
+    with pytest.raises(ViewError, match="evaluate MOT17-09-SDP"):
+        fl.widgets.SwitchBrowser(source, evaluation=evaluation)
+    for make in (
+        lambda: fl.widgets.HeatmapInspector(source, detections=outputs),
+        lambda: fl.widgets.EmbeddingExplorer(source, detections=outputs, ground_truth=truth),
+        lambda: fl.widgets.ThresholdLab(source, detections=outputs, ground_truth=truth),
+        lambda: fl.widgets.AssociationInspector(source, detections=outputs),
+        lambda: fl.widgets.Workbench(source, tracks=tracks, detections=outputs),
+    ):
+        with pytest.raises(ViewError, match="to scene, but the source is MOT17-09-SDP"):
+            make()
+    late = tracks.assign(frame=tracks["frame"] + 100)
+    with pytest.raises(ViewError, match="frames go up to 120, but arrays has 20"):
+        fl.widgets.TrackPlayer(frames, tracks=late)
+    with pytest.raises(ViewError, match="The tracks must be a table"):
+        fl.widgets.TrackPlayer(frames, tracks=[1, 2])
+    other.attrs["sequence"] = "MOT17-09-FRCNN"  # the same footage with other detections
+    fl.widgets.TrackPlayer(source, tracks=other).close()
+
+
+# -- several trackers, people -----------------------------------------------------------------------------------------
+
+
+def test_trackers_share_a_player_and_know_their_people(frames: list, truth: pd.DataFrame, tracks: pd.DataFrame) -> None:
+    perfect = tracks.assign(id=truth["id"].to_numpy())
+    named = {"swapped": tracks, "perfect": perfect}
+    evaluation = {name: fl.evaluate(table, truth) for name, table in named.items()}
+    player = fl.widgets.TrackPlayer(frames, tracks=named, ground_truth=truth, evaluation=evaluation)
+    assert player.trackers == ["swapped", "perfect"]
+    rows = np.frombuffer(player.boxes, "<f4").reshape(-1, COLUMNS)
+    tracked = rows[rows[:, 1] == 0]
+    for number, table in enumerate(named.values()):
+        mine = tracked[tracked[:, 8] == number]
+        assert len(mine) == len(table)
+        # the swap of ids at frame 10 is in the ids, not in the people
+        merged = pd.DataFrame(mine[:, [0, 2, 9]], columns=["frame", "id", "person"])
+        late = merged[(merged["frame"] >= 10) & (merged["person"] == 1)]
+        assert set(late["id"]) == ({2} if number == 0 else {1})
+    assert {mark["tracker"] for mark in player.switches} == {0}
+    assert np.frombuffer(player.lanes, "<f4").reshape(2, 2, 20).sum() == 0
+    with pytest.raises(ViewError, match="There is an evaluation of third, but no tracks of that name"):
+        fl.widgets.TrackPlayer(frames, tracks=named, evaluation={"third": evaluation["perfect"]})
+
+
+def test_the_workbench_opens_on_the_worst_switch(
+    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+) -> None:
+    later = tracks.copy()  # person 2 changes once more, so person 2 is the worst
+    later.loc[(later["frame"] >= 15) & (later["id"] == 1), "id"] = 9
+    bench = fl.widgets.Workbench(frames, tracks={"A": later, "B": tracks}, ground_truth=truth, detections=outputs)
+    assert (bench.player.frame, bench.player.selected_gt_id, bench.people.selected) == (10, 2, 2)
+    assert [row["id"] for row in bench.people.rows][:2] == [2, 1]
+    life = bench.people.life
+    assert life["segments"] == [[1, 9, 2], [10, 14, 1], [15, 20, 9]]
+    assert life["breaks"] == [10, 15]
+    assert life["title"].startswith("Person 2 · 20 frames · 2 ID switches")
+    assert len(bench.people.strip) == len(life["places"]) == 13
+    told = {row["frame"]: (row["taken"], row["mood"]) for row in bench.people.decisions["rows"]}
+    assert told[9] == ("track 2", "")
+    assert told[10] == ("track 1 now", "bad")
+    assert "IoU" in bench.people.decisions["columns"]  # these tracks were not made from the detections
+    assert bench.bar.chips[1]["name"] == "B"
+    bench.player.compare_mode = "overlay"
+    assert bench.bar.difference.startswith("B − A: MOTA +")
+    bench.player.tracker = 1
+    assert bench.people.life["breaks"] == [10]
+    bench.close()
+
+
+def test_the_workbench_tells_costs_where_the_detections_lead_to_the_tracks(
+    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs
+) -> None:
+    bench = fl.widgets.Workbench(frames, ground_truth=truth, detections=outputs)
+    bench.people.selected, bench.player.frame = 1, 6
+    told = bench.people.decisions
+    assert told["columns"] == ["score", "cost", "gate"]
+    record = fl.trace(outputs)[6]
+    row = next(row for row in told["rows"] if row["frame"] == 6)
+    stage = record.stages[0]
+    track = int(row["taken"].split()[1])
+    assert row["cost"] == pytest.approx(float(stage.cost[stage.row(track), stage.matched[stage.row(track)]]))
+    for index in range(1, len(bench._tabs.titles)):
+        bench._tabs.selected_index = index
+        assert bench.error == ""
+    assert set(bench.panes) == {"Switches", "Heatmap", "ReID", "Association", "Settings"}
+    assert bench.player.overlay is None  # the heatmap rests while another pane is open
+    bench._tabs.selected_index = bench._tabs.titles.index("Heatmap")
+    assert bench.player.overlay is not None
+    assert "heatmap" in str(bench.player.payload(6)[0])
+    bench.close()
+
+
+def test_without_ground_truth_the_people_are_tracks(frames: list, tracks: pd.DataFrame) -> None:
+    gap = tracks[~((tracks["id"] == 4) & tracks["frame"].between(5, 7))]
+    bench = fl.widgets.Workbench(frames, tracks=gap, ground_truth=False)
+    assert bench.people.kind == "track"
+    row = next(row for row in bench.people.rows if row["id"] == 4)
+    assert (row["frames"], row["breaks"], row["share"]) == (17, 1, None)
+    bench.people.selected = 4
+    assert bench.people.life["segments"] == [[1, 4, 4], [5, 7, None], [8, 20, 4]]
+    assert bench.page().render()
+    bench.close()

@@ -48,7 +48,8 @@ def same_sequence(a: str | None, b: str | None) -> bool:
 def refuse_other_sequence(what: str, theirs: str | None, name: str) -> None:
     """Raise a ViewError if something belongs to another sequence than the one on show."""
     if not same_sequence(theirs, name):
-        raise ViewError(f"The {what} belong to {theirs}, but the source is {name}; give both of one sequence.")
+        verb = "belongs" if what == "ground truth" else "belong"
+        raise ViewError(f"The {what} {verb} to {theirs}, but the source is {name}; give both of one sequence.")
 
 
 def refuse_other_table(what: str, table: Any, name: str, length: int) -> None:
@@ -72,9 +73,7 @@ def refuse_other_table(what: str, table: Any, name: str, length: int) -> None:
     outside = int((table["frame"].to_numpy() > length).sum()) if length else 0
     if outside > len(table) / 2:
         last = int(np.max(table["frame"].to_numpy()))
-        raise ViewError(
-            f"The {what} reach to frame {last}, but {name} has {length} frames; they belong to another sequence."
-        )
+        raise ViewError(f"The {what} of another sequence was given: frames go up to {last}, but {name} has {length}.")
 
 
 def sequence_of(evaluation: Any, name: str) -> str:

@@ -144,10 +144,13 @@ class Life:
         earlier = self.ids[self.ids.index < frame]
         return int(earlier.iloc[-1]) if len(earlier) else None
 
-    def places(self, count: int = PICTURES) -> pd.DataFrame:
-        """Return boxes evenly spread over the life, at most `count`."""
-        rows = np.unique(np.linspace(0, len(self.boxes) - 1, min(count, len(self.boxes))).round().astype(int))
-        return self.boxes.iloc[rows]
+    def places(self, size: tuple[int, int], count: int = PICTURES) -> pd.DataFrame:
+        """Return at most `count` boxes, evenly spread, whose middle lies in a frame of (width, height)."""
+        x, y = self.boxes["x"] + self.boxes["w"] / 2, self.boxes["y"] + self.boxes["h"] / 2
+        inside = self.boxes[(x >= 0) & (y >= 0) & (x < size[0]) & (y < size[1])]
+        inside = inside if len(inside) else self.boxes
+        rows = np.unique(np.linspace(0, len(inside) - 1, min(count, len(inside))).round().astype(int))
+        return inside.iloc[rows]
 
 
 def person_life(one: SequenceEvaluation, person: int) -> Life:
@@ -214,7 +217,7 @@ def track_rows(tracks: pd.DataFrame, width: int, height: int, length: int) -> li
     return sorted(rows, key=lambda row: (-row["frames"], row["id"]))
 
 
-def describe_life(life: Life, kind: str, switches: pd.DataFrame) -> dict[str, Any]:
+def describe_life(life: Life, kind: str, switches: pd.DataFrame, size: tuple[int, int]) -> dict[str, Any]:
     """Return what `PeopleView.life` shows.
 
     Parameters
@@ -225,6 +228,8 @@ def describe_life(life: Life, kind: str, switches: pd.DataFrame) -> dict[str, An
         "person" or "track".
     switches
         The ID switches of this person, with `why` and `avoided_by` where they are known.
+    size
+        Width and height of the frames in pixels.
     """
     segments = life.segments()
     breaks = [int(frame) for frame in switches["frame"]] if len(switches) else []
@@ -243,7 +248,7 @@ def describe_life(life: Life, kind: str, switches: pd.DataFrame) -> dict[str, An
         "breaks": breaks,
         "places": [
             {"frame": int(frame), "id": int(life.ids[frame]) if frame in life.ids.index else None}
-            for frame in life.places()["frame"]
+            for frame in life.places(size)["frame"]
         ],
         "sentences": [{"frame": int(row["frame"]), "text": _switch_words(row)} for _, row in switches.iterrows()],
         "remedy": _remedy(switches),
@@ -257,7 +262,9 @@ def _switch_words(switch: pd.Series) -> str:
     why = switch.get("why")
     kind = switch.get("kind")
     said = f"{before} gave way to {after}" + (f" ({kind})" if isinstance(kind, str) else "") + "."
-    return f"{said} {why}" if isinstance(why, str) and why else said
+    if not isinstance(why, str) or not why:
+        return said
+    return f"{said} {why[0].upper()}{why[1:]}{'' if why.endswith('.') else '.'}"
 
 
 def _remedy(switches: pd.DataFrame) -> str:
@@ -313,26 +320,31 @@ def _words(life: Life, frame: int, taken: int | None) -> dict[str, str]:
     return {"taken": f"track {taken} again" if known else f"track {taken} now", "mood": "warn" if known else "bad"}
 
 
+def _taken_by(record: Any, track: int) -> int | None:
+    """The detection that a track took or began with."""
+    rows = np.flatnonzero(record.tracks.ids == track)
+    return int(record.tracks.detections[rows[0]]) if len(rows) else None
+
+
 def _from_record(record: Any, box: np.ndarray, before: int | None, taken: int | None) -> dict[str, Any]:
     """Score, cost and gate of the person's detection, for the track that had the person before."""
     detections = record.detections
-    if not len(detections.boxes):
-        return {"taken": "not detected", "mood": "bad"} if taken is None else {}
-    overlap = iou(box, np.asarray(detections.boxes, float))[0]
-    best = int(overlap.argmax())
-    if overlap[best] < _OVERLAP:
+    best = None if taken is None else _taken_by(record, taken)
+    if best is None and len(detections.boxes):
+        overlap = iou(box, np.asarray(detections.boxes, float))[0]
+        best = int(overlap.argmax()) if overlap.max() >= _OVERLAP else None
+    if best is None:
         return {"taken": "not detected", "mood": "bad"} if taken is None else {}
     found: dict[str, Any] = {"score": float(detections.scores[best])}
     wanted = before if before is not None else taken
     for stage in record.stages:
-        columns = np.flatnonzero(np.asarray(stage.detections) == best)
-        rows = np.flatnonzero(np.asarray(stage.tracks) == wanted)
-        if not len(columns) or not len(rows):
+        row, column = stage.row(wanted), stage.column(best)
+        if row is None or column is None:
             continue
-        cost = float(stage.cost[rows[0], columns[0]])
+        cost = float(stage.cost[row, column])
         found["cost"] = cost if np.isfinite(cost) else None
         if stage.mahalanobis is not None:
-            found["gate"] = float(stage.mahalanobis[rows[0], columns[0]])
+            found["gate"] = float(stage.mahalanobis[row, column])
     if taken is None:
         found["taken"] = "detected, not tracked"
     return found

@@ -15,11 +15,10 @@ from ..diagnosis.reasons import tracker_of
 from ..diagnosis.replay import explained_switches
 from ..errors import FairMOTLabError, SourceError, ViewError
 from .base import Panel, escape, sentence, stylesheet
-from .checks import refuse_other_sequence, sequence_of
+from .checks import refuse_other_sequence, refuse_unknown, sequence_of
 from .page import Page
 from .parts import crops
 from .people import (
-    PICTURES,
     Life,
     PeopleView,
     WorkbarView,
@@ -103,6 +102,7 @@ class Workbench(Panel):
         evaluation: Mapping[str, Evaluation] | Evaluation | None = None,
         **traits: Any,
     ) -> None:
+        refuse_unknown("Workbench", traits, TrackPlayer.class_trait_names())
         super().__init__()
         self.detections, self.model, self._tracker = detections, model, tracker
         start = {"focus": "fade", **traits}
@@ -222,7 +222,8 @@ class Workbench(Panel):
         parts = []
         for key, label, percent in METRICS:
             change = (float(theirs.overall[key]) - float(ours.overall[key])) * (100 if percent else 1)
-            parts.append(f"{label} {change:+.1f}" if percent else f"{label} {change:+.0f}")
+            text = f"{change:+.1f}" if percent else f"{change:+.0f}"
+            parts.append(f"{label} {text if text.strip('+-0.') else '0'}")
         return f"{names[player.compared]} − {names[player.tracker]}: {', '.join(parts)}".replace("-", "\N{MINUS SIGN}")
 
     # -- links --------------------------------------------------------------------------------------------------------
@@ -305,10 +306,10 @@ class Workbench(Panel):
         life = self.life(identity)
         switches = self.switches()
         own = switches[switches["gt_id"] == identity] if self.people.kind == "person" else switches[:0]
-        return describe_life(life, self.people.kind, own)
+        return describe_life(life, self.people.kind, own, (self.player.width, self.player.height))
 
     def _strip(self, identity: int, height: int = 96) -> list[bytes]:
-        places = self.life(identity).places(PICTURES)
+        places = self.life(identity).places((self.player.width, self.player.height))
         return crops(self.source, places["frame"].tolist(), places[["x", "y", "w", "h"]].to_numpy(), height)
 
     def _show_life(self) -> None:

@@ -150,7 +150,7 @@ export class Controls {
     this.layoutTrackers();
     const formats = ["png", "svg", ...model.get("exports")];
     const options = formats.map((f) => h("option", { value: f }, EXPORTS[f] || f));
-    this.save.replaceChildren(h("option", { value: "" }, "export …"), ...options);
+    this.save.replaceChildren(h("option", { value: "" }, "export"), ...options);
     this.field.max = Math.max(1, length);
     this.field.disabled = length < 2;
     this.settings = "";

@@ -188,7 +188,7 @@ class MatrixView {
       g.fillRect(x, y, cell, cell);
       if (known && cell >= READABLE_CELL) {
         g.fillStyle = 0.3 * shade[0] + 0.6 * shade[1] + 0.1 * shade[2] > 130 ? "#000" : "#fff";
-        g.font = `${Math.min(12, cell / 2.6)}px system-ui, sans-serif`;
+        g.font = `${Math.min(12, cell / 2.9)}px system-ui, sans-serif`;
         g.fillText(v.toFixed(2), x + cell / 2, y + cell / 2);
       }
       if (this.masked[k] || !known)
