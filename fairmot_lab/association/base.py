@@ -316,6 +316,13 @@ def tracker_from_dict(values: Mapping[str, Any], default: str = "jde") -> Tracke
 def load_tracker(text_or_path: str | os.PathLike[str], default: str = "jde") -> Tracker:
     """Read what `Tracker.to_json` gave: the text itself, or a file that holds it.
 
+    Parameters
+    ----------
+    text_or_path
+        JSON, or the path of a file with it.
+    default
+        The tracker's name where the JSON does not name one.
+
     Raises
     ------
     ConfigError
