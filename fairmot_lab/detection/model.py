@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NMS_IOU = {"lite": 0.5}  # its coarse cells tell one person more than once; measured in docs/models/fairmot_lite.md
 
 
-# Layers that are too small for two threads to share (figures in docs/detections.md): each thread computes a frame of its
+# Layers that are too small for two threads to share: each thread computes a frame of its
 # own. More than this the one thread that reads and letterboxes cannot feed.
 MOST_AT_ONCE = {"lite": 8}
 
