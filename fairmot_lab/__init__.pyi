@@ -41,6 +41,7 @@ from .diagnosis.what_if import what_if
 from .errors import FairMOTLabError, FairMOTLabWarning
 from .evaluation.evaluate import compare_protocols, evaluate, half_split
 from .evaluation.result import Evaluation
+from .formats.labels import read_labels
 from .formats.mot import read_mot, write_mot
 from .formats.seqinfo import read_seqinfo
 from .pipeline import stream, track
@@ -99,6 +100,7 @@ __all__ = [
     "plots",
     "postprocess",
     "random_search",
+    "read_labels",
     "read_mot",
     "read_seqinfo",
     "sources",

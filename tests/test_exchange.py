@@ -74,15 +74,17 @@ def test_cvat_round_trip(tmp_path):
         assert archive.read("gt/gt.txt").decode().split()[0] == "1,1,10.0,20.0,40.0,80.0,1,1,0.5"
         archive.extractall(tmp_path / "unpacked")
     for place in (path, tmp_path / "unpacked"):
-        table, labels = read_cvat(place)
-        assert labels == ["person", "cart"]
+        table = read_cvat(place)
+        assert table.attrs["classes"] == {1: "person", 2: "cart"}
         expected = truth().sort_values(["frame", "id"], ignore_index=True)
         pd.testing.assert_frame_equal(table[list(expected)], expected, check_exact=True)
     # tracks have neither ignored boxes nor visibility; class 0 would have no label
-    table, _ = read_cvat(write_cvat(tracks().assign(class_id=-1), tmp_path / "tracks.zip"))
-    assert (table["class_id"] == 1).all()
+    for class_id in (-1, 0, 1):
+        table = read_cvat(write_cvat(tracks().assign(class_id=class_id), tmp_path / "tracks.zip"))
+        assert (table["class_id"] == 1).all()
+        assert table.attrs["classes"] == {1: "person"}
     with pytest.raises(EvaluationError, match="class 2 has no label"):
-        write_cvat(tracks().assign(class_id=2), tmp_path / "tracks.zip")
+        write_cvat(tracks().assign(class_id=2), tmp_path / "tracks.zip", labels=["person"])
 
 
 def test_cvat_that_is_not_one(tmp_path):

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..data import same_footage
-from ..errors import EvaluationError, FairMOTLabWarning
+from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
+from ..formats.classes import class_notes
+from ..formats.labels import find_labels
 from ..formats.mot import check_table, read_mot
-from ..formats.seqinfo import read_seqinfo
 from .protocols import GroundTruth, prepare
 
 Load = Callable[..., Any]
@@ -37,8 +39,9 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     EvaluationError
         If a result has no ground truth, a named sequence does not exist, or nothing is left to evaluate.
     """
-    truths, one_truth = _find(ground_truth, "ground truth", _truth_files, _load_truth)
-    results, one_result = _find(tracks, "results", _result_files, _load_tracks)
+    truths, one_truth = _find(ground_truth, "ground truth", _truth_loads, _load_truth)
+    results, one_result = _find(tracks, "results", _result_loads, _load_tracks)
+    _warn_if_same(tracks, ground_truth)
     if one_truth and one_result:
         results = dict(zip(truths, results.values(), strict=True))
     if sequences is not None:
@@ -69,12 +72,12 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else f"there is {', '.join(names[:5]) or 'none'}"
 
 
-def _find(value: Any, what: str, files: Callable, load: Callable) -> tuple[dict[str, Load], bool]:
+def _find(value: Any, what: str, loads: Callable, load: Callable) -> tuple[dict[str, Load], bool]:
     """Loaders by name, and whether `value` stands for a single sequence."""
     if isinstance(value, Mapping):
         loaders = {}
         for name, item in value.items():
-            found, single = _find(item, what, files, load)
+            found, single = _find(item, what, loads, load)
             if not single:
                 raise EvaluationError(f"the {what} of {name} is a folder of several sequences; give one for each name.")
             loaders[str(name)] = next(iter(found.values()))
@@ -83,12 +86,9 @@ def _find(value: Any, what: str, files: Callable, load: Callable) -> tuple[dict[
         return loaders, False
     if isinstance(value, str | os.PathLike):
         path = Path(value)
-        if path.is_file():
-            return {_name_of(path): lambda **how: load(path, **how)}, True
         if not path.exists():
             raise EvaluationError(f"{path} does not exist; give a file or folder with {what}.")
-        found, single = files(path)
-        return {name: (lambda file=file, **how: load(file, **how)) for name, file in found.items()}, single
+        return loads(path)
     name = getattr(value, "name", None) or getattr(value, "attrs", {}).get("sequence") or "sequence"
     return {str(name): lambda **how: load(value, **how)}, True
 
@@ -100,60 +100,72 @@ def _name_of(path: Path) -> str:
 
 
 def _text_files(folder: Path) -> dict[str, Path]:
-    files = [path for path in sorted(folder.iterdir()) if path.name.endswith((".txt", ".txt.gz")) and path.is_file()]
-    return {_name_of(path): path for path in files if not path.name.startswith(".")}
+    """Result files by name of sequence; of SEQ.txt and SEQ.txt.gz the first is read, which is said."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not path.name.endswith((".txt", ".txt.gz")) or path.name.startswith(".") or not path.is_file():
+            continue
+        first = found.setdefault(_name_of(path), path)
+        if first != path:
+            warnings.warn(f"{first} is read; {path.name} beside it is not.", FairMOTLabWarning, stacklevel=6)
+    return found
 
 
-def _truth_files(folder: Path) -> tuple[dict[str, Path], bool]:
-    if (folder / "gt" / "gt.txt").is_file():
-        return {folder.resolve().name: folder / "gt" / "gt.txt"}, True
-    if (folder / "seqinfo.ini").is_file():
-        raise EvaluationError(f"{folder / 'gt' / 'gt.txt'} is missing; the sequence cannot be evaluated without it.")
-    tree = {
-        path.name: path / "gt" / "gt.txt" for path in sorted(folder.iterdir()) if (path / "gt" / "gt.txt").is_file()
-    }
-    found = tree or _text_files(folder)
+def _truth_loads(path: Path) -> tuple[dict[str, Load], bool]:
+    is_sequence = path.is_file() or (path / "gt" / "gt.txt").is_file()
+    if not is_sequence and (path / "seqinfo.ini").is_file():
+        raise EvaluationError(f"{path / 'gt' / 'gt.txt'} is missing; the sequence cannot be evaluated without it.")
+    try:
+        found = find_labels(path)
+    except MotFileError as error:
+        if path.is_file() or "known format" not in str(error):
+            raise
+        raise EvaluationError(
+            f"{path} holds no ground truth; it needs SEQUENCE/gt/gt.txt for each sequence, or labels in a format of "
+            "docs/datasets.md."
+        ) from None
+    loads = {name: (lambda read=read, **how: _load_truth(read(), **how)) for name, read in found.items()}
+    return loads, len(found) == 1 and (is_sequence or path.is_file())
+
+
+def _result_loads(path: Path) -> tuple[dict[str, Load], bool]:
+    if path.is_file():
+        return {_name_of(path): lambda **how: _load_tracks(path, **how)}, True
+    found = _text_files(path)
+    inside = path / "data"  # TrackEval keeps a tracker's files in TRACKER/data and its summaries beside
+    if inside.is_dir() and all(name.endswith("_summary") for name in found):
+        found = _text_files(inside)
     if not found:
-        raise EvaluationError(f"{folder} holds no ground truth; it needs SEQUENCE/gt/gt.txt for each sequence.")
-    return found, False
+        raise EvaluationError(f"{path} holds no result file; it needs SEQUENCE.txt for each sequence.")
+    return {name: (lambda file=file, **how: _load_tracks(file, **how)) for name, file in found.items()}, False
 
 
-def _result_files(folder: Path) -> tuple[dict[str, Path], bool]:
-    found = _text_files(folder)
-    if not found and (folder / "data").is_dir():
-        found = _text_files(folder / "data")  # TrackEval keeps a tracker's files in TRACKER/data
-    if not found:
-        raise EvaluationError(f"{folder} holds no result file; it needs SEQUENCE.txt for each sequence.")
-    return found, False
+def _warn_if_same(tracks: Any, ground_truth: Any) -> None:
+    paths = [Path(each) for each in (tracks, ground_truth) if isinstance(each, str | os.PathLike)]
+    if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
+        warnings.warn(
+            f"{paths[0]} is given both as the results and as the ground truth, so every figure is perfect; give the "
+            "ground truth of the sequence.",
+            FairMOTLabWarning,
+            stacklevel=5,
+        )
 
 
 def _load_truth(value: Any, *, name: str) -> GroundTruth:
     if isinstance(value, GroundTruth):
         return value
     if isinstance(value, pd.DataFrame):
+        value = value.copy(deep=False)
+        value.attrs = {**value.attrs, "sequence": value.attrs.get("sequence", name)}
+        for note in class_notes(value):
+            warnings.warn(note, FairMOTLabWarning, stacklevel=4)
         return prepare(value, name)
-    if not isinstance(value, Path):
-        if not hasattr(value, "ground_truth"):
-            raise EvaluationError(
-                f"ground truth cannot be a {type(value).__name__}; give a table, a path, a source with ground truth, "
-                "or a dict of these."
-            )
-        return prepare(value.ground_truth, name)
-    info_file = value.parent.parent / "seqinfo.ini" if value.parent.name == "gt" else None
-    info = None
-    if info_file is not None and info_file.is_file():
-        info = read_seqinfo(info_file)
-    elif info_file is not None:
-        warnings.warn(
-            f"{info_file} is missing: the length of {name} is unknown, and frames beyond its end go unnoticed.",
-            FairMOTLabWarning,
-            stacklevel=4,
+    if not hasattr(value, "ground_truth"):
+        raise EvaluationError(
+            f"ground truth cannot be a {type(value).__name__}; give a table, a path, a source with ground truth, or a "
+            "dict of these."
         )
-    size = {} if info is None else {"length": info.length, "width": info.width, "height": info.height}
-    table = read_mot(value, "ground_truth", **size)
-    if info is not None:
-        table.attrs["frame_rate"] = info.frame_rate
-    return prepare(table, name)
+    return _load_truth(value.ground_truth, name=name)
 
 
 def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
@@ -176,6 +188,7 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
             FairMOTLabWarning,
             stacklevel=4,
         )
+    _warn_about_unlabelled_frames(table, truth)
     if "class_id" in table and (table["class_id"] > 1).any():
         other = int((table["class_id"] > 1).sum())
         warnings.warn(
@@ -184,3 +197,25 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
             stacklevel=4,
         )
     return table
+
+
+def _warn_about_unlabelled_frames(tracks: pd.DataFrame, truth: GroundTruth) -> None:
+    """Results in frames that nobody labelled are false positives: say how many, and how to leave them out."""
+    if not len(tracks) or not len(truth.frame):
+        return
+    frame, labelled = tracks["frame"].to_numpy(), np.unique(truth.frame)
+    last = truth.length or int(max(frame.max(), labelled[-1]))
+    outside = ~np.isin(frame, labelled)
+    without = last - len(labelled)
+    inside_rate = (~outside).sum() / len(labelled)
+    if without < max(2, 0.1 * last) or outside.sum() < 0.5 * inside_rate * without:
+        return
+    first, final = int(labelled[0]), int(labelled[-1])
+    whole = final - first + 1 == len(labelled)
+    remedy = f"evaluate frames {first} to {final} (--frames {first} {final})" if whole else "leave their results out"
+    warnings.warn(
+        f"{truth.name}: {without} of {last} frames have no ground truth, and the {int(outside.sum())} results in them "
+        f"count as false positives; if these frames are not labelled, {remedy}.",
+        FairMOTLabWarning,
+        stacklevel=5,
+    )

@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..data import DISTRACTORS, LARGEST_CLASS, NON_MOTORISED, PEDESTRIAN
 from ..errors import EvaluationError
+from ..formats.classes import OTHER, ignored_rows, motchallenge_classes
 from ..formats.mot import check_table
 from . import matching
 from .matching import THRESHOLD
@@ -41,7 +42,8 @@ def distractor_classes(sequence: str) -> tuple[int, ...]:
 class GroundTruth:
     """Ground truth of one sequence, checked and laid out once, to be compared with many results.
 
-    Made by `prepare`. Arrays have one entry per row of `table`, which is ordered by frame.
+    Made by `prepare`. Arrays have one entry per row of `table`, which is ordered by frame. `class_id` is in
+    MOTChallenge's numbers, whatever the table's own are; `ignored` marks regions in which results count for nothing.
     """
 
     name: str
@@ -55,6 +57,7 @@ class GroundTruth:
     frame_rate: float | None
     width: int | None
     height: int | None
+    ignored: np.ndarray
     _sides: dict[tuple[str, str], _Side] = field(default_factory=dict, repr=False)
 
     @property
@@ -70,7 +73,8 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
     ----------
     ground_truth
         Table with frame, id, x, y, w, h and, where known, conf, class_id and visibility (see `read_mot`). Its `attrs`
-        may hold sequence, length, frame_rate, width and height.
+        may hold sequence, length, frame_rate, width, height and classes (names by `class_id`, which then say what is
+        scored; see `formats.classes`).
     name
         Name of the sequence; by default the one in `attrs`.
 
@@ -90,18 +94,20 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
     def column(key: str, default: float) -> np.ndarray:
         return table[key].to_numpy() if key in table else np.full(rows, default)
 
+    ignored, visibility = ignored_rows(table), column("visibility", np.nan)
     return GroundTruth(
         name=name,
         table=table,
         frame=table["frame"].to_numpy().astype(np.int64),
         box=_boxes(table),
         conf=column("conf", 1.0),
-        class_id=column("class_id", -1).astype(np.int64),
-        visibility=column("visibility", np.nan),
+        class_id=np.where(ignored, OTHER, motchallenge_classes(table)),
+        visibility=np.where(visibility == -1, np.nan, visibility),
         length=attrs.get("length"),
         frame_rate=attrs.get("frame_rate"),
         width=attrs.get("width"),
         height=attrs.get("height"),
+        ignored=ignored,
     )
 
 
@@ -158,9 +164,20 @@ class Overlaps:
         self.ground_truth = ground_truth
         self.tracks = _by_frame(tracks)
         self.frame = self.tracks["frame"].to_numpy().astype(np.int64)
-        self.g, self.t, self.iou, self.shifted = matching.overlapping_pairs(
-            ground_truth.frame, ground_truth.box, self.frame, _boxes(self.tracks)
-        )
+        pairs = matching.overlapping_pairs(ground_truth.frame, ground_truth.box, self.frame, _boxes(self.tracks))
+        self.g, self.t, self.iou, self.shifted = pairs
+        self.in_regions = np.zeros(len(self.frame), bool)
+        if ground_truth.ignored.any():
+            on_region = ground_truth.ignored[self.g]
+            self.in_regions = self._mostly_inside(*(each[on_region] for each in (self.g, self.t, self.iou)))
+            self.g, self.t, self.iou, self.shifted = (each[~on_region] for each in pairs)
+
+    def _mostly_inside(self, g: np.ndarray, t: np.ndarray, iou: np.ndarray) -> np.ndarray:
+        """Results more than half of whose area lies in regions to ignore, as VisDrone and KITTI drop them."""
+        (w, h), (width, height) = _boxes(self.tracks)[:, 2:].T, self.ground_truth.box[:, 2:].T
+        areas, regions = (w * h)[t], (width * height)[g]
+        shared = iou * (areas + regions) / (1 + iou)
+        return np.bincount(t, shared / areas, minlength=len(self.frame)) > 0.5
 
     def scored(self, protocol: str, evaluator: str) -> ScoredSequence:
         """Apply a protocol as an evaluator does."""
@@ -168,6 +185,7 @@ class Overlaps:
         if protocol == "motchallenge" and truth.has_classes:
             _check_classes(truth)
             drop = self._on_distractors_trackeval() if evaluator == "trackeval" else self._on_distractors_motmetrics()
+            drop |= self.in_regions
         elif protocol == "paddle":
             drop = self._on_distractors_paddle()
         else:

@@ -1,10 +1,11 @@
-"""Read and write CVAT's format "MOT 1.1"."""
+"""CVAT's formats "MOT 1.1" (zip or folder, with labels.txt) and "CVAT for video 1.1" (annotations.xml).
+
+https://docs.cvat.ai/docs/manual/advanced/formats
+"""
 
 from __future__ import annotations
 
 import os
-import tempfile
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,13 +13,18 @@ import numpy as np
 import pandas as pd
 
 from ..errors import EvaluationError, MotFileError
-from .mot import check_table, read_mot
+from .base import Format, Loader, stem
+from .classes import MOTCHALLENGE_CLASSES
+from .mot import check_table, table_of
 from .mot_text import _write_zip
+from .text import labels_in, numbers_of, read_bytes
+from .truth import member_names, number, read_members, read_xml, truth_table, whole
 
-_CVAT_LABELS = ("person",)
+_MEMBERS = ("gt/gt.txt", "gt/labels.txt")
+_XML = "annotations.xml"
 
 
-def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: Iterable[str] = _CVAT_LABELS) -> Path:
+def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: Iterable[str] | None = None) -> Path:
     """Write tracks as a zip in CVAT's format "MOT 1.1", to be uploaded to a task as annotations.
 
     The zip holds gt/gt.txt (frame from 1, track, x, y, w, h, not ignored, label, visibility) and gt/labels.txt.
@@ -26,11 +32,13 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
     Parameters
     ----------
     tracks
-        Tracks or ground truth. `class_id` counts the labels from 1; where it is -1 or missing, the first is meant.
+        Tracks or ground truth.
     path
         The zip to make or replace.
     labels
-        Names of the labels in the CVAT task.
+        Names of the labels in the CVAT task, in its order. `class_id` counts them from 1, or from 0 where a row has
+        class 0 and another a higher class; -1 and a lone 0 stand for the first. By default the names that
+        `attrs["classes"]` gives, else "person", followed by MOTChallenge's other classes where there are such rows.
 
     Raises
     ------
@@ -38,15 +46,18 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
         If a class has no label.
     MotFileError
         If the table breaks the rules of `read_mot`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = pd.DataFrame({"frame": [1], "id": [7], "x": [10.0], "y": [20.0], "w": [30.0], "h": [60.0]})
+    >>> path = write_cvat(table, Path(tempfile.mkdtemp(), "task.zip"))
+    >>> read_cvat(path).attrs["classes"]
+    {1: 'person'}
     """
-    names = list(labels)
     check_table(tracks, name="the tracks")
     rows = tracks.sort_values(["frame", "id"], kind="stable")
-    classes = rows["class_id"].to_numpy() if "class_id" in rows else np.full(len(rows), -1)
-    classes = np.where(classes == -1, 1, classes)
-    if len(rows) and (classes.min() < 1 or classes.max() > len(names)):
-        odd = int(classes[(classes < 1) | (classes > len(names))][0])
-        raise EvaluationError(f"class {odd} has no label: there are {len(names)} ({', '.join(names)}), counted from 1.")
+    classes, names = _labels_of(rows, None if labels is None else list(labels))
     table = pd.DataFrame({name: rows[name].astype(np.int64) for name in ("frame", "id")})
     for name in "xywh":
         table[name] = rows[name].astype(float)
@@ -59,59 +70,196 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
     return _write_zip(path, {"gt/gt.txt": text, "gt/labels.txt": "\n".join(names) + "\n"})
 
 
-def read_cvat(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, list[str]]:
+def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray, list[str]]:
+    """The position of each row's label, from 1, and the labels."""
+    classes = rows["class_id"].to_numpy().astype(np.int64) if "class_id" in rows else np.full(len(rows), -1)
+    known: dict[int, str] = rows.attrs.get("classes") or {}
+    if labels is None and known:
+        numbers = sorted(known)
+        labels = [str(known[number]) for number in numbers]
+        place = {number: position for position, number in enumerate(numbers, start=1)} | {-1: 1}
+        odd = next((int(each) for each in classes if int(each) not in place), None)
+        if odd is not None:
+            raise EvaluationError(f"class {odd} has no name in attrs['classes'] of the table; pass labels=.")
+        return np.array([place[int(each)] for each in classes], dtype=np.int64), _checked(labels)
+    if (classes == 0).any() and (classes > 0).any():
+        classes = np.where(classes >= 0, classes + 1, 1)
+        if labels is None:
+            labels = [f"class {number}" for number in range(int(classes.max()))]
+    classes = np.where(classes <= 0, np.where(classes < -1, classes, 1), classes)
+    if labels is None:
+        last = int(classes.max()) if len(classes) else 1
+        labels = ["person", *(MOTCHALLENGE_CLASSES.get(n, f"class {n}") for n in range(2, last + 1))]
+    if len(rows) and (classes.min() < 1 or classes.max() > len(labels)):
+        odd = int(classes[(classes < 1) | (classes > len(labels))][0])
+        raise EvaluationError(
+            f"class {odd} has no label: there are {len(labels)} ({', '.join(labels)}), counted from 1."
+        )
+    return classes, _checked(labels)
+
+
+def _checked(labels: list[str]) -> list[str]:
+    odd = next((label for label in labels if not label.strip() or "\n" in label or "\r" in label), None)
+    if odd is not None:
+        raise EvaluationError(f"{odd!r} cannot be a label: it is empty or has a line end in it.")
+    return labels
+
+
+def read_cvat(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read annotations that CVAT exported as "MOT 1.1".
 
     Parameters
     ----------
     path
-        The zip, or the folder it was unpacked to.
+        The zip, the folder it was unpacked to, or its gt/gt.txt.
 
     Returns
     -------
     pandas.DataFrame
-        Ground truth as `read_mot` gives it: `class_id` counts the labels from 1, `conf` is 0 for what was ignored.
-    list of str
-        The labels.
+        Ground truth as `read_mot` gives it: `class_id` counts the labels from 1, `conf` is 0 for what was ignored, and
+        `attrs["classes"]` holds the labels.
 
     Raises
     ------
     MotFileError
         If gt/gt.txt is missing or breaks the rules of `read_mot`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp(), "gt")
+    >>> folder.mkdir()
+    >>> _ = (folder / "gt.txt").write_text("1,1,10,20,30,60,1,2,1.0\\n")
+    >>> _ = (folder / "labels.txt").write_text("car\\nperson\\n")
+    >>> read_cvat(folder.parent).attrs["classes"]
+    {1: 'car', 2: 'person'}
+    """
+    path = Path(path)
+    if path.name == "gt.txt" and not path.is_dir():
+        path = path.parent.parent
+    if path.is_dir():
+        found = {name: read_bytes(path / name) for name in _MEMBERS if (path / name).is_file()}
+    else:
+        found = read_members(path, _MEMBERS)
+    if "gt/gt.txt" not in found:
+        raise MotFileError(f"{path} holds no gt/gt.txt; export the task from CVAT as MOT 1.1.")
+    place = path / "gt" / "gt.txt"
+    table = table_of(*numbers_of(found["gt/gt.txt"], place), place, "ground_truth")
+    labels = labels_in(found.get("gt/labels.txt", b"person\n"), path / "gt" / "labels.txt")
+    if len(table) and table["class_id"].max() > len(labels):
+        raise MotFileError(
+            f"{path}: gt/gt.txt has class {table['class_id'].max()} and gt/labels.txt has {len(labels)} labels; "
+            "export again."
+        )
+    name = path.resolve().name.removesuffix(".zip")
+    table.attrs |= {"sequence": name, "format": FORMAT.title, "classes": dict(enumerate(labels, start=1))}
+    return table
+
+
+def read_cvat_video(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read annotations that CVAT exported as "CVAT for video 1.1".
+
+    Parameters
+    ----------
+    path
+        annotations.xml, or the zip or folder that holds it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Ground truth as `read_mot` gives it, frames from 1. `class_id` counts the labels from 1, `attrs["classes"]`
+        holds them. Boxes that are `outside` are left out: the object is not in the image.
+
+    Raises
+    ------
+    MotFileError
+        If it is "CVAT for images", which has no tracks, or a value is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "annotations.xml")
+    >>> _ = path.write_text('<annotations><track id="3" label="person">'
+    ...     '<box frame="0" outside="0" xtl="10" ytl="20" xbr="40" ybr="80"/></track></annotations>')
+    >>> read_cvat_video(path)[["frame", "id", "x", "y", "w", "h"]].values.tolist()
+    [[1.0, 3.0, 10.0, 20.0, 30.0, 60.0]]
     """
     path = Path(path)
     if path.is_dir():
-        return _read_cvat_folder(path, path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {
-                name: archive.read(name) for name in archive.namelist() if name in ("gt/gt.txt", "gt/labels.txt")
-            }
-    except FileNotFoundError as error:
-        raise MotFileError(f"{path} does not exist; give the zip that CVAT exported.") from error
-    except (zipfile.BadZipFile, OSError) as error:
-        raise MotFileError(f"{path} is not a zip file ({error}); export the task from CVAT as MOT 1.1.") from error
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "gt").mkdir()
-        for name, data in members.items():
-            (Path(folder) / name).write_bytes(data)
-        try:
-            return _read_cvat_folder(Path(folder), path)
-        except MotFileError as error:
-            raise MotFileError(str(error).replace(str(Path(folder)), str(path))) from None
-
-
-def _read_cvat_folder(folder: Path, named: Path) -> tuple[pd.DataFrame, list[str]]:
-    if not (folder / "gt" / "gt.txt").is_file():
-        raise MotFileError(f"{named} holds no gt/gt.txt; export the task from CVAT as MOT 1.1.")
-    table = read_mot(folder / "gt" / "gt.txt", "ground_truth")
-    table.attrs["sequence"] = named.name.removesuffix(".zip")
-    labels_file = folder / "gt" / "labels.txt"
-    labels = labels_file.read_text(encoding="utf-8").split("\n") if labels_file.is_file() else list(_CVAT_LABELS)
-    labels = [label.strip() for label in labels if label.strip()]
-    if len(table) and table["class_id"].max() > len(labels):
+        path = path / _XML
+    if path.suffix.lower() == ".zip":
+        found = read_members(path, [_XML])
+        if _XML not in found:
+            raise MotFileError(f"{path} holds no {_XML}; export the task from CVAT as 'CVAT for video 1.1'.")
+        root = read_xml(path / _XML, found[_XML])
+    else:
+        root = read_xml(path)
+    tracks = root.findall("track")
+    if root.tag != "annotations" or (not tracks and root.find("image") is not None):
         raise MotFileError(
-            f"{named}: gt/gt.txt has class {table['class_id'].max()} and gt/labels.txt has {len(labels)} labels; "
-            "export again."
+            f"{path} has no tracks: it is 'CVAT for images'; export the task from CVAT as 'CVAT for video 1.1' or 'MOT "
+            "1.1'."
         )
-    return table, labels
+    names = [(label.findtext("name") or "").strip() for label in root.iterfind("meta//labels/label")]
+    numbers = {name: index for index, name in enumerate(dict.fromkeys(name for name in names if name), start=1)}
+    rows = []
+    for track in tracks:
+        kind = numbers.setdefault((track.get("label") or "person").strip(), len(numbers) + 1)
+        place = Path(f"{path}, track {track.get('id')}")
+        identity = whole(track.get("id"), "the id of a track", path)
+        for box in track.iter("box"):
+            if box.get("outside") == "1":
+                continue
+            left, top, right, bottom = (number(box.get(k), k, place) for k in ("xtl", "ytl", "xbr", "ybr"))
+            frame = whole(box.get("frame"), "a frame", place) + 1
+            rows.append((frame, identity, left, top, right - left, bottom - top, 1.0, kind))
+    size = root.find("meta//original_size")
+    width, height = (
+        (None, None) if size is None else (int(number(size.findtext(k), k, path)) for k in ("width", "height"))
+    )
+    name = path.stem if path.name != _XML else path.resolve().parent.name
+    classes = {index: label for label, index in numbers.items()}
+    return truth_table(rows, path, format=VIDEO.title, classes=classes, sequence=name, width=width, height=height)
+
+
+def _is_zip_with(path: Path, head: bytes, member: str) -> bool:
+    return head.startswith(b"PK") and member in member_names(path)
+
+
+def _recognise(path: Path, head: bytes) -> bool:
+    if path.name == "gt.txt" and (path.parent / "labels.txt").is_file():
+        return True
+    return _is_zip_with(path, head, "gt/gt.txt")
+
+
+def _recognise_video(path: Path, head: bytes) -> bool:
+    return (b"<annotations" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")) or _is_zip_with(
+        path, head, _XML
+    )
+
+
+def _sequences(path: Path) -> dict[str, Loader]:
+    return {stem(path): lambda: read_cvat(path)}
+
+
+def _sequences_video(path: Path) -> dict[str, Loader]:
+    name = path.resolve().parent.name if path.name == _XML else stem(path)
+    return {name: lambda: read_cvat_video(path)}
+
+
+FORMAT = Format(
+    name="cvat",
+    title="CVAT MOT 1.1",
+    recognise=_recognise,
+    sequences=_sequences,
+    frames=("../img1",),
+    protocol="the labels that name a person are scored, or every label where none does",
+)
+VIDEO = Format(
+    name="cvat-video",
+    title="CVAT for video",
+    recognise=_recognise_video,
+    sequences=_sequences_video,
+    frames=("images",),
+    protocol="the labels that name a person are scored, or every label where none does",
+)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .._files import atomic_write
 from ..errors import FairMOTLabWarning, MotFileError
-from .text import clean_text, parse_numbers, parse_strictly, read_bytes
+from .text import labels_in, read_bytes, read_numbers
 
 KINDS = ("results", "detections", "ground_truth")
 LARGEST_ID = 2**53 - 1
@@ -53,9 +53,10 @@ def read_mot(
         One row per box, ordered by frame (rows of a frame keep the order of the file): `frame` (int64, from 1), `id`
         (int64), `x`, `y`, `w`, `h` (float64 pixels, top-left corner), `score` (1 where the file has none), `class_id`
         (int64, -1 where the file has none). Detections have `det`, the row, in place of `id`. Ground truth also has
-        `conf` (the same as `score`) and `visibility` (NaN where the file has none). `attrs` holds `sequence` (from the
-        file's name), and `length`, `width`, `height` where they were given. Columns beyond these are checked to be
-        numbers and not returned.
+        `conf` (the same as `score`) and `visibility` (NaN where the file has none, or -1). `attrs` holds `sequence`
+        (from the file's name), `length`, `width`, `height` where they were given, and `classes`, the names by
+        `class_id`, where labels.txt lies beside gt.txt. Columns beyond these are checked to be numbers and not
+        returned.
 
     Raises
     ------
@@ -67,25 +68,43 @@ def read_mot(
     FairMOTLabWarning
         If the file is empty, if boxes look like x1, y1, x2, y2 or like fractions of the image, or if ground truth of 10
         columns looks as if it had classes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "street.txt")
+    >>> _ = path.write_text("1,7,10.5,20,30,60,0.9,-1,-1,-1\\n")
+    >>> read_mot(path)[["frame", "id", "x", "y", "w", "h", "score"]].values.tolist()
+    [[1.0, 7.0, 10.5, 20.0, 30.0, 60.0, 0.9]]
     """
     _check_kind(kind)
     path = Path(path)
-    data = clean_text(read_bytes(path), path)
-    values = parse_numbers(data)
-    lines: list[int] | None = None
-    if values is None:
-        values, lines = parse_strictly(data, path)
+    values, where = read_numbers(path)
+    table = table_of(values, where, path, kind, length=length, width=width, height=height)
+    labels = path.with_name("labels.txt")
+    if kind == "ground_truth" and path.name == "gt.txt" and labels.is_file():
+        table.attrs["classes"] = dict(enumerate(labels_in(read_bytes(labels), labels), start=1))
+    return table
 
-    def where(row: int) -> str:
-        nonlocal lines
-        if lines is None:
-            lines = parse_strictly(data, path)[1]
-        return f"{path}, line {lines[row]}"
 
+def table_of(
+    values: np.ndarray,
+    where: Where,
+    path: Path,
+    kind: str,
+    *,
+    length: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+) -> pd.DataFrame:
+    """Return the table that `read_mot` makes of the numbers of a text; see there."""
     if len(values) == 0:
         warnings.warn(f"{path} is empty: it holds no box at all.", FairMOTLabWarning, stacklevel=3)
-    else:
-        _refuse_decimal_commas(values, data, path)
+    if kind == "ground_truth" and looks_like_visdrone(values) and (values[:, 7] == 0).any():
+        raise MotFileError(
+            f"{path} is a VisDrone-MOT file with ignored regions (class 0, score 0); read_labels reads them, and "
+            "evaluate takes the file as it is."
+        )
     table = _name_columns(values, kind, path, where)
     _check(table, kind, where, length)
     _warn_about_corners(table, str(path), width, height)
@@ -107,8 +126,8 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     ----------
     tracks
         Tracks (10 columns are written: frame, id, x, y, w, h, score, class, -1, -1), detections (without `id`: -1 is
-        written), or ground truth (with `conf` and `visibility`: 9 columns; 7 or 8 where there are no classes or no
-        visibility). Rows are written in order of frame.
+        written), or ground truth (with `conf` and `visibility`: 9 columns, -1 for a visibility that is not known; 7 or
+        8 where there are no classes or no visibility). Rows are written in order of frame.
     path
         The file to make or replace; compressed with gzip if its name ends in .gz.
 
@@ -134,15 +153,10 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         columns["conf"] = tracks["conf"].to_numpy().astype(float)
         visibility = tracks["visibility"].to_numpy().astype(float) if "visibility" in tracks else np.full(count, np.nan)
         known = np.isfinite(visibility)
-        if known.any() and not known.all():
-            row = int(np.flatnonzero(~known)[0])
-            raise MotFileError(
-                f"row {row} of the table has no visibility and others have; fill it in or drop the column."
-            )
         if known.any() or (classes != -1).any():
             columns["class_id"] = classes
         if known.any():
-            columns["visibility"] = visibility
+            columns["visibility"] = np.where(known, visibility, -1)
     else:
         columns["score"] = tracks["score"].to_numpy().astype(float) if "score" in tracks else np.ones(count)
         columns |= {"class_id": classes, "unused": np.full(count, -1), "unused_too": np.full(count, -1)}
@@ -198,21 +212,6 @@ def _sequence_name(path: Path) -> str:
     return name.removesuffix(".txt")
 
 
-def _refuse_decimal_commas(values: np.ndarray, data: bytes, path: Path) -> None:
-    """Six numbers with decimal commas look like ten or eleven whole numbers: refuse what has no other explanation.
-
-    In the columns of the format, 8 to 10 hold -1, a class, a visibility or a position; sizes above 1 and their decimals
-    in all of them are none of these.
-    """
-    if values.shape[1] not in (10, 11) or b"." in data or b"," not in data:
-        return
-    if (values[:, [6, 8]] > 1).all() and (values[:, 6:10] >= 0).all() and (values[:, 6:10] % 1 == 0).all():
-        raise MotFileError(
-            f"{path}, line 1: {values.shape[1]} columns of whole numbers look like 6 or 7 numbers whose decimals are "
-            "written with commas; write decimals with a point."
-        )
-
-
 def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd.DataFrame:
     rows, columns = values.shape
     boxes = {name: np.ascontiguousarray(values[:, 2 + index]) for index, name in enumerate("xywh")}
@@ -244,8 +243,22 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
         table["det"] = np.arange(rows)
     if kind == "ground_truth":
         table["conf"] = score.copy()
-        table["visibility"] = np.ascontiguousarray(values[:, 8]) if columns == 9 else np.full(rows, np.nan)
+        visibility = values[:, 8] if columns == 9 else np.full(rows, np.nan)
+        table["visibility"] = np.where(visibility == -1, np.nan, visibility)  # -1 stands for what is not known
     return pd.DataFrame(table, copy=False)
+
+
+def looks_like_visdrone(values: np.ndarray) -> bool:
+    """Return whether numbers are VisDrone-MOT's ten columns: score 0 or 1, category 0 to 11, truncation, occlusion."""
+    if values.shape[1] != 10 or not len(values) or (values % 1).any():
+        return False
+    score, category, truncation, occlusion = values[:, 6:10].T
+    if not (np.isin(score, (0, 1)) & (category >= 0) & (category <= 11)).all():
+        return False
+    if not (np.isin(truncation, (0, 1)) & np.isin(occlusion, (0, 1, 2))).all():
+        return False
+    regions = (category == 0) & (score == 0)
+    return bool(regions.any() or len(np.unique(category)) > 1 or len(np.unique(occlusion)) > 1)
 
 
 def _warn_about_hidden_classes(values: np.ndarray, path: Path) -> None:
@@ -284,7 +297,10 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
         known = (
             f"the sequence has {limit} frames" if length is not None else f"no sequence has more than {limit} frames"
         )
-        raise MotFileError(f"{where(row)}: frame {frame[row]:.0f}, but {known}; correct or remove the row.")
+        beyond = len(np.unique(frame[frame > limit]))
+        raise MotFileError(
+            f"{where(row)}: frame {frame[row]:.0f}, but {known}{_cause(int(low), int(high), beyond, limit, length)}."
+        )
     for name in "xywh":
         if np.abs(numbers[name]).max() > LARGEST_PIXEL:
             row = int(np.argmax(np.abs(numbers[name]) > LARGEST_PIXEL))
@@ -298,6 +314,20 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
             raise MotFileError(f"{where(row)}: the box has {side} {numbers[name][row]:g}; it must be above 0.")
     if kind != "detections":
         _check_ids(table["id"].to_numpy(), frame, where)
+
+
+def _cause(low: int, high: int, beyond: int, limit: int, length: int | None) -> str:
+    """What has most likely happened where frames lie beyond the end of a sequence, and the remedy."""
+    if length is None:
+        return "; correct or remove the row"
+    if low > limit:
+        return "; all rows lie beyond its end, so they are of another sequence, or count the frames of a longer video"
+    if high == limit + 1 and low > 1:
+        return "; if the rows count frames from 2, subtract 1"
+    return (
+        f" and {beyond} of the frames here lie beyond its end; these are rows of another sequence or of the uncut "
+        "video, or seqLength is too small: correct what is wrong"
+    )
 
 
 def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where) -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,56 @@ def clean_text(data: bytes, path: Path) -> bytes:
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return data
+
+
+def read_numbers(path: Path) -> tuple[np.ndarray, Callable[[int], str]]:
+    """Return the numbers of a text file, and a function that names the place of a row.
+
+    Returns
+    -------
+    (rows, columns) float64
+    callable
+        From a row to "FILE, line N".
+
+    Raises
+    ------
+    MotFileError
+        If the file cannot be read or is not a table of numbers.
+    """
+    return numbers_of(read_bytes(path), path)
+
+
+def numbers_of(data: bytes, path: Path) -> tuple[np.ndarray, Callable[[int], str]]:
+    """Return what `read_numbers` does for bytes that are called `path` in messages."""
+    data = clean_text(data, path)
+    values = parse_numbers(data)
+    lines: list[int] | None = None
+    if values is None:
+        values, lines = parse_strictly(data, path)
+
+    def where(row: int) -> str:
+        nonlocal lines
+        if lines is None:
+            lines = parse_strictly(data, path)[1]
+        return f"{path}, line {lines[row]}"
+
+    _refuse_decimal_commas(values, data, path)
+    return values, where
+
+
+def _refuse_decimal_commas(values: np.ndarray, data: bytes, path: Path) -> None:
+    """Six numbers with decimal commas look like ten or eleven whole numbers: refuse what has no other explanation.
+
+    In the columns of the format, 8 to 10 hold -1, a class, a visibility or a position; sizes above 1 and their decimals
+    in all of them are none of these.
+    """
+    if values.shape[1] not in (10, 11) or b"." in data or b"," not in data:
+        return
+    if (values[:, [6, 8]] > 1).all() and (values[:, 6:10] >= 0).all() and (values[:, 6:10] % 1 == 0).all():
+        raise MotFileError(
+            f"{path}, line 1: {values.shape[1]} columns of whole numbers look like 6 or 7 numbers whose decimals are "
+            "written with commas; write decimals with a point."
+        )
 
 
 def parse_numbers(data: bytes) -> np.ndarray | None:
@@ -151,17 +202,17 @@ def parse_strictly(data: bytes, path: Path) -> tuple[np.ndarray, list[int]]:
             if is_cut and len(fields) < columns:
                 raise MotFileError(
                     f"{place} is cut off: it has {len(fields)} columns where the file has {columns} "
-                    f"({_short(line)!r}); write the file again."
+                    f"({short(line)!r}); write the file again."
                 )
             raise MotFileError(
-                f"{place} has {len(fields)} columns where the lines before have {columns} ({_short(line)!r}); "
+                f"{place} has {len(fields)} columns where the lines before have {columns} ({short(line)!r}); "
                 "every line needs the same columns."
             )
         row = []
         for position, field in enumerate(fields):
             if len(field) > LONGEST_NUMBER:
                 raise MotFileError(
-                    f"{place}: {_column(position)} has {len(field)} characters ({_short(field)!r}); a number has at "
+                    f"{place}: {_column(position)} has {len(field)} characters ({short(field)!r}); a number has at "
                     f"most {LONGEST_NUMBER}: correct or remove the line."
                 )
             if not NUMBER.fullmatch(field):
@@ -178,17 +229,52 @@ def parse_strictly(data: bytes, path: Path) -> tuple[np.ndarray, list[int]]:
     return array, lines
 
 
+def foreign_format(head: bytes) -> str | None:
+    """Return the name of the format that a text looks like, if it is not a table of numbers.
+
+    Examples
+    --------
+    >>> foreign_format(b"0 1 Pedestrian 0 0 -0.2 160 80 190 170 1.7 0.6 0.8 1 1 9 0")
+    'a KITTI label file'
+    >>> foreign_format(b"1,1,10,20,30,60,1,1,1") is None
+    True
+    """
+    head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head[:1] in (b"{", b"["):
+        return "a JSON file"
+    if head[:1] == b"<":
+        return "a web page" if b"<html" in head[:500].lower() else "an XML file"
+    if head.startswith(b"PK\x03\x04"):
+        return "a zip file"
+    fields = head.partition(b"\n")[0].split()
+    if len(fields) in (17, 18) and fields[2].replace(b"_", b"").isalpha():
+        return "a KITTI label file"
+    if (
+        len(fields) == 6
+        and all(field.isdigit() for field in fields[:5])
+        and not NUMBER.fullmatch(fields[5].decode("latin"))
+    ):
+        return "a MOTS file with masks"
+    return None
+
+
 def _check_first_line(fields: list[str], line: str, separator: str | None, place: str) -> None:
+    foreign = foreign_format(line.encode())
+    if foreign is not None:
+        remedy = "read_labels and evaluate take it as ground truth; results must be MOTChallenge text"
+        if foreign == "a web page":
+            remedy = "download the file itself"
+        raise MotFileError(f"{place} shows that this is {foreign} ({short(line)!r}), not MOTChallenge text; {remedy}.")
     if line.startswith(("#", "//", "%")):
-        raise MotFileError(f"{place} is a comment ({_short(line)!r}); remove it, the format has none.")
+        raise MotFileError(f"{place} is a comment ({short(line)!r}); remove it, the format has none.")
     words = [
         field for field in fields if re.fullmatch(r"[A-Za-z_ ]+\w*", field) and field.lower() not in ("nan", "inf")
     ]
     if len(words) > 1 and len(words) >= len(fields) / 2:
-        raise MotFileError(f"{place} looks like a header ({_short(line)!r}); remove it, the format has none.")
+        raise MotFileError(f"{place} looks like a header ({short(line)!r}); remove it, the format has none.")
     if len(fields) < FEWEST_COLUMNS:
         raise MotFileError(
-            f"{place} has {len(fields)} columns ({_short(line)!r}); at least 6 are needed: frame, id, x, y, w, h."
+            f"{place} has {len(fields)} columns ({short(line)!r}); at least 6 are needed: frame, id, x, y, w, h."
         )
     if len(fields) > MOST_COLUMNS:
         hint = " (are the decimals written with commas?)" if separator == "," and "." not in line else ""
@@ -210,7 +296,7 @@ def _not_a_number(field: str, position: int, line: str, separator: str | None, p
         hint = " (decimals are written with a point, and one separator is used in the whole file)"
     elif is_cut:
         hint = " (the last line seems to be cut off)"
-    return f"{place}: {_column(position)} is {_short(field)!r}, not a number{hint}; correct or remove the line."
+    return f"{place}: {_column(position)} is {short(field)!r}, not a number{hint}; correct or remove the line."
 
 
 def _column(position: int) -> str:
@@ -218,5 +304,23 @@ def _column(position: int) -> str:
     return f"column {position + 1}" + (f" ({name})" if name else "")
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
+def short(text: str, length: int = 40) -> str:
+    """Return a text for a message, cut to a length."""
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def labels_in(data: bytes, path: Path) -> list[str]:
+    """Return the labels of a labels.txt, one a line; the first is class 1.
+
+    Raises
+    ------
+    MotFileError
+        If it is not text in UTF-8 or holds no label.
+    """
+    try:
+        labels = [label.strip() for label in data.decode("utf-8-sig").splitlines() if label.strip()]
+    except UnicodeDecodeError as error:
+        raise MotFileError(f"{path} is not text in UTF-8 ({error}); write one label a line.") from error
+    if not labels or len(labels) > 10_000:
+        raise MotFileError(f"{path} holds {len(labels)} labels; write one label a line.")
+    return labels

@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write
-from ..data import STRIDE
+from ..data import DISTRACTORS, PEDESTRIAN, STRIDE
 from ..detection.letterbox import GREY
 from ..errors import TrainingError
+from ..formats.classes import ignored_rows, motchallenge_classes, people_rows
 from ..sources.base import Source
 from ..sources.open import open_source
 from .scenes import Scene, SceneConfig, write_sequence
 
 TRAINING_SEED = 1_000_000  # scenes of smaller seeds are never trained on
-IGNORED_CLASSES = (2, 7, 8, 12)  # MOT17: person on vehicle, static person, distractor, reflection
 IGNORED_TARGET = 0.999  # ppdet's focal loss weighs a cell by (1 - target)^4: 1e-12 here
 
 
@@ -231,8 +231,8 @@ def rendered_footage(
 def people_of(truth: pd.DataFrame, length: int, name: str) -> tuple[list[People], int]:
     """Sort a ground-truth table into what is to be found and what counts for nothing, frame by frame.
 
-    Rows of class 1, or of none, with conf above 0 are people. MOT17's persons on vehicles, static persons, distractors
-    and reflections, and people with conf 0, are areas to ignore. Where the file gives no visibility it is estimated
+    The rows that evaluation scores are people (see `formats.classes`). Distractors, regions to ignore, and people with
+    conf below 1 are areas to ignore. Where the file gives no visibility it is estimated
     from the boxes that stand in front.
 
     Returns
@@ -242,8 +242,9 @@ def people_of(truth: pd.DataFrame, length: int, name: str) -> tuple[list[People]
     """
     if len(truth) and truth["frame"].max() > length:
         raise TrainingError(f"{name} has ground truth for frame {truth['frame'].max()} but only {length} frames.")
-    is_person = truth["class_id"].isin((1, -1)) & (truth["conf"] > 0)
-    is_ignored = truth["class_id"].isin(IGNORED_CLASSES) | (truth["class_id"].isin((1, -1)) & (truth["conf"] <= 0))
+    is_person = pd.Series(people_rows(truth), truth.index)
+    roles = motchallenge_classes(truth)
+    is_ignored = ~is_person & (np.isin(roles, (*DISTRACTORS, PEDESTRIAN, -1)) | ignored_rows(truth))
     codes, known = pd.factorize(truth["id"].where(is_person))
     boxes, frames = truth[["x", "y", "w", "h"]].to_numpy(float), truth["frame"].to_numpy()
     visibility = truth["visibility"].to_numpy(float)

@@ -1,0 +1,194 @@
+"""What the rows of a ground-truth table are: people to be found, distractors, regions to ignore, or something else.
+
+One reading for evaluation, fine-tuning, `data check` and the views. Where a table names its classes
+(`attrs["classes"]`), the names decide; otherwise the classes are MOTChallenge's, or there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..data import DISTRACTOR, PEDESTRIAN
+
+OTHER, IGNORED = 9, 0  # roles of named classes: neither scored nor a distractor; a region to ignore
+MOTCHALLENGE_CLASSES = {
+    1: "pedestrian", 2: "person on vehicle", 3: "car", 4: "bicycle", 5: "motorbike", 6: "non motorized vehicle",
+    7: "static person", 8: "distractor", 9: "occluder", 10: "occluder on the ground", 11: "occluder full",
+    12: "reflection", 13: "crowd",
+}  # fmt: skip
+_PEOPLE = frozenset(
+    ["person", "persons", "people", "pedestrian", "pedestrians", "human", "humans", "man", "woman", "child", "player",
+     "players", "athlete", "dancer", "walker", "runner", "skater", "worker"]
+)  # fmt: skip
+_NEUTRAL = frozenset(
+    ["person on vehicle", "static person", "distractor", "distractors", "reflection", "person sitting", "other person"]
+)
+_REGIONS = frozenset(["ignored regions", "ignored region", "ignored", "ignore", "ignore region", "dontcare"])
+SURE = 0.99  # a row of less confidence is not scored; motmetrics has the same limit
+
+
+def people_classes(classes: Mapping[int, str]) -> list[int]:
+    """Return the ids of the classes that are scored: the people, or every object where no class is a person.
+
+    Examples
+    --------
+    >>> people_classes({1: "car", 2: "Person"})
+    [2]
+    >>> people_classes({0: "ignored regions", 1: "car", 2: "van"})
+    [1, 2]
+    """
+    plain = {number: _plain(name) for number, name in classes.items()}
+    people = [number for number, name in plain.items() if name in _PEOPLE]
+    return people or [number for number, name in plain.items() if name not in _NEUTRAL | _REGIONS]
+
+
+def motchallenge_classes(table: pd.DataFrame) -> np.ndarray:
+    """Return the class of every row in MOTChallenge's numbers, as the benchmark scores them.
+
+    Parameters
+    ----------
+    table
+        Ground truth. `attrs["classes"]`, a dict from `class_id` to name, says what the ids mean; without it they are
+        MOTChallenge's own.
+
+    Returns
+    -------
+    (N,) int64
+        Where classes have names: 1 for people (every object where no class is a person), 8 for what a tracker may find
+        or not, 0 for regions to ignore, 9 for all else. Otherwise `class_id` as it is, and -1 in every row where the
+        only class is 0.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"class_id": [1, 2, 2]})
+    >>> table.attrs["classes"] = {1: "car", 2: "person"}
+    >>> motchallenge_classes(table).tolist()
+    [9, 1, 1]
+    """
+    if "class_id" not in table:
+        return np.full(len(table), -1, np.int64)
+    class_id = table["class_id"].to_numpy().astype(np.int64)
+    names: Mapping[int, str] = table.attrs.get("classes") or {}
+    if not names:
+        return class_id if (class_id > 0).any() else np.full(len(table), -1, np.int64)
+    result = np.full(len(table), OTHER, np.int64)
+    for number, name in names.items():
+        if _plain(name) in _NEUTRAL:
+            result[class_id == number] = DISTRACTOR
+        elif _plain(name) in _REGIONS:
+            result[class_id == number] = IGNORED
+    result[np.isin(class_id, people_classes(names))] = PEDESTRIAN
+    return result
+
+
+def people_rows(table: pd.DataFrame) -> np.ndarray:
+    """Return which rows are people that a tracker is expected to find.
+
+    Returns
+    -------
+    (N,) bool
+        Rows of the scored class, or of none, whose conf is at least 0.99.
+
+    Examples
+    --------
+    >>> people_rows(pd.DataFrame({"class_id": [1, 1, 7], "conf": [1.0, 0.0, 1.0]})).tolist()
+    [True, False, False]
+    """
+    sure = table["conf"].to_numpy() >= SURE if "conf" in table else np.ones(len(table), bool)
+    return sure & np.isin(motchallenge_classes(table), (PEDESTRIAN, -1))
+
+
+def ignored_rows(table: pd.DataFrame) -> np.ndarray:
+    """Return which rows are regions in which results count for nothing, such as VisDrone's and KITTI's DontCare.
+
+    Returns
+    -------
+    (N,) bool
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"class_id": [0, 1]})
+    >>> table.attrs["classes"] = {0: "ignored regions", 1: "pedestrian"}
+    >>> ignored_rows(table).tolist()
+    [True, False]
+    """
+    if not table.attrs.get("classes"):
+        return np.zeros(len(table), bool)
+    return motchallenge_classes(table) == IGNORED
+
+
+def class_notes(table: pd.DataFrame) -> list[str]:
+    """Return what a reader of figures should know about the labels: which rows count, and which do not.
+
+    One sentence for each column that is used in part or may mean something else, with the number of rows and the
+    remedy. `read_labels` leaves them in `attrs["notes"]` too.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"class_id": [1, 2, 2]})
+    >>> table.attrs = {"classes": {1: "car", 2: "person"}, "format": "CVAT MOT 1.1"}
+    >>> print(*class_notes(table))
+    sequence (CVAT MOT 1.1): by the names of its classes, 2 rows of person are scored, 1 row of car is not.
+    """
+    notes = [str(note) for note in table.attrs.get("notes", ())]
+    name = table.attrs.get("sequence", "sequence")
+    notes += _odd_classes(table, name)
+    if "conf" in table:
+        conf = table["conf"].to_numpy()
+        between = (conf > 0) & (conf < SURE)
+        if between.any():
+            share = f"{int(between.sum())} of {len(conf)} rows"
+            notes.append(
+                f"{name}: conf (column 7) lies between 0 and 1 in {share}, such as {conf[between][0]:g}; ground truth "
+                "has 1 for what is scored and 0 for what is not, so the benchmark leaves these rows out: write 1 to "
+                "score them" + (", unless this is a result file." if between.mean() > 0.5 else ".")
+            )
+    if "visibility" in table and (table["visibility"] > 1).any():
+        above = int((table["visibility"] > 1).sum())
+        notes.append(
+            f"{name}: visibility (column 9) is above 1 in {above} of {len(table)} rows; it is a share from 0 to 1, so "
+            "make sure that the columns are conf, class, visibility."
+        )
+    return notes
+
+
+def _odd_classes(table: pd.DataFrame, name: str) -> list[str]:
+    names: Mapping[int, str] = table.attrs.get("classes") or {}
+    if "class_id" not in table or not len(table):
+        return []
+    class_id = table["class_id"].to_numpy()
+    if not names:
+        zero, above = int((class_id == 0).sum()), int((class_id > 0).sum())
+        if zero and above:
+            return [
+                f"{name}: class (column 8) is 0 in {zero} rows and above 0 in {above}; MOTChallenge's classes begin "
+                "with 1, pedestrian: write the names of the classes from 1 on into gt/labels.txt, one a line."
+            ]
+        return []
+    roles = motchallenge_classes(table)
+
+    def counts(role: int) -> dict[str, int]:
+        found, number = np.unique(class_id[roles == role], return_counts=True)
+        return {str(names.get(int(each), each)): int(count) for each, count in zip(found, number, strict=True)}
+
+    if not (roles == OTHER).any():
+        return []
+    title = f" ({table.attrs['format']})" if "format" in table.attrs else ""
+    scored, left = _rows(counts(PEDESTRIAN)), _rows(counts(OTHER))
+    return [f"{name}{title}: by the names of its classes, {scored} scored, {left} not."]
+
+
+def _rows(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return "no row is"
+    named = ", ".join(f"{count} row{'' if count == 1 else 's'} of {name}" for name, count in counts.items())
+    return f"{named} {'is' if list(counts.values()) == [1] else 'are'}"
+
+
+def _plain(name: str) -> str:
+    return " ".join(str(name).lower().replace("_", " ").replace("-", " ").replace("'", "").split()).replace(
+        "dont care", "dontcare"
+    )

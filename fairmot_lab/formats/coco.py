@@ -1,0 +1,269 @@
+"""COCO's JSON for videos, as mmtracking (CocoVID), CenterTrack, ByteTrack and TAO write it, and YouTube-VIS' form."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._files import atomic_write
+from ..errors import MotFileError
+from .base import Format, Loader, stem
+from .mot import check_table
+from .truth import number, read_json, truth_table, whole
+
+_TRACK_KEYS = ("track_id", "instance_id")
+_FRAME_KEYS = ("frame_id", "frame_index", "frame_number")
+
+
+def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
+    """Read ground truth from a COCO JSON file for videos.
+
+    Parameters
+    ----------
+    path
+        An object with `videos`, `images` (with `video_id` and `frame_id`), `categories` and `annotations` (with
+        `image_id`, `track_id` or `instance_id`, `category_id`, `bbox`). YouTube-VIS' annotations with `bboxes` of a
+        whole video are read too. Frames that count from 0 anywhere in the file are taken to count from 0 everywhere.
+
+    Returns
+    -------
+    dict from str to pandas.DataFrame
+        Ground truth of each video as `read_mot` gives it. Annotations with `iscrowd` are regions to ignore: a class of
+        their own, conf 0.
+
+    Raises
+    ------
+    MotFileError
+        If the file has no tracks, or a value in it is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = pd.DataFrame({"frame": [1], "id": [7], "x": [10.0], "y": [20.0], "w": [30.0], "h": [60.0]})
+    >>> path = write_coco({"street": table}, Path(tempfile.mkdtemp(), "train.json"))
+    >>> read_coco(path)["street"][["frame", "id", "x", "y", "w", "h"]].values.tolist()
+    [[1.0, 7.0, 10.0, 20.0, 30.0, 60.0]]
+    """
+    path = Path(path)
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise MotFileError(f"{path} is a JSON list; ground truth is an object with images and annotations.")
+    images, annotations = (_items(content, key, path) for key in ("images", "annotations"))
+    classes = {
+        whole(one.get("id"), "the id of a category", path): str(one.get("name", one.get("id")))
+        for one in _items(content, "categories", path)
+    }
+    videos = {_key(one.get("id")): one for one in _items(content, "videos", path)}
+    if not videos:
+        videos = {None: {"name": stem(path)}}
+    if annotations and "bboxes" in annotations[0]:
+        images, annotations = _unroll(annotations, videos, path)
+    crowd = max([0, *classes]) + 1
+    place_of, lengths = _frames_of(images, videos, path)
+    rows: dict[Any, list[tuple]] = {key: [] for key in videos}
+    share: dict[Any, list[float]] = {key: [] for key in videos}
+    crowds = False
+    for one in annotations:
+        image = _key(one.get("image_id"))
+        if image not in place_of:
+            raise MotFileError(f"{path}: annotation {one.get('id')} has image_id {image!r}, which is not in images.")
+        video, frame = place_of[image]
+        track = next((one[key] for key in _TRACK_KEYS if one.get(key) is not None), None)
+        place = Path(f"{path}, annotation {one.get('id')}")
+        if track is None:
+            raise MotFileError(
+                f"{place} has no track_id; these are labels for detection, and tracking needs the same track_id in "
+                "all frames of an object."
+            )
+        box = one.get("bbox")
+        if not isinstance(box, list) or len(box) != 4:
+            raise MotFileError(f"{place}: bbox is {box!r}; it must be [x, y, width, height].")
+        x, y, w, h = (number(value, "a number of bbox", place) for value in box)
+        kind = whole(one.get("category_id"), "category_id", place)
+        conf = number(one["conf"], "conf", place) if one.get("conf") is not None else 1.0
+        is_crowd = one.get("iscrowd") in (1, True)
+        crowds = crowds or is_crowd
+        there = (0.0, crowd) if is_crowd else (conf, kind)
+        rows[video].append((frame, -1 if is_crowd else whole(track, "track_id", place), x, y, w, h, *there))
+        visible = one.get("visibility")
+        share[video].append(np.nan if visible is None else number(visible, "visibility", place))
+    if crowds:
+        classes[crowd] = "ignored region"
+    tables = {}
+    for key, video in videos.items():
+        size = _sizes(video, [image for image in images if _key(image.get("video_id")) == key])
+        name = _name(video, key)
+        tables[name] = truth_table(
+            rows[key], path, format=FORMAT.title, classes=classes, sequence=name, visibility=share[key],
+            length=lengths.get(key), **size,
+        )  # fmt: skip
+    return tables
+
+
+def write_coco(
+    tracks: Mapping[str, pd.DataFrame],
+    path: str | os.PathLike[str],
+    *,
+    classes: Mapping[int, str] | None = None,
+    file_name: str = "{sequence}/img1/{frame:06d}.jpg",
+) -> Path:
+    """Write tracks or ground truth as COCO JSON for videos; `read_coco` gives the same boxes back.
+
+    Parameters
+    ----------
+    tracks
+        Table by name of sequence; `attrs` may hold length, width, height and classes.
+    path
+        The file to make or replace.
+    classes
+        Name of each `class_id`; by default what `attrs["classes"]` of the tables names, else "person" for a class of
+        -1 or 0 (written as 1) and "class N" for others.
+    file_name
+        Pattern for the images' names.
+
+    Raises
+    ------
+    MotFileError
+        If a table breaks the rules of `read_mot`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = pd.DataFrame({"frame": [2], "id": [7], "x": [10.0], "y": [20.0], "w": [30.0], "h": [60.0]})
+    >>> path = write_coco({"street": table}, Path(tempfile.mkdtemp(), "train.json"))
+    >>> sorted(json.loads(path.read_text()))
+    ['annotations', 'categories', 'images', 'videos']
+    """
+    names: dict[int, str] = dict(classes or {})
+    if not names:
+        for table in tracks.values():
+            names |= table.attrs.get("classes") or {}
+    named = bool(names)
+    videos: list[dict] = []
+    images: list[dict] = []
+    annotations: list[dict] = []
+    for video, (name, table) in enumerate(tracks.items(), start=1):
+        check_table(table, name=f"tracks of {name}")
+        attrs = table.attrs
+        length = int(attrs.get("length") or table["frame"].max() if len(table) else attrs.get("length") or 0)
+        size = {key: int(attrs[key]) for key in ("width", "height") if attrs.get(key)}
+        videos.append({"id": video, "name": name, **size})
+        first = len(images)
+        images += [
+            {
+                "id": first + frame, "video_id": video, "frame_id": frame,
+                "file_name": file_name.format(sequence=name, frame=frame), **size,
+            }
+            for frame in range(1, length + 1)
+        ]  # fmt: skip
+        for row in table.sort_values("frame", kind="stable").to_dict("records"):
+            kind = int(row.get("class_id", -1))
+            kind = 1 if kind < 1 and not named else kind
+            if not named:
+                names.setdefault(kind, "person" if kind == 1 else f"class {kind}")
+            box = [float(row[side]) for side in "xywh"]
+            one = {
+                "id": len(annotations) + 1, "image_id": first + int(row["frame"]), "category_id": kind,
+                "track_id": int(row["id"]), "bbox": box, "area": box[2] * box[3], "iscrowd": 0,
+            }  # fmt: skip
+            confidence = row.get("conf", row.get("score"))
+            if confidence is not None:
+                one["conf" if "conf" in row else "score"] = float(confidence)
+            if np.isfinite(row.get("visibility", np.nan)):
+                one["visibility"] = float(row["visibility"])
+            annotations.append(one)
+    content = {
+        "videos": videos,
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": number, "name": name} for number, name in sorted(names.items())],
+    }
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content) + "\n", encoding="utf-8", newline="\n")
+    return Path(path)
+
+
+def _items(content: dict, key: str, path: Path) -> list[dict]:
+    items = content.get(key) or []
+    if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
+        raise MotFileError(f"{path}: {key} is not a list of objects; correct the file.")
+    return items
+
+
+def _key(value: Any) -> Any:
+    return value if isinstance(value, str | int) or value is None else str(value)
+
+
+def _name(video: dict, key: Any) -> str:
+    name = str(video.get("name") or video.get("file_name") or key)
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in name or "\\" in name else name
+
+
+def _sizes(video: dict, images: list[dict]) -> dict[str, int | None]:
+    first = images[0] if images else {}
+    found = {key: video.get(key) or first.get(key) for key in ("width", "height")}
+    return {key: int(value) if isinstance(value, int | float) and value >= 1 else None for key, value in found.items()}
+
+
+def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict]:
+    """Video and frame, from 1, of each image, and the length of each video."""
+    only = next(iter(videos)) if len(videos) == 1 else None
+    seen: dict[Any, int] = {}
+    numbers: dict[Any, tuple[Any, int]] = {}
+    counts_from_0 = False
+    for image in images:
+        video = _key(image.get("video_id")) if "video_id" in image else only
+        if video not in videos:
+            raise MotFileError(f"{path}: image {image.get('id')} has video_id {video!r}, which is not in videos.")
+        given = next((image[key] for key in _FRAME_KEYS if image.get(key) is not None), None)
+        seen[video] = seen.get(video, 0) + 1
+        frame = seen[video] if given is None else whole(given, "the frame of an image", path)
+        counts_from_0 = counts_from_0 or frame == 0
+        numbers[_key(image.get("id"))] = (video, frame)
+    lengths: dict[Any, int] = {}
+    for image_id, (video, frame) in numbers.items():
+        numbers[image_id] = (video, frame + counts_from_0)
+        lengths[video] = max(lengths.get(video, 0), frame + counts_from_0)
+    return numbers, lengths
+
+
+def _unroll(annotations: list[dict], videos: dict, path: Path) -> tuple[list[dict], list[dict]]:
+    """YouTube-VIS keeps one annotation for each track, with a box or null for each frame."""
+    images, rows = [], []
+    for key, video in videos.items():
+        for frame in range(whole(video.get("length", 0), "the length of a video", path)):
+            images.append({"id": f"{key}/{frame}", "video_id": key, "frame_id": frame})
+    for one in annotations:
+        boxes = one.get("bboxes")
+        if not isinstance(boxes, list):
+            raise MotFileError(f"{path}: annotation {one.get('id')} has no list of bboxes; correct the file.")
+        for frame, box in enumerate(boxes):
+            if box is not None:
+                image = f"{_key(one.get('video_id'))}/{frame}"
+                rows.append({**one, "image_id": image, "track_id": one.get("id"), "bbox": box})
+    return images, rows
+
+
+def _recognise(path: Path, head: bytes) -> bool:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return start.startswith(b"{") and any(key in head for key in (b'"images"', b'"annotations"', b'"videos"'))
+
+
+def _sequences(path: Path) -> dict[str, Loader]:
+    return {name: table.copy for name, table in read_coco(path).items()}
+
+
+FORMAT = Format(
+    name="coco",
+    title="COCO JSON for videos",
+    recognise=_recognise,
+    sequences=_sequences,
+    frames=("../{sequence}", "../{sequence}/img1", "../images/{sequence}"),
+    protocol="the data set's own; people are scored, or every class where none is a person",
+)

@@ -1,0 +1,322 @@
+"""Read ground truth of any known format, found by what the files hold.
+
+One module of this package reads one format; `FORMATS` lists them. A new format needs its module and its line here.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import FairMOTLabWarning, MotFileError
+from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visdrone
+from .base import Format, Loader, first_line, stem
+from .mot import read_mot
+from .seqinfo import read_seqinfo
+from .text import foreign_format, read_bytes
+
+_HEAD = 65_536
+_SUFFIXES = (".txt", ".txt.gz", ".xml", ".json", ".zip")
+_DEPTH = 5
+_NOT_LABELS = ("seqmaps", "det", "calib", "oxts", "attr", "attribute")
+
+
+def _is_mot(path: Path, head: bytes) -> bool:
+    """Text whose first line begins like MOTChallenge's; what is wrong with it is for `read_mot` to say."""
+    fields = first_line(head)
+    return path.name.endswith((".txt", ".txt.gz")) and len(fields) >= 4 and fields[0].lstrip("+-")[:1].isdigit()
+
+
+def _mot_sequences(path: Path) -> dict[str, Loader]:
+    return {stem(path): lambda: _read_mot(path)}
+
+
+def _read_mot(path: Path) -> pd.DataFrame:
+    """Ground truth with what seqinfo.ini says about the sequence, where it is in a sequence folder."""
+    info_file = path.parent.parent / "seqinfo.ini" if path.parent.name == "gt" else None
+    if info_file is None or not info_file.is_file():
+        table = read_mot(path, "ground_truth")
+        if info_file is not None and not (path.with_name("labels.txt").is_file() or _video_beside(path)):
+            warnings.warn(
+                f"{info_file} is missing: the length of {stem(path)} is unknown, and frames beyond its end go "
+                "unnoticed.",
+                FairMOTLabWarning,
+                stacklevel=4,
+            )
+    else:
+        info = read_seqinfo(info_file)
+        table = read_mot(path, "ground_truth", length=info.length, width=info.width, height=info.height)
+        table.attrs["frame_rate"] = info.frame_rate
+    table.attrs["format"] = AI_CITY if _video_beside(path) else MOTCHALLENGE.title
+    return table
+
+
+def _video_beside(path: Path) -> bool:
+    return (path.parent.parent / "vdo.avi").is_file() or (path.parent.parent / "roi.jpg").is_file()
+
+
+AI_CITY = "AI City"
+MOTCHALLENGE = Format(
+    name="motchallenge",
+    title="MOTChallenge",
+    recognise=_is_mot,
+    sequences=_mot_sequences,
+    frames=("../img1", "../vdo.avi"),
+    labels=("../gt/gt.txt", "gt/gt.txt"),
+    protocol="MOTChallenge: pedestrians; results on distractors (classes 2, 7, 8, 12) are dropped",
+)
+FORMATS = (
+    kitti.FORMAT, mots.FORMAT, uavdt.FORMAT, visdrone.FORMAT, detrac.FORMAT, cvat.VIDEO, cvat.FORMAT, bdd100k.FORMAT,
+    coco.FORMAT, aicity.FORMAT, jde.FORMAT, MOTCHALLENGE,
+)  # fmt: skip
+
+
+def read_labels(path: str | os.PathLike[str], sequence: str | None = None) -> pd.DataFrame:
+    """Read the ground truth of one sequence, in whatever format it is.
+
+    Parameters
+    ----------
+    path
+        A file or folder of any format in docs/datasets.md: MOTChallenge (15, 16, 17, 20, DanceTrack, SportsMOT), CVAT
+        MOT 1.1 and CVAT for video, KITTI, VisDrone, UA-DETRAC, UAVDT, BDD100K, COCO JSON for videos, AI City, MOTS, and
+        labels_with_ids of FairMOT. The format is found by what the files hold.
+    sequence
+        Name of the sequence, where there are several.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `frame` (from 1), `id`, `x`, `y`, `w`, `h`, `score`, `class_id`, `conf`, `visibility`; see `read_mot`. `attrs`
+        holds `sequence`, `format`, and where they are known `classes` (names by `class_id`), `length`, `width`,
+        `height`, `frame_rate`.
+
+    Raises
+    ------
+    MotFileError
+        If the format is not known, the labels are broken, or there are several sequences and none is named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "0000.txt")
+    >>> _ = path.write_text("0 7 Pedestrian 0 0 -0.2 10 20 40 80 1.7 0.6 0.8 1 1 9 0")
+    >>> table = read_labels(path)
+    >>> table.attrs["format"], table.attrs["classes"][int(table["class_id"].iloc[0])]
+    ('KITTI tracking', 'Pedestrian')
+    """
+    found = find_labels(path)
+    if sequence is None and len(found) > 1:
+        raise MotFileError(
+            f"{path} holds {len(found)} sequences ({', '.join(list(found)[:4])}, ...); pass sequence= with one of them."
+        )
+    name = next(iter(found)) if sequence is None else sequence
+    if name not in found:
+        raise MotFileError(f"{path} has no sequence {name!r}; it has {', '.join(list(found)[:6])}.")
+    table = found[name]()
+    table.attrs.setdefault("sequence", name)
+    return table
+
+
+def find_labels(path: str | os.PathLike[str]) -> dict[str, Loader]:
+    """Return a loader of ground truth for each sequence in a file or folder, by name.
+
+    Raises
+    ------
+    MotFileError
+        If nothing that is found is in a known format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp(), "annotations")
+    >>> folder.mkdir()
+    >>> for name in ("a", "b"):
+    ...     _ = (folder / f"{name}.txt").write_text("1,0,8,1,30,10,0,0,0,0\\n1,4,20,30,15,40,1,1,0,2\\n")
+    >>> list(find_labels(folder.parent))
+    ['a', 'b']
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MotFileError(f"{path} does not exist; give a file or folder of labels.")
+    if not path.is_dir():
+        return dict(recognise(path).sequences(path))
+    found: dict[str, Loader] = {}
+    places: dict[str, Path] = {}
+    for file, format in label_files(path):
+        for name, load in format.sequences(file).items():
+            if name in places:
+                raise MotFileError(f"{places[name]} and {file} both hold labels of {name}; give one of them.")
+            found[name], places[name] = load, file
+    if not found:
+        raise MotFileError(
+            f"{path} holds no labels of a known format; ground truth of MOTChallenge's form is SEQUENCE/gt/gt.txt, and "
+            "docs/datasets.md lists the others."
+        )
+    return found
+
+
+def recognise(path: str | os.PathLike[str]) -> Format:
+    """Return the format of a file of labels, found by its content.
+
+    Raises
+    ------
+    MotFileError
+        If it is not known.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "gt.txt")
+    >>> _ = path.write_text("1,1,10,20,30,60,1,1,1.0\\n")
+    >>> recognise(path).title
+    'MOTChallenge'
+    """
+    path = Path(path)
+    head = _head(path)
+    for format in FORMATS:
+        if format.recognise(path, head):
+            return format
+    if path.name.endswith((".txt", ".txt.gz")) and foreign_format(head) is None:
+        return MOTCHALLENGE  # whose reader says what is wrong
+    looks = foreign_format(head) or "a file of an unknown kind"
+    titles = ", ".join(format.title for format in FORMATS)
+    raise MotFileError(f"{path} is {looks} that is none of the formats that are read: {titles}.")
+
+
+def label_files(folder: Path) -> Iterator[tuple[Path, Format]]:
+    """Yield the files of labels below a folder with their format; one file stands for a folder of single frames."""
+    found = list(_label_files(folder, _DEPTH))
+    tree = any(path.name == "gt.txt" for path, _ in found)
+    # beside SEQUENCE/gt/gt.txt other texts of that form are results
+    yield from (each for each in found if not tree or each[0].name == "gt.txt" or each[1] is not MOTCHALLENGE)
+
+
+def _label_files(folder: Path, depth: int) -> Iterator[tuple[Path, Format]]:
+    truth = next((file for file in (folder / "gt" / "gt.txt", folder / "gt.txt") if file.is_file()), None)
+    if truth is not None:
+        yield truth, recognise(truth)
+        return
+    try:
+        children = sorted(folder.iterdir())
+    except OSError as error:
+        raise MotFileError(f"{folder} cannot be read ({error.strerror or error}).") from error
+    files = [child for child in children if _may_hold_labels(child)]
+    if jde.is_jde_folder(folder):
+        yield folder, jde.FORMAT
+        return
+    plain = {file.name for file in files}
+    there = False
+    for file in files:
+        if file.name.endswith(".txt.gz") and file.name[:-3] in plain:
+            warnings.warn(
+                f"{file.with_name(file.name[:-3])} is read; {file.name} beside it is not.",
+                FairMOTLabWarning,
+                stacklevel=4,
+            )
+            continue
+        format = _known_format(file)
+        if format is not None:
+            there = True
+            yield file, format
+    if there or depth == 0:
+        return
+    for child in children:
+        if child.is_dir() and not child.name.startswith((".", "__")) and child.name not in _NOT_LABELS:
+            yield from _label_files(child, depth - 1)
+
+
+def _may_hold_labels(path: Path) -> bool:
+    name = path.name.lower()
+    if not name.endswith(_SUFFIXES) or name.startswith((".", "readme", "license", "seqmap")):
+        return False
+    if name.endswith("_gt.txt") and path.with_name(path.name[:-7] + "_gt_whole.txt").is_file():
+        return False  # the same boxes without categories
+    return not name.endswith(("_summary.txt", "_gt_ignore.txt", "labels.txt")) and path.is_file()
+
+
+def _known_format(path: Path) -> Format | None:
+    """The format of a file in a folder, in which other texts may lie; None where it is no file of labels."""
+    head = _head(path)
+    return next((format for format in FORMATS if format.recognise(path, head)), None)
+
+
+def _head(path: Path) -> bytes:
+    if path.is_dir():
+        raise MotFileError(f"{path} is a folder; give a file of labels.")
+    if path.name.endswith(".gz"):
+        return read_bytes(path, "a file of labels")[:_HEAD]
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError as error:
+        raise MotFileError(f"{path} cannot be read ({error.strerror or error}).") from error
+
+
+def labels_beside(frames: str | os.PathLike[str]) -> Path | None:
+    """Return the file of labels that a data set keeps for a folder of images or a video; None if there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> root = Path(tempfile.mkdtemp())
+    >>> for folder in ("sequences/uav1", "annotations"):
+    ...     (root / folder).mkdir(parents=True)
+    >>> _ = (root / "annotations" / "uav1.txt").write_text("1,0,8,1,30,10,0,0,0,0\\n1,4,20,30,15,40,1,1,0,2\\n")
+    >>> labels_beside(root / "sequences" / "uav1").name
+    'uav1.txt'
+    """
+    frames = Path(frames).resolve()
+    home = frames if frames.is_dir() else frames.parent
+    for format in FORMATS:
+        for pattern in format.labels:
+            path = Path(os.path.normpath(home / pattern.format(sequence=home.name)))
+            if path.is_file() and format.recognise(path, _head(path)):
+                return path
+            if path.is_file() and path.name == "gt.txt":
+                return path
+    return _jde_beside(home)
+
+
+def _jde_beside(home: Path) -> Path | None:
+    parts = list(home.parts)
+    if "images" not in parts:
+        return None
+    position = len(parts) - 1 - parts[::-1].index("images")
+    for tail in ((), ("img1",)):
+        place = Path(*parts[:position], "labels_with_ids", *parts[position + 1 :], *tail)
+        if place.is_dir() and jde.is_jde_folder(place):
+            return place
+    return None
+
+
+def frames_beside(path: Path, format: Format, sequence: str) -> Path | None:
+    """Return where the frames of a sequence are, as its data set lays them out; None if they are not there."""
+    home = (path if path.is_dir() else path.parent).resolve()
+    for pattern in format.frames:
+        place = Path(os.path.normpath(home / pattern.format(sequence=sequence)))
+        if place.exists():
+            return place
+    if format is jde.FORMAT:
+        parts = list(home.parts)
+        if "labels_with_ids" in parts:
+            position = len(parts) - 1 - parts[::-1].index("labels_with_ids")
+            place = Path(*parts[:position], "images", *parts[position + 1 :])
+            return place if place.is_dir() else None
+    return None
+
+
+def expected_frames(path: Path, format: Format, sequence: str) -> str:
+    """Return where the frames of a sequence should be, for a message."""
+    if not format.frames:
+        return "any folder or video: open it with open_source(FRAMES, labels=LABELS)"
+    home = path if path.is_dir() else path.parent
+    return os.path.normpath(home / format.frames[0].format(sequence=sequence))
+
+
+def sequences_in(path: Path) -> Mapping[str, tuple[Path, Format]]:
+    """Return the file and format of each sequence below a folder, without reading single-sequence files."""
+    return {name: (file, format) for file, format in label_files(path) for name in format.sequences(file)}

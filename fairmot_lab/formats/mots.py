@@ -1,0 +1,143 @@
+"""MOTS text (KITTI MOTS instances_txt/0002.txt, MOTS20 gt/gt.txt): masks, of which the boxes are taken.
+
+https://www.vision.rwth-aachen.de/page/mots
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import MotFileError
+from .base import Format, Loader, first_line, stem
+from .text import clean_text, read_bytes, short
+from .truth import truth_table, whole
+
+MOTS_CLASSES = {1: "car", 2: "pedestrian"}
+_IGNORED = 10
+_LARGEST_SIDE = 65_536
+
+
+def read_mots(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a MOTS text file; each mask becomes its bounding box.
+
+    Parameters
+    ----------
+    path
+        The file: frame, object id, class (1 car, 2 pedestrian, 10 ignored), image height, image width, run lengths in
+        COCO's compressed form. Frames count from 1 in gt/gt.txt (MOTS20), and from 0 elsewhere (KITTI MOTS).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Ground truth as `read_mot` gives it, frames from 1. Ignored masks are left out, as the box around one covers
+        more than is to be ignored; `attrs["notes"]` says how many.
+
+    Raises
+    ------
+    MotFileError
+        Naming the line and the value.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "0002.txt")
+    >>> _ = path.write_text("0 2001 2 4 4 52203")
+    >>> read_mots(path)[["frame", "id", "x", "y", "w", "h"]].iloc[0].tolist()
+    [1.0, 2001.0, 1.0, 1.0, 2.0, 2.0]
+    """
+    path = Path(path)
+    rows, ignored, size = [], 0, (0, 0)
+    first = 0 if path.name.startswith("gt.") else 1
+    for index, line in enumerate(clean_text(read_bytes(path), path).decode("utf-8", "replace").split("\n"), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        place = Path(f"{path}, line {index}")
+        if len(fields) != 6:
+            raise MotFileError(f"{place} has {len(fields)} columns ({short(line)!r}); a MOTS file has 6.")
+        frame, track, kind, height, width = (whole(field, "a number", place) for field in fields[:5])
+        size = (width, height)
+        if kind == _IGNORED:
+            ignored += 1
+            continue
+        if kind not in MOTS_CLASSES:
+            raise MotFileError(f"{place}: class {kind} is not 1 (car), 2 (pedestrian) or 10 (ignored).")
+        if not (0 < height <= _LARGEST_SIDE and 0 < width <= _LARGEST_SIDE):
+            raise MotFileError(f"{place}: an image of {width}x{height} cannot be; correct the line.")
+        box = mask_box(fields[5], height, width, place)
+        if box is not None:
+            rows.append((frame + first, track, *box, 1.0, kind))
+    notes = [f"{stem(path)}: {ignored} masks of ignored areas are left out, as boxes cannot stand for them."]
+    return truth_table(
+        rows, path, format=FORMAT.title, classes=MOTS_CLASSES, sequence=stem(path),
+        width=size[0] or None, height=size[1] or None, notes=notes if ignored else None,
+    )  # fmt: skip
+
+
+def mask_box(counts: str, height: int, width: int, place: Path) -> tuple[int, int, int, int] | None:
+    """Return x, y, w, h of a mask in COCO's compressed run lengths, None for an empty mask.
+
+    Runs of zeros and ones follow each other, down the columns. Each number has 5 bits in a character, the lowest first;
+    the sixth bit says that more follow; from the fourth number on, the number before the last is subtracted.
+
+    Raises
+    ------
+    MotFileError
+        If the text does not describe a mask of this size.
+
+    Examples
+    --------
+    >>> mask_box("52203", 4, 4, Path("here"))
+    (1, 1, 2, 2)
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in counts:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > 40:
+            raise MotFileError(f"{place}: {character!r} has no place in the run lengths of a mask.")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            if bits & 16:
+                value -= 1 << shift
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = shift = 0
+    ends = np.cumsum(np.array(runs, dtype=np.int64)) if runs else np.zeros(0, np.int64)
+    if shift or min(runs, default=0) < 0 or not len(ends) or ends[-1] > height * width:
+        raise MotFileError(f"{place}: the run lengths do not fill an image of {width}x{height}; write the file again.")
+    starts, stops = ends[:-1:2], ends[1::2]
+    starts, stops = starts[stops > starts], stops[stops > starts]
+    if not len(starts):
+        return None
+    left, right = int(starts[0] // height), int((stops[-1] - 1) // height)
+    crosses = (starts // height) != ((stops - 1) // height)  # a run over the end of a column touches top and bottom
+    top = 0 if crosses.any() else int((starts % height).min())
+    bottom = height - 1 if crosses.any() else int(((stops - 1) % height).max())
+    return left, top, right - left + 1, bottom - top + 1
+
+
+def _recognise(path: Path, head: bytes) -> bool:
+    fields = first_line(head.partition(b"\n")[0].replace(b";", b":").replace(b",", b":"))
+    if len(fields) != 6 or not all(field.isdecimal() for field in fields[:5]):
+        return False
+    return any(not (character.isdigit() or character in ".-+eE") for character in fields[5])
+
+
+def _sequences(path: Path) -> dict[str, Loader]:
+    return {stem(path): lambda: read_mots(path)}
+
+
+FORMAT = Format(
+    name="mots",
+    title="MOTS",
+    recognise=_recognise,
+    sequences=_sequences,
+    frames=("../img1", "../training/image_02/{sequence}", "../image_02/{sequence}"),
+    labels=("../../instances_txt/{sequence}.txt", "../../../instances_txt/{sequence}.txt"),
+    protocol="boxes of the masks, not sMOTSA: pedestrians are scored",
+)

@@ -1,0 +1,561 @@
+"""Every format of labels: read by its published description, found by content, written back equal."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fairmot_lab as fl
+from fairmot_lab.errors import EvaluationError, FairMOTLabError, FairMOTLabWarning, MotFileError
+from fairmot_lab.formats import FORMATS, read_coco, read_cvat, read_kitti, write_coco, write_cvat, write_kitti
+from fairmot_lab.formats.classes import ignored_rows, motchallenge_classes, people_rows
+from fairmot_lab.formats.labels import find_labels, frames_beside, labels_beside, read_labels, recognise
+from fairmot_lab.formats.mot import write_mot
+from fairmot_lab.formats.mots import mask_box
+
+BOX = ["frame", "id", "x", "y", "w", "h"]
+
+# Two people and a car in two frames, as each data set would publish them.
+PEOPLE = [[1, 1, 100, 50, 30, 80], [1, 2, 200, 60, 30, 80], [2, 1, 102, 50, 30, 80], [2, 2, 203, 60, 30, 80]]
+CAR = [[1, 3, 300, 100, 90, 60], [2, 3, 310, 100, 90, 60]]
+
+
+def encode(mask: np.ndarray) -> str:
+    """COCO's compressed run lengths, written from their description: runs down the columns, 5 bits a character."""
+    flat = mask.flatten(order="F").astype(int)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flat, [1 - flat[-1]]))))
+    runs = np.diff(np.concatenate(([0], edges))).tolist()
+    text = ""
+    for index, run in enumerate(runs):
+        value = run - runs[index - 2] if index > 2 else run
+        more = True
+        while more:
+            bits = value & 31
+            value >>= 5
+            more = value != (-1 if bits & 16 else 0)
+            text += chr((bits | 32 if more else bits) + 48)
+    return text
+
+
+def box_mask(x: int, y: int, w: int, h: int) -> np.ndarray:
+    mask = np.zeros((400, 640), bool)
+    mask[y : y + h, x : x + w] = True
+    return mask
+
+
+def make(root: Path, name: str) -> Path:
+    """Write the scene in a format; returns what a user would give as ground truth."""
+    rows = [(*row, "person") for row in PEOPLE] + [(*row, "car") for row in CAR]
+
+    def text(path: str, lines: list[str]) -> Path:
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(line + "\n" for line in lines))
+        return file
+
+    if name == "motchallenge":
+        kind = {"person": 1, "car": 3}
+        text("S/gt/gt.txt", [f"{f},{i},{x},{y},{w},{h},1,{kind[k]},1" for f, i, x, y, w, h, k in rows])
+        text("S/seqinfo.ini", ["[Sequence]", "name=S", "frameRate=25", "seqLength=2", "imWidth=640", "imHeight=400"])
+        return root
+    if name == "kitti":
+        kind = {"person": "Pedestrian", "car": "Car"}
+        lines = [
+            f"{f - 1} {i} {kind[k]} 0 0 -1.5 {x} {y} {x + w} {y + h} 1 1 1 1 1 1 1" for f, i, x, y, w, h, k in rows
+        ]
+        for frame in (0, 1):
+            lines.append(f"{frame} -1 DontCare -1 -1 -10 500 0 600 100 -1000 -1000 -1000 -10 -1 -1 -1")
+            lines.append(f"{frame} -1 DontCare -1 -1 -10 0 300 100 400 -1000 -1000 -1000 -10 -1 -1 -1")
+        return text("training/label_02/0001.txt", lines).parent.parent.parent
+    if name == "visdrone":
+        kind = {"person": 1, "car": 4}
+        lines = [f"{f},{i},{x},{y},{w},{h},1,{kind[k]},0,0" for f, i, x, y, w, h, k in rows]
+        lines += [f"{f},0,{x},{y},100,100,0,0,0,0" for f in (1, 2) for x, y in ((500, 0), (0, 300))]
+        return text("annotations/uav1.txt", lines).parent.parent
+    if name == "detrac":
+        frames = ""
+        for number in (1, 2):
+            targets = "".join(
+                f'<target id="{i}"><box left="{x}" top="{y}" width="{w}" height="{h}"/>'
+                f'<attribute vehicle_type="{"car" if k == "car" else "van"}"/></target>'
+                for f, i, x, y, w, h, k in rows
+                if f == number
+            )
+            frames += f'<frame density="3" num="{number}"><target_list>{targets}</target_list></frame>'
+        region = '<ignored_region><box left="500" top="0" width="100" height="100"/></ignored_region>'
+        head = (
+            '<?xml version="1.0" encoding="utf-8"?><sequence name="MVI_1"><sequence_attribute camera_state="stable"/>'
+        )
+        return text("DETRAC-Train-Annotations-XML/MVI_1.xml", [head + region + frames + "</sequence>"])
+    if name == "uavdt":
+        kind = {"person": 2, "car": 1}
+        lines = [f"{f},{i},{x},{y},{w},{h},1,2,{kind[k]}" for f, i, x, y, w, h, k in rows]
+        text("GT/M0101_gt_whole.txt", lines)
+        text("GT/M0101_gt.txt", [line.rsplit(",", 3)[0] + ",1,-1,-1" for line in lines])
+        return text("GT/M0101_gt_ignore.txt", ["1,1,500,0,100,100,1,-1,-1", "2,1,500,0,100,100,1,-1,-1"]).parent.parent
+    if name == "bdd100k":
+        frames = [
+            {
+                "name": f"b1-{number:07d}.jpg", "videoName": "b1", "frameIndex": number - 1,
+                "labels": [
+                    {
+                        "id": f"{i:08d}", "category": "pedestrian" if k == "person" else "car",
+                        "attributes": {"crowd": False}, "box2d": {"x1": x, "y1": y, "x2": x + w, "y2": y + h},
+                    }
+                    for f, i, x, y, w, h, k in rows
+                    if f == number
+                ] + [{"id": "99", "category": "pedestrian", "attributes": {"crowd": True},
+                      "box2d": {"x1": 500, "y1": 0, "x2": 600, "y2": 100}}],
+            }
+            for number in (1, 2)
+        ]  # fmt: skip
+        return text("labels/box_track_20/train/b1.json", [json.dumps(frames)])
+    if name == "coco":
+        kind = {"person": 1, "car": 3}
+        content = {
+            "videos": [{"id": 5, "name": "street"}],
+            "images": [
+                {"id": 70 + f, "video_id": 5, "frame_id": f - 1, "file_name": f"{f}.jpg", "width": 640, "height": 400}
+                for f in (1, 2)
+            ],
+            "annotations": [
+                {"id": n, "image_id": 70 + f, "track_id": i, "category_id": kind[k], "bbox": [x, y, w, h], "iscrowd": 0}
+                for n, (f, i, x, y, w, h, k) in enumerate(rows, start=1)
+            ],
+            "categories": [{"id": 1, "name": "person"}, {"id": 3, "name": "car"}],
+        }  # fmt: skip
+        return text("annotations/train.json", [json.dumps(content)])
+    if name == "cvat-video":
+        tracks = ""
+        for identity, kind in ((1, "person"), (2, "person"), (3, "car")):
+            boxes = "".join(
+                f'<box frame="{f - 1}" outside="0" occluded="0" keyframe="1" xtl="{x}" ytl="{y}" xbr="{x + w}" '
+                f'ybr="{y + h}"/>'
+                for f, i, x, y, w, h, _ in rows
+                if i == identity
+            )
+            gone = '<box frame="2" outside="1" occluded="0" keyframe="1" xtl="1" ytl="1" xbr="2" ybr="2"/>'
+            tracks += f'<track id="{identity}" label="{kind}" source="manual">{boxes}{gone}</track>'
+        labels = "<labels><label><name>car</name></label><label><name>person</name></label></labels>"
+        size = "<original_size><width>640</width><height>400</height></original_size>"
+        head = f"<annotations><version>1.1</version><meta><task>{labels}{size}</task></meta>"
+        return text("export/annotations.xml", [head + tracks + "</annotations>"]).parent
+    if name == "cvat":
+        kind = {"person": 2, "car": 1}
+        text("task/gt/gt.txt", [f"{f},{i},{x},{y},{w},{h},1,{kind[k]},1.0" for f, i, x, y, w, h, k in rows])
+        return text("task/gt/labels.txt", ["car", "person"]).parent.parent
+    if name == "aicity":
+        return text(
+            "train/ground_truth_train.txt",
+            [f"{camera} {i} {f} {x} {y} {w} {h} -1 -1" for camera in (1, 2) for f, i, x, y, w, h, _ in rows],
+        )
+    if name == "mots":
+        kind = {"person": 2, "car": 1}
+        lines = [
+            f"{f - 1} {kind[k]}00{i} {kind[k]} 400 640 {encode(box_mask(x, y, w, h))}" for f, i, x, y, w, h, k in rows
+        ]
+        return text("instances_txt/0002.txt", lines)
+    if name == "jde":
+        for number in (1, 2):
+            here = [row for row in PEOPLE if row[0] == number]
+            text(
+                f"labels_with_ids/train/S/img1/{number:06d}.txt",
+                [f"0 {i} {(x + w / 2) / 640} {(y + h / 2) / 400} {w / 640} {h / 400}" for _, i, x, y, w, h in here],
+            )
+        info = ["[Sequence]", "name=S", "frameRate=25", "seqLength=2", "imWidth=640", "imHeight=400"]
+        text("images/train/S/seqinfo.ini", info)
+        return root / "labels_with_ids"
+    raise AssertionError(name)
+
+
+NAMES = [format.name for format in FORMATS]
+
+
+def quiet_labels(path: Path, sequence: str | None = None) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        return read_labels(path, sequence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_format_is_found_by_content_and_read(tmp_path, name):
+    path = make(tmp_path, name)
+    table = quiet_labels(path, "c001" if name == "aicity" else None)
+    title = next(format.title for format in FORMATS if format.name == name)
+    assert table.attrs["format"] == title
+    vehicles = name in ("detrac", "uavdt", "aicity", "motchallenge")
+    scored = table[people_rows(table)]
+    expected = sorted(PEOPLE + CAR) if vehicles and name != "motchallenge" else sorted(PEOPLE)
+    found = scored[BOX].to_numpy()
+    if name == "mots":
+        found[:, 1] -= 2000
+    assert np.allclose(sorted(found.tolist()), expected, rtol=0, atol=1e-9)
+    regions = {"kitti": 4, "visdrone": 4, "detrac": 2, "uavdt": 2, "bdd100k": 2}.get(name, 0)
+    assert ignored_rows(table).sum() == regions
+    assert (table.loc[ignored_rows(table), "conf"] == 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_format_is_evaluated_as_it_is(tmp_path, name):
+    truth = make(tmp_path / "truth", name)
+    rows = PEOPLE + (CAR if name in ("detrac", "uavdt", "aicity") else [])
+    tracks = pd.DataFrame(rows, columns=BOX).astype({side: float for side in "xywh"})
+    # in a region to ignore: dropped where the format has one at that place
+    extra = pd.DataFrame([[1, 50, 520.0, 10.0, 30.0, 80.0]], columns=BOX)
+    results = tmp_path / "results"
+    for sequence in find_labels(truth):
+        write_mot(pd.concat([tracks, extra], ignore_index=True), results / f"{sequence}.txt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        for evaluator in ("motmetrics", "trackeval"):
+            overall = fl.evaluate(results, truth, evaluator=evaluator).overall
+            with_region = name in ("kitti", "visdrone", "detrac", "uavdt", "bdd100k")
+            sequences = 2 if name == "aicity" else 1
+            assert overall["num_misses"] == 0
+            assert overall["num_false_positives"] == (0 if with_region else sequences)
+            assert overall["num_switches"] == 0
+
+
+def test_classes_by_name_are_told():
+    table = pd.DataFrame({"frame": 1, "id": range(5), "class_id": [1, 4, 5, 9, 6], "conf": [1, 1, 1, 0, 1]})
+    table.attrs["classes"] = {1: "Car", 4: "Pedestrian", 5: "Person_sitting", 6: "Cyclist", 9: "DontCare"}
+    assert motchallenge_classes(table).tolist() == [9, 1, 8, 0, 9]
+    assert people_rows(table).tolist() == [False, True, False, False, False]
+    table.attrs["classes"] = {}
+    assert motchallenge_classes(table.assign(class_id=0)).tolist() == [-1] * 5  # one class, whatever its number
+
+
+def test_distractors_by_name_cost_nothing(tmp_path):
+    path = tmp_path / "0000.txt"
+    kinds = [("Pedestrian", 100), ("Person_sitting", 200), ("Car", 300)]
+    path.write_text(
+        "".join(f"0 {i} {kind} 0 0 0 {x} 50 {x + 30} 130 1 1 1 1 1 1 1\n" for i, (kind, x) in enumerate(kinds))
+    )
+    tracks = pd.DataFrame([[1, i, float(x), 50.0, 30.0, 80.0] for i, (_, x) in enumerate(kinds)], columns=BOX)
+    with pytest.warns(FairMOTLabWarning, match="1 row of Pedestrian is scored, 1 row of Car is not"):
+        overall = fl.evaluate(tracks, path).overall
+    assert (overall["num_objects"], overall["num_detections"], overall["num_false_positives"]) == (1, 1, 1)
+
+
+def test_visibility_minus_one_is_unknown(tmp_path):
+    path = tmp_path / "S.txt"
+    path.write_text("1,1,100,50,30,80,1,1,-1\n2,1,100,50,30,80,1,1,0.5\n")
+    table = fl.read_mot(path, "ground_truth")
+    assert np.isnan(table["visibility"][0])
+    assert table["visibility"][1] == 0.5
+    write_mot(table, tmp_path / "again.txt")
+    pd.testing.assert_frame_equal(fl.read_mot(tmp_path / "again.txt", "ground_truth"), table)
+    overall = fl.evaluate(table.drop(columns=["conf", "visibility"]), table).overall
+    assert overall["mota"] == 1
+
+
+def test_labels_that_are_read_in_part_are_told(tmp_path):
+    path = tmp_path / "S.txt"
+    path.write_text("1,1,100,50,30,80,1,1,1\n1,2,200,50,30,80,0.93,1,1\n")
+    tracks = pd.DataFrame(PEOPLE[:2], columns=BOX)
+    with pytest.warns(FairMOTLabWarning, match=r"conf \(column 7\) lies between 0 and 1 in 1 of 2 rows, such as 0.93"):
+        fl.evaluate(tracks, path)
+    path.write_text("1,1,100,50,30,80,1,0,1\n1,2,200,50,30,80,1,1,1\n")
+    with pytest.warns(FairMOTLabWarning, match=r"class \(column 8\) is 0 in 1 rows and above 0 in 1.*labels.txt"):
+        fl.evaluate(tracks, path, protocol="raw")
+
+
+def test_frames_that_nobody_labelled_are_told():
+    rows = [[frame, 1, 100.0, 50.0, 30.0, 80.0] for frame in range(1, 31)]
+    tracks = pd.DataFrame(rows, columns=BOX)
+    truth = tracks[tracks["frame"] <= 10].copy()
+    truth.attrs = {"length": 30, "sequence": "S"}
+    with pytest.warns(FairMOTLabWarning, match=r"20 of 30 frames have no .* the 20 results .*--frames 1 10"):
+        fl.evaluate(tracks, truth)
+    strided = tracks[tracks["frame"] % 5 == 1].copy()
+    strided.attrs = truth.attrs
+    with pytest.warns(FairMOTLabWarning, match="24 of 30 frames have no .*leave their results out"):
+        fl.evaluate(tracks, strided)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FairMOTLabWarning)
+        fl.evaluate(truth, truth)  # an empty street at the end, and no results there
+
+
+def test_results_and_labels_in_unexpected_places(tmp_path):
+    truth = make(tmp_path / "truth", "motchallenge")
+    tracks = pd.DataFrame(PEOPLE, columns=BOX)
+    write_mot(tracks, tmp_path / "trk" / "data" / "S.txt")
+    (tmp_path / "trk" / "pedestrian_summary.txt").write_text("HOTA DetA\n1 2\n")
+    assert fl.evaluate(tmp_path / "trk", truth).overall["num_misses"] == 0
+    write_mot(tracks, tmp_path / "two" / "S.txt")
+    write_mot(tracks.iloc[:1], tmp_path / "two" / "S.txt.gz")
+    with pytest.warns(FairMOTLabWarning, match=r"S\.txt is read; S\.txt\.gz beside it is not"):
+        assert fl.evaluate(tmp_path / "two", truth).overall["num_misses"] == 0
+    with pytest.warns(FairMOTLabWarning, match="given both as the results and as the ground truth"):
+        fl.evaluate(tmp_path / "two" / "S.txt", tmp_path / "two" / "S.txt")
+    write_mot(tracks.assign(frame=tracks["frame"] + 100), tmp_path / "late.txt")
+    with pytest.raises(MotFileError, match="all rows lie beyond its end"):
+        fl.evaluate(tmp_path / "late.txt", truth / "S")
+    with pytest.raises(MotFileError, match="a KITTI label file"):
+        fl.evaluate(make(tmp_path / "kitti", "kitti") / "training" / "label_02" / "0001.txt", truth / "S")
+    with pytest.raises(EvaluationError, match="labels in a format of"):
+        (tmp_path / "none").mkdir()
+        fl.evaluate(tracks, tmp_path / "none")
+
+
+def test_a_folder_of_several_files(tmp_path):
+    path = make(tmp_path, "visdrone")
+    (path / "annotations" / "uav2.txt").write_text((path / "annotations" / "uav1.txt").read_text())
+    assert list(find_labels(path)) == ["uav1", "uav2"]
+    with pytest.raises(MotFileError, match="holds 2 sequences"):
+        read_labels(path)
+    assert len(quiet_labels(path, "uav2")) == 10
+    with pytest.raises(MotFileError, match="no sequence 'uav3'"):
+        read_labels(path, "uav3")
+    (path / "other").mkdir()
+    (path / "other" / "uav2.txt").write_text((path / "annotations" / "uav1.txt").read_text())
+    with pytest.raises(MotFileError, match="both hold labels of uav2"):
+        find_labels(path)
+
+
+LAYOUTS = {
+    "kitti": ("training/image_02/0001", "0001"),
+    "visdrone": ("sequences/uav1", "uav1"),
+    "detrac": ("Insight-MVT_Annotation_Train/MVI_1", "MVI_1"),
+    "uavdt": ("UAV-benchmark-M/M0101", "M0101"),
+    "bdd100k": ("images/track/train/b1", "b1"),
+    "jde": ("images/train/S/img1", "S"),
+    "motchallenge": ("S/img1", "S"),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_frames_and_labels_find_each_other(tmp_path, name):
+    make(tmp_path, name)
+    frames, sequence = tmp_path / LAYOUTS[name][0], LAYOUTS[name][1]
+    frames.mkdir(parents=True, exist_ok=True)
+    labels = labels_beside(frames)
+    assert labels is not None
+    format = next(format for format in FORMATS if format.name == name)
+    found = frames_beside(labels, format, sequence)
+    assert found is not None
+    assert found.resolve() in (frames.resolve(), frames.resolve() / "img1")
+
+
+# ------------------------------------------------------------------------------------------------------ written back
+
+
+@st.composite
+def labelled(draw, classes: tuple[int, ...]) -> pd.DataFrame:
+    keys = draw(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 99)), min_size=1, max_size=12, unique=True))
+    table = pd.DataFrame(sorted(keys), columns=["frame", "id"])
+    side = st.floats(0.25, 5000).map(lambda value: float(np.float32(value)))
+    for name in "xywh":
+        table[name] = [draw(side) for _ in keys]
+    table["score"] = 1.0
+    table["class_id"] = [draw(st.sampled_from(classes)) for _ in keys]
+    table["conf"] = 1.0
+    table["visibility"] = np.nan
+    return table
+
+
+def written_back(tmp_path_factory, classes, write, read, columns):
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(labelled(classes))
+    def check(table):
+        path = tmp_path_factory.mktemp("back") / "labels"
+        back = read(write(table, path))
+        again = read(write(back, path.with_name("again")))
+        pd.testing.assert_frame_equal(again, back, check_exact=True)
+        assert again.attrs["classes"] == back.attrs["classes"]
+        ordered = table.sort_values(["frame", "id"], ignore_index=True)
+        back = back.sort_values(["frame", "id"], ignore_index=True)
+        pd.testing.assert_frame_equal(back[columns], ordered[columns], check_exact=True)
+
+    check()
+
+
+FULL = [*BOX, "score", "class_id", "conf"]
+
+
+def test_kitti_is_written_back_equal(tmp_path_factory):
+    def write(table, path):
+        table = table.copy()
+        table.attrs.setdefault("classes", {1: "Car", 4: "Pedestrian"})
+        return write_kitti(table, path)
+
+    written_back(tmp_path_factory, (1, 4), write, read_kitti, FULL)
+
+
+def test_coco_is_written_back_equal(tmp_path_factory):
+    def read(path):
+        return read_coco(path)["S"]
+
+    written_back(tmp_path_factory, (1, 2, 7), lambda t, path: write_coco({"S": t}, path), read, [*FULL, "visibility"])
+
+
+def test_cvat_is_written_back_equal(tmp_path_factory):
+    written_back(tmp_path_factory, (1, 3, 8), write_cvat, read_cvat, FULL)
+
+
+@pytest.mark.parametrize("name", ["kitti", "visdrone", "coco", "cvat", "cvat-video", "bdd100k", "mots"])
+def test_what_any_reader_gives_can_be_written(tmp_path, name):
+    table = quiet_labels(make(tmp_path, name))
+    back = read_coco(write_coco({"S": table}, tmp_path / "S.json"))["S"]
+    assert sorted(back[FULL].to_numpy().tolist()) == sorted(table[FULL].to_numpy().tolist())
+    zipped = read_cvat(write_cvat(table, tmp_path / "S.zip"))
+    names = [zipped.attrs["classes"][each] for each in zipped["class_id"]]
+    given_names = [table.attrs["classes"][each] for each in table.sort_values(["frame", "id"])["class_id"]]
+    assert names == given_names
+
+
+def test_kitti_results_have_a_score(tmp_path):
+    tracks = pd.DataFrame(PEOPLE, columns=BOX).assign(score=0.5, class_id=0)
+    path = write_kitti(tracks, tmp_path / "0000.txt")
+    assert all(len(line.split()) == 18 for line in path.read_text().splitlines())
+    assert (read_kitti(path)["score"] == 0.5).all()
+    with pytest.raises(EvaluationError, match="not a type of KITTI's"):
+        write_kitti(tracks.assign(class_id=3), tmp_path / "a.txt", classes={3: "dog"})
+
+
+# ----------------------------------------------------------------------------------------------------- masks, safety
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.booleans(), min_size=12, max_size=12), st.sampled_from([(3, 4), (4, 3), (2, 6), (12, 1)]))
+def test_boxes_of_masks_are_those_of_their_pixels(bits, shape):
+    mask = np.array(bits).reshape(shape)
+    box = mask_box(encode(mask), *shape, Path("mask"))
+    if not mask.any():
+        assert box is None
+        return
+    ys, xs = np.nonzero(mask)
+    assert box == (xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1)
+
+
+def test_boxes_of_masks_equal_pycocotools():
+    mask_api = pytest.importorskip("pycocotools.mask")
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        mask = np.zeros((60, 90), np.uint8)
+        y, x, h, w = rng.integers(0, 30), rng.integers(0, 50), rng.integers(1, 30), rng.integers(1, 40)
+        mask[y : y + h, x : x + w] = rng.random((h, w)) < 0.7
+        coded = mask_api.encode(np.asfortranarray(mask))
+        if mask.any():
+            assert mask_box(coded["counts"].decode(), 60, 90, Path("m")) == tuple(mask_api.toBbox(coded).astype(int))
+
+
+HOSTILE = {
+    "bomb.xml": b'<!DOCTYPE a [<!ENTITY b "' + b"c" * 99 + b'">]><annotations>&b;</annotations>',
+    "outside.xml": b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><annotations>&b;</annotations>',
+    "deep.xml": b"<annotations>" * 100_000,
+    "cut.xml": b"<annotations><track",
+    "encoding.xml": b'<?xml version="1.0" encoding="ebcdic-nowhere"?><annotations/>',
+    "images.xml": b'<annotations><image id="0" name="a"/></annotations>',
+    "deep.json": b'{"images":' + b"[" * 100_000,
+    "deep-list.json": b"[" * 100_000 + b'"videoName""labels"',
+    "digits.json": b'{"images": [], "annotations": [{"id": ' + b"9" * 5000 + b"}]}",
+    "nan.json": b'{"images":[{"id":1}],"annotations":[{"image_id":1,"track_id":1,"category_id":1,"bbox":[NaN,1,1,1]}]}',
+    "huge.json": b'{"images":[{"id":1}],"annotations":[{"image_id":1,"track_id":1e999,"category_id":1,"bbox":[1,1,1,1]}'
+    b"]}",
+    "detections.json": b'{"images":[{"id":1}],"annotations":[{"image_id":1,"category_id":1,"bbox":[1,1,1,1]}]}',
+    "utf.json": b'{"images": "\xff\xfe"}',
+    "results.json": b'[{"image_id": 1, "bbox": [1, 2, 3, 4]}]',
+    "no.zip": b"PK\x03\x04 nothing",
+    "picture.txt": b"\xff\xd8\xff\xe0JFIF",
+    "mask.txt": b"1 2001 2 100000000 100000000 WSV:2d;\n",
+    "kitti.txt": b"0 1 Dragon 0 0 0 1 1 2 2 1 1 1 1 1 1 1\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_give_one_sentence(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(HOSTILE[name])
+    with pytest.raises(FairMOTLabError) as error:
+        quiet_labels(path)
+    assert name in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+def test_zip_files_with_faults(tmp_path, monkeypatch):
+    good = write_cvat(pd.DataFrame(PEOPLE, columns=BOX), tmp_path / "good.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(good[:-30])
+    encrypted = bytearray(good)
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = 0
+        while (start := encrypted.find(mark, start)) >= 0:
+            encrypted[start + offset] |= 1
+            start += 4
+    (tmp_path / "encrypted.zip").write_bytes(encrypted)
+    for name in ("cut.zip", "encrypted.zip"):
+        with pytest.raises(MotFileError, match="not a zip file that can be read"):
+            read_cvat(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "labels.zip", "w") as archive:
+        archive.writestr("gt/gt.txt", "1,1,1,1,5,5,1,1,1\n")
+        archive.writestr("gt/labels.txt", b"\xff\xfe\x00")
+    with pytest.raises(MotFileError, match=r"labels\.txt is not text in UTF-8"):
+        read_cvat(tmp_path / "labels.zip")
+    monkeypatch.setattr("fairmot_lab.formats.text.LARGEST_TEXT", 2**16)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("gt/gt.txt", "1,1,1,1,5,5,1,1,1\n" * 10_000)
+    with pytest.raises(MotFileError, match="the most that is read"):
+        read_cvat(tmp_path / "bomb.zip")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_damaged_files_raise_own_errors_only(tmp_path, name):
+    """Bytes changed, cut, doubled or moved in a good file: a table or one of the project's own errors."""
+    make(tmp_path, name)
+    files = [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix in (".txt", ".xml", ".json")]
+    rng = random.Random(0)
+    pieces = [
+        b"\0",
+        b"\xff",
+        b"-",
+        b",",
+        b" ",
+        b'"',
+        b"{",
+        b"]",
+        b"<",
+        b"&",
+        b"nan",
+        b"1e999",
+        b"9" * 400,
+        b"null",
+        b"\n",
+    ]
+    for file in files:
+        good = file.read_bytes()
+        for _ in range(60):
+            data = bytearray(good)
+            for _ in range(rng.randint(1, 3)):
+                at = rng.randrange(len(data) + 1)
+                action = rng.randrange(4)
+                if action == 0:
+                    data[at:at] = rng.choice(pieces)
+                elif action == 1:
+                    del data[at : at + rng.randint(1, 20)]
+                elif action == 2:
+                    data[at : at + 1] = rng.choice(pieces)
+                else:
+                    del data[at:]
+            file.write_bytes(bytes(data))
+            try:
+                quiet_labels(file)
+            except FairMOTLabError:
+                continue
+        file.write_bytes(good)
+
+
+def test_compressed_text_is_recognised(tmp_path):
+    path = tmp_path / "S.txt.gz"
+    path.write_bytes(gzip.compress(b"1,1,100,50,30,80,1,1,1\n"))
+    assert recognise(path).name == "motchallenge"
+    assert len(read_labels(path)) == 1
