@@ -49,6 +49,7 @@ from .sources.base import Frame, Source
 from .sources.benchmarks import check_data
 from .sources.open import open_source
 from .sweeps import best_tracker, compare_settings, random_search, sweep
+from .tuning import tune
 
 __version__: str
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "trace",
     "track",
     "trackers",
+    "tune",
     "what_if",
     "widgets",
     "write_mot",

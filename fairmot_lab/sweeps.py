@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .evaluation.result import Evaluation
 
 OVERALL = "OVERALL"
+ERRORS = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
+"""Metrics of which the smallest is best."""
 _FORMAT = "fairmot_lab sweep 1"
 
 
@@ -47,6 +49,7 @@ def sweep(
     ground_truth: Any = None,
     sequences: Iterable[str] | None = None,
     protocol: str | None = None,
+    camera_motion: Any = None,
     n_jobs: int | None = None,
     file: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -68,6 +71,8 @@ def sweep(
         Names to use, of several.
     protocol
         As for `evaluate`.
+    camera_motion
+        What `camera_motion` gave, of several sequences in a list, or in a dict from name to one.
     n_jobs
         Processes, as joblib counts them (-1: one per core). By default joblib's: one, or the cluster of
         `joblib.parallel_config`.
@@ -109,9 +114,9 @@ def sweep(
     if left_out:
         _warn_of(left_out, len(settings))
     tried = [_tracker_of(setting, base) for setting in settings]
-    packed = _pack(detections, ground_truth, sequences, protocol)
+    packed = pack_material(detections, ground_truth, sequences, protocol, camera_motion)
     try:
-        material = _open(packed)  # here first: what cannot be used is said before anything is computed
+        material = open_material(packed)  # here first: what cannot be used is said before anything is computed
         for one in {type(one): one for one in tried}.values():
             one.check_embeddings(material.has_embeddings)
         record = _Record(file, material) if file is not None else None
@@ -136,7 +141,7 @@ def sweep(
                     f"{bar.n} of {len(pending)} settings were computed; {kept} with fewer n_jobs."
                 ) from error
     finally:
-        _open.cache_clear()
+        open_material.cache_clear()
     table = _table(settings, [done[_key(one)] for one in tried], base, list(material.arrays))
     table.attrs["left_out"] = [setting for setting, _ in left_out]
     return table
@@ -419,9 +424,8 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     rows = rows[rows[metric].notna()]
     if not len(rows):
         raise ConfigError(f"no row of the table has a figure in {metric}; evaluate with ground truth.")
-    errors = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
     figures = rows[metric].to_numpy(float)
-    row = rows.iloc[int(figures.argmin() if metric in errors else figures.argmax())]
+    row = rows.iloc[int(figures.argmin() if metric in ERRORS else figures.argmax())]
     if "tracker" in rows.columns:
         kept = {"tracker": row["tracker"]}
         base = as_tracker(row["tracker"])
@@ -466,7 +470,7 @@ def compare_settings(
     """
     import pandas as pd
 
-    material = _open.__wrapped__(_pack(detections, ground_truth, sequences, protocol))
+    material = open_material.__wrapped__(pack_material(detections, ground_truth, sequences, protocol))
     tables, figures = [], []
     for tracker in (first, second):
         result = material.evaluated(as_tracker(tracker))
@@ -523,6 +527,7 @@ class _Material:
     arrays: dict[str, SequenceArrays]
     frame_rates: dict[str, float]
     truths: dict[str, GroundTruth]
+    motions: dict[str, Any]  # of the camera, where it is given
     protocol: str | None
     digest: str
 
@@ -539,7 +544,8 @@ class _Material:
             tracks = {}
             for name, arrays in self.arrays.items():
                 try:
-                    tracks[name] = track_arrays(arrays, tracker, self.frame_rates[name])
+                    motion = self.motions.get(name)
+                    tracks[name] = track_arrays(arrays, tracker, self.frame_rates[name], camera_motion=motion)
                 except TrackingError as error:
                     raise TrackingError(f"{name}: {error}") from error
             return evaluate(tracks, self.truths, protocol=self.protocol)
@@ -547,7 +553,7 @@ class _Material:
 
 def _run(packed: bytes, key: str, tracker: Tracker) -> tuple[str, list[dict[str, Any]]]:
     """One setting, in a worker: its rows as plain values."""
-    material = _open(packed)
+    material = open_material(packed)
     start = time.perf_counter()
     summary = material.evaluated(tracker).summary
     seconds = time.perf_counter() - start
@@ -566,8 +572,14 @@ def _key(tracker: Tracker) -> str:
     return json.dumps(tracker.to_dict(), sort_keys=True)
 
 
-def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, protocol: str | None) -> bytes:
-    """What `_open` needs, small: a path where there is one, so that each worker reads for itself."""
+def pack_material(
+    outputs: Any,
+    ground_truth: Any,
+    sequences: Iterable[str] | None,
+    protocol: str | None,
+    camera_motion: Any = None,
+) -> bytes:
+    """What `open_material` needs, small: a path where there is one, so that each worker reads for itself."""
     held = dict(_named(outputs))
     if sequences is not None:
         wanted = [sequences] if isinstance(sequences, str) else list(sequences)
@@ -579,17 +591,37 @@ def _pack(outputs: Any, ground_truth: Any, sequences: Iterable[str] | None, prot
         ground_truth = {name: _truth_beside(name, one) for name, one in held.items()}
     elif isinstance(ground_truth, Mapping):
         ground_truth = {str(name): _as_path(one) for name, one in ground_truth.items()}
-    return pickle.dumps(({name: _as_path(one) for name, one in held.items()}, _as_path(ground_truth), protocol))
+    motions = _motions(camera_motion, list(held))
+    paths = {name: _as_path(one) for name, one in held.items()}
+    return pickle.dumps((paths, _as_path(ground_truth), protocol, motions))
+
+
+def _motions(camera_motion: Any, names: list[str]) -> dict[str, Any]:
+    """The camera motion of each sequence by name, from one, a list, or a dict."""
+    from .association.camera_motion import CameraMotion
+
+    if camera_motion is None:
+        return {}
+    if isinstance(camera_motion, CameraMotion):
+        camera_motion = [camera_motion]
+    if not isinstance(camera_motion, Mapping):
+        camera_motion = {one.name: one for one in camera_motion}
+    elif camera_motion and len(names) == 1 and not any(isinstance(key, str) for key in camera_motion):
+        camera_motion = {names[0]: camera_motion}  # matrices by frame
+    unknown = [name for name in camera_motion if name not in names]
+    if unknown:
+        raise ConfigError(f"camera_motion is of {unknown[0]}, and the detections are of {', '.join(names)}.")
+    return dict(camera_motion)
 
 
 @functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting
-def _open(packed: bytes) -> _Material:
+def open_material(packed: bytes) -> _Material:
     from .detection.cache import open_detections
     from .detection.detections import Detections
     from .evaluation.inputs import find_inputs
     from .evaluation.names import OVERALL
 
-    sources, ground_truth, protocol = pickle.loads(packed)
+    sources, ground_truth, protocol, motions = pickle.loads(packed)
     held = {name: one if isinstance(one, Detections) else open_detections(one) for name, one in sources.items()}
     if OVERALL in held:
         raise DetectionsError(f"a sequence cannot be called {OVERALL}: rows of that name are sums; rename its outputs.")
@@ -602,12 +634,13 @@ def _open(packed: bytes) -> _Material:
         arrays={name: one.arrays() for name, one in held.items()},
         frame_rates={name: one.frame_rate or 30.0 for name, one in held.items()},
         truths=truths,
+        motions=motions,
         protocol=protocol,
-        digest=_digest(held, truths),
+        digest=_digest(held, truths, motions),
     )
 
 
-def _digest(held: dict[str, Detections], truths: dict[str, GroundTruth]) -> str:
+def _digest(held: dict[str, Detections], truths: dict[str, GroundTruth], motions: dict[str, Any]) -> str:
     """Tells apart what was replayed and what it was compared with."""
     sha = hashlib.sha256()
     for name, one in held.items():
@@ -617,6 +650,8 @@ def _digest(held: dict[str, Detections], truths: dict[str, GroundTruth]) -> str:
         for part in (*parts, truth.frame, truth.table["id"].to_numpy(), truth.box, truth.conf, truth.class_id):
             if part is not None:
                 sha.update(np.ascontiguousarray(part).tobytes())
+        for frame, matrix in motions.get(name, {}).items():
+            sha.update(f"{frame} {np.asarray(matrix, float).tolist()}".encode())
     return sha.hexdigest()
 
 

@@ -23,12 +23,14 @@ from .settings import (
     setting_heatmap,
 )
 from .style import COLOURS, MISSED, SWITCH_KINDS, save
+from .trackers import camera_motion, pareto_front, setting_importance
 
 __all__ = [
     "COLOURS",
     "MISSED",
     "SWITCH_KINDS",
     "association_growth",
+    "camera_motion",
     "centre_heatmap",
     "compare_trackers",
     "embedding_distances",
@@ -39,9 +41,11 @@ __all__ = [
     "life_lines",
     "metric_against_threshold",
     "parallel_coordinates",
+    "pareto_front",
     "save",
     "score_distributions",
     "setting_heatmap",
+    "setting_importance",
     "similarity_map",
     "switch_kinds",
     "switch_map",

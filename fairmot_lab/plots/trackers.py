@@ -1,0 +1,97 @@
+"""Plots of a search for settings, and of camera motion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import PlotError
+from .style import BLUE, GREY, METRIC_NAMES, ORANGE, VERMILLION, _axes, _finish, _table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+def setting_importance(importance: pd.Series, *, ax: Axes | None = None) -> Axes:
+    """Draw how much each setting matters, the most important on top.
+
+    Parameters
+    ----------
+    importance
+        What `Tuning.importance` returns: shares by name of setting.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> setting_importance(pd.Series({"track_thresh": 0.7, "match_thresh": 0.3})).get_xlabel()
+    'percent of the variance explained (fANOVA)'
+    """
+    ax = _axes(ax, (6, 0.6 + 0.32 * max(len(importance), 1)))
+    shares = 100 * importance.sort_values()
+    bars = ax.barh(shares.index.tolist(), shares.to_numpy(), color=BLUE)
+    ax.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
+    return _finish(ax, "Which settings matter", "percent of the variance explained (fANOVA)", "", grid="x")
+
+
+def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = None) -> Axes:
+    """Draw the trials of a search with two objectives, and those that no other beats on the training part.
+
+    Parameters
+    ----------
+    tuning
+        What `tune` returned for two objectives.
+    part
+        "train" or "validation": whose figures are drawn.
+
+    Raises
+    ------
+    PlotError
+        If the search had not two objectives, or there is no such part.
+    """
+    names = tuning.table.attrs["objective"]
+    if len(names) != 2:
+        raise PlotError(f"a front needs two objectives and this search had {len(names)}; draw a column of the table.")
+    if part not in ("train", "validation"):
+        raise PlotError(f"part={part!r} does not exist; choose 'train' or 'validation'.")
+    ax = _axes(ax, (5, 4))
+    x, y = (f"{part}_{name}" for name in names)
+    ax.scatter(tuning.table[x], tuning.table[y], s=18, color=GREY, label="trials")
+    front = tuning.pareto.sort_values(x)
+    ax.plot(front[x], front[y], color=BLUE, marker="o", markersize=5, linewidth=1, label="front of the training part")
+    given = tuning.table[tuning.table["trial"] < 0]
+    ax.scatter(given[x], given[y], s=50, color=VERMILLION, marker="X", label="as given", zorder=3)
+    ax.legend(frameon=False, fontsize=8)
+    shown = [METRIC_NAMES.get(name, name) for name in names]
+    return _finish(ax, f"{shown[0]} and {shown[1]}, {part}", *shown)
+
+
+def camera_motion(motion: Any, *, ax: Axes | None = None) -> Axes:
+    """Draw how much frames differ from those before, as they are and with the camera's motion taken back.
+
+    Parameters
+    ----------
+    motion
+        What `camera_motion` returned, or its table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"frame": [1, 2, 3], "before": [0, 9.0, 8.0], "after": [0, 2.0, 2.5]})
+    >>> camera_motion(table).get_ylabel()
+    'mean difference (grey levels)'
+    """
+    table = _table(motion, "table", ("frame", "before", "after"))
+    ax = _axes(ax, (8, 3))
+    frames = table["frame"].to_numpy()[1:]
+    before, after = table["before"].to_numpy(float)[1:], table["after"].to_numpy(float)[1:]
+    ax.plot(frames, before, color=ORANGE, linewidth=1, label="as they are")
+    ax.plot(frames, after, color=BLUE, linewidth=1, linestyle="--", label="with the camera's motion taken back")
+    ax.fill_between(frames, after, before, where=before > after, color=ORANGE, alpha=0.15, linewidth=0)
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False, fontsize=8)
+    share = 100 * (1 - np.sum(after) / np.sum(before)) if np.sum(before) else 0.0
+    name = getattr(motion, "name", "")
+    title = f"Camera motion{f' of {name}' if name else ''}: differences {share:.0f} % smaller"
+    return _finish(ax, title, "frame", "mean difference (grey levels)")

@@ -1,0 +1,408 @@
+"""Search good settings of a tracker on one half of the data, and report how they do on the other.
+
+Optuna proposes the settings and keeps the trials: T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama, "Optuna: A
+next-generation hyperparameter optimization framework", KDD 2019. It is the extra `fairmot-lab[tune]`; without it
+`random_search` and `sweep` do the plain thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import pickle
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .association.base import Tracker, as_tracker
+from .association.run import track_arrays
+from .data import SequenceArrays
+from .errors import ConfigError, FairMOTLabWarning
+from .evaluation.evaluate import compute_metrics, half_split
+from .evaluation.names import HOTA, MOTMETRICS
+from .evaluation.protocols import GroundTruth, prepare
+from .sweeps import ERRORS, open_material, pack_material
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+    from .association.settings import Setting
+
+SHOWN = ("hota", "mota", "idf1", "num_switches")
+PARTS = ("train", "validation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """What `tune` found.
+
+    Attributes
+    ----------
+    best : Tracker
+        With the settings that are best on the training part (by the first objective, if there are several).
+    table : pandas.DataFrame
+        One row per trial: `trial` (-1: the tracker as it was given), the settings that were searched, and of each part
+        `train_hota`, `train_mota`, `train_idf1`, `train_num_switches`, `validation_hota`, ... and the objectives.
+        `attrs` hold tracker, objective and split.
+    study : optuna.Study
+        With all that Optuna offers.
+
+    Figures of the training part are what was searched for, so they are too good: compare those of the validation part.
+    """
+
+    best: Tracker
+    table: pd.DataFrame
+    study: optuna.Study
+
+    @property
+    def pareto(self) -> pd.DataFrame:
+        """The rows that no other row beats in all objectives on the training part."""
+        objective = self.table.attrs["objective"]
+        signs = np.array([-1.0 if name in ERRORS else 1.0 for name in objective])
+        values = self.table[[f"train_{name}" for name in objective]].to_numpy(float) * signs
+        beaten = [((values >= row).all(1) & (values > row).any(1)).any() for row in values]
+        return self.table[~np.array(beaten, bool)]
+
+    def importance(self, objective: str | None = None) -> pd.Series:
+        """Return how much each setting matters to an objective on the training part (fANOVA), the largest first.
+
+        Parameters
+        ----------
+        objective
+            One of those searched for; by default the first.
+
+        Raises
+        ------
+        ConfigError
+            If there are too few trials to say.
+        """
+        import optuna
+        import pandas as pd
+
+        names = self.table.attrs["objective"]
+        if objective is not None and objective not in names:
+            raise ConfigError(f"{objective} was not searched for; the objectives were {', '.join(names)}.")
+        place = 0 if objective is None else names.index(objective)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        try:
+            found = optuna.importance.get_param_importances(
+                self.study, evaluator=evaluator, target=lambda trial: trial.values[place]
+            )
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(f"The trials do not tell which settings matter ({error}); run more.") from error
+        return pd.Series(found, name="importance", dtype=float)
+
+
+def tune(
+    detections: Any,
+    tracker: Tracker | str | None = None,
+    ground_truth: Any = None,
+    *,
+    objective: str | Iterable[str] = "hota",
+    trials: int = 100,
+    n_jobs: int | None = None,
+    split: str | Mapping[str, Iterable[str]] = "half",
+    search: Iterable[str] | Mapping[str, Any] | None = None,
+    sequences: Iterable[str] | None = None,
+    camera_motion: Any = None,
+    protocol: str | None = None,
+    storage: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Tuning:
+    """Search the settings of a tracker that are best on one part of the data, and measure them on the other too.
+
+    Parameters
+    ----------
+    detections, ground_truth, sequences, camera_motion, protocol
+        As for `sweep`.
+    tracker
+        A tracker or its name; settings that are not searched stay as they are.
+    objective
+        A metric, such as "hota", "idf1" or "num_switches" (errors are made few, all else large); several give a Pareto
+        front.
+    trials
+        Settings to try, those in `storage` included.
+    n_jobs
+        Processes, as joblib counts them; by default joblib's own setting, or the cluster of
+        `joblib.parallel_config`.
+    split
+        "half": train on the first half of every sequence and validate on the second, as papers on MOT17 do
+        (`half_split`). Or {"train": names, "validation": names} of sequences.
+    search
+        Names of settings, or a dict from name to a range (low, high) or a list of values; by default all that declare
+        a range to search.
+    storage
+        A file that keeps the trials, so that the search can be resumed, and shared by several machines; or the address
+        of a database ("sqlite:///trials.db").
+    seed
+        Of the random numbers.
+    progress
+        Whether a progress bar is shown.
+
+    Returns
+    -------
+    Tuning
+
+    Raises
+    ------
+    ConfigError
+        If Optuna is missing, a name or range is refused, or the storage holds another search.
+    EvaluationError, DetectionsError, TrackingError
+        As `sweep` does.
+
+    Examples
+    --------
+    >>> found = tune("MOT17/train", "bytetrack", objective="hota", trials=50, n_jobs=2)     # doctest: +SKIP
+    >>> found.best, found.table[["train_hota", "validation_hota"]].max()                    # doctest: +SKIP
+    """
+    import joblib
+    from tqdm.auto import tqdm
+
+    optuna = _optuna()
+    base = as_tracker(tracker)
+    names = [objective] if isinstance(objective, str) else list(objective)
+    unknown = [name for name in names if name not in (*HOTA, *MOTMETRICS)]
+    if unknown or not names:
+        raise ConfigError(f"There is no metric {unknown[0] if unknown else ''!r}; choose among hota, idf1, mota, ...")
+    space = _space(base, search)
+    packed = pickle.dumps((pack_material(detections, ground_truth, sequences, protocol, camera_motion), _plain(split)))
+    material, _ = _parts(packed)  # what cannot be used is said before anything is computed
+    base.check_embeddings(material.has_embeddings)
+    with _quiet(optuna):
+        study = _study(optuna, names, storage, seed, base, material.digest, _plain(split), n_jobs)
+        given = _measure(packed, base, tuple(names))
+        workers = max(1, joblib.effective_n_jobs(n_jobs))
+        held = len([trial for trial in study.trials if trial.state.is_finished()])
+        with tqdm(total=trials, initial=min(held, trials), unit="trial", disable=not progress) as bar:
+            while held < trials:
+                batch, refused = [], 0
+                for _ in range(min(workers, trials - held)):
+                    trial = study.ask()
+                    try:
+                        batch.append((trial, base.replace(**_suggest(trial, space))))
+                    except ConfigError:  # settings that contradict each other
+                        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                        refused += 1
+                calls = (joblib.delayed(_measure)(packed, one, tuple(names)) for _, one in batch)
+                for (trial, _), metrics in zip(batch, joblib.Parallel(n_jobs=n_jobs)(calls), strict=True):
+                    for part in PARTS:
+                        trial.set_user_attr(part, metrics[part])
+                    study.tell(trial, [metrics["train"][name] for name in names])
+                held += len(batch) + refused
+                bar.update(len(batch) + refused)
+    _parts.cache_clear()
+    table = _table(study, given, base, space, names)
+    table.attrs.update(tracker=base.name, objective=names, split=_plain(split))
+    best = table[f"train_{names[0]}"].astype(float)
+    row = table.loc[best.idxmin() if names[0] in ERRORS else best.idxmax()]
+    declared = base.Settings.settings()
+    chosen = base if row["trial"] < 0 else base.replace(**{name: _typed(declared[name], row[name]) for name in space})
+    return Tuning(chosen, table, study)
+
+
+# -- the search
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError(
+            "tune() needs Optuna: pip install 'fairmot-lab[tune]'; or give random_search(...) to sweep()."
+        ) from error
+    return optuna
+
+
+@contextlib.contextmanager
+def _quiet(optuna: Any) -> Iterator[None]:
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _space(base: Tracker, search: Iterable[str] | Mapping[str, Any] | None) -> dict[str, tuple[Setting, list[Any]]]:
+    """Return the settings to search, each with its range or values."""
+    declared = base.Settings.settings()
+    if search is None:
+        search = [name for name, setting in declared.items() if len(setting.search) > 1]
+    chosen = (
+        dict(search) if isinstance(search, Mapping) else dict.fromkeys([search] if isinstance(search, str) else search)
+    )
+    base.Settings.check_names(chosen)
+    space = {}
+    for name, given in chosen.items():
+        setting = declared[name]
+        values = list(setting.search) if given is None else [setting.check(value) for value in given]
+        if not values:
+            raise ConfigError(f"{name} has nothing to search; give a pair (low, high) or a list of values.")
+        space[name] = setting, values
+    if not space:
+        raise ConfigError("There is no setting to search; name some.")
+    return space
+
+
+def _suggest(trial: Any, space: dict[str, tuple[Setting, list[Any]]]) -> dict[str, Any]:
+    values = {}
+    for name, (setting, given) in space.items():
+        if setting.kind in ("float", "int") and len(given) == 2:
+            low, high = given
+            if setting.kind == "int":
+                values[name] = trial.suggest_int(name, int(low), int(high))
+            else:
+                values[name] = round(trial.suggest_float(name, float(low), float(high)), 6)
+        else:
+            values[name] = trial.suggest_categorical(name, given)
+    return values
+
+
+def _study(
+    optuna: Any,
+    names: list[str],
+    storage: Any,
+    seed: int,
+    base: Tracker,
+    digest: str,
+    split: Any,
+    n_jobs: int | None,
+) -> Any:
+    place: Any = None
+    if storage is not None:
+        place = os.fspath(storage)
+        if "://" not in place:
+            from optuna.storages.journal import JournalFileBackend
+
+            place = optuna.storages.JournalStorage(JournalFileBackend(place))
+    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=n_jobs not in (None, 1), multivariate=True)
+    study = optuna.create_study(
+        storage=place,
+        study_name="fairmot_lab",
+        sampler=sampler,
+        directions=["minimize" if name in ERRORS else "maximize" for name in names],
+        load_if_exists=True,
+    )
+    wanted = {"tracker": base.to_dict(), "objective": names, "material": digest, "split": split}
+    for key, value in wanted.items():
+        held = study.user_attrs.get(key)
+        if held is not None and held != value:
+            raise ConfigError(f"{storage} holds the search of another {key}; name another file.")
+        if held is None:
+            study.set_user_attr(key, value)
+    return study
+
+
+def _table(study: Any, given: dict[str, Any], base: Tracker, space: dict[str, Any], names: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    def row(number: int, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+        shown = dict.fromkeys((*names, *SHOWN))
+        figures = {f"{part}_{name}": metrics[part].get(name) for part in PARTS for name in shown}
+        return {"trial": number, **{name: settings[name] for name in space}, **figures}
+
+    rows = [row(-1, base.settings.to_dict(), given)]
+    for trial in study.trials:
+        if trial.values is not None:
+            settings = {name: round(v, 6) if isinstance(v, float) else v for name, v in trial.params.items()}
+            rows.append(row(trial.number, settings, trial.user_attrs))
+    return pd.DataFrame(rows)
+
+
+def _typed(setting: Setting, value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return setting.check(value)
+
+
+def _plain(split: Any) -> Any:
+    """Return the split as JSON would: what the storage keeps."""
+    if isinstance(split, str):
+        if split != "half":
+            raise ConfigError(f"split is {split!r}; it must be 'half' or {{'train': names, 'validation': names}}.")
+        return split
+    plain = {str(part): [names] if isinstance(names, str) else list(names) for part, names in dict(split).items()}
+    if set(plain) != set(PARTS):
+        raise ConfigError("split must name the sequences of 'train' and of 'validation'.")
+    return plain
+
+
+# -- one trial
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """Detections and ground truth of the frames that belong to one part, by sequence."""
+
+    arrays: dict[str, SequenceArrays]
+    truths: dict[str, GroundTruth]
+
+
+@functools.lru_cache(maxsize=1)  # a worker cuts the data once, not once for each trial
+def _parts(packed: bytes) -> tuple[Any, dict[str, _Part]]:
+    inner, split = pickle.loads(packed)
+    material = open_material(inner)
+    parts = {part: _Part({}, {}) for part in PARTS}
+    if split == "half":
+        for name, arrays in material.arrays.items():
+            length = material.truths[name].length or int(arrays.frames[-1])
+            for part, frames in zip(PARTS, half_split(length).values(), strict=True):
+                parts[part].arrays[name] = _cut(arrays, *frames)
+                parts[part].truths[name] = _cut_truth(material.truths[name], *frames)
+        return material, parts
+    for part, names in split.items():
+        for name in names:
+            if name not in material.arrays:
+                raise ConfigError(f"split names {name}, and the detections are of {', '.join(material.arrays)}.")
+            parts[part].arrays[name] = material.arrays[name]
+            parts[part].truths[name] = material.truths[name]
+    return material, parts
+
+
+def _cut(arrays: SequenceArrays, first: int, last: int) -> SequenceArrays:
+    kept = (arrays.frames >= first) & (arrays.frames <= last)
+    places = np.flatnonzero(kept)
+    if not len(places):
+        return dataclasses.replace(
+            arrays, frames=arrays.frames[:0], offsets=arrays.offsets[:1] * 0, **_rows(arrays, 0, 0)
+        )
+    start, end = arrays.offsets[places[0]], arrays.offsets[places[-1] + 1]
+    offsets = arrays.offsets[places[0] : places[-1] + 2] - start
+    return dataclasses.replace(arrays, frames=arrays.frames[kept], offsets=offsets, **_rows(arrays, start, end))
+
+
+def _rows(arrays: SequenceArrays, start: int, end: int) -> dict[str, Any]:
+    names = ("boxes", "scores", "embeddings", "class_ids")
+    values = {name: getattr(arrays, name) for name in names}
+    return {name: None if value is None else value[start:end] for name, value in values.items()}
+
+
+def _cut_truth(truth: GroundTruth, first: int, last: int) -> GroundTruth:
+    table = truth.table[(truth.table["frame"] >= first) & (truth.table["frame"] <= last)].reset_index(drop=True)
+    table.attrs = dict(truth.table.attrs)
+    return prepare(table, truth.name)
+
+
+def _measure(packed: bytes, tracker: Tracker, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Return the metrics of each part."""
+    material, parts = _parts(packed)
+    results = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        for part, data in parts.items():
+            tracks = {
+                name: track_arrays(
+                    arrays, tracker, material.frame_rates[name], camera_motion=material.motions.get(name)
+                )
+                for name, arrays in data.arrays.items()
+            }
+            metrics = compute_metrics(tracks, data.truths, protocol=material.protocol)
+            results[part] = {name: float(metrics[name]) for name in dict.fromkeys((*names, *SHOWN))}
+    return results

@@ -1,0 +1,154 @@
+"""Tuning: both halves apart, resumed from its storage, several objectives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from golden_scenes import random_scene
+
+import fairmot_lab as fl
+from fairmot_lab.errors import ConfigError, PlotError
+
+optuna = pytest.importorskip("optuna")
+
+
+def write_sequence(folder, seed, frames=60):
+    """A sequence folder: people with known paths, detections that miss and jitter."""
+    scene = random_scene(folder.name, seed, people=8, frames=frames)
+    truth = random_scene(folder.name, seed, people=8, frames=frames)
+    random = np.random.default_rng(seed)
+    (folder / "det").mkdir(parents=True)
+    (folder / "gt").mkdir()
+    rows, paths = [], []
+    for frame in range(1, frames + 1):
+        for box, score in zip(scene.boxes[frame - 1], scene.scores[frame - 1], strict=True):
+            rows.append(f"{frame},-1,{','.join(f'{v:.2f}' for v in box)},{score:.3f}")
+        for person in range(8):
+            x = 40 + 100 * person + 3 * frame * np.cos(person)
+            box = x, 100 + 20 * np.sin(frame / 9 + person), 40, 110
+            paths.append(f"{frame},{person + 1},{','.join(f'{v:.2f}' for v in box)},1,1,1")
+            if random.random() > 0.1:
+                score = random.uniform(0.3, 0.95)
+                rows.append(f"{frame},-1,{','.join(f'{v + random.normal(0, 2):.2f}' for v in box)},{score:.3f}")
+    assert truth.name == folder.name
+    (folder / "det" / "det.txt").write_text("\n".join(rows) + "\n")
+    (folder / "gt" / "gt.txt").write_text("\n".join(paths) + "\n")
+    (folder / "seqinfo.ini").write_text(
+        f"[Sequence]\nname={folder.name}\nimDir=img1\nframeRate=25\nseqLength={frames}\nimWidth=1000\nimHeight=600\n"
+        "imExt=.jpg\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("benchmark")
+    for seed in (1, 2):
+        write_sequence(root / f"SEQ-0{seed}", seed)
+    return root
+
+
+def test_both_halves_are_measured_apart(data):
+    found = fl.tune(
+        data, "bytetrack", objective="hota", trials=4, search=["track_thresh", "match_thresh"], progress=False
+    )
+    table = found.table
+    assert table["trial"].tolist() == [-1, 0, 1, 2, 3]
+    tracker = fl.get_tracker("bytetrack")
+    for part, frames in (("train", (1, 31)), ("validation", (32, 60))):
+        tracks = {}
+        for name in ("SEQ-01", "SEQ-02"):
+            detections = fl.open_detections(data / name).arrays()
+            kept = slice(frames[0] - 1, frames[1])
+            rows = slice(detections.offsets[frames[0] - 1], detections.offsets[frames[1]])
+            half = type(detections)(
+                detections.frames[kept],
+                detections.offsets[frames[0] - 1 : frames[1] + 1] - rows.start,
+                detections.boxes[rows],
+                detections.scores[rows],
+                None,
+                detections.class_ids[rows],
+            )
+            tracks[name] = fl.association.track_arrays(half, tracker, 25)
+        expected = fl.evaluate(tracks, data, frames=frames).overall
+        for metric in ("hota", "idf1", "num_switches"):
+            assert table[f"{part}_{metric}"][0] == pytest.approx(expected[metric]), (part, metric)
+    best = table.loc[table["train_hota"].astype(float).idxmax()]
+    assert found.best.settings.track_thresh == pytest.approx(best["track_thresh"])
+    assert found.best.settings.low_thresh == tracker.settings.low_thresh
+
+
+def test_a_search_is_resumed_from_its_storage(data, tmp_path):
+    options = {"search": {"det_thresh": (0.3, 0.7), "use_byte": [True, False]}, "progress": False}
+    kept = tmp_path / "trials.log"
+    first = fl.tune(data, "ocsort", trials=2, storage=kept, **options)
+    second = fl.tune(data, "ocsort", trials=3, storage=kept, **options)
+    pd.testing.assert_frame_equal(first.table, second.table.iloc[:3], check_flags=False)
+    assert len(second.table) == 4
+    with pytest.raises(ConfigError, match="holds the search of another tracker"):
+        fl.tune(data, "bytetrack", trials=3, storage=kept, progress=False)
+
+
+def test_several_objectives_give_a_front(data):
+    found = fl.tune(
+        data, "bytetrack", objective=["idf1", "num_switches"], trials=6, progress=False, search=["track_thresh"]
+    )
+    front = found.pareto
+    assert 1 <= len(front) <= len(found.table)
+    for _, row in found.table.iterrows():
+        beats = (front["train_idf1"] >= row["train_idf1"]) & (front["train_num_switches"] <= row["train_num_switches"])
+        assert beats.any(), "every trial is beaten or equalled by one on the front"
+
+
+def test_processes_and_split_by_sequence(data):
+    found = fl.tune(
+        data,
+        "bytetrack",
+        trials=4,
+        n_jobs=2,
+        split={"train": ["SEQ-01"], "validation": ["SEQ-02"]},
+        search=["track_thresh", "second_thresh"],
+        progress=False,
+    )
+    assert len(found.table) == 5
+    importance = found.importance()
+    assert set(importance.index) == {"track_thresh", "second_thresh"}
+    assert importance.sum() == pytest.approx(1)
+
+
+def test_settings_that_contradict_each_other_are_passed_over(data):
+    found = fl.tune(
+        data, "bytetrack", trials=6, search={"track_thresh": (0.1, 0.3), "low_thresh": (0.1, 0.3)}, progress=False
+    )
+    assert (found.table["low_thresh"] < found.table["track_thresh"]).all()
+
+
+def test_mistakes_are_told(data):
+    with pytest.raises(ConfigError, match="no metric 'hotta'"):
+        fl.tune(data, objective="hotta", trials=1)
+    with pytest.raises(ConfigError, match="match_tresh is not a setting"):
+        fl.tune(data, "bytetrack", search=["match_tresh"], trials=1)
+    with pytest.raises(ConfigError, match="split is 'third'"):
+        fl.tune(data, "bytetrack", split="third", trials=1)
+
+
+def test_without_optuna_it_says_what_to_do():
+    code = "import sys; sys.modules['optuna'] = None\nimport fairmot_lab as fl\nfl.tune('x', trials=1)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip install 'fairmot-lab[tune]'" in done.stderr.splitlines()[-1]
+
+
+def test_plots(data):
+    found = fl.tune(
+        data, "bytetrack", objective=["idf1", "hota"], trials=6, progress=False, search=["track_thresh", "match_thresh"]
+    )
+    bars = fl.plots.setting_importance(found.importance("hota"))
+    assert [label.get_text() for label in bars.get_yticklabels()][-1] == found.importance("hota").index[0]
+    points = fl.plots.pareto_front(found).collections[0].get_offsets()
+    np.testing.assert_allclose(points, found.table[["validation_idf1", "validation_hota"]])
+    with pytest.raises(PlotError, match="needs two objectives"):
+        fl.plots.pareto_front(fl.tune(data, "bytetrack", trials=1, progress=False))
