@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
 import fairmot_lab
+
+matplotlib.use("agg")
 
 
 @pytest.fixture(autouse=True)

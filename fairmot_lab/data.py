@@ -47,6 +47,11 @@ class Letterbox:
         Input pixels per image pixel.
     pad_x, pad_y
         Width of the left and height of the upper grey border in input pixels; halves occur.
+
+    Examples
+    --------
+    >>> Letterbox.fit((1920, 1080), (576, 320)).heatmap_size
+    (144, 80)
     """
 
     image_width: int
@@ -113,6 +118,11 @@ class FrameDetections:
     discarded : int
         Peaks above the score floor that were left out: their box has no area, is not finite, or overlaps a better one
         by more than the model's `nms_iou`.
+
+    Examples
+    --------
+    >>> len(FrameDetections(1, np.array([[10, 10, 40, 80]]), np.array([0.9])))
+    1
     """
 
     frame: int

@@ -108,6 +108,14 @@ def stream(
     ------
     SourceError
         If the source cannot be opened (before the first frame) or read further.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> results = stream(scene.source, model="fairmot_lite")
+    >>> next(results).frame.number
+    1
+    >>> results.close()
     """
     _check_threshold("score_threshold", score_threshold)
     source, model = open_source(source), _load(model)
@@ -188,6 +196,12 @@ def track(
     ------
     ConfigError
         If a threshold is out of its range, or a model is given with kept detections.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> track(scene.detections, fl.JDETracker(conf_thres=0.3)).columns.tolist()
+    ['frame', 'id', 'x', 'y', 'w', 'h', 'score', 'class_id', 'det']
     """
     _check_threshold("score_threshold", score_threshold)
     if isinstance(source, Detections):

@@ -105,6 +105,14 @@ def sweep(
         If ground truth is missing.
     DetectionsError, TrackingError, MotFileError
         If the input cannot be used.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> grid = {"conf_thres": [0.3, 0.85]}
+    >>> table = sweep(scene.detections, "jde", grid, ground_truth=scene.ground_truth, progress=False)
+    >>> table[["conf_thres", "mota"]].round(2).values.tolist()
+    [[0.3, 0.98], [0.85, 0.48]]
     """
     import joblib
     from tqdm.auto import tqdm
@@ -367,6 +375,11 @@ def random_search(
     ------
     ConfigError
         If a name is unknown, a range is empty, or nearly all combinations are refused.
+
+    Examples
+    --------
+    >>> len(random_search(["conf_thres"], 3, seed=1))
+    3
     """
     chosen = dict(space) if isinstance(space, Mapping) else dict.fromkeys(space)
     base = as_tracker(tracker)
@@ -417,6 +430,14 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     ------
     ConfigError
         If the table has no such column, or no figure in it.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> grid = {"conf_thres": [0.3, 0.85]}
+    >>> table = sweep(scene.detections, "jde", grid, ground_truth=scene.ground_truth, progress=False)
+    >>> best_tracker(table, "mota").settings.conf_thres
+    0.3
     """
     if metric not in table:
         raise ConfigError(f"the table has no column {metric}; its columns are {', '.join(map(str, table.columns))}.")
@@ -467,6 +488,13 @@ def compare_settings(
         second, "stays"), then the columns of `Evaluation.switches`, for a switch that stays as under the first, with
         `frame_second` (where it is under the second; -1: nowhere). Sorted by sequence and frame. `attrs` hold
         `counts` (of each change) and `summary` (two rows of figures: OVERALL, or of the only sequence).
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> low, high = fl.JDETracker(conf_thres=0.3), fl.JDETracker(conf_thres=0.85)
+    >>> compare_settings(scene.detections, low, high, ground_truth=scene.ground_truth).attrs["counts"]
+    {'vanishes': 0, 'appears': 0, 'stays': 0}
     """
     import pandas as pd
 

@@ -250,6 +250,11 @@ def tracker_class(name: str) -> type[Tracker]:
     ------
     ConfigError
         If there is none of this name.
+
+    Examples
+    --------
+    >>> tracker_class("jde")
+    <class 'fairmot_lab.association.jde.JDETracker'>
     """
     if name not in TRACKERS:
         raise ConfigError(f"There is no tracker {name!r}; there are {', '.join(TRACKERS)}.")
@@ -308,7 +313,13 @@ def as_tracker(tracker: Any) -> Tracker:
 
 
 def tracker_from_dict(values: Mapping[str, Any], default: str = "jde") -> Tracker:
-    """Return the tracker that `Tracker.to_dict` described; `default` names it where the name is left out."""
+    """Return the tracker that `Tracker.to_dict` described; `default` names it where the name is left out.
+
+    Examples
+    --------
+    >>> tracker_from_dict({"tracker": "jde", "conf_thres": 0.5}).settings.conf_thres
+    0.5
+    """
     settings = dict(values)
     return get_tracker(settings.pop("tracker", default), **settings)
 
@@ -327,6 +338,11 @@ def load_tracker(text_or_path: str | os.PathLike[str], default: str = "jde") -> 
     ------
     ConfigError
         If it is not a JSON object of settings, or the file cannot be read.
+
+    Examples
+    --------
+    >>> load_tracker('{"tracker": "sort", "max_age": 3}').settings.max_age
+    3
     """
     text = os.fspath(text_or_path)
     place = "The settings"

@@ -30,6 +30,13 @@ def explain(record: FrameRecord, *, track: int | None = None, detection: int | N
     ------
     TrackingError
         If neither is given, the frame has no such detection, or the tracker did not know the track in this frame.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> record = fl.trace(scene.detections, fl.JDETracker())[2]
+    >>> explain(record, detection=0)[0]
+    'track 1 and detection 0, first stage: cosine 0.00, motion 0.40 -> cost 0.01 <= tracked_thresh 0.4; paired.'
     """
     if track is None and detection is None:
         raise TrackingError("explain() needs track=, detection= or both; a track is given by id, a detection by row.")

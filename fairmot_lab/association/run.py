@@ -91,6 +91,12 @@ def track_detections(
     ------
     TrackingError
         If the detections hold something that no tracker should accept; see `Tracker.update`.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> track_detections(scene.detections, "jde")["id"].nunique()
+    2
     """
     return _sequence(detections, tracker, camera_motion).track()
 
@@ -98,7 +104,15 @@ def track_detections(
 def trace(
     detections: Detections | SequenceArrays, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
 ) -> Trace:
-    """Track and return the record of every decision; parameters as of `track_detections`."""
+    """Track and return the record of every decision; parameters as of `track_detections`.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> record = fl.trace(scene.detections, "sort")[10]
+    >>> [stage.title for stage in record.stages]
+    ['IoU']
+    """
     return Trace(_sequence(detections, tracker, camera_motion))
 
 

@@ -234,6 +234,15 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
         If there is no such thing, the file is damaged, or `name` is needed to choose.
     MotFileError
         If a detection file is malformed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> scene = fl.example()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = detect(scene.source, "fairmot_lite", folder, progress=False)
+    ...     print(open_detections(folder).name)
+    crossing
     """
     path = Path(path)
     if path.is_dir():
@@ -295,6 +304,15 @@ def detect(
         If a frame cannot be read, or the source changes while it is read; the frames before are kept.
     WriteError
         If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> scene = fl.example()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     detections = detect(scene.source, "fairmot_lite", folder, progress=False)
+    ...     print(len(detections), detections.has_embeddings)
+    40 True
     """
     from tqdm.auto import tqdm
 

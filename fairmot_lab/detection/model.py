@@ -262,6 +262,11 @@ def load_model(
         If weights have to be fetched and cannot.
     EngineError
         If this machine does not offer the engine or device.
+
+    Examples
+    --------
+    >>> load_model("fairmot_lite", threads=1).embedding_dim
+    64
     """
     device, engine = _choose(device, engine)
     threads = available_threads() if threads is None else threads

@@ -51,6 +51,14 @@ def evaluation_errors(evaluation: Evaluation, name: str) -> tuple[pd.DataFrame, 
     -------
     errors, switches : DataFrame
         As `Evaluation.errors` and `Evaluation.switches`.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> result = fl.evaluate(scene.tracks, scene.ground_truth)
+    >>> errors, switches = evaluation_errors(result, "crossing")
+    >>> errors["kind"].value_counts().to_dict(), len(switches)
+    ({'MISS': 2, 'SWITCH': 2}, 2)
     """
     name = only_sequence(evaluation, name)
     tables = (evaluation.errors.drop(columns="sequence"), evaluation.switches)

@@ -25,6 +25,12 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     -------
     pandas.DataFrame
         Tracks table.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> len(oracle_detections(scene.tracks, scene.ground_truth)) == len(scene.ground_truth)
+    True
     """
     one = _matches(tracks, ground_truth, protocol)
     scored = one.scored
@@ -57,6 +63,13 @@ def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     -------
     pandas.DataFrame
         Tracks table, of the rows that the protocol scores.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> perfect = oracle_identities(scene.tracks, scene.ground_truth)
+    >>> fl.evaluate(perfect, scene.ground_truth).overall["num_switches"]
+    0
     """
     one = _matches(tracks, ground_truth, protocol)
     scored = one.scored
@@ -77,6 +90,12 @@ def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | Non
     pandas.DataFrame
         Rows "tracker", "perfect detection", "perfect association": `tracks`, and the figures of `compute_metrics`. What
         the second row lacks to 1 is the cost of association, what the third lacks that of detection.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> oracle_study(scene.tracks, scene.ground_truth)["num_switches"].tolist()
+    [2, 2, 0]
     """
     from ..evaluation.evaluate import compute_metrics
     from ..evaluation.protocols import prepare

@@ -28,6 +28,12 @@ def peak_table(outputs: FrameDetections, top_k: int = 100) -> pd.DataFrame:
     DataFrame
         rank (from 1), cell_x, cell_y (heatmap cells; -1 where the peaks are not known), score, x, y, w, h (pixels of
         the original image), best first.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> peak_table(scene.detections.frame(1))[["score", "x", "y"]].round(1).astype(int).iloc[:, 1:].values.tolist()
+    [[26, 44], [254, 48]]
     """
     n = min(top_k, len(outputs))
     peaks = np.full((n, 2), -1) if outputs.peaks is None else outputs.peaks[:n]

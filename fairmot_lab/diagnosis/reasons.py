@@ -90,6 +90,15 @@ def explain_switches(
     ------
     EvaluationError
         If the detections and the tracker do not give the tracks that were evaluated.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> tracker = fl.get_tracker("sort", max_age=1)
+    >>> result = fl.evaluate(fl.track(scene.detections, tracker), scene.ground_truth)
+    >>> table = explain_switches(result, scene.detections, tracker)
+    >>> len(table) == result.overall["num_switches"]
+    True
     """
     one = one_sequence(evaluation, sequence, detections.name)
     whole = trace(detections, tracker_of(one.tracks) if tracker is None else as_tracker(tracker))

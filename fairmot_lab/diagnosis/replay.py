@@ -112,6 +112,12 @@ def replay(outputs: Detections, ground_truth: Any, tracker: Tracker) -> Replay:
         A table, or better what `evaluation.prepare` returns.
     tracker
         A clone of it is used.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> replay(scene.detections, scene.ground_truth, fl.JDETracker()).tracks["id"].nunique()
+    2
     """
     start = time.perf_counter()
     tracks = track_detections(outputs, tracker)

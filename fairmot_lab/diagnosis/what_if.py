@@ -98,6 +98,15 @@ def what_if(
         Values to try by name of setting; by default `single_changes`.
     progress
         Whether a progress bar is shown.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> tracker = fl.get_tracker("sort", max_age=1)
+    >>> result = fl.evaluate(fl.track(scene.detections, tracker), scene.ground_truth)
+    >>> found = what_if(result, scene.detections, tracker)
+    >>> list(found.changes.columns[:3])
+    ['change', 'setting', 'value']
     """
     from tqdm.auto import tqdm
 

@@ -162,6 +162,12 @@ def compare_protocols(
         metrics, num_sequences, num_frames and num_dropped (results dropped as distractors). motp is a distance
         (1 - IoU) under motmetrics and an IoU under TrackEval. "paddle" is left out where the ground truth has no
         classes.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> compare_protocols(scene.tracks, scene.ground_truth)[["protocol", "evaluator"]].drop_duplicates().shape
+    (5, 2)
     """
     _check_options(None, "motmetrics", frames)
     names = [sequences] if isinstance(sequences, str) else None if sequences is None else list(sequences)

@@ -82,6 +82,12 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
     ------
     MotFileError
         If the table breaks the rules that `read_mot` enforces.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> prepare(scene.ground_truth).has_classes
+    True
     """
     if isinstance(ground_truth, GroundTruth):
         return ground_truth

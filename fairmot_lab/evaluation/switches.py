@@ -49,6 +49,13 @@ def switch_table(sequences: Iterable[SequenceEvaluation]) -> pd.DataFrame:
         box covered by people nearer to the camera (with their feet lower in the image); x, y, w, h, the ground-truth
         box in pixels; new_length, for how many matched frames the person then carries to_id; from_fate, where from_id
         is at the switch; to_origin, where to_id was before.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> result = fl.evaluate(scene.tracks, scene.ground_truth)
+    >>> switch_table(result.sequences.values())[["frame", "gt_id", "kind"]].values.tolist()
+    [[21, 1, 'swap'], [21, 2, 'swap']]
     """
     tables = [_sequence_table(one) for one in sequences]
     return pd.concat(tables, ignore_index=True)
@@ -63,6 +70,13 @@ def describe(switches: pd.DataFrame, caption: str) -> list[str]:
         As `Evaluation.switches` or `explain_switches` gives them.
     caption
         What they were counted by, as in `Evaluation.caption`.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> result = fl.evaluate(scene.tracks, scene.ground_truth)
+    >>> describe(result.switches, result.caption)[1]
+    'crossing frame 21: person 1 1 -> 2, swap, after 3 frames (2 of them missed); 1 is on person 2'
     """
     counts = switches["kind"].value_counts()
     shares = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)

@@ -33,6 +33,14 @@ def embedding_distances(pairs: Any, *, threshold: float | None = None, bins: int
         The setting `tracked_thresh`, drawn as a line with the share of each kind below it.
     bins
         Number of histogram bins.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> ids = fl.diagnosis.label_detections(scene.detections, scene.ground_truth)
+    >>> pairs = fl.diagnosis.embedding_distances(scene.detections.embeddings(), ids, scene.detections.table()["frame"])
+    >>> embedding_distances(pairs)
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
     if isinstance(pairs, EmbeddingDistances):
@@ -79,6 +87,12 @@ def score_distributions(
         A column to split by (as `matched`, `class_id`, `sequence`): one outline each.
     threshold
         The setting `conf_thres`, drawn as a line with the share of detections above it.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> score_distributions(scene.detections.table(), threshold=0.4)
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 3.6))
     table = _table(detections, "detections", ("score",) if by is None else ("score", by))
@@ -127,6 +141,12 @@ def centre_heatmap(
         Peaks scoring at least so much are drawn as crosses with their boxes; None draws none.
     opacity
         Of the heatmap where it is 1; it fades out towards 0, so that the frame stays visible.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> centre_heatmap(scene.detections.frame(1), image=scene.source.image(1))
+    <Axes: ...>
     """
     from matplotlib.patches import Rectangle
 
@@ -169,6 +189,13 @@ def similarity_map(
         Similarities up to this have the darkest colour.
     opacity
         Of the colours over the frame.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> box = scene.detections.frame(1).letterbox
+    >>> similarity_map(np.zeros(box.heatmap_size[::-1]), box, scene.source.image(1))
+    <Axes: ...>
     """
     ax = _axes(ax, (7, 4.4))
     shown = _cells_over_frame(ax, similarity, letterbox, image, cmap="viridis", low=low, high=1, alpha=opacity)

@@ -62,6 +62,12 @@ def switch_timeline(
     ------
     PlotError
         If the events lack what is drawn, or hold several sequences and none was named.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> switch_timeline(fl.evaluate(scene.tracks, scene.ground_truth))
+    <Axes: ...>
     """
     states = _states(evaluation, sequence)
     people = _order_people(states)
@@ -127,6 +133,12 @@ def switch_kinds(switches: Any, *, ax: Axes | None = None) -> Axes:
     ----------
     switches
         An `Evaluation`, or its switches DataFrame (columns `kind` and, optionally, `sequence`).
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> switch_kinds(fl.evaluate(scene.tracks, scene.ground_truth))
+    <Axes: ...>
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -171,6 +183,14 @@ def gap_against_distance(
         counted in the title.
     threshold
         The setting `tracked_thresh`, drawn as a line: the association refuses what is above.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> switches = fl.evaluate(scene.tracks, scene.ground_truth).switches
+    >>> switches["appearance_distance"] = fl.diagnosis.switch_distances(switches, scene.detections, scene.tracks)
+    >>> gap_against_distance(switches)
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
     table = _table(switches, "switches", ("kind", "gap", distance))
@@ -213,6 +233,12 @@ def switch_map(
         (H, W, 3) uint8 BGR, drawn pale behind the marks.
     size
         Width and height of the image in pixels, where no image is given.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> switch_map(fl.evaluate(scene.tracks, scene.ground_truth), image=scene.source.image(20))
+    <Axes: ...>
     """
     ax = _axes(ax, (7, 4.4))
     table = _table(switches, "switches", ("kind", "x", "y", "w", "h"))
@@ -254,6 +280,12 @@ def life_lines(
         As for `switch_timeline`.
     max_lanes
         At most so many people, the first to appear; the title says how many there are.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> life_lines(fl.evaluate(scene.tracks, scene.ground_truth))
+    <Axes: ...>
     """
     states = _states(evaluation, sequence)
     at, half, unit = _time_axis(frame_rate)
@@ -319,6 +351,13 @@ def errors_over_time(
         Frames of a centred running mean; 1 shows each frame.
     frame_rate
         Frames per second: the axis is then in seconds from frame 1, otherwise in frames.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> result = fl.evaluate(scene.tracks, scene.ground_truth)
+    >>> errors_over_time(result)
+    <Axes: ...>
     """
     ax = _axes(ax, (8, 3.4))
     columns = ("frame", "num_false_positives", "num_misses", "num_switches")
@@ -371,6 +410,12 @@ def trajectories(
         Only these ids.
     max_labels
         So many ids are written, those of the longest paths.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> trajectories(scene.tracks, image=scene.source.image(20))
+    <Axes: ...>
     """
     ax = _axes(ax, (7, 4.4))
     table = _table(tracks, "tracks", ("frame", "id", "x", "y", "w", "h"))

@@ -51,6 +51,12 @@ def metric_against_threshold(
         Columns in [0, 1], drawn in percent. Counts (as `num_switches`) get an axis of their own on the right.
     default
         The value the setting has by default: drawn as a line.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"conf_thres": [0.3, 0.5], "mota": [0.6, 0.5], "sequence": "OVERALL"})
+    >>> metric_against_threshold(table, "conf_thres", ("mota",))
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
     table = _overall(_table(table, "summary", (setting, *metrics)))
@@ -101,6 +107,12 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
         The two settings.
     metric
         The column to show; of counts of errors the smallest is the best.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"a": [1, 1, 2], "b": [3, 4, 3], "idf1": [0.5, 0.6, 0.7], "sequence": "OVERALL"})
+    >>> setting_heatmap(table, "a", "b")
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4.2))
     table = _overall(_table(table, "summary", (x, y, metric)))
@@ -147,6 +159,12 @@ def parallel_coordinates(
         Columns, one axis each; numbers keep their spacing, words and booleans are spread evenly.
     metric
         The column of the last axis.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"a": [1, 2], "b": [3, 4], "idf1": [0.5, 0.6], "sequence": "OVERALL"})
+    >>> parallel_coordinates(table, ["a", "b"])
+    <Axes: ...>
     """
     import matplotlib
     from matplotlib.cm import ScalarMappable
@@ -231,6 +249,13 @@ def compare_trackers(
     PlotError
         If a metric is not a rate, the kind is unknown, or the results were evaluated under different protocols or by
         different evaluators.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> result = fl.evaluate(scene.tracks, scene.ground_truth)
+    >>> compare_trackers({"exchanged": result})
+    <Axes: ...>
     """
     counts = [metric for metric in metrics if metric not in RATES]
     if counts:
@@ -259,6 +284,13 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
         which all three parts are drawn.
     part
         Which column, where several trackers are compared.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> result = fl.evaluate(scene.tracks, scene.ground_truth, evaluator="trackeval")
+    >>> hota_curves({"exchanged": result})
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
     if isinstance(curves, Mapping):
@@ -296,6 +328,11 @@ def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | Non
         Columns `engine`, `seconds` and `x`: what `benchmarks/association.py` measures.
     x
         "people" (per frame; the y axis is then milliseconds a frame where the column `frames` exists) or "frames".
+
+    Examples
+    --------
+    >>> association_growth(pd.DataFrame({"people": [5, 30], "engine": "ours", "seconds": [0.2, 1.0]}))
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
     table = _table(table, "table", ("engine", "seconds", x))
@@ -350,6 +387,11 @@ def learning_curve(
         Columns to draw on the left axis.
     loss
         Column to draw on the right axis.
+
+    Examples
+    --------
+    >>> learning_curve(pd.DataFrame({"step": [1, 2], "heatmap": [3.0, 2.0], "ap": [0.5, 0.6]}), ("ap",))
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
     curve = _table(curve, "curve", (x, loss, *metrics))

@@ -78,6 +78,15 @@ def save(ax: Axes, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
         If the suffix is not one of the four.
     WriteError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> scene = fl.example()
+    >>> ax = fl.plots.switch_kinds(fl.evaluate(scene.tracks, scene.ground_truth))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(ax, f"{folder}/kinds.png").name
+    'kinds.png'
     """
     import matplotlib
 

@@ -140,7 +140,13 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def encode_jpeg(image: np.ndarray, max_width: int | None = None, quality: int = 85) -> bytes:
-    """A BGR image as JPEG bytes, scaled down to `max_width` pixels where it is wider."""
+    """A BGR image as JPEG bytes, scaled down to `max_width` pixels where it is wider.
+
+    Examples
+    --------
+    >>> encode_jpeg(np.zeros((8, 8, 3), np.uint8))[:2]
+    b'\xff\xd8'
+    """
     from PIL import Image
 
     height, width = image.shape[:2]
@@ -246,6 +252,11 @@ def crop(image: np.ndarray, box: Sequence[float], height: int = 88, margin: floa
     Returns
     -------
     (height, width, 3) uint8
+
+    Examples
+    --------
+    >>> crop(np.zeros((100, 200, 3), np.uint8), (10, 10, 20, 40), height=88).shape
+    (88, 44, 3)
     """
     x, y, w, h = (float(v) for v in box)
     left, top = int(np.floor(x - margin * w)), int(np.floor(y - margin * h))
