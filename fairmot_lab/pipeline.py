@@ -19,6 +19,7 @@ import pandas as pd
 from ._files import atomic_write, make_folder, write_error
 from .association.base import Tracker, as_tracker, tracker_from_dict
 from .association.camera_motion import MASK_SCORE, METHODS, MotionEstimator
+from .association.per_class import PerClass
 from .association.run import track_detections, tracks_table
 from .data import FrameDetections, FrameTracks
 from .detection.cache import DetectionWriter
@@ -659,21 +660,36 @@ def _load(model: Any) -> Detector:
 
 
 def _tracker(tracker: Tracker | str | None, model: Detector, source: Source) -> Tracker:
-    wanted = recommended_tracker(model.name) if tracker is None else as_tracker(tracker)
+    wanted = recommended_tracker(model) if tracker is None else as_tracker(tracker)
     return wanted.clone(source.frame_rate)
 
 
-def recommended_tracker(model: str) -> Tracker:
-    """Return the tracker that a model of the zoo was published with, with its settings; `JDETracker()` for any other.
+def recommended_tracker(model: Detector | str | os.PathLike[str]) -> Tracker:
+    """Return the tracker that a model was published with, with its settings; `JDETracker()` where that is unknown.
+
+    Parameters
+    ----------
+    model
+        A detector, or a name or path that `load_model` takes. Detectors of several classes get `PerClass` of it.
 
     Examples
     --------
     >>> recommended_tracker("fairmot_dla34_30e_1088x608_airplane")
     JDETracker(min_box_area=0.0, vertical_ratio=0.0)
+    >>> recommended_tracker("mcfairmot_dla34_30e_1088x608_visdrone")
+    PerClass(JDETracker(min_box_area=0.0, vertical_ratio=0.0))
     """
-    from .detection.zoo import CARDS
+    if isinstance(model, str | os.PathLike):
+        from .detection.zoo import ALIASES, CARDS, card_of_file
 
-    return tracker_from_dict(CARDS[model].tracker) if model in CARDS else as_tracker(None)
+        name = os.fspath(model)
+        card = CARDS.get(ALIASES.get(name, name)) or card_of_file(Path(name))
+        settings, classes = (card.tracker, len(card.classes)) if card else ({}, 1)
+    else:
+        settings = getattr(model, "default_tracker", None) or {}
+        classes = len(getattr(model, "class_names", None) or {})
+    tracker = tracker_from_dict(settings)
+    return PerClass(tracker) if classes > 1 else tracker
 
 
 def _check_threshold(name: str, value: float) -> None:

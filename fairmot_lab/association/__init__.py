@@ -7,6 +7,7 @@ from typing import Any
 
 from .base import TRACKERS, Tracker, as_tracker, get_tracker, load_tracker, tracker_class, tracker_from_dict, trackers
 from .explanation import explain, explain_pair
+from .per_class import PerClass
 from .records import FrameRecord, Note, Stage
 from .run import Trace, trace, track_arrays, track_detections, tracks_table, warm_up
 from .settings import Setting, TrackerSettings
@@ -14,6 +15,7 @@ from .settings import Setting, TrackerSettings
 __all__ = [
     "FrameRecord",
     "Note",
+    "PerClass",
     "Setting",
     "Stage",
     "Trace",

@@ -74,6 +74,7 @@ class Tracker:
     title: ClassVar[str] = ""
     Settings: ClassVar[type[TrackerSettings]] = TrackerSettings
     uses_camera_motion: ClassVar[bool] = False
+    several_classes: ClassVar[bool] = False
     max_time_lost: int = 0
     min_score: float = float("nan")
 
@@ -93,6 +94,7 @@ class Tracker:
         self._first_frame: int | None = None
         self._class: int | None = None
         self._dimension: int | None = None  # of the embeddings; 0: none; None: not known yet
+        self._last_id = 0  # new tracks get the next ids; PerClass shares the counter among its trackers
         self._reset()
 
     # -- what a tracker supplies
@@ -142,16 +144,19 @@ class Tracker:
             raise TrackingError(
                 f"frame {frame} comes after frame {self._frame}; give each frame once, in ascending order."
             )
-        check_detections(own, self.settings.any_scores, lambda row: f"frame {frame}, detection {row}")
+        check_detections(
+            own, self.settings.any_scores, lambda row: f"frame {frame}, detection {row}", self.several_classes
+        )
         if len(own) and self._dimension is not None and dimension(own) != self._dimension:
             raise TrackingError(
                 f"frame {frame} has embeddings of {dimension(own)} numbers and the frames before had "
                 f"{self._dimension}; use the detections of one model throughout."
             )
-        if len(own) and self._class is not None and own.class_ids[0] != self._class:
+        changed = len(own) and self._class is not None and own.class_ids[0] != self._class
+        if changed and not self.several_classes:
             raise TrackingError(
                 f"frame {frame} has detections of class {own.class_ids[0]} and the frames before of class "
-                f"{self._class}; track each class with its own tracker."
+                f"{self._class}; track each class by itself with PerClass(tracker)."
             )
         if warp is not None:
             warp = self._check_warp(warp, frame)
@@ -268,7 +273,7 @@ def get_tracker(name: str, **settings: Any) -> Tracker:
     Parameters
     ----------
     name
-        One of `trackers()`.
+        One of `trackers()`; with "per_class:" before it for `PerClass` of that tracker.
     **settings
         Its settings, and `frame_rate`.
 
@@ -282,6 +287,10 @@ def get_tracker(name: str, **settings: Any) -> Tracker:
     >>> get_tracker("jde", conf_thres=0.5)
     JDETracker(conf_thres=0.5)
     """
+    if name.startswith("per_class:"):
+        from .per_class import PREFIX, PerClass
+
+        return PerClass(get_tracker(name.removeprefix(PREFIX), **settings))
     return tracker_class(name)(**settings)
 
 

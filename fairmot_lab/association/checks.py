@@ -72,7 +72,9 @@ _FAULTS = {
 }
 
 
-def check_detections(detections: FrameDetections, any_scores: bool, place: Callable[[int], str]) -> None:
+def check_detections(
+    detections: FrameDetections, any_scores: bool, place: Callable[[int], str], several_classes: bool = False
+) -> None:
     """Refuse detections that no tracker should accept.
 
     Parameters
@@ -83,6 +85,8 @@ def check_detections(detections: FrameDetections, any_scores: bool, place: Calla
         Whether scores outside 0..1 are accepted.
     place
         Gives the words for where a row is.
+    several_classes
+        Whether detections of more than one class are accepted.
 
     Raises
     ------
@@ -98,11 +102,11 @@ def check_detections(detections: FrameDetections, any_scores: bool, place: Calla
         what = what.format(box=f"({box})", score=f"{detections.scores[row]:g}")
         raise TrackingError(f"{place(row)} {what}; {remedy}.")
     classes = detections.class_ids
-    if len(detections) and (classes != classes[0]).any():
+    if len(detections) and (classes != classes[0]).any() and not several_classes:
         row = int(np.argmax(classes != classes[0]))
         raise TrackingError(
             f"{place(row)} is of class {classes[row]}, the first of class {classes[0]}; "
-            "track each class with its own tracker."
+            "track each class by itself with PerClass(tracker)."
         )
 
 

@@ -219,7 +219,7 @@ class _Sequence:
             index = int(np.searchsorted(offsets, row, side="right")) - 1
             return f"frame {frames[index]}, detection {row - offsets[index]}"
 
-        check_detections(self.detections, self.tracker.settings.any_scores, place)
+        check_detections(self.detections, self.tracker.settings.any_scores, place, self.tracker.several_classes)
 
     def step(self, tracker: Tracker, index: int) -> FrameTracks:
         """Put the frame of an index through a tracker."""

@@ -198,7 +198,7 @@ class _Session:
 
     def __init__(self, model: FairMOTDetector, output_dir: str, visualization: bool, draw_threshold: float) -> None:
         self.model = model
-        self.tracker = recommended_tracker(model.name).clone()
+        self.tracker = recommended_tracker(model).clone()
         self.files = _Files(output_dir, STREAM_NAME, self.tracker.frame_rate, visualization)
         self.draw_threshold = draw_threshold
         self._count = 0
