@@ -174,11 +174,18 @@ def test_the_first_run_makes_no_noise_and_the_second_needs_no_paddle(tmp_path: P
     assert file_sha256(BUNDLED)[:32] in made.name
     assert "576x320" in made.name
     assert "paddlepaddle_3." in made.name
-    assert _is_whole(made)
+    digest = file_sha256(BUNDLED)
+    assert _is_whole(made, digest)
+    assert not _is_whole(made, "0" * 64)  # of other weights
+    assert made.parent.stat().st_mode & 0o777 == 0o700
+    other = made.with_name(made.name.replace("576x320", "160x96"))
+    other.write_bytes(made.read_bytes())
+    Path(f"{other}.json").write_bytes(Path(f"{made}.json").read_bytes())
+    assert not _is_whole(other, digest)  # a record does not vouch for a file of another name
     content = bytearray(made.read_bytes())
     content[len(content) // 2] ^= 1
     made.write_bytes(content)
-    assert not _is_whole(made)  # it would be made again
+    assert not _is_whole(made, digest)  # it would be made again
 
 
 def tensors() -> dict[str, np.ndarray]:
@@ -249,11 +256,40 @@ def test_a_gpu_that_is_not_there() -> None:
         load_model(device="gpu")
 
 
-def test_scores_that_are_not_finite() -> None:
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_maps_that_are_not_finite_are_an_error_with_the_frame(part: int, value: float) -> None:
     model = load_model()
-    model._engine = lambda blob: (np.full((1, 1, 80, 144), np.nan),)
-    with pytest.raises(WeightsError, match="not finite"):
-        model(np.zeros((90, 160, 3), np.uint8))
+    maps = [np.zeros((1, channels, 80, 144), np.float32) for channels in (1, 4, 2, 64)]
+    maps[part][0, 0, 5, 5] = value
+    model._engine = Engine(maps)
+    name = ("scores", "sizes", "offsets", "embeddings")[part]
+    with pytest.raises(WeightsError, match=f"fairmot_lite gives {name} that are not finite in frame 7"):
+        list(model.run([Frame(7, np.zeros((90, 160, 3), np.uint8), 0.0)]))
+
+
+class Engine:
+    """Gives the same maps for any frame."""
+
+    name, device, threads, at_once, libraries = "fake", "cpu", 1, 1, ()
+
+    def __init__(self, maps: list[np.ndarray]) -> None:
+        self.maps = tuple(maps)
+
+    def __call__(self, blob: np.ndarray) -> tuple[np.ndarray, ...]:
+        return self.maps
+
+
+def test_weights_that_overflow_inside_the_network_are_refused(tmp_path: Path) -> None:
+    """A first layer of 1e17 leaves the maps finite, but later layers have infinities in between."""
+    network = build_network("hrnetv2_w18")
+    given = {name: value.numpy() for name, value in network.state_dict().items()}
+    names = [name for name in given if name.endswith(".weight") and given[name].ndim == 4]
+    for name in names[:3]:
+        given[name] = np.full_like(given[name], 1e17)
+    np.savez(tmp_path / "w.npz", **given)
+    with pytest.raises(WeightsError, match=r"w\.npz .*not finite in the layer detector\.backbone"):
+        verify_weights(tmp_path / "w.npz")
 
 
 def test_other_input_sizes_of_the_bundled_model(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 import http.server
+import os
 import pickle
 import re
 import subprocess
@@ -18,14 +20,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from fairmot_lab._files import lock
 from fairmot_lab.cli import main as cli
 from fairmot_lab.detection.download import download as download_of_download
 from fairmot_lab.detection.download import find_weights
-from fairmot_lab.detection.weights import SUFFIXES, read_weights
-from fairmot_lab.detection.zoo import find_card, state
-from fairmot_lab.errors import DownloadError, UnknownModelError, WeightsError
+from fairmot_lab.detection.weights import read_weights
+from fairmot_lab.detection.zoo import CARDS, ModelCard, card_of_file, find_card, state
+from fairmot_lab.errors import DownloadError, UnknownModelError, WeightsError, WriteError
+from fairmot_lab.pipeline import recommended_tracker
 
 NAME = "fairmot_dla34_30e_576x320"
+SUFFIXES = (".pdparams", ".safetensors", ".npz")  # torch's: tests/detection/test_authors.py
 
 
 @pytest.fixture(autouse=True)
@@ -166,10 +171,43 @@ def test_the_architecture_comes_from_the_name_or_the_tensors(tmp_path: Path) -> 
     assert find_weights(tmp_path / f"{NAME}.pdparams").input_size == (576, 320)
     assert find_weights(tmp_path / "mine.pdparams", "hardnet85").architecture == "hardnet85"
     np.savez(tmp_path / "other.npz", conv1=np.zeros(3))
-    with pytest.raises(WeightsError, match=r"no architecture that is known here \(its first tensors: conv1\)"):
+    with pytest.raises(WeightsError, match=r"not of an architecture that is known here \(its first tensors: conv1\)"):
         find_weights(tmp_path / "other.npz")
     with pytest.raises(UnknownModelError, match="no architecture 'vgg'"):
         find_weights(tmp_path / "other.npz", "vgg")
+
+
+def test_the_whole_zoo_has_its_published_settings() -> None:
+    """PaddleDetection's configuration files, release 2.6."""
+    groups: dict[str, int] = {}
+    for card in CARDS.values():
+        groups[card.group] = groups.get(card.group, 0) + 1
+        any_shape = card.group in ("vehicle", "airplane", "several classes")
+        assert (card.tracker.get("min_box_area") == 0) == any_shape, card.name
+        assert (card.tracker.get("vertical_ratio") == 0) == any_shape, card.name
+        assert (card.tracker.get("tracker") == "ppdet_byte") == card.name.endswith("bytetracker")
+        assert card.bundled or f"{card.input_size[0]}x{card.input_size[1]}" in card.name
+        assert recommended_tracker(card.name).settings.conf_thres == 0.4
+    assert groups == {"pedestrian": 15, "head": 1, "airplane": 1, "vehicle": 7, "several classes": 7}
+    classes = {len(card.classes) for card in CARDS.values()}
+    assert classes == {1, 4, 10, 11}
+
+
+@pytest.mark.parametrize(
+    ("file", "card"),
+    [
+        ("fairmot_dla34_30e_1088x608.pdparams", "fairmot_dla34_30e_1088x608"),
+        ("fairmot_dla34_30e_1088x608 (2).safetensors", "fairmot_dla34_30e_1088x608"),
+        ("FairMOT_dla34_30e_1088x608_kitti_vehicle-final.pdparams", "fairmot_dla34_30e_1088x608_kitti_vehicle"),
+        ("fairmot_dla34_30e_1088x6080.pdparams", None),
+        ("mcfairmot_dla34_30e_1088x608_visdrone.npz", "mcfairmot_dla34_30e_1088x608_visdrone"),
+        ("mot20_fairmot.pth", "mot20_fairmot"),
+        ("model_final.pdparams", None),
+    ],
+)
+def test_file_names_find_their_card(file: str, card: str | None) -> None:
+    found = card_of_file(Path("/somewhere") / file)
+    assert (found.name if found else None) == card
 
 
 # -- downloading ----------------------------------------------------------------------------------------------------
@@ -393,6 +431,108 @@ def test_a_server_that_falls_silent(server: Server) -> None:
     assert server.ranges == [None, "bytes=500-"]
 
 
+def drip(request: Handler, content: bytes = b"x" * 10**6) -> bool:
+    """A byte every 20 ms, as long as the other side listens."""
+    with contextlib.suppress(OSError):
+        for byte in content:
+            request.wfile.write(bytes([byte]))
+            time.sleep(0.02)
+    return True
+
+
+def test_a_server_that_drips_is_given_up(server: Server) -> None:
+    def behave(request: Handler) -> bool:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000000")
+        request.end_headers()
+        return drip(request)
+
+    server.behave = behave
+    with pytest.raises(DownloadError, match=r"the server sent \d+ bytes in \d+ seconds"):
+        download(timeout=0.2, attempts=2)
+    assert len(server.ranges) == 2
+
+
+def test_headers_that_drip_are_given_up(server: Server) -> None:
+    server.behave = lambda request: drip(request, b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10**5)
+    with pytest.raises(DownloadError, match="could not be downloaded"):
+        download(timeout=0.2, attempts=2)
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        ("abc", "gives 'abc' as the length"),
+        ("-5", "gives '-5' as the length"),
+        ("9" * 15, "promises 9{15} bytes; the file has about 87 MB"),
+        ("9" * 400, "as the length"),
+    ],
+)
+def test_an_impossible_content_length(length: str, words: str, server: Server) -> None:
+    def behave(request: Handler) -> bool:
+        request.send_response(200)
+        request.send_header("Content-Length", length)
+        request.end_headers()
+        return True
+
+    server.behave = behave
+    with pytest.raises(DownloadError, match=words):
+        download()
+    assert len(server.ranges) == 1
+
+
+def test_a_download_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setattr(ModelCard, "most_bytes", 10**6)
+
+    def behave(request: Handler) -> bool:
+        request.send_response(200)
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                request.wfile.write(bytes(2**16))
+        return True
+
+    server.behave = behave
+    with pytest.raises(DownloadError, match="sent more than 1000000 bytes; the file has about 87 MB"):
+        download()
+    assert sum(file.stat().st_size for file in (cache / "models").iterdir()) == 0
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x"])
+def test_redirects_leave_the_web_server_for_nothing_else(target: str, server: Server) -> None:
+    def redirect(request: Handler) -> bool:
+        request.send_response(302)
+        request.send_header("Location", target)
+        request.end_headers()
+        return True
+
+    server.behave = redirect
+    with pytest.raises(DownloadError, match="could not be downloaded"):
+        download(attempts=1)
+
+
+@pytest.mark.parametrize("mirror", ["file:///etc", "nonsense", "http://", "https://a b", "http://u:p@host/x", "\x00"])
+def test_a_mirror_that_is_not_an_address(mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {**os.environ, "FAIRMOT_LAB_MIRROR": mirror})
+    with pytest.raises(DownloadError, match=r"FAIRMOT_LAB_MIRROR is .* is not an address"):
+        download()
+
+
+def test_two_processes_do_not_download_the_same_file(server: Server, cache: Path) -> None:
+    with lock(find_card(NAME).path, "held"), pytest.raises(WriteError, match="being downloaded by another process"):
+        download()
+
+
+def test_a_cache_of_somebody_else_is_refused(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = download()
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    path.parent.mkdir(exist_ok=True)
+    os.chown(path.parent, 54321, -1) if os.geteuid() == 0 else pytest.skip("needs root")
+    with pytest.raises(WriteError, match="belongs to another user"):
+        find_weights(NAME)
+
+
 def test_a_login_page_instead_of_weights(server: Server) -> None:
     server.content = b"<html>please log in</html>"
     with pytest.raises(DownloadError, match="did not give weights"):
@@ -416,8 +556,17 @@ def test_offline_says_where_to_put_the_file(monkeypatch: pytest.MonkeyPatch, cac
 def test_models_list_shows_every_official_model(capsys: pytest.CaptureFixture[str], cache: Path) -> None:
     assert cli.main(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    shown = {line.split()[0]: line for line in lines[1:12]}
-    assert len(shown) == 11
+    shown = {line.split()[0]: line for line in lines if "fairmot" in line.split(" ")[0]}
+    assert len([name for name in shown if name in CARDS]) == 31
+    assert [line for line in lines if line.endswith(":")] == [
+        "pedestrian:",
+        "head:",
+        "airplane:",
+        "vehicle:",
+        "several classes:",
+        "FairMOT's authors (.pth files, to be downloaded by hand):",
+    ]
+    assert "mot20_fairmot" in "".join(lines)
     assert "HarDNet-85" in shown["fairmot_enhance_hardnet85_30e_1088x608"]
     assert "MOT17 test 74.7 / 70.7 / 3210" in shown["fairmot_enhance_hardnet85_30e_1088x608"]
     assert "bundled" in shown["fairmot_lite"]

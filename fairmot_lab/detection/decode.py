@@ -50,8 +50,9 @@ def decode(
     ----------
     heatmap : (1, C, H, W) float32
         Centre scores after the sigmoid.
-    size : (1, 4, H, W) float32
-        Distances of the left, top, right and bottom edge from the centre, in cells.
+    size : (1, 4, H, W) or (1, 2, H, W) float32
+        Distances of the left, top, right and bottom edge from the centre, in cells; or width and height, as the
+        multi-class models give them.
     offset : (1, 2, H, W) float32
         Position x, y of the centre within its cell.
     embedding : (1, D, H, W) float32
@@ -76,7 +77,8 @@ def decode(
     counted in `discarded`: ppdet hands them on to the tracker.
     """
     classes, ys, xs = find_peaks(heatmap[0], score_floor, max_per_frame)
-    left, top, right, bottom = size[0][:, ys, xs]
+    edges = size[0][:, ys, xs]
+    left, top, right, bottom = edges if len(edges) == 4 else np.concatenate((edges, edges)) / 2
     centre = np.stack((xs, ys)).astype(np.float32) + offset[0][:, ys, xs]
     upper_left = box.to_image((centre - np.stack((left, top))).T)
     lower_right = box.to_image((centre + np.stack((right, bottom))).T)

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import http.client
 import os
 import re
+import socket
+import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from .._files import make_folder, write_error
+from .._files import lock, private_folder, write_error
 from ..errors import DownloadError, UnknownModelError, WeightsError
-from .weights import SUFFIXES, _read_pdparams, file_sha256, read_weights
-from .zoo import ARCHITECTURES, CARDS, ModelCard, _record, _record_path, _write_record, check_record, find_card
+from .authors import describe_foreign_checkpoint
+from .fairmot import Heads, heads_of, read_checkpoint
+from .weights import SUFFIXES, file_sha256, read_weights
+from .zoo import ARCHITECTURES, ModelCard, _record, _record_path, _write_record, card_of_file, check_record, find_card
 
 CHUNK = 2**18
+SLOWEST = 1000  # bytes a second
 
 
 def download(name: str, *, progress: bool = True, timeout: float = 30.0, attempts: int = 5, pause: float = 1.0) -> Path:
-    """Fetch the weights of a model into the cache; a transfer that was cut goes on where it ended.
+    """Fetch the weights of a model into the cache; resume a transfer that was cut.
 
     Parameters
     ----------
@@ -31,7 +38,7 @@ def download(name: str, *, progress: bool = True, timeout: float = 30.0, attempt
     progress
         Whether a progress bar is shown.
     timeout
-        Seconds without a byte after which a connection counts as dead.
+        Seconds in which a connection must bring 1000 bytes a second to count as alive.
     attempts
         Connections in a row that may bring nothing new.
     pause
@@ -45,31 +52,39 @@ def download(name: str, *, progress: bool = True, timeout: float = 30.0, attempt
     Raises
     ------
     DownloadError
-        If it cannot be had, is not as long as the server promised, is no weights file, or is not what was downloaded
-        the first time.
+        If the server cannot be reached, is too slow, promises or sends more than the file can have, sends less than it
+        promised, sends something that is not a weights file, or another file than the first time.
     UnknownModelError
         If there is no such model.
+    WriteError
+        If the cache cannot be written, belongs to another user, or another process is downloading the same file.
+
+    Examples
+    --------
+    >>> download("fairmot_lite").name.startswith("fairmot_lite")  # the bundled model is never fetched
+    True
     """
     card = find_card(name)
     if card.bundled or card.path.is_file():
         if not card.bundled:
             check_record(card)
         return card.path
-    make_folder(card.path.parent)
+    private_folder(card.path.parent)
     part = card.path.with_suffix(".part")
-    try:
-        with open(part, "a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DownloadError(f"{card.name} is being downloaded by another process; wait for it.") from error
-            if card.path.is_file():  # the other process was faster
-                return card.path
-            _Transfer(card, file, progress, timeout).run(attempts, pause)
+    with lock(card.path, f"{card.name} is being downloaded by another process; wait for it."):
+        if card.path.is_file():  # the other process was faster
+            return card.path
+        try:
+            with open(part, "a+b") as file:
+                _Transfer(card, file, progress, timeout).run(attempts, pause)
             _accept(card, part)
-    except OSError as error:
-        raise write_error(part, error) from error
+        except OSError as error:
+            raise write_error(part, error) from error
     return card.path
+
+
+class _SlowError(Exception):
+    """A connection that is alive but brings almost nothing."""
 
 
 class _Transfer:
@@ -79,6 +94,7 @@ class _Transfer:
         from tqdm.auto import tqdm
 
         self.card, self.file, self.timeout = card, file, timeout
+        self.url = card.url
         self.etag_file = card.path.with_suffix(".part.etag")
         self.bar = tqdm(unit="B", unit_scale=True, unit_divisor=1000, desc=card.name, disable=not progress)
         self.length: int | None = None
@@ -89,23 +105,31 @@ class _Transfer:
         fruitless, reason = 0, ""
         with self.bar:
             while fruitless < attempts:
-                before = self.file.seek(0, os.SEEK_END)
+                before, slow = self.file.seek(0, os.SEEK_END), False
                 try:
                     if self._connect(before):
                         return
                     reason = f"the connection ended after {self.file.tell()} of {self.length} bytes"
                 except urllib.error.HTTPError as error:
                     self.answered = True
+                    reason = f"the server answered {error.code} {str(error.reason)[:80]}"
                     if error.code == 416:  # the part is longer than what the server has: start again
                         self._restart()
                     elif error.code < 500 and error.code not in (408, 429):
-                        raise self._failure(f"the server answered {error.code} {error.reason}") from error
-                    reason = f"the server answered {error.code} {error.reason}"
-                except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-                    reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+                        raise self._failure(reason) from error
+                except _SlowError as error:
+                    reason, slow = str(error), True
+                except (
+                    urllib.error.URLError,
+                    http.client.HTTPException,
+                    TimeoutError,
+                    ConnectionError,
+                    ValueError,
+                ) as error:
+                    reason = str(getattr(error, "reason", "") or error)[:200] or type(error).__name__
                     if not self.answered:  # no network, or no such server: trying again would only take time
                         raise self._failure(reason) from error
-                if self.file.seek(0, os.SEEK_END) > before:
+                if self.file.seek(0, os.SEEK_END) > before and not slow:
                     fruitless = 0
                 else:
                     fruitless += 1
@@ -114,8 +138,8 @@ class _Transfer:
         raise self._failure(reason)
 
     def _connect(self, held: int) -> bool:
-        """One connection; whether the file is whole after it."""
-        request = urllib.request.Request(self.card.url, headers={"User-Agent": "fairmot_lab"})
+        """Read one connection to its end; return whether the file is whole then."""
+        request = urllib.request.Request(self.url, headers={"User-Agent": "fairmot_lab"})
         etag = self.etag_file.read_text() if held and self.etag_file.exists() else ""
         if held and etag:
             request.add_header("Range", f"bytes={held}-")
@@ -123,7 +147,11 @@ class _Transfer:
         elif held:
             self._restart()  # nothing tells whether the server still has the same file
             held = 0
-        with urllib.request.urlopen(request, timeout=self.timeout) as response:
+        with _Deadline(3 * self.timeout) as deadline:
+            response = deadline.opener().open(request, timeout=self.timeout)
+        with response:
+            if deadline.passed:
+                raise _SlowError("the server's answer did not begin in time")
             self.answered = True
             goes_on = response.status == 206 and _range_start(response) == held
             if not goes_on and response.status == 206:
@@ -131,18 +159,41 @@ class _Transfer:
             if held and not goes_on:
                 self._restart()
                 held = 0
-            length = response.headers.get("Content-Length")
-            self.length = None if length is None else held + int(length)
+            self.length = self._promised(response, held)
             tag = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
             if tag and not tag.startswith("W/"):
                 self.etag_file.write_text(tag)
             self.bar.total, self.bar.n = self.length, held
             self.bar.refresh()
-            while chunk := response.read1(CHUNK):
+            since, brought = time.monotonic(), 0
+            while chunk := _read(response):
+                if self.file.tell() + len(chunk) > self.card.most_bytes:
+                    self._restart()
+                    raise self._failure(
+                        f"the server sent more than {self.card.most_bytes} bytes; the file has about "
+                        f"{self.card.megabytes:g} MB"
+                    )
                 self.file.write(chunk)
                 self.bar.update(len(chunk))
+                brought += len(chunk)
+                if (seconds := time.monotonic() - since) >= self.timeout:
+                    if brought < SLOWEST * seconds:
+                        raise _SlowError(f"the server sent {brought} bytes in {seconds:.0f} seconds")
+                    since, brought = time.monotonic(), 0
             self.file.flush()
         return self.length is None or self.file.tell() == self.length
+
+    def _promised(self, response: http.client.HTTPResponse, held: int) -> int | None:
+        """The length of the whole file, where the server gives it."""
+        text = response.headers.get("Content-Length")
+        if text is None:
+            return None
+        if not re.fullmatch(r"[0-9]{1,18}", text.strip()):
+            raise self._failure(f"the server gives {text[:40]!r} as the length")
+        length = held + int(text)
+        if length > self.card.most_bytes:
+            raise self._failure(f"the server promises {length} bytes; the file has about {self.card.megabytes:g} MB")
+        return length
 
     def _restart(self) -> None:
         self.file.truncate(0)
@@ -151,9 +202,71 @@ class _Transfer:
 
     def _failure(self, reason: str) -> DownloadError:
         return DownloadError(
-            f"{self.card.name} could not be downloaded from {self.card.url} ({reason}); try again to go on, name a "
-            f"mirror in FAIRMOT_LAB_MIRROR, or put the file by hand at {self.card.path}."
+            f"{self.card.name} could not be downloaded from {self.url} ({' '.join(reason.split())}); try again to go "
+            f"on, name a mirror in FAIRMOT_LAB_MIRROR, or put the file by hand at {self.card.path}."
         )
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read1(CHUNK)
+    except (TimeoutError, ConnectionError):
+        raise
+    except OSError as error:  # of the network; those of the file are the caller's
+        raise ConnectionError(error.strerror or str(error)) from error
+
+
+class _Deadline:
+    """Closes connections whose answer does not begin in time: a server may send its headers byte by byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._close)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _close(self) -> None:
+        self.passed = True
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def opener(self) -> urllib.request.OpenerDirector:
+        sockets = self._sockets
+
+        class Plain(http.client.HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        class Secure(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        class PlainHandler(urllib.request.HTTPHandler):
+            def http_open(self, request: urllib.request.Request) -> Any:
+                return self.do_open(Plain, request)
+
+        class SecureHandler(urllib.request.HTTPSHandler):
+            def https_open(self, request: urllib.request.Request) -> Any:
+                return self.do_open(Secure, request, context=ssl.create_default_context())
+
+        return urllib.request.build_opener(PlainHandler, SecureHandler, _Redirects)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, request: Any, file: Any, code: int, message: str, headers: Any, url: str) -> Any:
+        if not url.startswith("https://") and not (url.startswith("http://") and request.type == "http"):
+            raise http.client.HTTPException(f"the server redirects to {url[:100]!r}")
+        return super().redirect_request(request, file, code, message, headers, url)
 
 
 def _range_start(response: http.client.HTTPResponse) -> int | None:
@@ -171,7 +284,7 @@ def _accept(card: ModelCard, part: Path) -> None:
                 f"downloaded; if the change is right, remove {_record_path(card)} and download again."
             )
         try:
-            _read_pdparams(part)
+            read_weights(part, ".pdparams")
         except WeightsError as error:
             raise DownloadError(f"{card.url} did not give weights: {error}") from error
     except DownloadError:
@@ -200,6 +313,10 @@ class Weights:
         (width, height) in pixels.
     embedding_dim
         Length of an embedding.
+    card
+        What is known of the model, by its name or the file's.
+    class_names
+        From class id to name.
     """
 
     name: str
@@ -207,17 +324,19 @@ class Weights:
     architecture: str
     input_size: tuple[int, int]
     embedding_dim: int
+    card: ModelCard | None = None
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
 
 def find_weights(
     name_or_path: str | os.PathLike[str], architecture: str | None = None, *, fetch: bool = True
 ) -> Weights:
-    """The weights file of a model, downloaded if need be, or a file of the user.
+    """Find the weights file of a model, downloaded if need be, or a file of the user.
 
     Parameters
     ----------
     name_or_path
-        A name of the zoo, or a file.
+        A name of the zoo, or a file. A file whose name begins with a name of the zoo gets that model's settings.
     architecture
         The architecture of a file, where neither its name nor its tensors tell.
     fetch
@@ -228,9 +347,14 @@ def find_weights(
     UnknownModelError
         If it is neither.
     WeightsError
-        If the file is no weights file, or changed since it was downloaded, or its architecture cannot be told.
+        If the file is not a weights file, changed since it was downloaded, or its architecture cannot be inferred.
     DownloadError
         If the weights have to be fetched and cannot.
+
+    Examples
+    --------
+    >>> find_weights("fairmot_lite").input_size
+    (576, 320)
     """
     path, text = Path(name_or_path), os.fspath(name_or_path)
     if architecture is not None and architecture not in ARCHITECTURES:
@@ -244,23 +368,36 @@ def find_weights(
         elif not card.bundled:
             check_record(card)
         known = ARCHITECTURES[card.architecture]
-        return Weights(card.name, card.path, card.architecture, card.input_size, known.embedding_dim)
+        names = dict(enumerate(card.classes))
+        return Weights(card.name, card.path, card.architecture, card.input_size, known.embedding_dim, card, names)
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}; give a model's name or a file that exists.")
-    named = CARDS.get(path.stem)
-    architecture = architecture or (named.architecture if named else _recognise(path))
+    tensors = read_checkpoint(path)
+    architecture = architecture or _recognise(path, tensors)
+    named = card_of_file(path)
+    if named is not None and named.architecture != architecture:
+        named = None
     known = ARCHITECTURES[architecture]
-    size = named.input_size if named and named.architecture == architecture else known.input_size
-    return Weights(path.stem, path, architecture, size, known.embedding_dim)
+    size = named.input_size if named else known.input_size
+    heads = heads_of(tensors) if architecture != "lite" else Heads(embedding_dim=known.embedding_dim)
+    names = {number: str(number) for number in range(heads.classes)} if heads.classes > 1 else {}
+    if named is not None and len(named.classes) == heads.classes:
+        names = dict(enumerate(named.classes))
+    return Weights(path.stem, path, architecture, size, heads.embedding_dim, named, names)
 
 
-def _recognise(path: Path) -> str:
-    names = read_weights(path)
+def _recognise(path: Path, names: Iterable[str]) -> str:
+    names = list(names)
     for architecture, known in ARCHITECTURES.items():
         if any(name.startswith(known.marker) for name in names):
             return architecture
-    first = ", ".join(list(names)[:3])
+    if foreign := describe_foreign_checkpoint(names):
+        raise WeightsError(
+            f"{path} is a checkpoint of {foreign}, which is not one of the networks here ({', '.join(ARCHITECTURES)}); "
+            "export it to ONNX and use load_detector()."
+        )
+    first = ", ".join(name[:60] for name in names[:3])
     raise WeightsError(
-        f"{path} is of no architecture that is known here (its first tensors: {first}); "
-        f"say architecture= ({', '.join(ARCHITECTURES)})."
+        f"{path} is not of an architecture that is known here (its first tensors: {first}); "
+        f"give architecture= ({', '.join(ARCHITECTURES)})."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,75 @@ import numpy as np
 
 from .._paddle import import_paddle, silence
 from ..errors import ConfigError, WeightsError
+from .authors import convert_authors_checkpoint, is_authors_checkpoint
 from .weights import read_weights
 from .zoo import ARCHITECTURES
 
 logger = logging.getLogger(__name__)
-TRAINING_ONLY = ("reid.classifier.", "loss.")  # in checkpoints, but not in the network that runs
+TRAINING_ONLY = ("reid.classifier", "loss.")  # in checkpoints, but not in the network that runs
+LARGEST = 1e18  # of a weight: larger ones overflow somewhere in the network
 
 
-def build_network(architecture: str) -> Any:
+@dataclass(frozen=True)
+class Heads:
+    """What a network gives for each cell.
+
+    Attributes
+    ----------
+    classes
+        Channels of the heatmap.
+    box_channels
+        4: distances of the edges from the centre; 2: width and height around the centre.
+    embedding_dim
+        Length of an embedding.
+    """
+
+    classes: int = 1
+    box_channels: int = 4
+    embedding_dim: int = 128
+
+
+def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
+    """Read the tensors of a weights file under PaddleDetection's names, also those of FairMOT's authors.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged or unsafe; see `read_weights`.
+    """
+    tensors = read_weights(path)
+    return convert_authors_checkpoint(tensors) if is_authors_checkpoint(tensors) else tensors
+
+
+def heads_of(tensors: dict[str, np.ndarray]) -> Heads:
+    """Return number of classes, box form and embedding length from the shapes of the last layers.
+
+    Examples
+    --------
+    >>> shapes = {"detector.head.heatmap.2.conv.bias": 10, "detector.head.size.2.conv.bias": 2}
+    >>> heads_of({name: np.zeros(count) for name, count in shapes.items()})
+    Heads(classes=10, box_channels=2, embedding_dim=128)
+    """
+    names = ("detector.head.heatmap.2.conv.bias", "detector.head.size.2.conv.bias", "reid.reid.2.conv.bias")
+    default = (1, 4, 128)
+    found = [
+        len(tensors[name]) if name in tensors and tensors[name].ndim == 1 else count
+        for name, count in zip(names, default, strict=True)
+    ]
+    if not 0 < found[0] <= 1000 or found[1] not in (2, 4) or not 0 < found[2] <= 4096:
+        return Heads()  # load_weights names the tensors that do not fit
+    return Heads(*found)
+
+
+def build_network(architecture: str, heads: Heads | None = None) -> Any:
     """Build a network with random weights, in evaluation mode.
 
     Parameters
     ----------
     architecture
         "lite", "dla34", "hrnetv2_w18" or "hardnet85".
+    heads
+        Number of classes, box form and embedding length; one class, four distances and 128 unless given.
 
     Returns
     -------
@@ -32,6 +88,7 @@ def build_network(architecture: str) -> Any:
         PaddleDetection's checkpoints give them; the identity classifier of the training is left out.
     """
     paddle = import_paddle()
+    heads = heads or Heads()
     if architecture == "lite":
         from ..lite.network import build_lite
 
@@ -46,9 +103,15 @@ def build_network(architecture: str) -> Any:
 
         backbone, neck = _trunk(architecture)
         channels = neck.out_shape[0].channels
-        head = CenterNetHead(channels, num_classes=1, head_planes=256, prior_bias=-2.19, regress_ltrb=True)
+        head = CenterNetHead(
+            channels,
+            num_classes=heads.classes,
+            head_planes=256,
+            prior_bias=-2.19,
+            regress_ltrb=heads.box_channels == 4,
+        )
         detector = CenterNet(backbone, neck, head, post_process=None, for_mot=True)
-        reid = FairMOTEmbeddingHead(channels, ch_head=256, ch_emb=128, num_identities_dict={0: 1})
+        reid = FairMOTEmbeddingHead(channels, ch_head=256, ch_emb=heads.embedding_dim, num_identities_dict={0: 1})
     del reid.classifier
 
     class FairMOT(paddle.nn.Layer):  # type: ignore[name-defined]
@@ -109,6 +172,8 @@ def load_weights(network: Any, tensors: dict[str, np.ndarray], origin: str) -> N
     """
     wanted = network.state_dict()
     given = {name: value for name, value in tensors.items() if not name.startswith(TRAINING_ONLY)}
+    with np.errstate(over="ignore"):
+        cast = {name: np.asarray(value).astype(np.float32) for name, value in given.items() if name in wanted}
     faults = {
         "missing": [name for name in wanted if name not in given],
         "surplus": [name for name in given if name not in wanted],
@@ -117,13 +182,16 @@ def load_weights(network: Any, tensors: dict[str, np.ndarray], origin: str) -> N
             for name, value in wanted.items()
             if name in given and list(given[name].shape) != list(value.shape)
         ],
-        "not finite": [name for name in given if name in wanted and not np.isfinite(given[name]).all()],
+        "not finite": [name for name, value in cast.items() if not np.isfinite(value).all()],
+        f"above {LARGEST:g}": [
+            name for name, value in cast.items() if np.isfinite(value).all() and np.abs(value).max(initial=0) > LARGEST
+        ],
     }
     found = [f"{kind} ({len(names)}): {_first(names)}" for kind, names in faults.items() if names]
     if found:
         raise WeightsError(f"{origin} does not fit the network: {'; '.join(found)}.")
     for name, parameter in wanted.items():
-        parameter.set_value(given[name].astype(np.float32))
+        parameter.set_value(cast[name])
 
 
 def _first(names: list[str], count: int = 4) -> str:
@@ -170,9 +238,37 @@ def random_weights(architecture: str, image: np.ndarray, seed: int = 0) -> dict[
 
 
 def _loaded_network(weights: Path, architecture: str) -> Any:
-    network = build_network(architecture)
-    load_weights(network, read_weights(weights), f"{weights} (as {architecture})")
+    tensors = read_checkpoint(weights)
+    network = build_network(architecture, heads_of(tensors))
+    load_weights(network, tensors, f"{weights} (as {architecture})")
+    _check_activations(network, f"{weights} (as {architecture})")
     return network
+
+
+def _check_activations(network: Any, origin: str) -> None:
+    """Run once and refuse weights that make numbers overflow: later layers can turn those into an empty heatmap."""
+    paddle = import_paddle()
+    overflowed: list[str] = []
+
+    def check(name: str) -> Any:
+        def hook(layer: Any, inputs: Any, output: Any) -> None:
+            values = output if isinstance(output, tuple | list) else [output]
+            if any(hasattr(value, "numpy") and not np.isfinite(value.numpy()).all() for value in values):
+                overflowed.append(name)
+
+        return hook
+
+    hooks = [layer.register_forward_post_hook(check(name)) for name, layer in network.named_sublayers()]
+    ramp = np.linspace(0, 1, 64, dtype=np.float32)
+    image = np.stack([np.tile(ramp, (64, 1)), np.tile(ramp[:, None], (1, 64)), np.eye(64, dtype=np.float32)])
+    with paddle.no_grad(), np.errstate(all="ignore"):
+        network(paddle.to_tensor(image[None]))
+    for hook in hooks:
+        hook.remove()
+    if overflowed:
+        raise WeightsError(
+            f"{origin} gives numbers that are not finite in the layer {overflowed[0]}; its weights are broken."
+        )
 
 
 def _save_program(network: Any, path: Path, size: tuple[int, int], batch: int = 1) -> None:

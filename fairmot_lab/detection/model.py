@@ -6,7 +6,7 @@ import contextlib
 import importlib.metadata
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,6 +57,10 @@ class FairMOTDetector:
         Largest number of detections of a frame, best first.
     versions : dict
         Versions of the libraries that the figures depend on.
+    class_names : dict
+        From class id to name; empty where the weights' file does not tell.
+    default_tracker : dict
+        Name and settings of the tracker that the model was published with; what differs from `JDETracker()`.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class FairMOTDetector:
         nms_iou: float | None = None,
         score_floor: float = 0.05,
         max_per_frame: int = 500,
+        class_names: Mapping[int, str] | None = None,
+        default_tracker: Mapping[str, Any] | None = None,
     ) -> None:
         if not 0 < score_floor < 1:
             raise ConfigError(f"score_floor is {score_floor}; it must lie between 0 and 1.")
@@ -84,6 +90,8 @@ class FairMOTDetector:
         self.score_floor = score_floor
         self.max_per_frame = max_per_frame
         self.versions = {library: importlib.metadata.version(library) for library in run_engine.libraries}
+        self.class_names = dict(class_names or {})
+        self.default_tracker = dict(default_tracker or {})
         self._engine = run_engine
 
     def __repr__(self) -> str:
@@ -148,7 +156,7 @@ class FairMOTDetector:
             If the network gives numbers that are not finite.
         """
         blob, box = self.prepare(image)
-        return self._decode(self.infer(blob), box, frame)
+        return self._decode(self.infer(blob, frame), box, frame)
 
     def embedding_map(self, image: np.ndarray) -> np.ndarray:
         """Return the appearance vector of every cell of one image: (D, H/4, W/4) float32, unit length along axis 0."""
@@ -171,12 +179,13 @@ class FairMOTDetector:
             raise SourceError(f"An image must be an array (height, width, 3) of uint8, blue first; this is {got}.")
         return letterbox(image, self.input_size)
 
-    def infer(self, blob: np.ndarray) -> Maps:
+    def infer(self, blob: np.ndarray, frame: int = 0) -> Maps:
         """Run the network on letterboxed input: heatmap, size, offset and embedding maps."""
         maps = self._engine(blob)
         for part, values in zip(("scores", "sizes", "offsets", "embeddings"), maps, strict=True):
             if not np.isfinite(values).all():
-                raise WeightsError(f"{self.name} gives {part} that are not finite; its weights are broken.")
+                place = f" in frame {frame}" if frame else ""
+                raise WeightsError(f"{self.name} gives {part} that are not finite{place}; its weights are broken.")
         return maps
 
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameDetections]:
@@ -196,7 +205,7 @@ class FairMOTDetector:
         def submitted() -> Iterator[tuple[int, Future[Maps], Letterbox]]:
             with contextlib.closing(run_ahead(prepared())) as ready:  # type: ignore[type-var]
                 for number, blob, box in ready:
-                    yield number, pool.submit(self.infer, blob), box
+                    yield number, pool.submit(self.infer, blob, number), box
 
         pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="fairmot_lab.model")
         with contextlib.ExitStack() as stack:
@@ -216,7 +225,7 @@ def load_model(
     threads: int | None = None,
     nms_iou: float | Literal["auto"] | None = "auto",
     score_floor: float = 0.05,
-    max_per_frame: int = 500,
+    max_per_frame: int | None = None,
 ) -> FairMOTDetector:
     """Load a model of the zoo, or weights from a file.
 
@@ -227,7 +236,7 @@ def load_model(
     ----------
     name_or_path
         A name of the zoo (`fairmot-lab models list`; downloaded if need be), or a `.pdparams`, `.safetensors` or `.npz`
-        file.
+        file, or a `.pth` file of FairMOT's authors (DLA-34). Nothing in a file runs.
     architecture
         Of a weights file whose name and tensors do not tell: "lite", "dla34", "hrnetv2_w18", "hardnet85".
     input_size
@@ -246,7 +255,7 @@ def load_model(
     score_floor
         Smallest centre score of a detection, in 0..1. Trackers have thresholds of their own, above this.
     max_per_frame
-        Largest number of detections of a frame, best first.
+        Largest number of detections of a frame, best first; as published (500, several classes 200) unless given.
 
     Returns
     -------
@@ -292,7 +301,9 @@ def load_model(
         runner,
         overlap,
         score_floor,
-        max_per_frame,
+        max_per_frame if max_per_frame is not None else (200 if len(weights.class_names) > 1 else 500),
+        weights.class_names,
+        weights.card.tracker if weights.card else None,
     )
 
 

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from .. import errors
-from .._files import atomic_write
+from .._files import atomic_write, private_folder
 from .._paddle import import_paddle
-from ..errors import EngineError
+from ..errors import EngineError, WeightsError
 from .engines import OnnxEngine, agreement
 from .fairmot import _loaded_network, _save_program, logger
 from .letterbox import letterbox
@@ -32,7 +32,7 @@ LIMITS = {"heatmap": 1e-3, "boxes": 0.05, "cosine": 0.9999}
 def onnx_file(
     weights: Path, architecture: str, size: tuple[int, int], digest: str | None = None, *, batch: int = 1
 ) -> Path:
-    """The network as an ONNX file in the cache; made, and compared with paddle, if it is not there yet.
+    """Return the network as an ONNX file in the cache; make it, and compare it with paddle, if it is not there yet.
 
     The work is done by a process of its own: its memory, its output and its changes to global settings end with it.
 
@@ -58,11 +58,12 @@ def onnx_file(
     libraries = ("paddlepaddle", "paddledet", "paddle2onnx")
     versions = "-".join(f"{name}_{importlib.metadata.version(name)}" for name in libraries)
     made_of = f"{digest[:32]}-{architecture}-{batch}x{size[0]}x{size[1]}-{_code_digest()[:12]}-{versions}"
-    path = cache_folder() / "onnx" / f"{made_of}.onnx"
-    if _is_whole(path):
+    path = private_folder(cache_folder() / "onnx") / f"{made_of}.onnx"
+    if _is_whole(path, digest):
         return path
     logger.info("converting %s at %dx%d for onnxruntime, once", weights.name, *size)
     job = {"weights": str(weights), "architecture": architecture, "size": size, "batch": batch, "path": str(path)}
+    job["weights_sha256"] = digest
     command = [
         sys.executable,
         "-c",
@@ -100,9 +101,13 @@ def convert_job() -> None:
     sys.stdout.write("\n\x1e" + json.dumps(result))
 
 
-def _convert(weights: str, architecture: str, size: tuple[int, int], batch: int, path: str) -> dict[str, float]:
+def _convert(
+    weights: str, architecture: str, size: tuple[int, int], batch: int, path: str, weights_sha256: str
+) -> dict[str, float]:
     import paddle2onnx
 
+    if file_sha256(Path(weights)) != weights_sha256:
+        raise WeightsError(f"{weights} changed while it was read; load it again when it is whole.")
     network = _loaded_network(Path(weights), architecture)
     with tempfile.TemporaryDirectory() as folder, atomic_write(path) as temporary:
         program = Path(folder) / "network"
@@ -127,7 +132,11 @@ def _convert(weights: str, architecture: str, size: tuple[int, int], batch: int,
             or found["cosine"] < LIMITS["cosine"]
         ):
             raise EngineError(f"onnxruntime's figures for {weights} are not paddle's ({found}); give engine='paddle'.")
-        record = {"sha256": file_sha256(temporary), "agreement_with_paddle": found}
+        record = {
+            "sha256": _joint_digest(temporary, weights_sha256, path),
+            "weights_sha256": weights_sha256,
+            "agreement_with_paddle": found,
+        }
     with atomic_write(f"{path}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")
     return found
@@ -145,12 +154,19 @@ def _use_single_precision_scales(program: Path) -> None:
     program.write_text(json.dumps(json.loads(program.read_text(), object_hook=convert)))
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, weights_sha256: str) -> bool:
+    """Return whether the file is the one that was converted from these weights."""
     try:
         record = json.loads(path.with_name(f"{path.name}.json").read_text())
-        return record["sha256"] == file_sha256(path)
-    except (OSError, ValueError, KeyError):
+        return record["sha256"] == _joint_digest(path, weights_sha256, path)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, WeightsError):
         return False
+
+
+def _joint_digest(file: Path, weights_sha256: str, path: str | os.PathLike[str]) -> str:
+    """SHA-256 of the converted file, of what it is called (network, size, versions), and of the weights."""
+    parts = (file_sha256(file), Path(path).name, weights_sha256)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _photograph() -> np.ndarray:
