@@ -288,9 +288,8 @@ def get_tracker(name: str, **settings: Any) -> Tracker:
     JDETracker(conf_thres=0.5)
     """
     if name.startswith("per_class:"):
-        from .per_class import PREFIX, PerClass
-
-        return PerClass(get_tracker(name.removeprefix(PREFIX), **settings))
+        tracker = get_tracker(name.removeprefix("per_class:"), **settings)
+        return importlib.import_module(".per_class", __package__).PerClass(tracker)
     return tracker_class(name)(**settings)
 
 

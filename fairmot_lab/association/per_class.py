@@ -15,8 +15,6 @@ from .records import FrameRecord, Note
 if TYPE_CHECKING:
     from .settings import TrackerSettings
 
-PREFIX = "per_class:"
-
 
 class PerClass(Tracker):
     """Track each class by itself: detections of one class never continue a track of another.
@@ -47,7 +45,7 @@ class PerClass(Tracker):
         given = as_tracker(tracker)
         self.tracker: Tracker = given.tracker if isinstance(given, PerClass) else given
         self.Settings: type[TrackerSettings] = self.tracker.Settings  # type: ignore[misc]
-        self.name = PREFIX + self.tracker.name  # type: ignore[misc]
+        self.name = "per_class:" + self.tracker.name  # type: ignore[misc]
         self.title = f"{self.tracker.title}, each class by itself"  # type: ignore[misc]
         self.uses_camera_motion = self.tracker.uses_camera_motion  # type: ignore[misc]
         super().__init__(frame_rate=frame_rate or self.tracker._given_rate, **self.tracker.settings.to_dict())
