@@ -86,7 +86,7 @@ def evaluate(
     """
     _check_options(protocol, evaluator, frames)
     wanted = _wanted_metrics(metrics, evaluator)
-    loaded, notes = _load(tracks, ground_truth, sequences, frames)
+    loaded, notes = load_pairs(tracks, ground_truth, sequences, frames)
     protocol = protocol or default_protocol(truth for truth, _ in loaded.values())
     return _evaluate(loaded, protocol, evaluator, frames, wanted, notes)
 
@@ -122,7 +122,7 @@ def compute_metrics(
     0.5
     """
     _check_options(protocol, evaluator, frames)
-    loaded, _ = _load(tracks, ground_truth, None, frames, quiet=True)
+    loaded, _ = load_pairs(tracks, ground_truth, None, frames, quiet=True)
     protocol = protocol or default_protocol(truth for truth, _ in loaded.values())
     totals: dict[str, float] = {}
     parts = []
@@ -135,7 +135,7 @@ def compute_metrics(
         for name, value in count_sums(scored, motmetrics_events(scored)).items():
             totals[name] = totals.get(name, 0) + value
         if hota:
-            parts.append(trackeval.hota(_scored_for_hota(overlaps, scored, protocol)))
+            parts.append(trackeval.hota(scored_for_hota(overlaps, scored, protocol)))
     if evaluator == "trackeval":
         return trackeval.summary_row(trackeval.combine(parts))
     return ratios_of_sums(totals) | (trackeval.hota_means(trackeval.combine_hota(parts)) if hota else {})
@@ -172,7 +172,7 @@ def compare_protocols(
     _check_options(None, "motmetrics", frames)
     names = [sequences] if isinstance(sequences, str) else None if sequences is None else list(sequences)
     tables: list[pd.DataFrame] = []
-    loaded, notes = _load(tracks, ground_truth, names, frames)
+    loaded, notes = load_pairs(tracks, ground_truth, names, frames)
     has_classes = all(truth.has_classes for truth, _ in loaded.values())
     for evaluator, protocol in itertools.product(EVALUATORS, PROTOCOLS):
         if protocol == "paddle" and (evaluator == "trackeval" or not has_classes):
@@ -242,7 +242,7 @@ def default_protocol(truths: Iterable[GroundTruth]) -> str:
     return "motchallenge" if any(truth.has_classes for truth in truths) else "raw"
 
 
-def _load(
+def load_pairs(
     tracks: Any,
     ground_truth: Any,
     sequences: Iterable[str] | None,
@@ -358,7 +358,7 @@ def _evaluate_sequence(
         named = [key for key in wanted if key in MOTMETRICS]
         metrics = motmetrics_metrics(event_table(scored, events), named) if named else {}
         if any(key in HOTA for key in wanted):
-            metrics["hota_fields"] = trackeval.hota(_scored_for_hota(overlaps, scored, protocol))
+            metrics["hota_fields"] = trackeval.hota(scored_for_hota(overlaps, scored, protocol))
     return SequenceEvaluation(name, truth, overlaps.tracks, scored, events, partner, switched, count, metrics)
 
 
@@ -389,6 +389,6 @@ def _caveats(one: SequenceEvaluation) -> list[str]:
     return []
 
 
-def _scored_for_hota(overlaps: Overlaps, scored: ScoredSequence, protocol: str) -> ScoredSequence:
+def scored_for_hota(overlaps: Overlaps, scored: ScoredSequence, protocol: str) -> ScoredSequence:
     """Return what TrackEval scores under the same protocol, since HOTA is TrackEval's."""
     return scored if protocol == "paddle" else overlaps.scored(protocol, "trackeval")

@@ -455,6 +455,8 @@ def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_
 
     Returns
     -------
+    frame : int64 (matches,)
+        Index.
     g, t : int64 (matches,)
         Id codes.
     iou : float64 (matches,)
@@ -482,6 +484,7 @@ def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_
         for h in range(hypotheses):
             alignment[o, h] = alignment[o, h] / (g_count[o] + t_count[h] - alignment[o, h])
     capacity = min(len(g_id), len(t_id))
+    frame = np.empty(capacity, np.int64)
     g = np.empty(capacity, np.int64)
     t = np.empty(capacity, np.int64)
     iou = np.empty(capacity)
@@ -501,8 +504,9 @@ def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_
         _assign_frame(scores, g_rows, t_rows, partner)
         for i in range(g_rows):
             if partner[i] >= 0 and similarity[i, partner[i]] > 0.0:
+                frame[n] = f
                 g[n] = g_id[g0 + i]
                 t[n] = t_id[t0 + partner[i]]
                 iou[n] = similarity[i, partner[i]]
                 n += 1
-    return g[:n], t[:n], iou[:n]
+    return frame[:n], g[:n], t[:n], iou[:n]

@@ -148,8 +148,7 @@ def count_sums(scored: ScoredSequence, events: Events) -> dict[str, float]:
     tracked = partner >= 0
     present = np.bincount(scored.g_id, minlength=len(scored.g_ids))
     share = np.bincount(scored.g_id[tracked], minlength=len(scored.g_ids)) / np.maximum(present, 1)
-    near = scored.pair_distance <= THRESHOLD
-    idtp = trackeval.best_identity(scored.g_id[scored.pair_g[near]], scored.t_id[scored.pair_t[near]], scored)
+    idtp = len(trackeval.identity_pairs(scored, "motmetrics"))
     matched = (events.kind == MATCH) | (events.kind == SWITCH)
     return {
         "num_frames": len(scored.frames),

@@ -50,10 +50,7 @@ def hota(scored: ScoredSequence) -> Fields:
         result["HOTA_FN"] += rows_g
         result["HOTA_FP"] += rows_t
         return _hota_ratios(result)
-    g, t, iou = matching.hota_matches(
-        scored.g_start, scored.t_start, scored.g_id, scored.t_id, scored.pair_start, scored.pair_g, scored.pair_t,
-        scored.pair_iou, objects, hypotheses,
-    )  # fmt: skip
+    _, g, t, iou = _match_hota(scored)
     key, pair = np.unique(g * hypotheses + t, return_inverse=True)
     g_count = np.bincount(scored.g_id, minlength=objects)[key // hypotheses]
     t_count = np.bincount(scored.t_id, minlength=hypotheses)[key % hypotheses]
@@ -68,6 +65,39 @@ def hota(scored: ScoredSequence) -> Fields:
         for name, either in (("AssA", g_count + t_count - count), ("AssRe", g_count), ("AssPr", t_count)):
             result[name][index] = np.sum(count * (count / np.maximum(1, either))) / max(1, found)
     return _hota_ratios(result)
+
+
+def hota_scores(scored: ScoredSequence) -> tuple[np.ndarray, np.ndarray]:
+    """Return HOTA's matches one by one.
+
+    Returns
+    -------
+    frame : int64 (matches,)
+        Index of the frame.
+    score : float64 (19, matches)
+        For each localisation threshold the association score A of a true positive, the mean of which is AssA; 0 where
+        the match is none at that threshold.
+    """
+    objects, hypotheses = len(scored.g_ids), len(scored.t_ids)
+    if not len(scored.g_id) or not len(scored.t_id):
+        return np.empty(0, np.int64), np.empty((len(ALPHAS), 0))
+    frame, g, t, iou = _match_hota(scored)
+    key, pair = np.unique(g * hypotheses + t, return_inverse=True)
+    sizes = np.bincount(scored.g_id, minlength=objects)[key // hypotheses]
+    sizes = sizes + np.bincount(scored.t_id, minlength=hypotheses)[key % hypotheses]
+    score = np.zeros((len(ALPHAS), len(iou)))
+    for index, alpha in enumerate(ALPHAS):
+        true = iou >= alpha - matching.EPSILON
+        count = np.bincount(pair[true], minlength=len(key))
+        score[index, true] = (count / np.maximum(1, sizes - count))[pair[true]]
+    return frame, score
+
+
+def _match_hota(scored: ScoredSequence) -> tuple[np.ndarray, ...]:
+    return matching.hota_matches(
+        scored.g_start, scored.t_start, scored.g_id, scored.t_id, scored.pair_start, scored.pair_g, scored.pair_t,
+        scored.pair_iou, len(scored.g_ids), len(scored.t_ids),
+    )  # fmt: skip
 
 
 def _hota_ratios(result: Fields) -> Fields:
@@ -174,17 +204,22 @@ def identity(scored: ScoredSequence) -> Fields:
 
     Source: E. Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking", ECCV 2016.
     """
-    near = scored.pair_iou >= THRESHOLD
-    found = best_identity(scored.g_id[scored.pair_g[near]], scored.t_id[scored.pair_t[near]], scored)
+    found = len(identity_pairs(scored, "trackeval"))
     sums = {"IDTP": found, "IDFN": len(scored.g_id) - found, "IDFP": len(scored.t_id) - found}
     return _identity_ratios(sums)
 
 
-def best_identity(g: np.ndarray, t: np.ndarray, scored: ScoredSequence) -> int:
-    """Most matches that a one-to-one pairing of ids can keep; `g` and `t` are the id codes of each match."""
+def identity_pairs(scored: ScoredSequence, evaluator: str) -> np.ndarray:
+    """Return the rows of the pairs that the best one-to-one pairing of whole tracks keeps."""
+    near = scored.pair_iou >= THRESHOLD if evaluator == "trackeval" else scored.pair_distance <= THRESHOLD
+    rows = np.flatnonzero(near)
+    g, t = scored.g_id[scored.pair_g[rows]], scored.t_id[scored.pair_t[rows]]
     shared = np.zeros((len(scored.g_ids), len(scored.t_ids)))
     np.add.at(shared, (g, t), 1)
-    return int(shared[linear_sum_assignment(shared, maximize=True)].sum())
+    partner = np.full(len(scored.g_ids), -1)
+    people, tracks = linear_sum_assignment(shared, maximize=True)
+    partner[people] = tracks
+    return rows[partner[g] == t]
 
 
 def _identity_ratios(result: Fields) -> Fields:
