@@ -40,6 +40,7 @@ from .detection.model import FairMOTDetector, load_model
 from .diagnosis.reasons import explain_switches
 from .diagnosis.what_if import what_if
 from .errors import FairMOTLabError, FairMOTLabWarning
+from .evaluation.compare import Comparison, compare
 from .evaluation.evaluate import compare_protocols, evaluate, half_split
 from .evaluation.result import Evaluation
 from .formats.labels import read_labels
@@ -57,6 +58,7 @@ __all__ = [
     "BoTSORTTracker",
     "ByteTrackTracker",
     "CameraMotion",
+    "Comparison",
     "DeepSORTTracker",
     "Detections",
     "Detector",
@@ -79,6 +81,7 @@ __all__ = [
     "boxes",
     "camera_motion",
     "check_data",
+    "compare",
     "compare_protocols",
     "compare_settings",
     "contrib",

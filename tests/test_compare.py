@@ -10,8 +10,17 @@ import pytest
 
 import fairmot_lab as fl
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning
-from fairmot_lab.evaluation import compare as module
-from fairmot_lab.evaluation.compare import COMPARED, block_length, bootstrap, holm, interval, metric_intervals
+from fairmot_lab.evaluation.compare import (
+    COMPARED,
+    WIDTH,
+    block_length,
+    bootstrap,
+    frame_counts,
+    holm,
+    interval,
+    metric_intervals,
+    metrics_of,
+)
 
 
 def truth(frames: int = 200, people: int = 4) -> pd.DataFrame:
@@ -57,8 +66,8 @@ def test_real_results(golden, mot17):
 def test_a_draw_is_the_metric_of_its_frames():
     """One block as long as a sequence without neighbours: each frame's counts are used as often as it is drawn."""
     gt = truth(30)
-    counts = module.frame_counts(fl.evaluation.prepare(gt), tracked(gt, 1, 0.3), "raw", "motmetrics")
-    whole = module.metrics_of(counts.sum(0))
+    counts = frame_counts(fl.evaluation.prepare(gt), tracked(gt, 1, 0.3), "raw", "motmetrics")
+    whole = metrics_of(counts.sum(0))
     assert whole[COMPARED.index("recall")] == pytest.approx(1 - counts[:, 2].sum() / counts[:, 0].sum())
     made = bootstrap({"made": counts[:, None]}, "motmetrics", 2000, 1)
     drawn = made.draws["made"][:, 0, COMPARED.index("num_misses")]
@@ -140,7 +149,7 @@ def _sequences(rng, frames: int = 750, people: int = 12, life: float = 60, run: 
     """Counts per frame of two equally good trackers on seven sequences: people come and go and are missed in runs."""
     made = {}
     for name in "abcdefg":
-        counts = np.zeros((frames, 2, module._WIDTH))
+        counts = np.zeros((frames, 2, WIDTH))
         number = rng.poisson(people * (frames + 6 * life) / life)
         start = rng.uniform(-6 * life, frames, number)
         for begin, end in zip(start, start + rng.exponential(life, number), strict=True):
@@ -170,15 +179,17 @@ def test_intervals_cover_as_they_should():
     rng = np.random.default_rng(5)
     recall, mota = COMPARED.index("recall"), COMPARED.index("mota")
     right, cases = 0, 0
-    for number in range(120):
-        made = bootstrap(_sequences(rng), "motmetrics", 300, None, number)
+    for number in range(60):
+        made = bootstrap(_sequences(rng), "motmetrics", 200, None, number)
         values, drawn, freedom = (part["OVERALL"] for part in (made.values, made.draws, made.freedom))
         low, high = interval(values, drawn, freedom)
         for tracker in range(2):
             right += low[tracker, recall] <= 0.63 <= high[tracker, recall]
             right += low[tracker, mota] <= 0.63 - 0.04 - 0.005 <= high[tracker, mota]
         for column in (recall, mota):
-            low, high = interval(values[0, column] - values[1, column], drawn[:, 0, column] - drawn[:, 1, column], freedom)
+            low, high = interval(
+                values[0, column] - values[1, column], drawn[:, 0, column] - drawn[:, 1, column], freedom
+            )
             right += low <= 0 <= high
         cases += 6
     assert 0.93 <= right / cases <= 0.97

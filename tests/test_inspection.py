@@ -270,7 +270,7 @@ def test_a_replay_gives_the_figures_of_the_library(outputs: scene.SceneOutputs, 
     found = evaluate_replay(replay_of_replay(outputs, truth, tracker), truth)
     expected = fl.evaluate(fl.track(outputs, tracker), truth).summary.iloc[-1]
     for name, _, _ in FIGURES:
-        assert found.figures[name] == pytest.approx(expected[name], abs=1e-12), name
+        assert found.metrics[name] == pytest.approx(expected[name], abs=1e-12), name
     assert found.evaluation is not None
     assert len(found.evaluation.switches) == expected["num_switches"]
 

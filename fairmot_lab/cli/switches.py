@@ -87,6 +87,6 @@ def switches_from_outputs(
         same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
         attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
         table.attrs = attrs
-        shown = tried.changes[["change", "avoided", "added", "num_switches", "d_mota", "d_idf1", "d_hota"]]
+        shown = tried.changes[["change", "avoided", "gone", "added", "num_switches", "d_mota", "d_idf1", "d_hota"]]
         lines += ["", "One setting changed at a time:", *shown.round(4).to_string(index=False).split("\n")]
     return table, lines

@@ -13,6 +13,7 @@ from ..association.explanation import number_beside
 from ..association.records import ENDS, FrameRecord, Note, Stage
 from ..association.run import Trace, trace
 from ..boxes import iou
+from ..data import PEOPLE
 from ..errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class SwitchDiagnosis:
         truth = one.ground_truth
         self.ids = truth.table["id"].to_numpy()
         self.frame, self.box = truth.frame, truth.box
-        self.people = np.isin(truth.class_id, (1, 2, 7)) if truth.has_classes else np.ones(len(truth.frame), bool)
+        self.people = np.isin(truth.class_id, PEOPLE) if truth.has_classes else np.ones(len(truth.frame), bool)
         tracks = one.tracks
         self.track_box = {
             (frame, track): box

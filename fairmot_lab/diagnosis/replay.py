@@ -45,7 +45,7 @@ def cell_sentences(record: FrameRecord, stage: int, row: int, column: int) -> li
 def explained_switches(
     evaluation: Evaluation, name: str, outputs: Detections | None = None, tracker: Tracker | str | None = None
 ) -> tuple[pd.DataFrame, str]:
-    """The ID switches of one sequence with all that is known about them.
+    """Return the ID switches of one sequence with all that is known about them.
 
     Parameters
     ----------
@@ -80,13 +80,13 @@ def explained_switches(
 
 @dataclass(frozen=True)
 class Replay:
-    """Tracks and their figures under one setting.
+    """Tracks and their metrics under one setting.
 
     Attributes
     ----------
     tracker : Tracker
     tracks : DataFrame
-    figures : dict
+    metrics : dict
         As `compute_metrics` gives them.
     seconds : float
         What tracking and counting took.
@@ -96,7 +96,7 @@ class Replay:
 
     tracker: Tracker
     tracks: pd.DataFrame
-    figures: dict[str, float]
+    metrics: dict[str, float]
     seconds: float
     evaluation: Evaluation | None = None
 
@@ -121,12 +121,12 @@ def replay(outputs: Detections, ground_truth: Any, tracker: Tracker) -> Replay:
     """
     start = time.perf_counter()
     tracks = track_detections(outputs, tracker)
-    figures = compute_metrics(tracks, ground_truth)
-    return Replay(tracker, tracks, figures, time.perf_counter() - start)
+    metrics = compute_metrics(tracks, ground_truth)
+    return Replay(tracker, tracks, metrics, time.perf_counter() - start)
 
 
 def evaluate_replay(replayed: Replay, ground_truth: Any) -> Replay:
     """Return the same with its full evaluation."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FairMOTLabWarning)  # of a sequence without a match: the figures show it
+        warnings.simplefilter("ignore", FairMOTLabWarning)  # of a sequence without a match: the metrics show it
         return replace(replayed, evaluation=evaluate(replayed.tracks, ground_truth))

@@ -13,7 +13,7 @@ import pandas as pd
 from ..association.base import Tracker, as_tracker, trackers
 from ..association.run import track_detections
 from ..errors import ConfigError
-from ..evaluation.evaluate import compute_metrics, evaluate, match_tracks
+from ..evaluation.evaluate import compute_metrics, match_tracks
 from ..evaluation.switches import Matches
 from .reasons import check_same, evaluated_part, one_sequence, tracker_of
 
@@ -37,7 +37,8 @@ class WhatIf:
         them with the highest IDF1).
     changes : pandas.DataFrame
         One row per change, and first the settings as they were: `change`, setting, value, `avoided` (number of
-        switches), `added` (switches that were not there before), mota, idf1, hota, num_switches,
+        switches, see `what_if`), `gone` and `added` (switches of a person in a frame that are no longer, or newly,
+        there; added less gone is d_num_switches), mota, idf1, hota, num_switches,
         num_false_positives, num_misses, and each of these minus what it was, as `d_mota` and so on.
     """
 
@@ -124,7 +125,7 @@ def what_if(
     )
     base = _metrics(one, one.tracks, evaluation)
     held = set(zip(table["gt_id"], table["frame"], strict=True))
-    rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "added": 0, **base}]
+    rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "gone": 0, "added": 0, **base}]
     avoided_by: dict[str, np.ndarray] = {}
     for text, other in tqdm(tries.items(), desc="what if", disable=not progress, leave=False):
         tracks = evaluated_part(one, track_detections(detections, other))
@@ -132,6 +133,7 @@ def what_if(
         carriers = _carriers(matched)
         avoided = np.array([_same_id(carriers, row) for row in table.itertuples()], bool)
         avoided_by[text] = avoided
+        now = _switches(matched)
         name, _, _ = text.partition("=")
         rows.append(
             {
@@ -139,7 +141,8 @@ def what_if(
                 "setting": name,
                 "value": other.name if name == "tracker" else getattr(other.settings, name),
                 "avoided": int(avoided.sum()),
-                "added": len(_switches(matched) - held),
+                "gone": len(held - now),
+                "added": len(now - held),
                 **_metrics(one, tracks, evaluation),
             }
         )
@@ -156,29 +159,23 @@ def what_if(
 
 
 def _metrics(one: SequenceEvaluation, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[str, float]:
-    if evaluation.evaluator == "motmetrics":
-        found = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol)
-    else:
-        truth = {one.name: one.ground_truth}
-        found = evaluate(
-            {one.name: tracks}, truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator
-        ).overall
+    found = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator)
     return {name: found[name] for name in METRICS}
 
 
 def _switches(matched: SequenceEvaluation) -> set[tuple[int, int]]:
     """Return the person and frame of every ID switch."""
-    scene = matched.scored
-    frames = np.repeat(scene.frames, np.diff(scene.g_start))[matched.switched]
-    return set(zip(scene.g_ids[scene.g_id[matched.switched]].tolist(), frames.tolist(), strict=True))
+    scored = matched.scored
+    frames = np.repeat(scored.frames, np.diff(scored.g_start))[matched.switched]
+    return set(zip(scored.g_ids[scored.g_id[matched.switched]].tolist(), frames.tolist(), strict=True))
 
 
 def _carriers(matched: SequenceEvaluation) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Return for each person the frames in which it was matched and the ids that it carried in them."""
-    scene, matches = matched.scored, Matches.of(matched)
+    scored, matches = matched.scored, Matches.of(matched)
     rows = matches.by_person()
-    frames, ids = scene.frames[matches.frame], scene.t_ids[matches.track]
-    return {int(person): (frames[rows(code)], ids[rows(code)]) for code, person in enumerate(scene.g_ids)}
+    frames, ids = scored.frames[matches.frame], scored.t_ids[matches.track]
+    return {int(person): (frames[rows(code)], ids[rows(code)]) for code, person in enumerate(scored.g_ids)}
 
 
 def _same_id(carriers: Mapping[int, tuple[np.ndarray, np.ndarray]], switch: Any) -> bool:

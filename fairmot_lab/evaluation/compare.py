@@ -21,10 +21,11 @@ import pandas as pd
 from ..errors import EvaluationError
 from . import trackeval
 from .evaluate import Overlaps, default_protocol, load_pairs, match_tracks, scored_for_hota
+from .events import SequenceEvaluation
 from .matching import MATCH, SWITCH
 from .names import OVERALL, PERCENT, SHORT
 from .protocols import ScoredSequence
-from .result import Evaluation, SequenceEvaluation
+from .result import Evaluation
 
 COMPARED = (
     "hota", "deta", "assa", "mota", "idf1", "idp", "idr", "recall", "precision", "motp", "num_switches",
@@ -32,7 +33,7 @@ COMPARED = (
 )  # fmt: skip
 _COUNTS = ("objects", "predictions", "misses", "false_positives", "switches", "distance", "idtp", "dets", "truths")
 _ALPHAS = len(trackeval.ALPHAS)
-_WIDTH = len(_COUNTS) + 2 * _ALPHAS
+WIDTH = len(_COUNTS) + 2 * _ALPHAS
 
 
 @dataclass(eq=False)
@@ -206,7 +207,7 @@ def metric_intervals(
 def frame_counts(
     truth: Any, tracks: pd.DataFrame, protocol: str, evaluator: str, frames: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Return the counts that metrics are made of, (frames, `_WIDTH`), from frame 1 or the first of `frames`."""
+    """Return the counts that metrics are made of, (frames, `WIDTH`), from frame 1 or the first of `frames`."""
     one = match_tracks(tracks, truth, protocol, evaluator)
     overlaps = Overlaps(truth, one.tracks)
     hota = one.scored if evaluator == "trackeval" else scored_for_hota(overlaps, one.scored, protocol)
@@ -228,7 +229,7 @@ def _counts(
     first = frames[0] if frames else 1
     reach = [part[-1] for part in (scored.frames, hota.frames) if len(part)]
     last = min(frames[1], one.ground_truth.length or frames[1]) if frames else one.ground_truth.length or 0
-    counts = np.zeros((max([last, *reach]) - first + 1, _WIDTH))
+    counts = np.zeros((max([last, *reach]) - first + 1, WIDTH))
 
     def add(column: int, frame: np.ndarray, weights: np.ndarray | float = 1.0) -> None:
         np.add.at(counts[:, column], frame - first, weights)
@@ -371,7 +372,7 @@ def bootstrap(
 
 
 def metrics_of(sums: np.ndarray, evaluator: str = "motmetrics") -> np.ndarray:
-    """Return the metrics `COMPARED` (..., metrics) of summed counts (..., `_WIDTH`)."""
+    """Return the metrics `COMPARED` (..., metrics) of summed counts (..., `WIDTH`)."""
     part = dict(zip(_COUNTS, np.moveaxis(sums[..., : len(_COUNTS)], -1, 0), strict=True))
     true, score = sums[..., len(_COUNTS) : len(_COUNTS) + _ALPHAS], sums[..., len(_COUNTS) + _ALPHAS :]
 

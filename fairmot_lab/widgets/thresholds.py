@@ -240,7 +240,7 @@ class ThresholdLab(Panel):
     @property
     def figures(self) -> pd.DataFrame:
         """Figures of baseline and candidate."""
-        return compare_figures(self.baseline.figures, self.candidate.figures)
+        return compare_figures(self.baseline.metrics, self.candidate.metrics)
 
     @property
     def switches(self) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def test_thresholds_and_their_lab(browser: Any, workspace_server: lab.Server) ->
         # the figures on screen are those that the library computes for these settings
         book.wait_kernel("print(lab.candidate.tracker is lab.tracker)", "True")
         same = "here = fl.evaluate(fl.track(outputs, lab.tracker), truth).overall\n"
-        same += "print(all(abs(here[k] - lab.candidate.figures[k]) < 1e-9 for k in ('mota', 'idf1', 'hota')))"
+        same += "print(all(abs(here[k] - lab.candidate.metrics[k]) < 1e-9 for k in ('mota', 'idf1', 'hota')))"
         assert book.kernel(same).strip() == "True"
         book.until("text => document.body.innerText.includes(text)", f"conf_thres={after:g}")
         assert book.errors == []
