@@ -23,6 +23,7 @@ from .models import _add_models
 from .sweep import _add_sweep
 from .switches import _add_switches
 from .track import _add_track
+from .view import _add_view
 
 
 def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -48,6 +49,7 @@ COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
     _add_switches,
     _add_sweep,
     _add_models,
+    _add_view,
     _add_demo,
     _add_finetune,
 ]

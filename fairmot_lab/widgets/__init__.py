@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .association import AssociationInspector
+    from .corrections import Corrections
     from .embeddings import EmbeddingExplorer
     from .heatmaps import HeatmapInspector
     from .player import TrackPlayer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AssociationInspector": "association",
+    "Corrections": "corrections",
     "EmbeddingExplorer": "embeddings",
     "HeatmapInspector": "heatmaps",
     "SwitchBrowser": "switches",
@@ -26,6 +28,7 @@ _HOME = {
 
 __all__ = [
     "AssociationInspector",
+    "Corrections",
     "EmbeddingExplorer",
     "HeatmapInspector",
     "SwitchBrowser",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from traitlets import Bool, Bytes, Enum, Float, Int, List, TraitError, Unicode, validate
 
+from .._files import atomic_write
 from ..drawing import PALETTE
 from ..errors import SourceError, ViewError
 from ..sources.base import Source
@@ -117,7 +118,7 @@ class TrackPlayer(View):
     compare_mode = Enum(["off", "overlay", "split"], "off").tag(sync=True)
     focus = Enum(["all", "fade", "only"], "all").tag(sync=True)
     range: List = List().tag(sync=True)
-    exports = List(Unicode(), ["html"]).tag(sync=True)
+    exports = List(Unicode(), ["mp4", "gif", "html"]).tag(sync=True)
     overlay_mode = Enum(["overlay", "heat", "beside"], "overlay").tag(sync=True)
     overlay_gamma = Float(0.5).tag(sync=True)
     overlay_opacity = Float(0.9).tag(sync=True)
@@ -264,15 +265,58 @@ class TrackPlayer(View):
 
     def _export(self, content: dict, _: list) -> None:
         """Write what the export menu asks for beside the notebook, and say where; nothing is overwritten."""
-        path = _free_path(f"{self.name}-{type(self).__name__}", str(content["format"]))
-        if content["format"] != "html":
-            raise ViewError(f"A player cannot be exported as {content['format']}.")
+        ending = str(content["format"])
+        if ending not in self.exports:
+            raise ViewError(f"A player cannot be exported as {ending}.")
         first, last = int(content["first"]), int(content["last"])
-        frames = preferred_frames(self)
-        if self.range:
-            frames = [n for n in frames if first <= n <= last]
-        self.to_html(path, frames=frames)
+        path = _free_path(f"{self.name}-{type(self).__name__}", ending)
+        if ending == "html":
+            frames = preferred_frames(self)
+            self.to_html(path, frames=[n for n in frames if first <= n <= last] if self.range else None)
+        else:
+            self.record(path, first, last)
         self.send({"kind": "said", "text": f"Written: {path}"})
+
+    def record(self, path: str | Path, first: int = 1, last: int | None = None) -> Path:
+        """Write the frames with the tracks on show as an MP4, or as a GIF of at most 640 pixels' width.
+
+        Parameters
+        ----------
+        path
+            The file; its ending says which.
+        first, last
+            The frames, both included.
+        """
+        from ..drawing import render_frames, render_video
+
+        if self.source is None:
+            raise SourceError("The source holds no frames.")
+        path = Path(path)
+        shown = [self.tracker] if self.compare_mode == "off" else [self.tracker, self.compared]
+        tables = {
+            self.trackers[k] if len(shown) > 1 else "": self._tables[k].get(
+                "tracks", self._tables[k].get("ground_truth")
+            )
+            for k in shown
+        }
+        if any(table is None for table in tables.values()):
+            raise ViewError("There are no boxes to draw; give tracks= or ground_truth=.")
+        if path.suffix == ".mp4":
+            render_video(self.source, tables, path, first=first, last=last, progress=False, trails=self.trail)
+            return path
+        from PIL import Image
+
+        frames = []
+        for _, image in render_frames(self.source, tables, first=first, last=last, trails=self.trail):
+            picture = Image.fromarray(image[..., ::-1])
+            picture.thumbnail((640, 640))
+            frames.append(picture.quantize(128))
+        with atomic_write(path) as temporary:
+            pause = 1000 / (self.frame_rate or 25)
+            frames[0].save(
+                temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0, optimize=True
+            )
+        return path
 
     def _clicked(self, content: dict, _: list) -> None:
         for function in self._click_observers:

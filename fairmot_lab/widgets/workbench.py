@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..detection.detector import Detector
     from ..evaluation.result import Evaluation, SequenceEvaluation
+    from .corrections import CorrectionPanel
 
 METRICS = (("mota", "MOTA", True), ("idf1", "IDF1", True), ("hota", "HOTA", True), ("num_switches", "IDs", False))
 AROUND = 4  # frames around the one on show whose decisions are told
@@ -367,7 +368,49 @@ class Workbench(Panel):
             makers["Association"] = self._make_association
             if self.ground_truth is not None:
                 makers["Settings"] = self._make_settings
+        makers["Correct"] = self._make_corrections
         return makers
+
+    def _make_corrections(self) -> ipywidgets.Widget:
+        from .corrections import CorrectionPanel
+
+        name = self.name
+        panel = CorrectionPanel(
+            self.tracks[name],
+            self.player.name,
+            lambda: self.player.frame,
+            lambda table: self._corrected(f"{name} corrected", table),
+        )
+        self.player.observe(self._guard(lambda _: self._suggest(panel)), ["selected_id", "selected_gt_id"])
+        self._suggest(panel)
+        return panel
+
+    def _suggest(self, panel: CorrectionPanel) -> None:
+        """Fill in the ids of the ID switch that is nearest to the frame on show, else the selected track."""
+        life = self.people.life
+        track = self.player.selected_id
+        ids = [segment[2] for segment in life.get("segments", []) if segment[2] is not None]
+        others = [i for i in dict.fromkeys(ids) if i != track]
+        panel.select(track, others[-1] if others else None)
+
+    def _corrected(self, name: str, table: pd.DataFrame) -> None:
+        """Show corrected tracks as a tracker of their own, with their metrics."""
+        from ..evaluation.evaluate import evaluate
+
+        assert self.source is not None
+        self.tracks[name] = table
+        if self.ground_truth is not None:
+            self.evaluations[name] = evaluate({self.source.name: table}, {self.source.name: self.ground_truth})
+        number = list(self.tracks).index(name)
+        for held in (self._switches, self._replays):
+            held.pop(number, None)
+        self._lives = {key: life for key, life in self._lives.items() if key[0] != number}
+        self.player.show(self.tracks, self.ground_truth, self.evaluations or None)
+        self.bar.chips = self._chips()
+        if self.player.tracker != number:
+            self.player.tracker = number
+        else:
+            self._show_tracker()
 
     def _make_switches(self) -> ipywidgets.Widget:
         from .switches import SwitchBrowser

@@ -17,7 +17,6 @@ const EXPORTS = {
   mp4: "MP4 of the range",
   gif: "GIF of the range",
   html: "HTML page",
-  mot: "corrected tracks (MOT)",
 };
 /** Traits on which the look of the bars depends. */
 const SETTINGS = ["switches", "speed", "min_score", "layers", "available", "focus"];
