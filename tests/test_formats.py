@@ -347,6 +347,67 @@ def test_frames_and_labels_find_each_other(tmp_path, name):
     assert found.resolve() in (frames.resolve(), frames.resolve() / "img1")
 
 
+def images(folder: Path, names: list[str]) -> None:
+    import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        cv2.imwrite(str(folder / name), np.zeros((400, 640, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["kitti", "visdrone", "detrac", "uavdt", "bdd100k"])
+def test_a_folder_of_frames_has_its_labels(tmp_path, name):
+    made = make(tmp_path, name)
+    frames, sequence = tmp_path / LAYOUTS[name][0], LAYOUTS[name][1]
+    first = 0 if name in ("kitti", "bdd100k") else 1
+    images(frames, [f"{number:06d}.jpg" for number in (first, first + 1)])
+    source = fl.open_source(frames)
+    assert (source.name, source.has_ground_truth) == (sequence, True)
+    truth = source.ground_truth
+    assert truth.attrs["length"] == 2
+    assert sorted(truth.loc[people_rows(truth), "frame"].unique()) == [1, 2]
+    found = fl.check_data(tmp_path)
+    title = next(format.title for format in FORMATS if format.name == name)
+    assert found[["benchmark", "sequence", "state", "images"]].to_numpy().tolist() == [[title, sequence, "complete", 2]]
+    tracks = pd.DataFrame(PEOPLE, columns=BOX)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        assert fl.evaluate(tracks, source).overall["num_false_positives"] == 0
+    labels = made if made.is_file() else made / "nothing"
+    if labels.is_file():
+        with pytest.raises(fl.FairMOTLabError, match="is a file of labels"):
+            fl.open_source(labels)
+
+
+def test_data_check_says_where_frames_belong(tmp_path):
+    make(tmp_path, "visdrone")
+    found = fl.check_data(tmp_path)
+    assert found["state"].tolist() == ["labels only"]
+    assert str(Path("sequences", "uav1")) in found["remarks"][0]
+    with pytest.raises(fl.FairMOTLabError, match=r"labels of uav1 .* without its frames; put them into .*uav1"):
+        fl.open_source(tmp_path)
+
+
+def test_labels_are_given_beside_frames_that_lie_elsewhere(tmp_path):
+    images(tmp_path / "clip", ["1.jpg", "2.jpg"])
+    assert not fl.open_source(tmp_path / "clip").has_ground_truth
+    with pytest.raises(fl.FairMOTLabError, match=r"labels=PATH"):
+        _ = fl.open_source(tmp_path / "clip").ground_truth
+    path = make(tmp_path / "made", "cvat-video")
+    truth = fl.open_source(tmp_path / "clip", labels=path).ground_truth
+    assert truth.attrs["sequence"] == "clip"
+    assert truth.attrs["classes"] == {1: "car", 2: "person"}
+    with pytest.raises(fl.FairMOTLabError, match="There are no labels"):
+        fl.open_source(tmp_path / "clip", labels=tmp_path / "nothing")
+    images(path / "images", ["frame_000000.png", "frame_000001.png"])
+    source = fl.open_source(path)
+    assert (source.name, len(source), len(source.ground_truth)) == ("export", 2, 6)
+    task = make(tmp_path / "task", "cvat")
+    images(task / "img1", ["frame_000000.png", "frame_000001.png"])
+    source = fl.open_source(task)
+    assert (source.name, source.ground_truth.attrs["classes"][2]) == ("task", "person")
+
+
 # ------------------------------------------------------------------------------------------------------ written back
 
 

@@ -8,9 +8,9 @@ from .arguments import _Parser
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("data", help="what is found of MOT15, MOT16, MOT17 and MOT20")
+    parser = commands.add_parser("data", help="list the sequences of MOTChallenge and other data sets in a folder")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
-    check = actions.add_parser("check", help="say what is there, what is missing and what is odd")
+    check = actions.add_parser("check", help="report what is there, what is missing and what is odd")
     check.add_argument("folder", nargs="?", default="data", metavar="DIR", help="where they lie (default: data)")
     check.add_argument("--csv", metavar="FILE", help="also write the table")
     check.set_defaults(run=_run_data_check)

@@ -15,7 +15,7 @@ import pandas as pd
 from ..errors import FairMOTLabWarning, MotFileError
 from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visdrone
 from .base import Format, Loader, first_line, stem
-from .mot import read_mot
+from .mot import check_table, read_mot
 from .seqinfo import read_seqinfo
 from .text import foreign_format, read_bytes
 
@@ -157,6 +157,29 @@ def find_labels(path: str | os.PathLike[str]) -> dict[str, Loader]:
             "docs/datasets.md lists the others."
         )
     return found
+
+
+def read_truth(
+    path: Path, sequence: str, *, length: int | None = None, width: int | None = None, height: int | None = None
+) -> pd.DataFrame:
+    """Return the ground truth of a source whose length and size are known; see `read_labels`.
+
+    Raises
+    ------
+    MotFileError
+        If there are several sequences and none has the name, or a frame lies beyond the length.
+    """
+    if path.is_file() and recognise(path) in (MOTCHALLENGE, cvat.FORMAT) and path.suffix.lower() != ".zip":
+        return read_mot(path, "ground_truth", length=length, width=width, height=height)
+    found = find_labels(path)
+    if sequence not in found and len(found) > 1:
+        raise MotFileError(
+            f"{path} holds {len(found)} sequences and none is called {sequence}; open the frames with name= set to one "
+            f"of {', '.join(list(found)[:6])}."
+        )
+    table = found.get(sequence, next(iter(found.values())))()
+    check_table(table, "ground_truth", name=str(path), length=length)
+    return table
 
 
 def recognise(path: str | os.PathLike[str]) -> Format:

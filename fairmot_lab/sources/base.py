@@ -76,6 +76,7 @@ class Source(abc.ABC):
         self.length: int | None = None
         self.pixel_aspect = Fraction(1)
         self._rescaled = False
+        self._labels: Path | Literal[False] | None = None
 
     # -- each medium does these in its own way ---------------------------------------------------------------------
 
@@ -159,14 +160,38 @@ class Source(abc.ABC):
         return max(1, math.floor(time * self.frame_rate + 1e-6) + 1)
 
     @property
+    def labels(self) -> Path | None:
+        """The file of ground truth: the one given to `open_source`, or the one where a data set keeps it."""
+        if self._labels is None and self.path is not None:
+            from ..formats.labels import labels_beside
+
+            self._labels = labels_beside(self.path) or False
+        return self._labels or None
+
+    @labels.setter
+    def labels(self, path: Path | None) -> None:
+        self._labels = path
+
+    @property
     def has_ground_truth(self) -> bool:
         """Whether `ground_truth` can be read."""
-        return False
+        return self.labels is not None
 
     @property
     def ground_truth(self) -> pd.DataFrame:
-        """The table of gt/gt.txt; see `read_mot`."""
-        raise SourceError(f"{self.name} is not a MOTChallenge sequence folder, so it has no gt/gt.txt.")
+        """The table of ground truth; see `read_labels`."""
+        from ..formats.labels import read_truth
+
+        if self.labels is None:
+            raise SourceError(
+                f"{self.name} has no gt/gt.txt, and no labels of another data set where it keeps them; give its ground "
+                "truth with open_source(..., labels=PATH)."
+            )
+        table = read_truth(self.labels, self.name, length=self.length, width=self.width, height=self.height)
+        table.attrs.update(sequence=self.name, frame_rate=self.frame_rate, width=self.width, height=self.height)
+        if self.length is not None:
+            table.attrs["length"] = self.length
+        return table
 
     @property
     def has_detections(self) -> bool:

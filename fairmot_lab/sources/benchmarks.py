@@ -1,4 +1,4 @@
-"""List the sequences of MOT15, MOT16, MOT17 and MOT20 in a folder; report missing or inconsistent files."""
+"""List the sequences of MOTChallenge and of other data sets in a folder; report missing or inconsistent files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
+from ..formats.base import Format
+from ..formats.classes import class_notes, people_rows
+from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, read_truth, sequences_in
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
 from .folders import IMAGE_SUFFIXES
@@ -97,6 +100,8 @@ BENCHMARKS = (
         _numbered("MOT20", {4: 2080, 6: 1008, 7: 585, 8: 806}),
     ),
 )
+# data sets in MOTChallenge's form whose lists of sequences are not kept here, by the names of their folders
+_BY_NAME = {"DanceTrack": r"dancetrack\d{4}", "SportsMOT": r"v_.{11}_c\d{3}"}
 
 
 @dataclass
@@ -106,6 +111,7 @@ class _Found:
     path: Path
     benchmark: str
     split: str
+    name: str = ""
     length: int | None = None
     images: int = 0
     people: int | None = None
@@ -124,28 +130,37 @@ class _Found:
 
     def row(self) -> tuple:
         """In the order of `COLUMNS`."""
-        head = (self.benchmark, self.split, self.path.name, self.state, self.length, self.images, self.people)
+        head = (
+            self.benchmark,
+            self.split,
+            self.name or self.path.name,
+            self.state,
+            self.length,
+            self.images,
+            self.people,
+        )
         return (*head, self.ground_truth, self.detections, SEPARATOR.join(self.remarks), str(self.path))
 
 
 def check_data(folder: str | os.PathLike[str] = "data") -> pd.DataFrame:
-    """Look at every MOT sequence below a folder.
+    """Look at every sequence below a folder.
 
     Parameters
     ----------
     folder
-        Where the benchmarks lie (`data/MOT17/train/MOT17-02-DPM/...`), one benchmark, one split, or one sequence.
+        Where the benchmarks lie (`data/MOT17/train/MOT17-02-DPM/...`), one benchmark, one split, or one sequence; or
+        another data set whose labels `read_labels` reads.
 
     Returns
     -------
     pandas.DataFrame
-        One row per sequence: `benchmark` ("own" for sequences of none), `split` ("train", "test" or ""), `sequence`,
-        `state`, `length` (frames, of seqinfo.ini), `images` (files found), `people` (ids in the ground truth that are
-        scored), `ground_truth` and `detections` (rows; empty where there is no file), `remarks` (joined by " | "),
-        `path`. `state` is "complete" (labels as the split has them, and all frames), "labels only" (no frames: public
-        detections can still be evaluated), "odd" (see the remarks), or "missing" (the benchmark has it, the folder
-        does not). `.attrs["notes"]` holds what concerns more than one sequence: copies, archives that were not
-        unpacked, benchmarks of which there is nothing.
+        One row per sequence: `benchmark` ("own" for MOTChallenge sequences of none, or the data set), `split`
+        ("train", "val", "test" or ""), `sequence`, `state`, `length` (frames, of seqinfo.ini), `images` (files found),
+        `people` (ids in the ground truth that are scored), `ground_truth` and `detections` (rows; empty where there is
+        no file), `remarks` (joined by " | "), `path`. `state` is "complete" (labels as the split has them, and all
+        frames), "labels only" (no frames: public detections can still be evaluated), "odd" (see the remarks), or
+        "missing" (the benchmark has it, the folder does not). `.attrs["notes"]` holds what concerns more than one
+        sequence: copies, archives that were not unpacked, benchmarks of which nothing was found.
 
     Raises
     ------
@@ -161,10 +176,11 @@ def check_data(folder: str | os.PathLike[str] = "data") -> pd.DataFrame:
     notes = _loose_ends(folder)
     _compare_copies(found, notes)
     _find_doubles(found)
-    rows = [s.row() for s in found]
+    others = _other_sets(folder, found)
+    rows = [s.row() for s in (*found, *others)]
     for benchmark in BENCHMARKS:
         present = {s.path.name for s in found if s.benchmark == benchmark.name}
-        if not present:
+        if not present and not others:
             notes.append(f"{benchmark.name}: nothing found")
         for split, sequences in (("train", benchmark.train), ("test", benchmark.test)):
             if not present & set(sequences):
@@ -184,12 +200,13 @@ def check_data(folder: str | os.PathLike[str] = "data") -> pd.DataFrame:
 
 
 def describe(table: pd.DataFrame) -> list[str]:
-    """The findings of `check_data` as lines for a terminal: a line per split, then the oddities, then the notes."""
+    """Return the findings of `check_data` as lines for a terminal: a line per split, the oddities, the notes."""
     lines = []
     for (benchmark, split), part in table.groupby(["benchmark", "split"], sort=True):
         there = part[part.state != "missing"]
         head = " ".join(word for word in (str(benchmark), str(split)) if word)
-        counts = f"{len(there)} of {len(part)} sequences" if benchmark != OWN else _many(len(there), "sequence")
+        listed = benchmark in [each.name for each in BENCHMARKS]
+        counts = f"{len(there)} of {len(part)} sequences" if listed else _many(len(there), "sequence")
         frames = int((there.images > 0).sum())
         lines.append(
             f"{head}: {counts}, {frames} with frames, {int(there.ground_truth.notna().sum())} with ground truth, "
@@ -230,7 +247,9 @@ def _home_of(path: Path) -> tuple[str, str]:
         for split, sequences in (("train", benchmark.train), ("test", benchmark.test)):
             if path.name in sequences:
                 return benchmark.name, split
-    return OWN, path.parent.name if path.parent.name in ("train", "test") else ""
+    split = path.parent.name if path.parent.name in ("train", "val", "test") else ""
+    named = next((name for name, pattern in _BY_NAME.items() if re.fullmatch(pattern, path.name)), OWN)
+    return named, split
 
 
 def _check_sequence(path: Path) -> _Found:
@@ -303,11 +322,8 @@ def _image_problem(path: Path, width: int | None, height: int | None) -> str | N
 def _check_labels(found: _Found, width: int | None, height: int | None) -> None:
     truth = _labels(found, "gt/gt.txt", "ground_truth", width, height)
     if truth is not None:
-        scored = truth[truth.conf != 0]
-        if found.benchmark != "MOT15" and (scored.class_id >= 0).any():
-            scored = scored[scored.class_id == 1]
-        found.ground_truth, found.people = len(truth), int(scored.id.nunique())
-        if found.split == "test" and found.benchmark != OWN:
+        _count(found, truth)
+        if found.split == "test" and found.benchmark in [each.name for each in BENCHMARKS]:
             found.note("a test sequence with ground truth, which the benchmark keeps to itself", odd=True)
     elif not (found.path / "gt/gt.txt").exists():
         if found.split == "test":
@@ -318,7 +334,58 @@ def _check_labels(found: _Found, width: int | None, height: int | None) -> None:
     if detections is not None:
         found.detections = len(detections)
     elif not (found.path / "det/det.txt").exists():
-        found.note("no det/det.txt", odd=found.benchmark != OWN)
+        official = found.benchmark in [each.name for each in BENCHMARKS]
+        found.note("no det/det.txt", odd=official)
+
+
+def _count(found: _Found, truth: pd.DataFrame) -> None:
+    """Note how many rows and people the ground truth has, and what its columns mean where that is not plain."""
+    found.ground_truth, found.people = len(truth), int(truth["id"][people_rows(truth)].nunique())
+    for note in class_notes(truth):
+        found.note(note, odd=True)
+
+
+def _other_sets(folder: Path, found: list[_Found]) -> list[_Found]:
+    """Sequences of data sets that are not laid out like MOTChallenge's."""
+    try:
+        sequences = sequences_in(folder)
+    except FairMOTLabError as error:
+        broken = _Found(folder, OWN, "")
+        broken.note(str(error), odd=True)
+        return [broken]
+    homes = {one.path for one in found}
+    others = []
+    for name, (file, format) in sequences.items():
+        if format is MOTCHALLENGE or file.parent.parent in homes or file.parent in homes:
+            continue
+        others.append(_check_other(name, file, format))
+    return others
+
+
+def _check_other(name: str, file: Path, format: Format) -> _Found:
+    parts = set(re.split(r"[^a-z]+", str(file.parent).lower()))
+    split = next((each for each in ("train", "val", "test") if each in parts), "")
+    one = _Found(file, format.title, split, name)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FairMOTLabWarning)
+        try:
+            truth = read_truth(file, name)
+        except FairMOTLabError as error:
+            one.note(str(error), odd=True)
+            return one
+    for warning in caught:
+        one.note(str(warning.message), odd=True)
+    frames = frames_beside(file, format, name)
+    one.length = truth.attrs.get("length") or int(truth["frame"].max() if len(truth) else 0)
+    _count(one, truth)
+    one.odd = bool(caught)  # classes that are not scored are what such a data set has
+    if frames is None:
+        one.note(f"no frames: put them into {expected_frames(file, format, name)}")
+    elif frames.is_dir():
+        one.images = len([p for p in frames.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES])
+        if one.images < one.length:
+            one.note(f"{_many(one.images, 'image')} for {one.length} frames of labels", odd=True)
+    return one
 
 
 def _labels(found: _Found, name: str, kind: str, width: int | None, height: int | None) -> pd.DataFrame | None:
@@ -328,7 +395,11 @@ def _labels(found: _Found, name: str, kind: str, width: int | None, height: int 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FairMOTLabWarning)
         try:
-            table = read_mot(path, kind=kind, length=found.length, width=width, height=height)
+            if kind == "ground_truth":
+                table = read_truth(path, found.path.name, length=found.length, width=width, height=height)
+                table.attrs["sequence"] = found.path.name
+            else:
+                table = read_mot(path, kind=kind, length=found.length, width=width, height=height)
         except FairMOTLabError as error:
             found.note(str(error), odd=True)
             return None

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -330,12 +330,13 @@ class SequenceSource(ImageSource):
         return [*self.files, *(self.path / each for each in ("seqinfo.ini", "gt/gt.txt", "det/det.txt"))]
 
     @property
-    def has_ground_truth(self) -> bool:
-        return (self.path / "gt" / "gt.txt").is_file()  # type: ignore[operator]
-
-    @property
     def ground_truth(self) -> pd.DataFrame:
-        return self._table("gt", "ground_truth")
+        if self.labels is None:
+            assert self.path is not None
+            raise SourceError(
+                f"{self.path / 'gt' / 'gt.txt'} is missing, so the ground truth of {self.name} is not known."
+            )
+        return super().ground_truth
 
     @property
     def has_detections(self) -> bool:
@@ -343,16 +344,13 @@ class SequenceSource(ImageSource):
 
     @property
     def detections(self) -> pd.DataFrame:
-        return self._table("det", "detections")
-
-    def _table(self, part: str, kind: Literal["ground_truth", "detections"]) -> pd.DataFrame:
         from ..formats.mot import read_mot
 
         assert self.path is not None
-        path = self.path / part / f"{part}.txt"
+        path = self.path / "det" / "det.txt"
         if not path.is_file():
-            raise SourceError(f"{path} is missing, so the {kind.replace('_', ' ')} of {self.name} is not known.")
-        table = read_mot(path, kind, length=self.length, width=self.width, height=self.height)
+            raise SourceError(f"{path} is missing, so the detections of {self.name} are not known.")
+        table = read_mot(path, "detections", length=self.length, width=self.width, height=self.height)
         table.attrs.update(
             sequence=self.name, length=self.length, frame_rate=self.frame_rate, width=self.width, height=self.height
         )

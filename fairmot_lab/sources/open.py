@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 import numpy as np
 
-from ..errors import SourceError
+from ..errors import MotFileError, SourceError
 from .arrays import ArraySource
 from .base import Source
 from .folders import (
@@ -38,6 +38,7 @@ def open_source(
     retries: int = 5,
     stall_seconds: float = 10.0,
     value_range: tuple[float, float] | None = None,
+    labels: str | os.PathLike[str] | None = None,
 ) -> Source:
     """Open anything that has frames.
 
@@ -61,6 +62,9 @@ def open_source(
     value_range
         The values that become black and white, for images of more than 8 bits (thermal cameras) and floats; the range
         of their own values unless given.
+    labels
+        A file or folder of ground truth in any format of `read_labels`, for frames that do not lie where their data set
+        keeps them; `ground_truth` of the source then reads it.
 
     Raises
     ------
@@ -75,6 +79,15 @@ def open_source(
     >>> [(frame.number, frame.time) for frame in frames]
     [(1, 0.0), (2, 0.1), (3, 0.2)]
     """
+    if labels is not None:
+        opened = open_source(
+            source, frame_rate=frame_rate, name=name, allow_truncated=allow_truncated, retries=retries,
+            stall_seconds=stall_seconds, value_range=value_range,
+        )  # fmt: skip
+        if not Path(labels).exists():
+            raise SourceError(f"There are no labels {labels}; give a file or folder of ground truth.")
+        opened.labels = Path(labels)
+        return opened
     if isinstance(source, Source):
         return source
     if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate > 0):
@@ -116,6 +129,16 @@ def _open_path(
         if path.is_dir():
             if (path / "seqinfo.ini").is_file():
                 return SequenceSource(path, frame_rate, name, value_range)
+            if (path / "vdo.avi").is_file():  # a camera of the AI City Challenge, beside a picture of its region
+                name = name or path.resolve().name
+                return _open_path(path / "vdo.avi", frame_rate, name, allow_truncated, value_range)
+            if not image_files(path):
+                frames, labels = _frames_of_labels(path)
+                if frames is not None:
+                    name = name or (path if frames.name in ("images", "img1") else frames).resolve().name
+                    opened = _open_path(frames, frame_rate, name, allow_truncated, value_range)
+                    opened.labels = labels
+                    return opened
             files, name = _images_in(path), name or path.resolve().name
             if len(files) > 1 or _page_count(files[0]) == 1:
                 return ImageSource(files, path, frame_rate, name, value_range)
@@ -129,6 +152,8 @@ def _open_path(
             raise SourceError(
                 f"There is no {path}; give a sequence folder, a video, a folder of images or a camera number."
             )
+        if path.suffix.lower() in (".txt", ".xml", ".json"):
+            _refuse_labels(path)
         if path.suffix.lower() in (*IMAGE_SUFFIXES, ".apng"):
             pages = _page_count(path)
             if pages > 1 and path.suffix.lower() not in (".png", ".apng"):  # FFmpeg plays animated PNG and GIF
@@ -160,6 +185,54 @@ def _open_list(
     folder = folders.pop() if len(folders) == 1 else None
     return ImageSource(
         images if pattern else files, folder, frame_rate, name or (folder or Path("images")).name, value_range
+    )
+
+
+def _frames_of_labels(folder: Path) -> tuple[Path | None, Path | None]:
+    """Where the frames are of the one sequence whose labels are in a folder, and these labels.
+
+    Raises
+    ------
+    SourceError
+        If the labels are of several sequences, or the frames are not where the data set keeps them.
+    """
+    from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, sequences_in
+
+    try:
+        found = sequences_in(folder)
+    except MotFileError:
+        return None, None
+    found = {name: each for name, each in found.items() if each[1] is not MOTCHALLENGE}
+    if not found:
+        return None, None
+    name, (file, format) = next(iter(found.items()))
+    frames = frames_beside(file, format, name)
+    where = frames or expected_frames(file, format, name)
+    if len(found) > 1:
+        raise SourceError(
+            f"{folder} holds labels of {len(found)} sequences ({format.title}); open the frames of one of them, such "
+            f"as {where}."
+        )
+    if frames is None:
+        raise SourceError(
+            f"{folder} holds labels of {name} ({format.title}) without its frames; put them into {where}, or open the "
+            f"frames where they are with labels={str(file)!r}."
+        )
+    return frames, file
+
+
+def _refuse_labels(path: Path) -> None:
+    from ..formats.labels import expected_frames, frames_beside, recognise
+
+    try:
+        format = recognise(path)
+        name = next(iter(format.sequences(path)))
+    except MotFileError:
+        return
+    where = frames_beside(path, format, name) or expected_frames(path, format, name)
+    raise SourceError(
+        f"{path} is a file of labels ({format.title}) and has no frames; open {where}, with labels={str(path)!r} where "
+        "the frames lie elsewhere."
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..diagnosis.errors import error_lanes, evaluation_errors, records
 from ..errors import ViewError
+from ..formats.classes import class_notes
 from .checks import refuse_other_table, sequence_of
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def prepare(
     shared: dict[str, pd.DataFrame] = {}
     if ground_truth is not None:
         refuse_other_table("ground truth", ground_truth, name, length)
+        notes += class_notes(ground_truth)
         counted = ground_truth[ground_truth["conf"] != 0] if "conf" in ground_truth else ground_truth
         if len(counted) < len(ground_truth):
             notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
