@@ -333,14 +333,14 @@ def tracker_from_dict(values: Mapping[str, Any], default: str = "jde") -> Tracke
 
 
 def load_tracker(text_or_path: str | os.PathLike[str], default: str = "jde") -> Tracker:
-    """Read what `Tracker.to_json` gave: the text itself, or a file that holds it.
+    """Return the tracker that `Tracker.to_json` described.
 
     Parameters
     ----------
     text_or_path
-        JSON, or the path of a file with it.
+        The text itself, or a file that holds it.
     default
-        The tracker's name where the JSON does not name one.
+        The tracker's name, where the text leaves it out.
 
     Raises
     ------

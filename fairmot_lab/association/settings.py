@@ -59,7 +59,7 @@ class Setting:
         Examples
         --------
         >>> Setting("max_cost", "float", 0.4, "", 0, 1, (0.1, 0.8)).neighbours(0.9)
-        [0.7, 0.8, 1]
+        [0.7, 0.8, 1.0]
         """
         if self.kind in ("choice", "bool"):
             return [one for one in self.search if one != value]
@@ -71,7 +71,8 @@ class Setting:
             width = self.search[1] - self.search[0]
             steps = [float(f"{width / part:.0e}") for part in (3.5, 7)]
             found = [round(value + step, 6) for step in (-steps[0], -steps[1], steps[1], steps[0])]
-        return sorted({min(max(one, self.low), self.high) for one in found} - {value})
+        kind = int if self.kind == "int" else float
+        return sorted({kind(min(max(one, self.low), self.high)) for one in found} - {value})
 
     def check(self, value: Any) -> Any:
         """Return `value` in the setting's own type.
