@@ -276,6 +276,76 @@ def test_reasons_on_real_detections(mot17_09):
     assert (by_other["cost"] <= by_other["cost_limit"]).all()
 
 
+@pytest.mark.parametrize("name", ["jde", "ppdet_byte", "bytetrack", "ocsort", "sort"])
+def test_the_words_of_a_reason_hold_when_they_are_computed_again(mot17_09, name):
+    """From the trace and the ground truth alone: who was offered what, at which cost, and who took it."""
+    detections = fl.open_detections(mot17_09)
+    truth = fl.open_source(mot17_09).ground_truth
+    people_only = truth[truth["class_id"].isin([1, 2, 7])]
+    at = {int(frame): part for frame, part in people_only.groupby("frame")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        whole = fl.trace(detections, name)
+        result = evaluate(whole.tracks, truth)
+        table = explain_switches(result, detections, name)
+
+    def fitting(record, rows, person):
+        """Of these detections, those that overlap with a person by half and with nobody more."""
+        part = at[record.frame]
+        own = np.flatnonzero(part["id"] == person)
+        if not len(own) or not len(rows):
+            return []
+        overlap = fl.boxes.iou(part[list("xywh")].to_numpy(), record.detections.boxes[rows])
+        good = (overlap[own[0]] >= 0.5) & (overlap.argmax(axis=0) == own[0])
+        return [int(row) for row in np.asarray(rows)[good]]
+
+    def offered(record, track):
+        parts = [stage.detections for stage in record.stages if stage.row(track) is not None]
+        return np.unique(np.concatenate(parts)) if parts else record.used()
+
+    seen = set()
+    for row in table.itertuples():
+        record, old, frames = whole[row.why_frame], row.from_id, range(row.last_frame + 1, row.why_frame + 1)
+        seen.add(row.why_kind)
+        if row.why_kind == "lost too long":
+            assert record.about(old, kinds=("expired",))
+            assert f"a lost track is kept for {record.max_time_lost}" in row.why
+            assert row.lost_for >= record.max_time_lost
+        elif row.why_kind == "not detected":
+            missing = [f for f in frames if f in at and not fitting(whole[f], offered(whole[f], old), row.gt_id)]
+            assert missing
+        elif row.why_kind == "another detection nearer":
+            stage, i, j = record.meetings(old, record.taken(old))[0]
+            own = fitting(record, offered(record, old), row.gt_id)
+            costs = [one.cost[k, m] for d in own for one, k, m in record.meetings(old, d)[:1]]
+            assert own
+            assert stage.cost[i, j] < max(costs)
+            assert row.cost == pytest.approx(min(costs, key=lambda cost: abs(cost - row.cost)))
+        elif row.why_kind == "taken by another track":
+            owners = {record.owner(d) for d in fitting(record, offered(record, old), row.gt_id)} | {row.to_id}
+            assert any(f"track {owner} took the person's detection" in row.why for owner in owners - {old})
+            assert row.cost <= row.cost_limit
+        elif row.why_kind == "IoU too low":
+            assert row.cost > row.cost_limit
+            assert any(f"IoU {of}{row.iou:{digits}}" in row.why for of in ("", "of ") for digits in (".2f", ".4f"))
+    assert len(seen) >= 3
+
+
+def test_a_part_of_a_sequence_is_explained_too(mot17_09):
+    """Half-validation: reasons and what-if of the second half of what was tracked whole."""
+    detections, truth = fl.open_detections(mot17_09), fl.open_source(mot17_09).ground_truth
+    made = track_detections(detections, fl.get_tracker("bytetrack"))
+    result = evaluate(made, truth, frames=(263, 525))
+    table = explain_switches(result, detections)
+    assert len(table) == result.overall["num_switches"] > 0
+    assert table["frame"].min() >= 263
+    tried = what_if(result, detections, changes={"track_buffer": [60]}, progress=False)
+    again = track_detections(detections, fl.get_tracker("bytetrack", track_buffer=60))
+    expected = evaluate(again, truth, frames=(263, 525)).overall
+    row = tried.changes.set_index("change").loc["track_buffer=60"]
+    assert row["num_switches"] == expected["num_switches"]
+
+
 def test_other_settings_are_noticed():
     rows = walk(range(1, 21), 100) + walk(range(26, 46), 110, look=1)
     result, outputs, _ = story(rows, people((1, range(1, 46), 100, 400)))

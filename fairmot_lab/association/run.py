@@ -104,14 +104,31 @@ def track_detections(
 def trace(
     detections: Detections | SequenceArrays, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
 ) -> Trace:
-    """Track and return the record of every decision; parameters as of `track_detections`.
+    """Track, and return the record of every decision.
+
+    Parameters
+    ----------
+    detections
+        As `open_detections` or `detect` gives them, or flat arrays as of `track_arrays`.
+    tracker, camera_motion
+        As of `track_arrays`.
+
+    Returns
+    -------
+    Trace
+        `trace[frame]` is what the tracker saw and did in a frame, for `explain`; `trace.tracks` the table of tracks.
+
+    Raises
+    ------
+    TrackingError
+        If the detections hold something that no tracker should accept; see `Tracker.update`.
 
     Examples
     --------
     >>> scene = fl.example()
     >>> record = fl.trace(scene.detections, "sort")[10]
     >>> [stage.title for stage in record.stages]
-    ['IoU']
+    ['only stage']
     """
     return Trace(_sequence(detections, tracker, camera_motion))
 

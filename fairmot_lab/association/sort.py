@@ -101,7 +101,7 @@ class SORTTracker(Tracker):
         matched = np.full(len(ids), -1)
         matched[owners[owners >= 0]] = np.flatnonzero(owners >= 0)
         rows = np.arange(len(iou))
-        self._record_stage("IoU", ids, rows, 1 - iou.T, 1 - least, "1 - iou_threshold =", matched, iou=iou.T)
+        self._record_stage("only stage", ids, rows, 1 - iou.T, 1 - least, "1 - iou_threshold =", matched, iou=iou.T)
         return split(matched, np.arange(len(ids)), rows)._replace(rows_left=rows_left)
 
     def _report(self, detections: FrameDetections, tracks: _Tracks) -> FrameTracks:

@@ -415,7 +415,8 @@ def _far(stage: Stage, row: int, column: int) -> str:
     if stage.outcome(row, column) == "outside the gate" and stage.mahalanobis is not None:
         return f"squared Mahalanobis distance {stage.mahalanobis[row, column]:.1f} against a gate of {stage.gate:.1f}"
     if np.isinf(cost):
-        return "the pair is forbidden"
+        overlap = "" if stage.iou is None else f" with an IoU of {stage.iou[row, column]:.2f}"
+        return f"the pair is forbidden{overlap}"
     if stage.appearance is not None:
         what = f"embeddings are {stage.appearance[row, column]:.2f} apart"
     elif stage.iou is not None:
