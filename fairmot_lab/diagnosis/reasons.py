@@ -415,8 +415,7 @@ def _far(stage: Stage, row: int, column: int) -> str:
     if stage.outcome(row, column) == "outside the gate" and stage.mahalanobis is not None:
         return f"squared Mahalanobis distance {stage.mahalanobis[row, column]:.1f} against a gate of {stage.gate:.1f}"
     if np.isinf(cost):
-        overlap = "" if stage.iou is None else f" with an IoU of {stage.iou[row, column]:.2f}"
-        return f"the pair is forbidden{overlap}"
+        return "the pair is forbidden" + ("" if stage.iou is None else f" with an IoU of {stage.iou[row, column]:.2f}")
     if stage.appearance is not None:
         what = f"embeddings are {stage.appearance[row, column]:.2f} apart"
     elif stage.iou is not None:
