@@ -47,6 +47,8 @@ class Letterbox:
         Input pixels per image pixel.
     pad_x, pad_y
         Width of the left and height of the upper grey border in input pixels; halves occur.
+    stride
+        Input pixels per heatmap cell.
 
     Examples
     --------
@@ -61,13 +63,14 @@ class Letterbox:
     scale: float
     pad_x: float
     pad_y: float
+    stride: int = STRIDE
 
     @classmethod
-    def fit(cls, image_size: tuple[int, int], input_size: tuple[int, int]) -> Letterbox:
+    def fit(cls, image_size: tuple[int, int], input_size: tuple[int, int], stride: int = STRIDE) -> Letterbox:
         """The letterbox of an image of (width, height) in an input of (width, height), as ppdet lays it."""
         (image_width, image_height), (input_width, input_height) = image_size, input_size
         scale = min(input_height / image_height, input_width / image_width)
-        box = cls(image_width, image_height, input_width, input_height, scale, 0, 0)
+        box = cls(image_width, image_height, input_width, input_height, scale, 0, 0, stride)
         pad_x, pad_y = (input_width - box.content_size[0]) / 2, (input_height - box.content_size[1]) / 2
         return replace(box, pad_x=pad_x, pad_y=pad_y)
 
@@ -79,15 +82,15 @@ class Letterbox:
     @property
     def heatmap_size(self) -> tuple[int, int]:
         """(width, height) of the heatmap in cells."""
-        return self.input_width // STRIDE, self.input_height // STRIDE
+        return self.input_width // self.stride, self.input_height // self.stride
 
     def to_image(self, heat_xy: np.ndarray) -> np.ndarray:
         """Heatmap coordinates (..., 2) to pixels of the original image."""
-        return (np.asarray(heat_xy) * STRIDE - (self.pad_x, self.pad_y)) / self.scale
+        return (np.asarray(heat_xy) * self.stride - (self.pad_x, self.pad_y)) / self.scale
 
     def to_heatmap(self, image_xy: np.ndarray) -> np.ndarray:
         """Pixels (..., 2) of the original image to heatmap coordinates; the cell is their floor."""
-        return (np.asarray(image_xy) * self.scale + (self.pad_x, self.pad_y)) / STRIDE
+        return (np.asarray(image_xy) * self.scale + (self.pad_x, self.pad_y)) / self.stride
 
 
 @dataclass

@@ -6,16 +6,52 @@ import argparse
 
 
 def _add_finetune(commands: argparse._SubParsersAction) -> None:
-    from ..lite.arguments import add_arguments
-
     parser = commands.add_parser("finetune", help="fine-tune the compact model on sequences with ground truth")
-    add_arguments(parser, steps=300, learning_rate=5e-4, scenes=0, confine=False)
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    add = parser.add_argument
+    add("sequences", nargs="*", metavar="SEQ", help="MOTChallenge sequence folders with gt/gt.txt")
+    add(
+        "--video",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FILE", "GT"),
+        help="a video and its gt.txt; repeatable",
+    )
+    add("--scenes", type=int, default=0, help="rendered scenes to train on as well (%(default)s)")
+    add(
+        "--from",
+        dest="start",
+        default="fairmot_lite",
+        metavar="WEIGHTS",
+        help="fairmot_lite (default), an .onnx file that training wrote, or YOLOX-nano's",
+    )
+    add("--held-out", nargs="*", default=[], metavar="SEQ", help="sequences for the learning curve only")
+    add("--output", default="training", metavar="DIR", help="weights, checkpoint and curve (%(default)s)")
+    add("--cache", metavar="DIR", help="frames kept between runs (DIR/cache)")
+    add("--steps", type=int, default=300, help="%(default)s")
+    add("--learning-rate", type=float, default=1.5e-4, help="%(default)s")
+    add("--labels", type=float, default=1.0, help="weight of the loss on the labels of real views (%(default)s)")
+    add("--anchor", type=float, default=3.0, help="weight of what keeps the model as it was (%(default)s)")
+    add("--appearance", action="store_true", help="compute anew what tells people apart, from these sequences alone")
+    add("--seed", type=int, default=0, help="%(default)s")
+    add("--evaluate-every", type=int, default=100, metavar="STEPS", help="%(default)s")
+    add("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=_run_finetune)
 
 
 def _run_finetune(options: argparse.Namespace) -> None:
-    from ..lite.training import run
+    from .._files import make_folder
+    from ..detection.zoo import BUNDLED
+    from ..lite.training import TrainingConfig, gather_footage, train
+    from ..sources.open import open_source
 
-    weights = run(options, progress=not options.quiet)
+    names = ("steps", "learning_rate", "labels", "anchor", "appearance", "seed", "evaluate_every")
+    config = TrainingConfig(**{name: getattr(options, name) for name in names})
+    held_out = [open_source(path) for path in options.held_out]
+    output = make_folder(options.output)
+    cache = make_folder(options.cache or output / "cache")
+    progress = not options.quiet
+    footages = gather_footage(options.sequences, options.video, options.scenes, cache, progress=progress)
+    start = BUNDLED if options.start == "fairmot_lite" else options.start
+    weights = train(footages, output, config, start=start, held_out=held_out, progress=progress)
     print(f"{weights}\nUse it with: fairmot-lab track SOURCE --model {weights}")

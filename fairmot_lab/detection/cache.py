@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 
 from .._files import make_folder
-from ..data import FrameDetections, Letterbox, SequenceArrays
+from ..data import STRIDE, FrameDetections, Letterbox, SequenceArrays
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
 from ..sources.open import open_source
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
@@ -79,7 +79,8 @@ class DetectionsInfo:
     def letterbox(self) -> Letterbox | None:
         """How the frames lie in the detector's input; None where the detector does not say its size."""
         width, height = self.detector.get("input_width"), self.detector.get("input_height")
-        return Letterbox.fit((self.width, self.height), (width, height)) if width and height else None
+        stride = self.detector.get("stride", STRIDE)
+        return Letterbox.fit((self.width, self.height), (width, height), stride) if width and height else None
 
 
 class CachedDetections(Detections):

@@ -20,9 +20,19 @@ from typing import Any, BinaryIO
 from .._files import lock, private_folder, write_error
 from ..errors import DownloadError, UnknownModelError, WeightsError
 from .authors import describe_foreign_checkpoint
-from .fairmot import Heads, heads_of, read_checkpoint
+from .fairmot import heads_of, read_checkpoint
 from .weights import SUFFIXES, file_sha256, read_weights
-from .zoo import ARCHITECTURES, ModelCard, _record, _record_path, _write_record, card_of_file, check_record, find_card
+from .zoo import (
+    ARCHITECTURES,
+    BUNDLED,
+    ModelCard,
+    _record,
+    _record_path,
+    _write_record,
+    card_of_file,
+    check_record,
+    find_card,
+)
 
 CHUNK = 2**18
 SLOWEST = 1000  # bytes a second
@@ -372,6 +382,9 @@ def find_weights(
         return Weights(card.name, card.path, card.architecture, card.input_size, known.embedding_dim, card, names)
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}; give a model's name or a file that exists.")
+    if path.suffix == BUNDLED.suffix:
+        known = ARCHITECTURES["lite"]
+        return Weights(path.stem, path, "lite", known.input_size, known.embedding_dim)
     tensors = read_checkpoint(path)
     architecture = architecture or _recognise(path, tensors)
     named = card_of_file(path)
@@ -379,7 +392,7 @@ def find_weights(
         named = None
     known = ARCHITECTURES[architecture]
     size = named.input_size if named else known.input_size
-    heads = heads_of(tensors) if architecture != "lite" else Heads(embedding_dim=known.embedding_dim)
+    heads = heads_of(tensors)
     names = {number: str(number) for number in range(heads.classes)} if heads.classes > 1 else {}
     if named is not None and len(named.classes) == heads.classes:
         names = dict(enumerate(named.classes))
@@ -389,7 +402,7 @@ def find_weights(
 def _recognise(path: Path, names: Iterable[str]) -> str:
     names = list(names)
     for architecture, known in ARCHITECTURES.items():
-        if any(name.startswith(known.marker) for name in names):
+        if known.marker and any(name.startswith(known.marker) for name in names):
             return architecture
     if foreign := describe_foreign_checkpoint(names):
         raise WeightsError(

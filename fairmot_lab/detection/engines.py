@@ -19,6 +19,9 @@ Maps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 T = TypeVar("T")
 
 
+CONVERTED_BY = ("onnxruntime", "paddle2onnx", "paddlepaddle", "paddledet")
+
+
 class Engine(Protocol):
     """Runs one network at one input size.
 
@@ -58,15 +61,19 @@ class OnnxEngine:
         CPU threads that compute.
     at_once
         Frames that are computed at the same time, each by its share of the threads.
+    libraries
+        Distributions whose versions the figures depend on.
     """
 
     name = "onnxruntime"
     device = "cpu"
-    libraries: tuple[str, ...] = ("onnxruntime", "paddle2onnx", "paddlepaddle", "paddledet")
 
-    def __init__(self, path: Path, threads: int, at_once: int = 1) -> None:
+    def __init__(
+        self, path: Path, threads: int, at_once: int = 1, *, libraries: tuple[str, ...] = CONVERTED_BY
+    ) -> None:
         import onnxruntime
 
+        self.libraries = libraries
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads // at_once
         options.log_severity_level = 3

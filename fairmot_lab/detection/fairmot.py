@@ -77,7 +77,7 @@ def build_network(architecture: str, heads: Heads | None = None) -> Any:
     Parameters
     ----------
     architecture
-        "lite", "dla34", "hrnetv2_w18" or "hardnet85".
+        "dla34", "hrnetv2_w18" or "hardnet85".
     heads
         Number of classes, box form and embedding length; one class, four distances and 128 unless given.
 
@@ -89,13 +89,6 @@ def build_network(architecture: str, heads: Heads | None = None) -> Any:
     """
     paddle = import_paddle()
     heads = heads or Heads()
-    if architecture == "lite":
-        from ..lite.network import build_lite
-
-        with silence():
-            network = build_lite()
-        network.eval()
-        return network
     with silence():
         from ppdet.modeling.architectures.centernet import CenterNet
         from ppdet.modeling.heads.centernet_head import CenterNetHead

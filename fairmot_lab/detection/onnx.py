@@ -82,7 +82,7 @@ def onnx_file(
     return path
 
 
-CODE = ("detection/fairmot.py", "detection/onnx.py", "lite/appearance.py", "lite/network.py")
+CODE = ("detection/fairmot.py", "detection/onnx.py")
 
 
 def _code_digest(folder: Path = Path(__file__).parents[1]) -> str:
@@ -112,7 +112,7 @@ def _convert(
     with tempfile.TemporaryDirectory() as folder, atomic_write(path) as temporary:
         program = Path(folder) / "network"
         _save_program(network, program, size, batch)
-        _use_single_precision_scales(Path(f"{program}.json"))
+        use_single_precision_scales(Path(f"{program}.json"))
         paddle2onnx.export(
             f"{program}.json",
             f"{program}.pdiparams",
@@ -142,7 +142,7 @@ def _convert(
     return found
 
 
-def _use_single_precision_scales(program: Path) -> None:
+def use_single_precision_scales(program: Path) -> None:
     """Paddle 3.3 saves the scale factors of interpolations as doubles, which paddle2onnx 2.1 cannot read."""
 
     def convert(node: dict[str, Any]) -> dict[str, Any]:

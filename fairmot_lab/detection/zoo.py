@@ -18,7 +18,7 @@ from ..errors import DownloadError, UnknownModelError, WeightsError
 from .weights import file_sha256
 
 SERVER = "https://paddledet.bj.bcebos.com/models/mot"
-BUNDLED = Path(__file__).parents[1] / "lite" / "weights" / "fairmot_lite.safetensors"
+BUNDLED = Path(__file__).parents[1] / "lite" / "weights" / "fairmot_lite.onnx"
 ALIASES = {"fairmot_dla34": "fairmot_dla34_30e_1088x608"}  # PaddleHub's name
 
 
@@ -35,18 +35,18 @@ class Architecture:
     embedding_dim
         Length of an embedding.
     marker
-        Beginning of a tensor name that no other architecture has.
+        Beginning of a tensor name that no other architecture has; None for the one whose files are ONNX.
     """
 
     title: str
     input_size: tuple[int, int]
     embedding_dim: int
-    marker: str
+    marker: str | None
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
-        "lite": Architecture("ShuffleNetV2 x0.5, FPN", (576, 320), 64, "backbone.first_conv."),
+        "lite": Architecture("YOLOX-nano, colour histograms", (576, 320), 64, None),
         "dla34": Architecture("DLA-34, DLA-FPN with DCNv2", (1088, 608), 128, "detector.backbone.base_layer."),
         "hrnetv2_w18": Architecture("HRNetV2-W18, DLA-FPN", (1088, 608), 128, "detector.backbone.conv_layer1_1."),
         "hardnet85": Architecture("HarDNet-85, HarDNet-FPN", (1088, 608), 128, "detector.backbone.base.0."),

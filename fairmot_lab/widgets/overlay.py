@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import STRIDE
 from .base import floats
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Overlay:
         return {
             "rows": rows,
             "columns": columns,
-            "stride": STRIDE,
+            "stride": box.stride,
             "scale": box.scale,
             "pad_x": box.pad_x,
             "pad_y": box.pad_y,

@@ -1,0 +1,242 @@
+"""Training: losses against independent computations, the anchor, resuming, and that it learns."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairmot_lab.boxes import iou
+from fairmot_lab.detection.appearance import BINS, colour_histograms, embed
+from fairmot_lab.detection.zoo import BUNDLED
+from fairmot_lab.errors import ConfigError, TrainingError
+
+paddle = pytest.importorskip("paddle")
+
+from fairmot_lab.cli.main import main  # noqa: E402
+from fairmot_lab.lite.network import load_network  # noqa: E402
+from fairmot_lab.lite.scenes import Scene, SceneConfig, write_sequence  # noqa: E402
+from fairmot_lab.lite.training import (  # noqa: E402
+    Cells,
+    Trainer,
+    TrainingConfig,
+    _scatter,
+    anchor_loss,
+    assign,
+    fit_projection,
+    label_loss,
+    train,
+)
+from fairmot_lab.lite.training_data import View, prepare_footage  # noqa: E402
+from fairmot_lab.sources.open import open_source  # noqa: E402
+
+SIZE = (128, 96)
+QUICK = TrainingConfig(steps=4, views=2, size=SIZE, evaluate_every=4, save_every=2)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    config = SceneConfig(width=256, height=192, length=10, frame_rate=8, people=4, nearest=110, farthest=60)
+    folder = tmp_path_factory.mktemp("scenes") / "tiny"
+    return open_source(write_sequence(Scene(1, config), folder, progress=False))
+
+
+@pytest.fixture(scope="module")
+def footage(source, tmp_path_factory):
+    return prepare_footage(source, tmp_path_factory.mktemp("cache"), progress=False)
+
+
+def weights_of(path) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in load_network(path).state_dict().items()}
+
+
+def output_for(boxes, cells, score=0.5):
+    """(A, 6): every cell tells of the same box."""
+    x, y, w, h = boxes
+    place = np.array([x + w / 2, y + h / 2]) / cells.stride - cells.place
+    size = np.log(np.broadcast_to([w, h], place.shape) / cells.stride)
+    logits = np.full((len(place), 2), np.log(score / (1 - score)))
+    return np.concatenate((place, size, logits), axis=1).astype(np.float32)
+
+
+def test_cells_lie_where_the_levels_have_them():
+    cells = Cells(SIZE)
+    assert len(cells.centre) == 16 * 12 + 8 * 6 + 4 * 3
+    assert cells.centre[[0, 17, 192, 240]].tolist() == [[4, 4], [12, 12], [8, 8], [16, 16]]
+    inside = cells.inside(np.array([[0, 0, 17, 9]]))[0]
+    assert cells.centre[inside].tolist() == [[4, 4], [12, 4], [8, 8]]
+
+
+def test_each_person_gets_the_cells_that_know_it_best():
+    """Two people far apart, every cell telling of the first: it gets as many as IoUs sum to, the other one at least."""
+    cells, people = Cells(SIZE), np.array([[10, 10, 30, 60], [90, 20, 20, 40]], float)
+    chosen, person, overlap = assign(output_for(people[0], cells), people, cells)
+    assert (person == 0).sum() in (9, 10)  # the largest ten IoUs, all 1, summed and rounded down
+    assert (person == 1).sum() == 1
+    assert len(set(chosen)) == len(chosen)
+    assert np.allclose(overlap[person == 0], 1, atol=1e-4)
+    near = np.abs(cells.centre[chosen] - (people[person, :2] + people[person, 2:] / 2)) < 2.5 * cells.stride[chosen]
+    assert near.all()
+
+
+def test_label_loss_is_the_sum_that_yolox_takes():
+    """Against plain numpy, cell by cell, for the assignment that was tested above."""
+    cells, rng = Cells(SIZE), np.random.default_rng(0)
+    people, ignored = np.array([[20, 10, 30, 60], [90, 20, 20, 40]], float), np.array([[0, 70, 40, 26]], float)
+    output = np.stack([output_for(people[0], cells), rng.normal(0, 1, (len(cells.centre), 6))]).astype(np.float32)
+    views = [View(np.zeros(0), people, ignored), View(np.zeros(0), np.empty((0, 4)), np.empty((0, 4)))]
+
+    def entropy(logit, wanted):
+        return np.log1p(np.exp(-np.abs(logit))) + np.maximum(logit, 0) - logit * wanted
+
+    chosen, person, _ = assign(output[0], people, cells)
+    wanted = np.zeros(output.shape[:2])
+    wanted[0, chosen] = 1
+    counts = np.ones(output.shape[:2])
+    counts[0, cells.inside(ignored)[0]] = 0
+    counts[0, chosen] = 1
+    expected = (entropy(output[:, :, 4], wanted) * counts).sum()
+    for cell, who in zip(chosen, person, strict=True):
+        size = np.exp(output[0, cell, 2:4]) * cells.stride[cell]
+        corner = (output[0, cell, :2] + cells.place[cell]) * cells.stride[cell] - size / 2
+        overlap = iou([[*corner, *size]], people[who : who + 1])[0, 0]
+        expected += entropy(output[0, cell, 5], overlap) + 5 * (1 - overlap**2)
+    found = float(label_loss(paddle.to_tensor(output), views, cells))
+    assert found == pytest.approx(expected / len(chosen), rel=1e-4)
+
+
+def test_label_loss_has_a_gradient_where_boxes_do_not_meet():
+    cells = Cells(SIZE)
+    output = paddle.to_tensor(output_for((100, 70, 10, 10), cells)[None], stop_gradient=False)
+    label_loss(output, [View(np.zeros(0), np.array([[5, 5, 20, 40.0]]), np.empty((0, 4)))], cells).backward()
+    assert np.isfinite(output.grad.numpy()).all()
+
+
+def test_anchor_is_lowest_where_nothing_has_moved():
+    rng = np.random.default_rng(2)
+    before = paddle.to_tensor(rng.normal(size=(2, 40, 6)).astype(np.float32))
+    assert float(anchor_loss(before, before)) == pytest.approx(0, abs=1e-6)
+    for channel in range(6):
+        moved = before.numpy()
+        moved[:, :, channel] += 0.1 * rng.choice([-1, 1], moved.shape[:2])
+        assert float(anchor_loss(paddle.to_tensor(moved), before)) > 0
+
+
+def test_scatter_is_the_sum_over_pairs():
+    rng = np.random.default_rng(0)
+    vectors, related = rng.normal(size=(6, 4)), rng.random((6, 6)) < 0.5
+    related = (related | related.T).astype(float)
+    expected = sum(
+        related[i, j] * np.outer(vectors[i] - vectors[j], vectors[i] - vectors[j]) for i in range(6) for j in range(6)
+    )
+    assert np.allclose(_scatter(vectors, related), expected)
+
+
+def test_fitted_projection_tells_people_of_the_footage_apart(footage):
+    projection = fit_projection([footage], step=1)
+    assert projection.shape == (BINS + 1, 64)
+    vectors, who = [], []
+    for frame, boxes, ids in zip(footage.frames, footage.people, footage.identities, strict=True):
+        image = np.asarray(frame)[:, :, ::-1].transpose(2, 0, 1).astype(np.float32) / 255
+        vectors.append(embed(colour_histograms(image, boxes), projection))
+        who.append(ids)
+    cosine, same = np.concatenate(vectors) @ np.concatenate(vectors).T, np.equal.outer(*[np.concatenate(who)] * 2)
+    other = ~same
+    np.fill_diagonal(same, False)
+    assert cosine[same].mean() > 0.5
+    assert abs(cosine[other].mean()) < 0.35
+    alone = dataclasses.replace(footage, people=[boxes[:1] for boxes in footage.people])
+    alone.identities = [ids[:1] for ids in footage.identities]
+    with pytest.raises(TrainingError, match="several people"):
+        fit_projection([alone])
+
+
+def test_a_training_that_has_left_the_finite_says_so(footage, tmp_path):
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        train([footage], tmp_path, dataclasses.replace(QUICK, learning_rate=1e4), progress=False)
+
+
+def test_settings_out_of_range_are_refused():
+    for wrong in ({"steps": 0}, {"ema": 1.0}, {"anchor": -1}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            TrainingConfig(**wrong)
+    rates = [TrainingConfig(steps=1000).rate(step) for step in (0, 99, 500, 999)]
+    assert rates[0] < rates[2] < rates[1]
+    assert rates[3] < 0.05 * rates[1]
+    with pytest.raises(TrainingError, match="nothing to train on"):
+        Trainer([], QUICK, BUNDLED)
+
+
+def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path, monkeypatch):
+    config = dataclasses.replace(QUICK, appearance=True)
+    whole = train([footage], tmp_path / "whole", config, held_out=[source], progress=False)
+    curve = pd.read_csv(tmp_path / "whole" / "curve.csv")
+    assert curve["step"].tolist() == [0, 4]
+    assert {"loss", "anchor", "labels", "mota", "idf1", "recall"} <= set(curve)
+    assert (tmp_path / "whole" / "curve.png").stat().st_size > 5000
+    plain = Trainer.step
+
+    def stopped(trainer):
+        if trainer.step_number == 3:
+            raise KeyboardInterrupt
+        return plain(trainer)
+
+    monkeypatch.setattr(Trainer, "step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train([footage], tmp_path / "cut", config, progress=False)
+    monkeypatch.setattr(Trainer, "step", plain)
+    again = train([footage], tmp_path / "cut", config, progress=False)
+    for name, value in weights_of(whole).items():
+        assert np.array_equal(value, weights_of(again)[name]), name
+    with pytest.raises(TrainingError, match="other settings"):
+        train([footage], tmp_path / "cut", dataclasses.replace(config, seed=1), progress=False)
+    (tmp_path / "cut" / "checkpoint.safetensors").write_bytes(b"broken")
+    with pytest.raises(TrainingError, match="no checkpoint"):
+        train([footage], tmp_path / "cut", config, progress=False)
+
+
+def test_it_learns_labels_and_the_anchor_holds(footage):
+    """On one batch over and over the loss on labels falls, by less where the anchor is strong."""
+    falls = {}
+    for anchor in (0.0, 30.0):
+        config = TrainingConfig(steps=200, views=2, size=SIZE, learning_rate=1e-3, labels=1, anchor=anchor)
+        trainer = Trainer([footage], config, BUNDLED)
+        losses = []
+        for _ in range(16):
+            trainer.step_number = max(trainer.step_number, 20)
+            losses.append(trainer.step()["labels"])
+            trainer.config = dataclasses.replace(config, seed=0)
+        falls[anchor] = np.mean(losses[:4]) - np.mean(losses[-4:])
+    assert falls[0.0] > 0.1
+    assert falls[0.0] > falls[30.0]
+
+
+def test_the_first_layers_stay_and_others_move(footage, tmp_path):
+    path = train([footage], tmp_path, dataclasses.replace(QUICK, learning_rate=1e-3, ema=0.0), progress=False)
+    before, after = weights_of(BUNDLED), weights_of(path)
+    moved = {name.partition(".")[0] for name, value in after.items() if not np.array_equal(value, before[name])}
+    assert moved == {name.partition(".")[0] for name in before} - {"stem", "stage2", "projection"}
+
+
+def test_command_trains_and_its_weights_run(source, tmp_path, capsys):
+    output = tmp_path / "mine"
+    arguments = ["finetune", str(source.folder.parent), "--steps", "2", "--quiet", "--output", str(output)]
+    assert main(arguments) == 0
+    assert f"{output / 'fairmot_lite.onnx'}" in capsys.readouterr().out
+    assert (
+        main(
+            [
+                "track",
+                str(source.folder.parent),
+                "--model",
+                str(output / "fairmot_lite.onnx"),
+                "--output",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
+    assert main(["finetune", str(tmp_path / "missing"), "--output", str(output)]) == 2
+    assert "missing" in capsys.readouterr().err
