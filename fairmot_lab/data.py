@@ -6,9 +6,14 @@ Boxes are `x, y, w, h` in pixels of the original image, `x, y` being the top-lef
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STRIDE = 4
 
@@ -203,3 +208,51 @@ class FrameTracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def join_sequences(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join the tables of several sequences into one with a first column `sequence`.
+
+    Parameters
+    ----------
+    tables
+        By name of sequence.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `attrs` hold `sequences`, the attrs of each table by name, and those that all share.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = join_sequences({"a": pd.DataFrame({"frame": [1]}), "b": pd.DataFrame({"frame": [1, 2]})})
+    >>> one["sequence"].tolist(), split_sequences(one)["b"]["frame"].tolist()
+    (['a', 'b', 'b'], [1, 2])
+    """
+    import pandas as pd
+
+    parts = []
+    for name, table in tables.items():
+        part = table.copy()
+        part.attrs = {}
+        part.insert(0, "sequence", name)
+        parts.append(part)
+    whole = pd.concat(parts, ignore_index=True)
+    attrs = {name: dict(table.attrs) for name, table in tables.items()}
+    first = next(iter(attrs.values()))
+    shared = {key: value for key, value in first.items() if all(one.get(key) == value for one in attrs.values())}
+    whole.attrs = {**shared, "sequences": attrs}
+    return whole
+
+
+def split_sequences(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the tables that `join_sequences` joined, by name of sequence, with their attrs."""
+    attrs = table.attrs.get("sequences", {})
+    names = list(dict.fromkeys([*attrs, *table["sequence"].unique().tolist()]))
+    tables = {}
+    for name in names:
+        part = table[table["sequence"] == name].drop(columns="sequence").reset_index(drop=True)
+        part.attrs = {"sequence": name, **attrs.get(name, {})}
+        tables[str(name)] = part
+    return tables

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -18,15 +19,16 @@ import pandas as pd
 
 from ._files import atomic_write, make_folder, write_error
 from .association.base import Tracker, as_tracker, tracker_from_dict
-from .association.camera_motion import MASK_SCORE, METHODS, MotionEstimator
+from .association.camera_motion import MASK_SCORE, METHODS, MotionEstimator, motion_by_sequence
 from .association.per_class import PerClass
 from .association.run import track_detections, tracks_table
-from .data import FrameDetections, FrameTracks
-from .detection.cache import DetectionWriter
+from .data import FrameDetections, FrameTracks, join_sequences
+from .detection.cache import DetectionWriter, open_detections
 from .detection.detections import Detections
 from .detection.detector import check_detector, run_detector
 from .errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
 from .sources.base import Frame, Source
+from .sources.many import run_each, several
 from .sources.open import open_source
 
 if TYPE_CHECKING:
@@ -163,15 +165,18 @@ def track(
     *,
     model: Detector | str | os.PathLike[str] | None = None,
     score_threshold: float = 0.0,
-    camera_motion: Mapping[int, np.ndarray] | str | None = None,
+    camera_motion: Any = None,
+    n_jobs: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Track a whole sequence.
+    """Track a whole sequence, or several.
 
     Parameters
     ----------
     source
         Kept detections (`detect`, `open_detections`), which need no model; or anything that `open_source` takes.
+        Several sequences: a folder of them such as `MOT17/train`, a folder of kept detections, a list, or a dict from
+        name to one.
     tracker
         A tracker, of which a clone is used, or its name. Unless given, `JDETracker()` for kept detections, else the
         tracker that the model was published with.
@@ -181,10 +186,13 @@ def track(
         Rows with a lower score are left out. The tracker itself sees every detection.
     camera_motion
         What `camera_motion` gave for the same sequence, or any mapping from a frame's number to the matrix (2, 3) that
-        moves points of the frame before to where they are in it. For a source also "flow", "orb" or "ecc": it is then
-        estimated on the way.
+        moves points of the frame before to where they are in it; of several sequences a list, or a dict by name. For a
+        source also "flow", "orb" or "ecc": it is then estimated on the way.
+    n_jobs
+        Of several sequences: processes, as joblib counts them; by default joblib's own setting, or the cluster of
+        `joblib.parallel_config`.
     progress
-        Whether a progress bar is shown while the network runs.
+        Whether a progress bar is shown while the network runs, or while several sequences are tracked.
 
     Returns
     -------
@@ -205,6 +213,17 @@ def track(
     ['frame', 'id', 'x', 'y', 'w', 'h', 'score', 'class_id', 'det']
     """
     _check_threshold("score_threshold", score_threshold)
+    sequences = several(source)
+    if sequences is not None:
+        named = isinstance(camera_motion, str) or camera_motion is None
+        each = functools.partial(
+            _track_one,
+            tracker=tracker,
+            model=model,
+            score_threshold=score_threshold,
+            motions=camera_motion if named else motion_by_sequence(camera_motion, list(sequences)),
+        )
+        return join_sequences(run_each(each, sequences, n_jobs=n_jobs, description="track", progress=progress))
     if isinstance(source, Detections):
         if model is not None:
             raise ConfigError("Kept detections were made by a model already; give the tracker alone.")
@@ -219,6 +238,16 @@ def track(
         attributes = tracks.attrs
         tracks = tracks[tracks["score"] >= score_threshold].reset_index(drop=True)
         tracks.attrs = {**attributes, "score_threshold": score_threshold}
+    return tracks
+
+
+def _track_one(name: str, source: Any, *, motions: Any, **options: Any) -> pd.DataFrame:
+    """Track one sequence of several; paths of kept detections are opened."""
+    if isinstance(source, str | os.PathLike) and Path(source).suffix in (".tar", ".txt"):
+        source = open_detections(source)
+    motion = motions.get(name) if isinstance(motions, dict) else motions
+    tracks = track(source, camera_motion=motion, progress=False, **options)
+    tracks.attrs["sequence"] = name
     return tracks
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ._files import write_error
 from .association.base import Tracker, as_tracker, tracker_from_dict
+from .association.camera_motion import motion_by_sequence
 from .association.run import track_arrays
 from .association.settings import Setting
 from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
@@ -619,27 +620,9 @@ def pack_material(
         ground_truth = {name: _truth_beside(name, one) for name, one in held.items()}
     elif isinstance(ground_truth, Mapping):
         ground_truth = {str(name): _as_path(one) for name, one in ground_truth.items()}
-    motions = _motions(camera_motion, list(held))
+    motions = motion_by_sequence(camera_motion, list(held))
     paths = {name: _as_path(one) for name, one in held.items()}
     return pickle.dumps((paths, _as_path(ground_truth), protocol, motions))
-
-
-def _motions(camera_motion: Any, names: list[str]) -> dict[str, Any]:
-    """The camera motion of each sequence by name, from one, a list, or a dict."""
-    from .association.camera_motion import CameraMotion
-
-    if camera_motion is None:
-        return {}
-    if isinstance(camera_motion, CameraMotion):
-        camera_motion = [camera_motion]
-    if not isinstance(camera_motion, Mapping):
-        camera_motion = {one.name: one for one in camera_motion}
-    elif camera_motion and len(names) == 1 and not any(isinstance(key, str) for key in camera_motion):
-        camera_motion = {names[0]: camera_motion}  # matrices by frame
-    unknown = [name for name in camera_motion if name not in names]
-    if unknown:
-        raise ConfigError(f"camera_motion is of {unknown[0]}, and the detections are of {', '.join(names)}.")
-    return dict(camera_motion)
 
 
 @functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting

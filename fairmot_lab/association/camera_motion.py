@@ -161,6 +161,28 @@ def camera_motion(
 _KINDS = {"frame": np.int64, "points": np.int64, "inliers": np.int64}
 
 
+def motion_by_sequence(camera_motion: Any, names: list[str]) -> dict[str, Any]:
+    """Return the camera motion of each sequence by name, from that of one, a list, or a dict.
+
+    Raises
+    ------
+    ConfigError
+        If it is of a sequence that is not among `names`.
+    """
+    if camera_motion is None:
+        return {}
+    if isinstance(camera_motion, CameraMotion):
+        camera_motion = [camera_motion]
+    if not isinstance(camera_motion, Mapping):
+        camera_motion = {one.name: one for one in camera_motion}
+    elif camera_motion and len(names) == 1 and not any(isinstance(key, str) for key in camera_motion):
+        camera_motion = {names[0]: camera_motion}  # matrices by frame
+    unknown = [name for name in camera_motion if name not in names]
+    if unknown:
+        raise ConfigError(f"camera_motion is of {unknown[0]}, and the detections are of {', '.join(names)}.")
+    return dict(camera_motion)
+
+
 # -- one pair of frames
 
 

@@ -6,10 +6,11 @@ says what was done in `tracks.attrs["offline"]`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data import join_sequences, split_sequences
 from ..errors import ConfigError, TrackingError
 from .assignment import assign
 
@@ -24,7 +25,7 @@ _ENDS = 10  # rows at the end of a track from which its motion and appearance ar
 
 def postprocess(
     tracks: pd.DataFrame,
-    detections: Detections | None = None,
+    detections: Any = None,
     *,
     link: bool = False,
     min_length: int = 1,
@@ -40,9 +41,10 @@ def postprocess(
     Parameters
     ----------
     tracks
-        The tracks table of one sequence, as `track` gives it.
+        The tracks table of one sequence or several, as `track` gives it.
     detections
-        That the tracks were made from: with embeddings, linking compares appearance too.
+        That the tracks were made from (of several sequences a dict by name): with embeddings, linking compares
+        appearance too.
     link
         Join a track to one that starts up to `link_gap` frames after its end, where motion (and appearance) agree.
     min_length
@@ -84,6 +86,21 @@ def postprocess(
     >>> filled["x"].tolist(), filled["det"].tolist(), filled.attrs["offline"]
     ([0.0, 10.0, 20.0, 30.0], [0, -1, -1, 5], ['linear interpolation of gaps up to 20 frames'])
     """
+    if "sequence" in tracks.columns:
+        held = detections if isinstance(detections, dict) else {}
+        options: dict[str, Any] = {
+            "link": link,
+            "min_length": min_length,
+            "interpolate": interpolate,
+            "max_gap": max_gap,
+            "link_gap": link_gap,
+            "link_reach": link_reach,
+            "link_appearance": link_appearance,
+            "tau": tau,
+        }
+        return join_sequences(
+            {name: postprocess(one, held.get(name), **options) for name, one in split_sequences(tracks).items()}
+        )
     _check(interpolate, min_length=min_length, max_gap=max_gap, link_gap=link_gap, link_reach=link_reach, tau=tau)
     attrs, done = dict(tracks.attrs), []
     table = tracks.sort_values(["id", "frame"], kind="stable").reset_index(drop=True)

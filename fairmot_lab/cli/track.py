@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,19 @@ from .arguments import _counter, _overlap, _size, _terminated_as_interrupted
 
 if TYPE_CHECKING:
     from ..association.base import Tracker
+    from ..detection.model import FairMOTDetector
+    from ..pipeline import TrackReport
 
 
 def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = ()) -> None:
     """Declare the command; the settings of the tracker that `arguments` name become options."""
     parser = commands.add_parser("track", help="track a sequence, video, folder of images, camera or stream")
     parser.add_argument(
-        "source", metavar="SOURCE", help="sequence folder, video, folder of images, camera number, address"
+        "source",
+        metavar="SOURCE",
+        help="sequence folder, video, folder of images, camera number, address, or a folder of sequence folders",
     )
+    parser.add_argument("--jobs", type=int, metavar="N", help="of a folder of sequences: processes (-1: one per core)")
     parser.add_argument("--model", metavar="M", help="a model's name or a weights file (default: the bundled one)")
     parser.add_argument("--engine", default="auto", metavar="E", help="onnxruntime, paddle or auto")
     parser.add_argument("--device", default="auto", metavar="D", help="cpu, gpu or auto")
@@ -116,14 +122,17 @@ def _add_settings(parser: argparse.ArgumentParser, tracker: Tracker) -> None:
 
 
 def _run_track(options: argparse.Namespace) -> int | None:
-    from ..detection.model import load_model
     from ..pipeline import DEFAULT_MODEL, read_tracks, track_files
+    from ..sources.many import several
     from ..sources.open import open_source
 
     counter = _counter(options)
     tracker = options.chosen_tracker
     given = {name: getattr(options, name) for name in tracker.Settings.settings()}
     tracker = tracker.replace(**{name: value for name, value in given.items() if value is not None})
+    sequences = several(options.source)
+    if sequences is not None:
+        return _track_several(options, sequences, tracker)
     source = open_source(
         options.source,
         frame_rate=options.frame_rate,
@@ -140,20 +149,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
             "official one is had with: fairmot-lab models download fairmot_dla34_30e_1088x608",
             file=sys.stderr,
         )
-    model = load_model(
-        options.model or DEFAULT_MODEL,
-        engine=options.engine,
-        device=options.device,
-        threads=options.threads,
-        input_size=options.input_size,
-        nms_iou=options.nms_iou,
-    )
-    overlay = {
-        "trails": options.trails,
-        "scores": not options.no_scores,
-        "draw_threshold": options.draw_threshold,
-        "heatmap": options.heatmap,
-    }
+    model = _model(options)
     try:
         with _terminated_as_interrupted():
             report = track_files(
@@ -163,7 +159,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
                 model=model,
                 camera_motion=options.camera_motion,
                 video=options.video or options.compare is not None,
-                overlay=overlay,
+                overlay=_overlay(options),
                 compare=compare,
                 counter=counter,
                 keep_outputs=not options.no_outputs,
@@ -174,7 +170,68 @@ def _run_track(options: argparse.Namespace) -> int | None:
     except KeyboardInterrupt as stop:
         print(f"fairmot-lab: interrupted. {stop}".rstrip(), file=sys.stderr)
         return 130
+    _print_report(report)
+    return None
+
+
+def _track_several(options: argparse.Namespace, sequences: dict[str, Any], tracker: Tracker) -> int | None:
+    """Track the sequences of a folder; what fails is told at the end, and gives the exit status 2."""
+    from ..sources.many import run_each
+
+    for name in ("compare", "name", "line", "region", "count"):
+        if getattr(options, name):
+            raise ConfigError(f"--{name} goes with one sequence; {options.source} holds {len(sequences)}.")
+    each = functools.partial(_track_one, options=options, tracker=tracker)
+    with _terminated_as_interrupted():
+        reports = run_each(each, sequences, n_jobs=options.jobs, description="track", progress=not options.quiet)
+    for report in reports.values():
+        _print_report(report)
+    return 2 if len(reports) < len(sequences) else None
+
+
+def _track_one(name: str, path: Any, *, options: argparse.Namespace, tracker: Tracker) -> TrackReport:
+    from ..pipeline import track_files
+    from ..sources.open import open_source
+
+    return track_files(
+        open_source(path, frame_rate=options.frame_rate, allow_truncated=options.allow_truncated),
+        tracker,
+        options.output,
+        model=_model(options),
+        camera_motion=options.camera_motion,
+        video=options.video,
+        overlay=_overlay(options),
+        keep_outputs=not options.no_outputs,
+        resume=options.resume,
+        score_threshold=options.score_threshold,
+        progress=False,
+    )
+
+
+def _model(options: argparse.Namespace) -> FairMOTDetector:
+    from ..detection.model import load_model
+    from ..pipeline import DEFAULT_MODEL
+
+    return load_model(
+        options.model or DEFAULT_MODEL,
+        engine=options.engine,
+        device=options.device,
+        threads=options.threads,
+        input_size=options.input_size,
+        nms_iou=options.nms_iou,
+    )
+
+
+def _overlay(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "trails": options.trails,
+        "scores": not options.no_scores,
+        "draw_threshold": options.draw_threshold,
+        "heatmap": options.heatmap,
+    }
+
+
+def _print_report(report: TrackReport) -> None:
     files = [report.text, report.video, report.counts, report.events, report.outputs]
     print(f"{report.name}: {report.frames} frames, {report.rows} boxes of {report.ids} tracks")
     print("\n".join(f"  {file}" for file in files if file is not None))
-    return None

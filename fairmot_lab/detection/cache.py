@@ -14,6 +14,7 @@ The file of a sequence is `FOLDER/NAME.tar` (see `archive` for how it is kept wh
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -30,6 +31,7 @@ import numpy as np
 from .._files import make_folder
 from ..data import STRIDE, FrameDetections, Letterbox, SequenceArrays
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
+from ..sources.many import run_each, several
 from ..sources.open import open_source
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
 from .detections import Detections, PublicDetections, join_frames
@@ -272,9 +274,10 @@ def detect(
     folder: str | os.PathLike[str],
     *,
     heatmaps: bool = True,
+    n_jobs: int | None = None,
     progress: bool = True,
-) -> CachedDetections:
-    """Run a detector over a source and keep its detections.
+) -> Any:
+    """Run a detector over a source, or over several, and keep the detections.
 
     Called again it resumes after the last complete frame, whatever ended the run before; in the end the file has the
     same bytes as that of a run in one go. Reading, the network, and writing overlap.
@@ -282,19 +285,24 @@ def detect(
     Parameters
     ----------
     source
-        A `Source` or anything that `open_source()` takes.
+        A `Source` or anything that `open_source()` takes. Several sequences: a folder of them such as `MOT17/train`, a
+        list, or a dict from name to one.
     model
         A `Detector`, or a name or path that `load_model()` takes.
     folder
         Where the detections go: `folder/NAME.tar`, `NAME` being the source's name.
     heatmaps
         Whether the centre heatmaps are kept too (as 8-bit PNG), where the detector gives them.
+    n_jobs
+        Of several sequences: processes, as joblib counts them; by default joblib's own setting.
     progress
         Whether a progress bar is shown.
 
     Returns
     -------
     CachedDetections
+        Of several sequences a dict from name to `CachedDetections`. A sequence that fails is told of at the end; the
+        others are kept.
 
     Raises
     ------
@@ -317,6 +325,10 @@ def detect(
     """
     from tqdm.auto import tqdm
 
+    sequences = several(source)
+    if sequences is not None:
+        each = functools.partial(_detect_one, model=model, folder=folder, heatmaps=heatmaps)
+        return run_each(each, sequences, n_jobs=n_jobs, description="detect", progress=progress)
     with DetectionWriter(source, model, folder, heatmaps=heatmaps) as writer:
         info = writer.info
         bar = tqdm(total=info.length, initial=writer.held, unit="frame", desc=info.name, disable=not progress)
@@ -324,6 +336,10 @@ def detect(
             for _ in writer.run():
                 bar.update()
     return CachedDetections(writer.path)
+
+
+def _detect_one(name: str, source: Any, **options: Any) -> CachedDetections:
+    return detect(source, progress=False, **options)
 
 
 class DetectionWriter:

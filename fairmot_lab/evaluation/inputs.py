@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data import same_footage
+from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from ..formats.classes import class_notes
 from ..formats.labels import find_labels
@@ -39,6 +39,8 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     EvaluationError
         If a result has no ground truth, a named sequence does not exist, or nothing is left to evaluate.
     """
+    if isinstance(tracks, pd.DataFrame) and "sequence" in tracks.columns:
+        tracks = split_sequences(tracks)
     truths, one_truth = _find(ground_truth, "ground truth", _truth_loads, _load_truth)
     results, one_result = _find(tracks, "results", _result_loads, _load_tracks)
     _warn_if_same(tracks, ground_truth)
