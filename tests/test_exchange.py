@@ -17,11 +17,15 @@ import fairmot_lab as fl
 from fairmot_lab.diagnosis.oracle import oracle_detections, oracle_identities, oracle_study
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning, MotFileError
 from fairmot_lab.evaluation.evaluate import compute_metrics
+from fairmot_lab.formats.classes import people_rows
+from fairmot_lab.formats.coco import read_coco, write_coco
 from fairmot_lab.formats.cvat import read_cvat, write_cvat
-from fairmot_lab.formats.mot import read_mot
+from fairmot_lab.formats.kitti import read_kitti, write_kitti
+from fairmot_lab.formats.mot import read_mot, write_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
 from fairmot_lab.formats.submission import _TEST, write_submission
 from fairmot_lab.formats.trackeval import write_trackeval
+from fairmot_lab.lite.scenes import Scene, SceneConfig, write_sequence
 
 
 def tracks() -> pd.DataFrame:
@@ -58,7 +62,7 @@ def test_submission_refuses_what_the_server_would(tmp_path):
     results = dict.fromkeys(_TEST["MOT17"], tracks())
     with pytest.raises(EvaluationError, match="1 are missing: MOT17-01-SDP"):
         write_submission({k: v for k, v in results.items() if k != "MOT17-01-SDP"}, tmp_path / "a.zip")
-    with pytest.raises(EvaluationError, match=r"'MOT17-01-YOLO' is no sequence of MOT17; did you mean"):
+    with pytest.raises(EvaluationError, match=r"'MOT17-01-YOLO' is not a sequence of MOT17; did you mean"):
         write_submission(results | {"MOT17-01-YOLO": tracks()}, tmp_path / "a.zip")
     with pytest.raises(EvaluationError, match="pass benchmark="):
         write_submission({"mine": tracks()}, tmp_path / "a.zip")
@@ -118,6 +122,54 @@ def test_trackeval_layout(tmp_path):
         write_trackeval({"B": tracks()}, {"A": truth()}, tmp_path)
     with pytest.raises(EvaluationError, match="benchmark='MOT15'"):
         write_trackeval({"A": tracks()}, {"A": truth().assign(class_id=-1)}, tmp_path)
+
+
+def test_trackeval_takes_the_largest_frame_and_named_classes(tmp_path):
+    shuffled = truth().sort_values("x", ascending=False)
+    shuffled.attrs = {"classes": {1: "person", 4: "car"}}
+    folder = write_trackeval({"A": tracks().iloc[::-1]}, {"A": shuffled.iloc[::-1]}, tmp_path)
+    home = folder / "gt" / "MOT17-train" / "A"
+    assert read_seqinfo(home).length == 3
+    assert set(read_mot(home / "gt" / "gt.txt", "ground_truth")["class_id"]) == {1}
+
+
+def exported(tmp_path, made, gt, name):
+    """Feed every exporter with tables of the library's own."""
+    people = gt[people_rows(gt)]
+    for table in (made, gt):
+        zipped = read_cvat(write_cvat(table, tmp_path / "a.zip"))
+        assert len(zipped) == len(table)
+        kept = zipped["class_id"].map(zipped.attrs["classes"]) == "person"
+        assert kept.sum() == (len(made) if table is made else len(gt[gt["class_id"].isin((1, -1, 0))]))
+        back = read_coco(write_coco({name: table}, tmp_path / "a.json"))[name]
+        assert np.array_equal(back[["frame", "x", "y", "w", "h"]], table[["frame", "x", "y", "w", "h"]])
+    for table in (made, people):
+        back = read_kitti(
+            write_kitti(table, tmp_path / "a.txt", classes={-1: "Pedestrian", 0: "Pedestrian", 1: "Pedestrian"})
+        )
+        assert len(back) == len(table)
+    write_trackeval({name: made}, {name: gt}, tmp_path / "trackeval")
+    laid = tmp_path / "trackeval"
+    result = fl.evaluate(laid / "trackers/MOT17-train/fairmot_lab", laid / "gt/MOT17-train", evaluator="trackeval")
+    direct = fl.evaluate(made, gt, evaluator="trackeval")
+    assert result.overall["hota"] == direct.overall["hota"]
+    write_mot(gt, tmp_path / "gt.txt")
+    again = read_mot(tmp_path / "gt.txt", "ground_truth")
+    pd.testing.assert_frame_equal(again, gt, check_exact=True)
+
+
+def test_exporters_take_the_demo(tmp_path):
+    scene = Scene(3, SceneConfig(length=12, frame_rate=8, people=6, nearest=120, farthest=60))
+    source = fl.open_source(write_sequence(scene, tmp_path / "demo", progress=False))
+    gt = source.ground_truth
+    made = gt[["frame", "id", "x", "y", "w", "h", "score"]].assign(class_id=0, det=0)
+    made.attrs = {"sequence": source.name}
+    exported(tmp_path, made, gt, source.name)
+
+
+def test_exporters_take_mot17(tmp_path, mot17, golden):
+    source = fl.open_source(mot17 / "MOT17-09-SDP")
+    exported(tmp_path, read_mot(golden / "MOT17-09-FRCNN.txt").assign(class_id=0), source.ground_truth, source.name)
 
 
 def test_trackeval_itself_reads_the_layout(tmp_path, mot17, golden):

@@ -620,3 +620,10 @@ def test_compressed_text_is_recognised(tmp_path):
     path.write_bytes(gzip.compress(b"1,1,100,50,30,80,1,1,1\n"))
     assert recognise(path).name == "motchallenge"
     assert len(read_labels(path)) == 1
+
+
+def test_the_document_names_every_format_and_its_protocol():
+    text = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+    for format in FORMATS:
+        line = next(line for line in text.splitlines() if line.startswith(f"| {format.title} |"))
+        assert line.endswith(f"| {format.protocol} |")

@@ -54,7 +54,7 @@ def write_submission(
     path
         The zip to make or replace.
     benchmark
-        "MOT15", "MOT16", "MOT17" or "MOT20"; by default what the names of the sequences say.
+        "MOT15", "MOT16", "MOT17" or "MOT20"; by default inferred from the names of the sequences.
 
     Raises
     ------
@@ -62,6 +62,14 @@ def write_submission(
         If a sequence is not of the benchmark, or one of its test set is missing: the server refuses such a zip.
     MotFileError
         If a table breaks the rules of `read_mot`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = pd.DataFrame({"frame": [1], "id": [7], "x": [10.0], "y": [20.0], "w": [30.0], "h": [60.0]})
+    >>> names = ("MOT20-04", "MOT20-06", "MOT20-07", "MOT20-08")
+    >>> write_submission(dict.fromkeys(names, table), Path(tempfile.mkdtemp(), "mine.zip")).name
+    'mine.zip'
     """
     benchmark = benchmark or _benchmark_of(tracks)
     if benchmark not in SERVER_SEQUENCES:
@@ -71,7 +79,7 @@ def write_submission(
     if foreign:
         near = difflib.get_close_matches(foreign[0], known, n=2)
         hint = f"did you mean {' or '.join(near)}" if near else f"it has {', '.join(known[:3])}, ..."
-        raise EvaluationError(f"{foreign[0]!r} is no sequence of {benchmark}; {hint}.")
+        raise EvaluationError(f"{foreign[0]!r} is not a sequence of {benchmark}; {hint}.")
     missing = [name for name in wanted if name not in tracks]
     if missing:
         raise EvaluationError(

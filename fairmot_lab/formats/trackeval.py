@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..errors import EvaluationError
+from .classes import ignored_rows, motchallenge_classes
 from .mot import check_table, write_mot
 from .mot_text import _mot_text, _write_text
 
@@ -22,7 +24,7 @@ def write_trackeval(
     benchmark: str = "MOT17",
     split: str = "train",
 ) -> Path:
-    """Lay results and ground truth out as TrackEval wants them, so that it can be run on the folder as it is.
+    """Write results and ground truth in the folders that TrackEval reads.
 
     Written are gt/BENCHMARK-SPLIT/SEQ/gt/gt.txt and seqinfo.ini, gt/seqmaps/BENCHMARK-SPLIT.txt, and
     trackers/BENCHMARK-SPLIT/TRACKER/data/SEQ.txt. TrackEval is then run with GT_FOLDER=folder/gt,
@@ -32,12 +34,32 @@ def write_trackeval(
     ----------
     tracks, ground_truth
         Tables by name of sequence. The length comes from the `attrs` of the ground truth, or is the largest frame of
-        both.
+        both. Named classes (`attrs["classes"]`) are written in MOTChallenge's numbers; regions to ignore, which
+        TrackEval does not know for MOTChallenge, are left out.
+    folder
+        The folder to make or add to.
+    tracker, benchmark, split
+        Names that TrackEval's configuration takes.
 
     Returns
     -------
     pathlib.Path
         The folder.
+
+    Raises
+    ------
+    EvaluationError
+        If tracks have no ground truth, or the benchmark needs classes and there are none.
+    MotFileError
+        If a table breaks the rules of `read_mot`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = pd.DataFrame({"frame": [1], "id": [7], "x": [10.0], "y": [20.0], "w": [30.0], "h": [60.0]})
+    >>> folder = write_trackeval({"S": table}, {"S": table.assign(conf=1.0, class_id=1)}, tempfile.mkdtemp())
+    >>> (folder / "gt" / "seqmaps" / "MOT17-train.txt").read_text()
+    'name\\nS\\n'
     """
     folder, part = Path(folder), f"{benchmark}-{split}"
     absent = [name for name in tracks if name not in ground_truth]
@@ -48,12 +70,13 @@ def write_trackeval(
         known = truth.attrs
         check_table(truth, "ground_truth", name=f"ground truth of {name}", length=known.get("length"))
         home = folder / "gt" / part / name
-        if benchmark != "MOT15" and not ("class_id" in truth and (truth["class_id"] >= 1).any()):
+        if benchmark != "MOT15" and not (motchallenge_classes(truth) >= 1).any():
             raise EvaluationError(
                 f"{name} has no classes, and TrackEval needs them for {benchmark}; use benchmark='MOT15'."
             )
         write_mot(_trackeval_truth(truth), home / "gt" / "gt.txt")
-        length = known.get("length") or max([1, *truth["frame"], *table["frame"]])
+        last = max((int(each["frame"].max()) for each in (truth, table) if len(each)), default=1)
+        length = known.get("length") or last
         info = {
             "name": name, "imDir": "img1", "frameRate": f"{known.get('frame_rate') or 30:g}", "seqLength": length,
             "imWidth": known.get("width") or 1, "imHeight": known.get("height") or 1, "imExt": ".jpg",
@@ -65,7 +88,9 @@ def write_trackeval(
 
 
 def _trackeval_truth(table: pd.DataFrame) -> pd.DataFrame:
-    """TrackEval wants nine columns, also for MOT15."""
-    defaults = {"conf": 1.0, "class_id": 1, "visibility": 1.0}
-    table = table.assign(**{name: value for name, value in defaults.items() if name not in table})
-    return table.assign(class_id=table["class_id"].replace(-1, 1), visibility=table["visibility"].fillna(1.0))
+    """The nine columns that TrackEval wants, also for MOT15, with MOTChallenge's classes and no regions to ignore."""
+    rows = table[~ignored_rows(table)]
+    classes = motchallenge_classes(rows)
+    defaults = {"conf": 1.0, "visibility": 1.0}
+    rows = rows.assign(**{name: value for name, value in defaults.items() if name not in rows})
+    return rows.assign(class_id=np.where(classes == -1, 1, classes), visibility=rows["visibility"].fillna(1.0))
