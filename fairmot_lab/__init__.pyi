@@ -37,6 +37,7 @@ from .detection.cache import detect, open_detections
 from .detection.detections import Detections
 from .detection.detector import Detector
 from .detection.model import FairMOTDetector, load_model
+from .detection.onnx_detector import load_detector
 from .diagnosis.reasons import explain_switches
 from .diagnosis.what_if import what_if
 from .errors import FairMOTLabError, FairMOTLabWarning
@@ -99,6 +100,7 @@ __all__ = [
     "get_tracker",
     "half_split",
     "lite",
+    "load_detector",
     "load_model",
     "load_tracker",
     "open_detections",

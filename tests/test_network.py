@@ -225,7 +225,7 @@ def test_wrong_arguments() -> None:
             load_model(**options)
     with pytest.raises(UnknownModelError, match="did you mean fairmot_lite"):
         load_model("fairmot_light")
-    with pytest.raises(EngineError, match="onnxruntime runs on the CPU here"):
+    with pytest.raises(EngineError, match="this onnxruntime has no CUDAExecutionProvider"):
         load_model("fairmot_dla34", device="gpu", engine="onnxruntime")
     with pytest.raises(EngineError, match="fairmot_lite runs on onnxruntime and the CPU only"):
         load_model(device="gpu")
@@ -234,8 +234,23 @@ def test_wrong_arguments() -> None:
 def test_a_gpu_that_is_not_there() -> None:
     if import_paddle().device.is_compiled_with_cuda():
         pytest.skip("this paddle is built with CUDA")
-    with pytest.raises(EngineError, match=r"device='gpu' is not possible: this paddle is built without CUDA"):
+    sentence = r"device='gpu' is not possible: this paddle is built without CUDA.*onnxruntime"
+    with pytest.raises(EngineError, match=sentence):
         load_model("fairmot_dla34", device="gpu")
+    with pytest.raises(EngineError, match=r"this onnxruntime has no OpenVINOExecutionProvider \(pip install onnxr"):
+        load_model("fairmot_dla34", device="openvino")
+
+
+def test_a_gpu_gives_what_the_cpu_gives(image: np.ndarray, tmp_path: Path) -> None:
+    """Runs wherever the installed onnxruntime has CUDA."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has no CUDA")
+    blob, _ = letterbox(image, (576, 320))
+    save_file(random_weights("hrnetv2_w18", blob), tmp_path / "w.safetensors")
+    maps = [load_model(tmp_path / "w.safetensors", device=device).infer(blob) for device in ("gpu", "cpu")]
+    assert_agreement(*maps)
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -206,9 +206,10 @@ class _Sequence:
         camera_motion: Warps | None,
         name: str = "",
         length: int | None = None,
+        class_names: Mapping[int, str] | None = None,
     ) -> None:
         self.tracker = as_tracker(tracker).clone(frame_rate)
-        self.name, self.length = name, length
+        self.name, self.length, self.class_names = name, length, dict(class_names or {})
         self.frames = np.asarray(arrays.frames, np.int64)
         self.offsets = offsets = np.asarray(arrays.offsets, np.int64)
         try:
@@ -268,6 +269,8 @@ class _Sequence:
         }
         if self.name:
             tracks.attrs["sequence"] = self.name
+        if self.class_names:
+            tracks.attrs["classes"] = self.class_names
         return tracks
 
 
@@ -275,7 +278,8 @@ def _sequence(detections: Any, tracker: Tracker | None, camera_motion: Warps | N
     if not hasattr(detections, "arrays"):
         return _Sequence(detections, tracker, None, camera_motion)
     rate, length = detections.frame_rate, getattr(detections, "length", None)
-    return _Sequence(detections.arrays(), tracker, rate, camera_motion, detections.name, length)
+    names = getattr(detections, "class_names", None)
+    return _Sequence(detections.arrays(), tracker, rate, camera_motion, detections.name, length, names)
 
 
 def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.ndarray | None = None) -> pd.DataFrame:

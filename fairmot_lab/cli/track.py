@@ -28,7 +28,7 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     parser.add_argument("--jobs", type=int, metavar="N", help="of a folder of sequences: processes (-1: one per core)")
     parser.add_argument("--model", metavar="M", help="a model's name or a weights file (default: the bundled one)")
     parser.add_argument("--engine", default="auto", metavar="E", help="onnxruntime, paddle or auto")
-    parser.add_argument("--device", default="auto", metavar="D", help="cpu, gpu or auto")
+    parser.add_argument("--device", default="auto", metavar="D", help="cpu, gpu, openvino or auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument("--input-size", type=_size, metavar="WxH", help="the network's input in pixels")
     parser.add_argument(

@@ -4,12 +4,14 @@ from .cache import detect, open_detections
 from .detections import Detections
 from .detector import Detector
 from .model import FairMOTDetector, load_model
+from .onnx_detector import load_detector
 
 __all__ = [
     "Detections",
     "Detector",
     "FairMOTDetector",
     "detect",
+    "load_detector",
     "load_model",
     "open_detections",
 ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ..data import STRIDE
-from ..errors import EngineError
+from ..errors import ConfigError, EngineError
 from .decode import find_peaks
 
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -50,8 +52,120 @@ class Engine(Protocol):
         ...
 
 
+PROVIDERS = {"gpu": "CUDAExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cpu": "CPUExecutionProvider"}
+
+
+def onnx_device(device: str) -> str:
+    """Return the device that the installed onnxruntime is to use; "auto" becomes "gpu" or "cpu".
+
+    Raises
+    ------
+    ConfigError
+        If there is no device of this name.
+    EngineError
+        If the installed onnxruntime lacks it.
+
+    Examples
+    --------
+    >>> onnx_device("cpu")
+    'cpu'
+    """
+    import onnxruntime
+
+    if device not in (*PROVIDERS, "auto"):
+        raise ConfigError(f"device is {device!r}; it must be 'auto', {', '.join(map(repr, PROVIDERS))}.")
+    available = onnxruntime.get_available_providers()
+    if device == "auto":
+        device = "gpu" if PROVIDERS["gpu"] in available else "cpu"
+    if PROVIDERS[device] not in available:
+        package = {"gpu": "onnxruntime-gpu", "openvino": "onnxruntime-openvino"}[device]
+        raise EngineError(
+            f"device={device!r} is not possible: this onnxruntime has no {PROVIDERS[device]} (pip install {package} in "
+            "place of onnxruntime); give device='cpu'."
+        )
+    return device
+
+
+def open_session(path: Path, threads: int, device: str = "cpu") -> tuple[Any, str]:
+    """Open an ONNX file with onnxruntime.
+
+    Parameters
+    ----------
+    path
+        The file.
+    threads
+        CPU threads that compute.
+    device
+        "cpu", "gpu" (CUDA), "openvino", or "auto": the first of CUDA and CPU that the installed onnxruntime has.
+
+    Returns
+    -------
+    session : onnxruntime.InferenceSession
+    device : str
+        The one that is used.
+
+    Raises
+    ------
+    EngineError
+        If the installed onnxruntime lacks the device, or cannot run the file.
+    """
+    import onnxruntime
+
+    device = onnx_device(device)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Waiting threads that spin take the core that reads and letterboxes the next frame: a third of the CPU time
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDERS[device]])
+    except Exception as error:  # onnxruntime raises classes of its own C++ module
+        reason = " ".join(str(error).split())[:300]
+        if any(word in reason for word in ("DCNv2", "Plugin", "DeformConv")):
+            raise EngineError(
+                f"{path} holds deformable convolutions as an operator that onnxruntime does not have; load the "
+                "original weights (.pth or .pdparams) with load_model()."
+            ) from error
+        raise EngineError(f"{path} cannot be run by onnxruntime ({reason}).") from error
+    if PROVIDERS[device] not in session.get_providers():
+        raise EngineError(
+            f"device={device!r} is not possible: onnxruntime could not start {PROVIDERS[device]} (for CUDA: are the "
+            "driver, CUDA and cuDNN of its version there?); give device='cpu'."
+        )
+    return session, device
+
+
+def run_session(session: Any, inputs: dict[str, np.ndarray], path: Path) -> list[np.ndarray]:
+    """Run an ONNX file.
+
+    Raises
+    ------
+    EngineError
+        If onnxruntime fails at it.
+    """
+    try:
+        return session.run(None, inputs)
+    except Exception as error:  # onnxruntime raises classes of its own C++ module
+        raise EngineError(f"{path} fails in onnxruntime ({' '.join(str(error).split())[:300]}).") from error
+
+
+def library_versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Return the versions of installed distributions, left out where they are not installed under this name.
+
+    Examples
+    --------
+    >>> list(library_versions(["numpy", "no-such-thing"]))
+    ['numpy']
+    """
+    versions = {}
+    for library in libraries:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[library] = importlib.metadata.version(library)
+    return versions
+
+
 class OnnxEngine:
-    """onnxruntime on CPU.
+    """onnxruntime, on CPU unless another device is given.
 
     Parameters
     ----------
@@ -61,36 +175,31 @@ class OnnxEngine:
         CPU threads that compute.
     at_once
         Frames that are computed at the same time, each by its share of the threads.
+    device
+        As of `open_session`.
     libraries
         Distributions whose versions the figures depend on.
     """
 
     name = "onnxruntime"
-    device = "cpu"
 
     def __init__(
-        self, path: Path, threads: int, at_once: int = 1, *, libraries: tuple[str, ...] = CONVERTED_BY
+        self,
+        path: Path,
+        threads: int,
+        at_once: int = 1,
+        device: str = "cpu",
+        *,
+        libraries: tuple[str, ...] = CONVERTED_BY,
     ) -> None:
-        import onnxruntime
-
-        self.libraries = libraries
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads // at_once
-        options.log_severity_level = 3
-        # Waiting threads that spin take the core that reads and letterboxes the next frame: a third of the CPU time
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.threads, self.at_once = threads, at_once
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own C++ module
-            raise EngineError(
-                f"{path} cannot be run by onnxruntime ({error}); remove it to have it made again."
-            ) from error
+        self.threads, self.at_once, self.path, self.libraries = threads, at_once, path, libraries
+        self._session, self.device = open_session(path, threads // at_once, device)
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, blob: np.ndarray) -> Maps:
         """Run the network."""
-        return tuple(self._session.run(None, {self._input: blob}))
+        maps: Any = tuple(run_session(self._session, {self._input: blob}, self.path))
+        return maps
 
 
 class PaddleEngine:

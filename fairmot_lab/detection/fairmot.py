@@ -191,7 +191,9 @@ def _first(names: list[str], count: int = 4) -> str:
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
-def random_weights(architecture: str, image: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+def random_weights(
+    architecture: str, image: np.ndarray, seed: int = 0, heads: Heads | None = None
+) -> dict[str, np.ndarray]:
     """Weights for tests and benchmarks where no trained ones are at hand.
 
     Batch-norm statistics are those of the image, so that activations stay of order one, and the offsets of deformable
@@ -199,7 +201,7 @@ def random_weights(architecture: str, image: np.ndarray, seed: int = 0) -> dict[
 
     Parameters
     ----------
-    architecture
+    architecture, heads
         See `build_network`.
     image : (1, 3, H, W) float32
         Letterboxed input.
@@ -209,7 +211,7 @@ def random_weights(architecture: str, image: np.ndarray, seed: int = 0) -> dict[
     paddle = import_paddle()
     paddle.seed(seed)
     rng = np.random.default_rng(seed)
-    network = build_network(architecture)
+    network = build_network(architecture, heads)
 
     def fit(layer: Any, inputs: tuple[Any, ...]) -> None:
         values = inputs[0].numpy()

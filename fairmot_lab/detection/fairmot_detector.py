@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import numpy as np
 from ..data import FrameDetections, Letterbox
 from ..errors import ConfigError, SourceError, WeightsError
 from .decode import decode
-from .engines import Engine, Maps, run_ahead
+from .engines import Engine, Maps, library_versions, run_ahead
 from .letterbox import letterbox
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class FairMOTDetector:
         self.nms_iou = nms_iou
         self.score_floor = score_floor
         self.max_per_frame = max_per_frame
-        self.versions = {library: importlib.metadata.version(library) for library in run_engine.libraries}
+        self.versions = library_versions(run_engine.libraries)
         self.class_names = dict(class_names or {})
         self.default_tracker = dict(default_tracker or {})
         self._engine = run_engine

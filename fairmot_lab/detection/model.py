@@ -12,7 +12,7 @@ from .._paddle import import_paddle
 from ..errors import ConfigError, EngineError
 from .compact import CompactDetector
 from .download import Weights, find_weights
-from .engines import Engine, OnnxEngine, PaddleEngine, available_threads
+from .engines import Engine, OnnxEngine, PaddleEngine, available_threads, onnx_device
 from .fairmot import _loaded_network, _save_program
 from .fairmot_detector import FairMOTDetector
 from .onnx import onnx_file
@@ -53,9 +53,10 @@ def load_model(
     input_size
         (width, height) in pixels, multiples of 32; the size that the weights were trained for unless given.
     engine
-        "onnxruntime", "paddle", or "auto": onnxruntime on CPU, paddle on GPU.
+        "onnxruntime", "paddle", or "auto": onnxruntime; paddle for a GPU that onnxruntime has no CUDA for.
     device
-        "cpu", "gpu", or "auto": a GPU where paddle finds one.
+        "cpu", "gpu" (CUDA), "openvino" (with onnxruntime-openvino), or "auto": a GPU where the installed onnxruntime
+        or paddle has CUDA.
     threads
         CPU threads; all cores that this process may use unless given. The official models share them for each frame.
         With the compact one each thread computes a frame of its own, up to eight: sequences are faster by that, one
@@ -102,11 +103,14 @@ def load_model(
     size = _check_size(input_size or weights.input_size)
     digest = file_sha256(weights.path)
     if compact:
-        runner: Engine = OnnxEngine(weights.path, threads, min(threads, MOST_AT_ONCE), libraries=("onnxruntime",))
+        runner: Engine = OnnxEngine(
+            weights.path, threads, min(threads, MOST_AT_ONCE), device, libraries=("onnxruntime",)
+        )
     elif engine == "paddle":
         runner = _paddle_engine(weights.path, weights.architecture, size, device, threads)
     else:
-        runner = OnnxEngine(onnx_file(weights.path, weights.architecture, size, digest), threads)
+        file = onnx_file(weights.path, weights.architecture, size, digest)
+        runner = OnnxEngine(file, threads, device=device)
     return (CompactDetector if compact else FairMOTDetector)(
         weights.name,
         weights.architecture,
@@ -150,16 +154,26 @@ def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | Non
 
 
 def _choose(device: str, engine: str) -> tuple[str, str]:
-    if device not in ("auto", "cpu", "gpu"):
-        raise ConfigError(f"device is {device!r}; it must be 'auto', 'cpu' or 'gpu'.")
+    """Return the device and the engine to use."""
+    if device not in ("auto", "cpu", "gpu", "openvino"):
+        raise ConfigError(f"device is {device!r}; it must be 'auto', 'cpu', 'gpu' or 'openvino'.")
     if engine not in ("auto", "onnxruntime", "paddle"):
         raise ConfigError(f"engine is {engine!r}; it must be 'auto', 'onnxruntime' or 'paddle'.")
-    if device == "gpu" and engine == "onnxruntime":
-        raise EngineError("onnxruntime runs on the CPU here; give engine='paddle' (or 'auto') for device='gpu'.")
-    if device == "gpu" or (device == "auto" and engine != "onnxruntime" and _paddle_may_have_cuda()):
+    if device == "openvino" and engine == "paddle":
+        raise EngineError("device='openvino' needs onnxruntime; leave out engine='paddle'.")
+    if engine == "onnxruntime" or device == "openvino":
+        return onnx_device(device), "onnxruntime"
+    import onnxruntime
+
+    if engine == "auto" and device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return "gpu", "onnxruntime"
+    if device == "gpu" or (device == "auto" and _paddle_may_have_cuda()):
         reason = _gpu_missing()
         if device == "gpu" and reason:
-            raise EngineError(f"device='gpu' is not possible: {reason}; give device='cpu'.")
+            raise EngineError(
+                f"device='gpu' is not possible: {reason}, and this onnxruntime has no CUDA (install onnxruntime-gpu); "
+                "give device='cpu'."
+            )
         device = "cpu" if reason else "gpu"
     else:
         device = "cpu"
@@ -167,7 +181,7 @@ def _choose(device: str, engine: str) -> tuple[str, str]:
 
 
 def _paddle_may_have_cuda() -> bool:
-    """Told without importing paddle: the CUDA build is a distribution of another name."""
+    """Detect the CUDA build without importing paddle: it is a distribution of another name."""
     try:
         return bool(importlib.metadata.version("paddlepaddle-gpu"))
     except importlib.metadata.PackageNotFoundError:
