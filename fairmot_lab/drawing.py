@@ -199,8 +199,8 @@ def draw_label(
     cv2.putText(canvas, text, (x + pad, y + text_height + pad), _FONT, size, ink, line, cv2.LINE_AA)
 
 
-class Overlay:
-    """Draws one frame after another: heatmap, trails, boxes, ids and scores.
+class FrameAnnotator:
+    """Draw one frame after another: heatmap, trails, boxes, ids and scores.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def render_frames(
     first, last
         The frames to draw, both included.
     **settings
-        As for `Overlay`.
+        As for `FrameAnnotator`.
 
     Yields
     ------
@@ -290,7 +290,7 @@ def render_frames(
     tables = dict(tracks) if isinstance(tracks, Mapping) else {"": tracks}
     if not 1 <= len(tables) <= 2:
         raise ValueError(f"one or two tables can be drawn side by side, not {len(tables)}")
-    panels = [(title, FrameRows(table), Overlay(**settings)) for title, table in tables.items()]
+    panels = [(title, FrameRows(table), FrameAnnotator(**settings)) for title, table in tables.items()]
     for frame in source.frames(first, last):
         images = [overlay.draw(frame, rows.at(frame.number)) for _, rows, overlay in panels]
         if len(images) == 2:
@@ -324,7 +324,7 @@ def render_video(
 
     total = None if source.length is None else min(last or source.length, source.length) - first + 1
     drawn = render_frames(source, tracks, first=first, last=last, **settings)
-    with VideoWriter(path, source.frame_rate) as writer:
+    with VideoWriter(path, source.frame_rate, pixel_aspect=source.pixel_aspect, inputs=source) as writer:
         for frame, image in tqdm(drawn, total=total, unit="frame", desc="video", disable=not progress):
             writer.write(image, frame.time)
 

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import numpy as np
 
-from ._files import atomic_write, make_folder, write_error
+from ._files import atomic_write, make_folder, refuse_overwrite, write_error
 from .errors import WriteError
-from .sources.base import DEFAULT_FRAME_RATE
+from .sources.base import DEFAULT_FRAME_RATE, Source
 from .sources.video import _boxes, _reason
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
 
 _TICKS = 90_000  # time stamps of written videos, per second
 
 
 class VideoWriter:
-    """Writes an H.264 MP4 that every browser plays: yuv420p, index at the front (faststart), real time stamps.
+    """Write an H.264 MP4 that every browser plays: yuv420p, index at the front (faststart), real time stamps.
 
-    While it is being written the video lies beside its place as `NAME.partial.mp4`, in fragments of at most two seconds
+    While it is being written the video is beside its place as `NAME.partial.mp4`, in fragments of at most two seconds
     that can be played at any moment, also after the program was killed. `close` puts the index to the front and moves
     it to its place. As a context manager it is closed at the end of the block and when the user interrupts; after any
-    other error the partial video stays where it is.
+    other error the partial video stays.
 
     Parameters
     ----------
@@ -41,22 +36,32 @@ class VideoWriter:
         Frames per second: for frames written without a time, and for how long the last one is shown.
     crf
         Constant rate factor of x264: 18 looks like the original, 28 is small.
-    resume
-        Go on behind a partial video that an earlier run left. `last_time` says where it ended.
+    pixel_aspect
+        Width of a pixel by its height, as of `Source.pixel_aspect`; players stretch the picture by it.
+    inputs
+        Files that are read, or a `Source`; they are never overwritten.
 
     Attributes
     ----------
     path, partial : pathlib.Path
-        Where the video will be, and where it lies while it is written.
+        Where the video will be, and where it is while it is written.
     count : int
-        Frames written, those of an earlier run included.
+        Frames written.
     last_time : float or None
         Time stamp of the last of them in seconds.
 
     Raises
     ------
     WriteError
-        If the file cannot be written.
+        If the file cannot be written, or is an input.
+
+    Examples
+    --------
+    >>> with VideoWriter(getfixture("tmp_path") / "dark.mp4", 10) as writer:
+    ...     for _ in range(3):
+    ...         writer.write(np.zeros((48, 64, 3), np.uint8))
+    >>> fl.open_source(writer.path)
+    <video 'dark': 3 frames, 64x48, 10 frames/s>
     """
 
     def __init__(
@@ -65,7 +70,8 @@ class VideoWriter:
         frame_rate: float = DEFAULT_FRAME_RATE,
         *,
         crf: int = 23,
-        resume: bool = False,
+        pixel_aspect: Fraction = Fraction(1),
+        inputs: Source | Iterable[str | os.PathLike[str]] = (),
     ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
@@ -74,19 +80,19 @@ class VideoWriter:
             raise WriteError(f"{self.path} cannot be written with {frame_rate} frames per second; it must be above 0.")
         self.frame_rate = float(frame_rate)
         self.partial = self.path.with_name(f"{self.path.stem}.partial.mp4")
+        used = inputs.inputs() if isinstance(inputs, Source) else list(inputs)
+        for place in (self.path, self.partial):
+            refuse_overwrite(place, used)
         self.count = 0
         self.last_time: float | None = None
         self._crf = crf
+        self._aspect = pixel_aspect
         self._container: Any = None
         self._stream: Any = None
         self._size: tuple[int, int] | None = None
         self._last_stamp = -1
         make_folder(self.path.parent)
-        self._parts = self._earlier_parts()
-        if resume:
-            self._take_over()
-        else:
-            self._remove_parts()
+        self.partial.unlink(missing_ok=True)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -132,39 +138,35 @@ class VideoWriter:
     def close(self) -> None:
         """Finish the video and move it to its place. Without any frame there is no file."""
         self._finish()
-        parts = [*self._parts, self.partial] if self.partial.exists() else self._parts
-        if parts:
+        if self.partial.exists():
             with atomic_write(self.path) as temporary, _refusals(self.path):
-                _join(parts, temporary)
-            self._parts = parts
-            self._remove_parts()
+                _put_index_first(self.partial, temporary)
+            self.partial.unlink()
 
     def stop(self) -> None:
-        """Finish the partial video and leave it beside its place, to be played or gone on with."""
+        """Finish the partial video and leave it beside its place."""
         try:
             self._finish()
         except WriteError:  # the disk is full: what is complete on it can be played
             _cut_to_boxes(self.partial)
 
     def discard(self) -> None:
-        """Remove everything that was written."""
+        """Remove what was written."""
         with contextlib.suppress(WriteError):
             self._finish()
-        self._parts = self._earlier_parts()
-        self._remove_parts()
+        self.partial.unlink(missing_ok=True)
 
     # -- FFmpeg ---------------------------------------------------------------------------------------------------
 
     def _start(self, width: int, height: int) -> None:
         # Fragments begin at keyframes; each is complete in itself, and handed to the system at once.
         options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
-        self._container = av.open(str(self.partial), "w", format="mp4", options=options)
-        # Time stamps in the file count from its first frame; a later part has to say where that is.
-        self._container.metadata["comment"] = str(self._last_stamp)
+        self._container = av.open(f"file:{self.partial}", "w", format="mp4", options=options)
         self._stream = stream = self._container.add_stream("libx264", rate=_rate(self.frame_rate))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
-        # Without reordered frames parts can be joined, and time stamps need no edit list.
+        stream.codec_context.sample_aspect_ratio = self._aspect
+        # Without reordered frames time stamps need no edit list.
         stream.codec_context.max_b_frames = 0
         stream.codec_context.gop_size = max(1, round(2 * self.frame_rate))
         stream.options = {"preset": "veryfast", "crf": str(self._crf)}
@@ -185,42 +187,9 @@ class VideoWriter:
             finally:
                 container.close()
 
-    # -- parts of earlier runs ------------------------------------------------------------------------------------
-
-    def _earlier_parts(self) -> list[Path]:
-        stem = self.path.stem
-        pattern = re.compile(re.escape(stem) + r"\.partial-([0-9]+)\.mp4")
-        found = {int(match[1]): file for file in self.path.parent.iterdir() if (match := pattern.fullmatch(file.name))}
-        return [found[number] for number in sorted(found)]
-
-    def _remove_parts(self) -> None:
-        for part in (*self._parts, self.partial):
-            part.unlink(missing_ok=True)
-        self._parts = []
-
-    def _take_over(self) -> None:
-        """Make the partial video of an earlier run a finished part, and find out where it ends."""
-        if self.path.exists() and not self.partial.exists() and not self._parts:
-            self.path.rename(self.partial)  # the user had interrupted, and the video was finished as far as it went
-        if self.partial.exists():
-            _cut_to_boxes(self.partial)
-            part = self.path.with_name(f"{self.path.stem}.partial-{len(self._parts) + 1}.mp4")
-            self.partial.rename(part)
-            self._parts.append(part)
-        for part in list(self._parts):
-            stamps, size = _stamps(part)
-            if not stamps:
-                part.unlink()
-                self._parts.remove(part)
-                continue
-            self._size = size
-            self.count += len(stamps)
-            self._last_stamp = stamps[-1]
-            self.last_time = stamps[-1] / _TICKS
-
 
 class MotionJpegWriter:
-    """Writes a motion JPEG AVI, which any player shows and no browser; as a file beside its place until it is closed.
+    """Write a motion JPEG AVI, which plays in desktop players, not in browsers; `NAME.partial.avi` until it is closed.
 
     Parameters
     ----------
@@ -247,7 +216,7 @@ class MotionJpegWriter:
         """Append a (H, W, 3) uint8 BGR image."""
         with _refusals(self.path):
             if self._container is None:
-                self._container = av.open(str(self.partial), "w", format="avi")
+                self._container = av.open(f"file:{self.partial}", "w", format="avi")
                 self._stream = self._container.add_stream("mjpeg", rate=_rate(self.frame_rate))
                 self._stream.height, self._stream.width = image.shape[:2]
                 self._stream.pix_fmt = "yuvj420p"
@@ -288,42 +257,18 @@ def _refusals(path: Path) -> Iterator[None]:
         raise write_error(path, error if isinstance(error, OSError) else OSError(_reason(error))) from error
 
 
-def _stamps(path: Path) -> tuple[list[int], tuple[int, int]]:
-    """Time stamps of the frames of a video of ours, in ticks, and its size."""
-    try:
-        with av.open(str(path)) as container:
-            stream: Any = container.streams.video[0]
-            size = (stream.codec_context.width, stream.codec_context.height)
-            ticks = _TICKS * float(stream.time_base or 0)
-            start = _start_of(container)
-            packets = (packet for packet in container.demux(stream) if packet.pts is not None)
-            return [start + round(packet.pts * ticks) for packet in packets], size
-    except (av.FFmpegError, IndexError):
-        return [], (0, 0)
-
-
-def _start_of(container: InputContainer) -> int:
-    """The time stamp, in ticks, of the first frame of a video of ours."""
-    comment = container.metadata.get("comment", "")
-    return int(comment) if comment.isdecimal() else 0
-
-
-def _join(parts: Sequence[Path], target: Path) -> None:
-    """Copy the packets of MP4 fragments into one MP4 with its index at the front."""
-    with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as output:
-        stream: Any = None
-        for part in parts:
-            with av.open(str(part)) as container:
-                source: Any = container.streams.video[0]
-                if stream is None:
-                    stream = output.add_stream_from_template(source)
-                    output.metadata["comment"] = str(_start_of(container))
-                shift = round(_start_of(container) / _TICKS / source.time_base)
-                for packet in container.demux(source):
-                    if packet.dts is not None:
-                        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                        packet.stream = stream
-                        output.mux(packet)
+def _put_index_first(fragments: Path, target: Path) -> None:
+    """Copy the packets of an MP4 in fragments into one with its index at the front."""
+    with (
+        av.open(f"file:{fragments}") as container,
+        av.open(f"file:{target}", "w", format="mp4", options={"movflags": "faststart"}) as output,
+    ):
+        source: Any = container.streams.video[0]
+        stream: Any = output.add_stream_from_template(source)
+        for packet in container.demux(source):
+            if packet.dts is not None:
+                packet.stream = stream
+                output.mux(packet)
 
 
 def _cut_to_boxes(path: Path) -> None:

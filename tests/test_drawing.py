@@ -12,8 +12,8 @@ from videos import picture
 import fairmot_lab as fl
 from fairmot_lab.drawing import (
     PALETTE,
+    FrameAnnotator,
     FrameRows,
-    Overlay,
     Trails,
     draw_heatmap,
     draw_label,
@@ -135,8 +135,8 @@ def test_overlay_draws_heatmap_only_when_asked() -> None:
         letterbox=fl.Letterbox.fit((64, 48), (64, 48)),
     )
     frame = Frame(1, picture(1), 0.0)
-    assert (Overlay().draw(frame, rows(), outputs) == frame.image).all()
-    assert (Overlay(heatmap=True).draw(frame, rows(), outputs) != frame.image).any()
+    assert (FrameAnnotator().draw(frame, rows(), outputs) == frame.image).all()
+    assert (FrameAnnotator(heatmap=True).draw(frame, rows(), outputs) != frame.image).any()
 
 
 def test_frame_rows_finds_each_frame() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -21,8 +23,9 @@ from videos import damage, number_in, picture, turn, write_video
 
 import fairmot_lab as fl
 from fairmot_lab.cli.main import main
-from fairmot_lab.contrib.counting import Counter, Line
-from fairmot_lab.errors import ConfigError, DetectionsError, FairMOTLabWarning, SourceError, WriteError
+from fairmot_lab.contrib.counting import Counter, Line, Region
+from fairmot_lab.drawing import FrameAnnotator
+from fairmot_lab.errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
 from fairmot_lab.pipeline import TextWriter, read_tracks, track_files
 
 COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class_id", "det"]
@@ -216,27 +219,104 @@ def interrupting(at: int):
     return on_frame
 
 
-def test_interrupt_finishes_text_and_video_and_resume_goes_on(clip: Path, tmp_path: Path) -> None:
+def same_pictures(one: Path, other: Path) -> bool:
+    """Whether two videos show the same; the encoder's bytes can differ from run to run."""
+    first, second = list(fl.open_source(one)), list(fl.open_source(other))
+    return [frame.time for frame in first] == [frame.time for frame in second] and all(
+        np.abs(a.image.astype(int) - b.image).mean() < 1 for a, b in zip(first, second, strict=True)
+    )
+
+
+def record_of(out: Path, name: str = "clip") -> dict:
+    return json.loads((out / f"{name}.json").read_text())
+
+
+def test_interrupt_finishes_the_text_and_resume_makes_the_video(clip: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
-    with pytest.raises(KeyboardInterrupt, match=r"first 24 of 40 frames are in .*clip\.txt and .*clip\.mp4"):
+    said = r"first 24 of 40 frames are in .*clip\.txt\. The video is rendered when the run is resumed"
+    with pytest.raises(KeyboardInterrupt, match=said):
         track_files(clip, None, out, model=FakeModel(interrupting(25)), video=True, progress=False)
-    assert {"clip.txt", "clip.mp4", "clip.tar", "clip.json"} <= files(out)
-    assert not any("partial" in name for name in files(out))
+    assert files(out) == {"clip.txt", "clip.tar", "clip.json"}
     assert fl.read_mot(out / "clip.txt")["frame"].max() == 24
-    assert len(fl.open_source(out / "clip.mp4")) == 24
+    assert (record_of(out)["frames"], record_of(out)["rows"], record_of(out)["complete"]) == (24, 48, False)
     model = FakeModel()
     report = track_files(clip, None, out, model=model, video=True, resume=True, progress=False)
     assert model.seen == list(range(25, 41))
     assert report.complete
     expected = track_files(clip, None, whole, model=FakeModel(), video=True, progress=False)
     assert report.text.read_bytes() == expected.text.read_bytes()
-    resumed, straight = fl.open_source(report.video), fl.open_source(expected.video)
-    assert [frame.time for frame in resumed] == pytest.approx([frame.time for frame in straight])
-    for a, b in zip(resumed, straight, strict=True):
-        assert np.abs(a.image.astype(int) - b.image).mean() < 4  # the encoder starts anew in the middle
+    assert [frame.time for frame in fl.open_source(report.video)] == pytest.approx([k / 10 for k in range(40)])
+    assert same_pictures(report.video, expected.video)
     again = FakeModel()
+    written = report.video.stat().st_mtime_ns
     assert track_files(clip, None, out, model=again, video=True, resume=True, progress=False) == report
     assert again.seen == []
+    assert report.video.stat().st_mtime_ns == written
+
+
+def test_interrupt_while_a_frame_is_written_leaves_all_files_in_agreement(clip: Path, tmp_path: Path) -> None:
+    """Signals arrive at any moment; text, table, record and message always say the same."""
+    code = KILLED.replace("SIGKILL", "SIGINT").replace("track_files(", "print('go', flush=True)\ntrack_files(")
+    for delay in range(12):
+        out = tmp_path / f"{delay}"
+        slow = code.replace("if number == {stop}:", "import time; time.sleep(0.004)\n    if number == {stop}:")
+        slow = slow.format(tests=str(Path(__file__).parent), source=str(clip), out=str(out), stop=-1, resume=False)
+        with subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
+            threading.Event().wait(0.05 + 0.03 * delay)
+            run.send_signal(signal.SIGINT)
+            said = run.communicate()[1].decode()
+        if not (out / "clip.json").exists():
+            continue  # it came before the run began
+        frames = record_of(out)["frames"]
+        rows = (out / "clip.txt").read_text().splitlines()
+        assert len(rows) == 2 * frames == record_of(out)["rows"]
+        assert frames == 40 or f"first {frames} of 40 frames" in said
+        assert not any("partial" in name for name in files(out))
+
+
+def test_interrupt_while_the_video_is_rendered(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = FrameAnnotator.draw
+
+    def draw(self: FrameAnnotator, frame: fl.Frame, *rest: object) -> np.ndarray:
+        if frame.number == 20:
+            raise KeyboardInterrupt
+        return drawn(self, frame, *rest)
+
+    monkeypatch.setattr(FrameAnnotator, "draw", draw)
+    with pytest.raises(KeyboardInterrupt, match="All 40 frames are tracked"):
+        track_files(clip, None, tmp_path / "out", model=FakeModel(), video=True, progress=False)
+    assert files(tmp_path / "out") == {"clip.txt", "clip.tar", "clip.json"}
+    monkeypatch.undo()
+    model = FakeModel()
+    report = track_files(clip, None, tmp_path / "out", model=model, video=True, resume=True, progress=False)
+    assert (model.seen, len(fl.open_source(report.video))) == ([], 40)
+
+
+def test_frames_that_come_once_are_drawn_as_they_come(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt, match=r"first 24 frames are in .*arrays\.txt and .*arrays\.mp4"):
+        track_files(
+            (picture(number) for number in range(1, 100)),
+            None,
+            tmp_path,
+            model=FakeModel(interrupting(25)),
+            video=True,
+            progress=False,
+        )
+    assert record_of(tmp_path, "arrays")["frames"] == len(fl.open_source(tmp_path / "arrays.mp4")) == 24
+
+
+def test_heatmaps_are_drawn_without_being_kept(clip: Path, tmp_path: Path) -> None:
+    images = []
+    for keep in (True, False):
+        report = track_files(
+            clip, None, tmp_path / str(keep), model=FakeModel(), video=True, keep_outputs=keep, progress=False,
+            overlay={"heatmap": True},
+        )  # fmt: skip
+        images.append(fl.open_source(report.video).image(20).astype(int))
+    assert np.abs(images[0] - images[1]).mean() < 1
+    assert np.abs(images[0] - fl.open_source(clip).image(20)).mean() > 10
 
 
 KILLED = """
@@ -256,10 +336,9 @@ def test_kill_leaves_valid_files_and_resume_goes_on(tmp_path: Path) -> None:
     for stop, resume in ((120, False), (170, True)):
         code = KILLED.format(tests=str(Path(__file__).parent), source=str(clip), out=str(out), stop=stop, resume=resume)
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-        assert files(out) >= {"clip.partial.txt", "clip.partial.mp4", "clip.tar", "clip.json"}
+        assert files(out) >= {"clip.partial.txt", "clip.tar", "clip.json"}
         assert not files(out) & {"clip.txt", "clip.mp4"}
         assert fl.read_mot(out / "clip.partial.txt")["frame"].max() == stop - 1
-        assert len(fl.open_source(out / "clip.partial.mp4", allow_truncated=True)) >= 10
     report = track_files(clip, None, out, model=FakeModel(), video=True, resume=True, progress=False)
     fl.write_mot(fl.track(clip, model=FakeModel(), progress=False), tmp_path / "expected.txt")
     assert report.text.read_bytes() == (tmp_path / "expected.txt").read_bytes()
@@ -276,11 +355,181 @@ def test_resume_with_other_settings_is_refused(clip: Path, tmp_path: Path) -> No
         track_files(clip, fl.JDETracker(conf_thres=0.5), out, model=FakeModel(), resume=True, progress=False)
     with pytest.raises(ConfigError, match=r"score_threshold 0\.0 \(now 0\.3\)"):
         track_files(clip, None, out, model=FakeModel(), resume=True, score_threshold=0.3, progress=False)
-    with pytest.raises(ConfigError, match="only be resumed from kept outputs"):
+    with pytest.raises(ConfigError, match="only be resumed from kept detections"):
         track_files(clip, None, out, model=FakeModel(), resume=True, keep_outputs=False, progress=False)
-    other = write_video(tmp_path / "more" / "clip.mp4" if (tmp_path / "more").mkdir() is None else clip, 12)
-    with pytest.raises(DetectionsError, match="made from something else"):
-        track_files(other, None, out, model=FakeModel(), resume=True, progress=False)
+
+
+def counter(**settings: object) -> Counter:
+    return Counter(lines={"door": Line((150, 300), (150, 0))}, **settings)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"counter": None}, "begun with counting .* .now None"),
+        ({"counter": counter(interval=2)}, "begun with interval 1"),
+        ({"counter": Counter(lines={"door": Line((150, 300), (160, 0))}, interval=1)}, "begun with lines"),
+        ({"counter": counter(interval=1, regions={"a": Region(((0, 0), (9, 0), (9, 9)))})}, "begun with regions"),
+        ({"detector": {"nms_iou": 0.5}}, "begun with nms_iou 0.7 .now 0.5"),
+        ({"detector": {"input_width": 32}}, "begun with input_width 64 .now 32"),
+        ({"tracker": "ocsort"}, "begun with tracker jde .now ocsort"),
+        ({"tracker": fl.JDETracker(track_buffer=3)}, "begun with track_buffer 30 .now 3"),
+        ({"frame_rate": 5}, "holds the results of another source|begun with frame_rate 10.0 .now 5"),
+    ],
+)
+def test_resume_compares_all_that_decides_a_result(
+    clip: Path, tmp_path: Path, finished: bool, change: dict, said: str
+) -> None:
+    def go(resume: bool, stop: int, change: dict) -> None:
+        model = FakeModel(interrupting(stop))
+        described = model.describe() | {"nms_iou": 0.7} | change.get("detector", {})
+        model.describe = lambda: described
+        track_files(
+            fl.open_source(clip, frame_rate=change.get("frame_rate")),
+            change.get("tracker"),
+            tmp_path / "out",
+            model=model,
+            counter=change.get("counter", counter(interval=1)),
+            resume=resume,
+            progress=False,
+        )
+
+    with contextlib.nullcontext() if finished else pytest.raises(KeyboardInterrupt):
+        go(False, 1000 if finished else 10, {})
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises((ConfigError, WriteError), match=said):
+        go(True, 1000, change)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    go(True, 1000, {})
+
+
+@pytest.mark.parametrize("name", ["clip.txt", "clip.counts.csv", "clip.events.csv", "clip.mp4"])
+@pytest.mark.parametrize("fault", ["cut", "missing", "other"])
+def test_resume_of_a_finished_run_makes_again_what_was_changed(
+    clip: Path, tmp_path: Path, name: str, fault: str
+) -> None:
+    clip_source = fl.open_source(clip)
+    tmp_path /= "out"
+    settings = {"counter": counter(), "video": True, "progress": False}
+    track_files(clip_source, None, tmp_path, model=FakeModel(), **settings)
+    path = tmp_path / name
+    whole = path.read_bytes()
+    kept = path.rename(tmp_path.parent / f"kept-{name}")
+    path.write_bytes(whole)
+    if fault == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(whole[: len(whole) // 2] if fault == "cut" else whole.replace(b"1", b"2"))
+    model = FakeModel()
+    settings["counter"] = counter()
+    track_files(clip_source, None, tmp_path, model=model, resume=True, **settings)
+    assert model.seen == []
+    assert same_pictures(path, kept) if name == "clip.mp4" else path.read_bytes() == whole
+
+
+def test_a_video_can_be_added_and_drawn_otherwise(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "clip.mp4", 20, size=(800, 240))
+    out, model = tmp_path / "out", FakeModel()
+    track_files(clip, None, out, model=FakeModel(), progress=False)
+    track_files(clip, None, out, model=model, resume=True, video=True, progress=False)
+    first = (out / "clip.mp4").read_bytes()
+    track_files(clip, None, out, model=model, resume=True, video=True, overlay={"trails": 0}, progress=False)
+    assert model.seen == []
+    assert (out / "clip.mp4").read_bytes() != first
+
+
+# -- inputs, names and other runs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_two_sources_of_one_name(tmp_path: Path, keep: bool) -> None:
+    for day, count in (("day1", 10), ("day2", 12)):
+        (tmp_path / day).mkdir()
+        write_video(tmp_path / day / "cam.mp4", count)
+    out = tmp_path / "out"
+    settings = {"model": FakeModel(), "keep_outputs": keep, "progress": False}
+    report = track_files(tmp_path / "day1" / "cam.mp4", None, out, **settings)
+    before = report.text.read_bytes()
+    with pytest.raises(WriteError, match=r"cam\.txt holds the results of another source \(.*day1.cam\.mp4"):
+        track_files(tmp_path / "day2" / "cam.mp4", None, out, **settings)
+    assert report.text.read_bytes() == before
+    track_files(fl.open_source(tmp_path / "day2" / "cam.mp4", name="cam2"), None, out, **settings)
+    assert track_files(tmp_path / "day1" / "cam.mp4", None, out, **settings).frames == 10  # again is fine
+
+
+def test_an_input_is_never_overwritten(clip: Path, tmp_path: Path) -> None:
+    before = clip.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for folder in (tmp_path, tmp_path / "link"):
+        with pytest.raises(WriteError, match=r"clip\.mp4 is an input and would be overwritten"):
+            track_files(clip, None, folder, model=FakeModel(), video=True, progress=False)
+    assert clip.read_bytes() == before
+    assert files(tmp_path) == {"clip.mp4", "link"}
+    track_files(clip, None, tmp_path, model=FakeModel(), progress=False)  # without a video nothing is in the way
+    config = tmp_path / "clip.json"
+    with pytest.raises(WriteError, match=r"clip\.json is an input"):
+        track_files(clip, None, tmp_path, model=FakeModel(), inputs=[None, config], progress=False)
+
+
+@pytest.mark.parametrize("name", ["clip.txt", "clip.mp4"])
+def test_a_file_of_the_user_is_not_replaced(clip: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(WriteError, match="is there already and was not written by a run"):
+        track_files(clip, None, out, model=FakeModel(), video=True, progress=False)
+    assert (out / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "é" * 200, "a/b:c*d", ".hidden", "\udcff", "CON"])
+def test_any_name_of_a_source(tmp_path: Path, name: str) -> None:
+    source = fl.open_source([picture(1), picture(2)], name=name)
+    report = track_files(source, None, tmp_path, model=FakeModel(), counter=Counter(), video=True, progress=False)
+    assert len(files(tmp_path)) == 6
+    assert not any(name.startswith(".") for name in files(tmp_path))
+    assert track_files(source, None, tmp_path, model=FakeModel(), video=True, progress=False).text == report.text
+
+
+def test_two_runs_into_one_folder_at_once(clip: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def second(number: int) -> None:
+        if number == 5:
+            with pytest.raises(WriteError) as error:
+                track_files(clip, None, tmp_path / "out", model=FakeModel(), keep_outputs=False, progress=False)
+            said.append(str(error.value))
+
+    report = track_files(clip, None, tmp_path / "out", model=FakeModel(second), keep_outputs=False, progress=False)
+    assert len(said) == 1
+    assert "being written by another run" in said[0]
+    assert not fl.read_mot(report.text).duplicated(["frame", "id"]).any()
+    assert files(tmp_path / "out") == {"clip.txt", "clip.json"}
+
+
+def test_source_that_shrinks_is_computed_again_when_it_is_whole(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "clip.avi", 150, size=(640, 480), codec="mjpeg", pixels="yuvj420p")
+    whole, out = clip.read_bytes(), tmp_path / "out"
+
+    def shrink(number: int) -> None:
+        if number == 60:
+            clip.write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(SourceError, match="changed while it was read"):
+        track_files(clip, None, out, model=FakeModel(shrink), progress=False)
+    assert files(out) == {"clip.tar"}
+    clip.write_bytes(whole)
+    report = track_files(clip, None, out, model=FakeModel(), progress=False)
+    assert (report.frames, report.rows, report.complete) == (150, 300, True)
+    assert len(fl.track(fl.open_detections(out))) == 300
+
+
+def test_pixels_that_are_not_square_keep_their_shape(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "clip.mp4", 5, aspect=Fraction(64, 45))
+    report = track_files(clip, None, tmp_path / "out", model=FakeModel(), video=True, progress=False)
+    assert fl.open_source(report.video).pixel_aspect == Fraction(64, 45)
+    fl.drawing.render_video(fl.open_source(clip), fl.read_mot(report.text), tmp_path / "b.mp4", progress=False)
+    assert fl.open_source(tmp_path / "b.mp4").pixel_aspect == Fraction(64, 45)
 
 
 def test_jpeg_cut_in_half_in_the_middle_leaves_no_half_result(folder: Path, tmp_path: Path) -> None:
@@ -487,7 +736,7 @@ def test_terminated_command_ends_as_an_interrupted_one(
     )
     assert status == 130
     assert "interrupted. The results of the first 19 of 40 frames are in" in errors
-    assert len(fl.open_source(tmp_path / "out" / "clip.mp4")) == 19
+    assert fl.read_mot(tmp_path / "out" / "clip.txt")["frame"].max() == 19
     assert signal.getsignal(signal.SIGTERM) == before
     assert threading.current_thread() is threading.main_thread()
 

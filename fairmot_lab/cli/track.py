@@ -165,6 +165,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
                 keep_outputs=not options.no_outputs,
                 resume=options.resume,
                 score_threshold=options.score_threshold,
+                inputs=_read_files(options),
                 progress=not options.quiet,
             )
     except KeyboardInterrupt as stop:
@@ -194,7 +195,12 @@ def _track_one(name: str, path: Any, *, options: argparse.Namespace, tracker: Tr
     from ..sources.open import open_source
 
     return track_files(
-        open_source(path, frame_rate=options.frame_rate, allow_truncated=options.allow_truncated),
+        open_source(
+            path,
+            frame_rate=options.frame_rate,
+            allow_truncated=options.allow_truncated,
+            value_range=options.value_range,
+        ),
         tracker,
         options.output,
         model=_model(options),
@@ -204,8 +210,14 @@ def _track_one(name: str, path: Any, *, options: argparse.Namespace, tracker: Tr
         keep_outputs=not options.no_outputs,
         resume=options.resume,
         score_threshold=options.score_threshold,
+        inputs=_read_files(options),
         progress=False,
     )
+
+
+def _read_files(options: argparse.Namespace) -> list[str | None]:
+    """The files that are read beside the source, which no result may overwrite."""
+    return [options.config, options.compare, options.model]
 
 
 def _model(options: argparse.Namespace) -> FairMOTDetector:

@@ -144,6 +144,18 @@ class Counter:
         self._events: list[dict[str, Any]] = []
         self._present: set[int] = set()
 
+    def describe(self) -> dict[str, Any]:
+        """Return all that decides the counts, as JSON."""
+        lines = {name: [line.start, line.end] for name, line in self.lines.items()}
+        regions = {name: list(region.corners) for name, region in self.regions.items()}
+        return {
+            "lines": lines,
+            "regions": regions,
+            "interval": self.interval,
+            "margin": self.margin,
+            "forget": self.forget,
+        }
+
     @property
     def unique(self) -> int:
         """How many different tracks were seen so far."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from .._files import atomic_write, make_folder
 from ..data import FrameTracks
-from ..drawing import Overlay
+from ..drawing import FrameAnnotator
 from ..errors import ConfigError, DownloadError, HubError
 from ..pipeline import TextWriter, above, recommended_tracker, stream
 from ..sources.base import Frame
@@ -229,7 +229,7 @@ class _Files:
         if visualization:
             self._pictures = make_folder(Path(folder) / "mot_outputs" / name)
             self._video = MotionJpegWriter(Path(folder) / "mot_outputs" / f"{name}_vis.avi", frame_rate)
-            self._overlay = Overlay(trails=0)
+            self._overlay = FrameAnnotator(trails=0)
         self._last = 0
 
     def __enter__(self) -> _Files:

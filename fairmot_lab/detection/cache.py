@@ -17,7 +17,6 @@ import contextlib
 import functools
 import json
 import os
-import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import cv2
 import numpy as np
 
-from .._files import make_folder
+from .._files import file_name, make_folder
 from ..data import STRIDE, FrameDetections, Letterbox, SequenceArrays
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
 from ..sources.many import run_each, several
@@ -385,7 +384,7 @@ class DetectionWriter:
             heatmaps=heatmaps,
             class_names={str(key): str(name) for key, name in getattr(model, "class_names", {}).items()},
         )
-        self.path = folder / (re.sub(r"[^-.=+@ ()\w]", "_", source.name) + ".tar")
+        self.path = folder / f"{file_name(source.name)}.tar"
         self._archive = ArchiveWriter(self.path)
         try:
             if self._archive.groups:
