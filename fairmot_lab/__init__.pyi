@@ -38,6 +38,8 @@ from .detection.detections import Detections
 from .detection.detector import Detector
 from .detection.model import FairMOTDetector, load_model
 from .detection.onnx_detector import load_detector
+from .diagnosis.error_budget import ErrorBudget, error_budget
+from .diagnosis.person import PersonLife, person
 from .diagnosis.reasons import explain_switches
 from .diagnosis.what_if import what_if
 from .errors import FairMOTLabError, FairMOTLabWarning
@@ -63,6 +65,7 @@ __all__ = [
     "DeepSORTTracker",
     "Detections",
     "Detector",
+    "ErrorBudget",
     "Evaluation",
     "FairMOTDetector",
     "FairMOTLabError",
@@ -75,6 +78,7 @@ __all__ = [
     "OCSORTTracker",
     "PPDetByteTracker",
     "PerClass",
+    "PersonLife",
     "Source",
     "Tracker",
     "association",
@@ -91,6 +95,7 @@ __all__ = [
     "detection",
     "diagnosis",
     "drawing",
+    "error_budget",
     "evaluate",
     "evaluation",
     "example",
@@ -105,6 +110,7 @@ __all__ = [
     "load_tracker",
     "open_detections",
     "open_source",
+    "person",
     "plots",
     "postprocess",
     "random_search",

@@ -46,10 +46,11 @@ _KIND_OF_END = {
     "re_expired": "found after it expired",
     "ended": "ended",
 }
+_BUFFERS = ("track_buffer", "max_age")  # how settings that say how long a lost track is kept are called
 _NEAR = 0.5
 _ADDED = (
     "why", "why_kind", "why_frame", "best_score", "score_threshold", "undetected", "lost_for", "buffer",
-    "appearance_distance", "embedding_distance", "cost", "cost_limit", "gate", "gate_limit", "iou",
+    "appearance_distance", "embedding_distance", "cost", "cost_limit", "gate", "gate_limit", "iou", "setting",
 )  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def explain_switches(
         frames since the track last took a detection, against `buffer`, the frames that a lost track is kept;
         `appearance_distance`, the cosine distance of the embeddings before and after; `embedding_distance` of track and
         detection; their `cost` against `cost_limit`; `gate`, the squared Mahalanobis distance, against `gate_limit`;
-        `iou`, of their boxes.
+        `iou`, of their boxes; and `setting`, the setting of the tracker that ruled, empty where none did.
 
     Raises
     ------
@@ -121,6 +122,7 @@ class _Finding:
     frame: int
     text: str
     values: dict[str, float] = dataclasses.field(default_factory=dict)
+    setting: str = ""
 
 
 @dataclasses.dataclass
@@ -226,7 +228,8 @@ class SwitchDiagnosis:
         }
         text = self._sentence(finding, values, _joined(before), _joined(after))
         known: dict[str, Any] = dict.fromkeys(_ADDED, np.nan)
-        return known | values | finding.values | {"why": text, "why_kind": finding.kind, "why_frame": finding.frame}
+        words = {"why": text, "why_kind": finding.kind, "why_frame": finding.frame}
+        return known | values | finding.values | words | {"setting": finding.setting}
 
     # -- the pieces
 
@@ -287,7 +290,10 @@ class SwitchDiagnosis:
 
     def _ended(self, record: FrameRecord, end: Note) -> _Finding:
         words = end.text.rstrip(".")
-        return _Finding(_KIND_OF_END[end.kind], record.frame, f"in frame {record.frame} {words}")
+        setting = setting_in(words, self.trace.tracker)
+        if end.kind == "expired":
+            setting = next((name for name in _BUFFERS if name in self.trace.tracker.settings.to_dict()), setting)
+        return _Finding(_KIND_OF_END[end.kind], record.frame, f"in frame {record.frame} {words}", setting=setting)
 
     def _went_away(
         self, record: FrameRecord, track: int, taken: int, person: int, wanted: int | None = None
@@ -307,9 +313,8 @@ class SwitchDiagnosis:
         spent = float(chosen[0][0].cost[chosen[0][1], chosen[0][2]])
         outcome = stage.outcome(i, j)
         if outcome != "not chosen":  # it had no choice
-            return _Finding(
-                _kind(stage, outcome), frame, f"{text}; the person's own detection: {_far(stage, i, j)}", values
-            )
+            text += f"; the person's own detection: {_far(stage, i, j)}"
+            return _Finding(_kind(stage, outcome), frame, text, values, stage.setting)
         owner = record.owner(wanted)
         if owner is not None and owner != track and values["cost"] <= spent:
             text += f" (cost {_cost(spent, values['cost'])}), as track {owner} took the person's detection"
@@ -331,7 +336,7 @@ class SwitchDiagnosis:
         outcome = stage.outcome(i, j)
         if outcome in ("outside the gate", "forbidden", "too costly"):
             text = f"the detection of frame {frame} was refused to track {track}: {_far(stage, i, j)}{later}"
-            return _Finding(_kind(stage, outcome), frame, text, values)
+            return _Finding(_kind(stage, outcome), frame, text, values, stage.setting)
         rival = record.owner(wanted)
         if rival is None:
             return None
@@ -346,7 +351,9 @@ class SwitchDiagnosis:
         record = self._record(now)
         filtered = [] if record is None else record.about(old, kinds=("filtered",))
         if filtered:
-            return _Finding("not reported", now, f"track {old} is on the person; {filtered[0].text.rstrip('.')}")
+            words = filtered[0].text.rstrip(".")
+            setting = setting_in(words, self.trace.tracker)
+            return _Finding("not reported", now, f"track {old} is on the person; {words}", setting=setting)
         box = self.track_box.get((now, old))
         rows = self._rows(now)
         rows = rows[self.ids[rows] == person]
@@ -467,6 +474,11 @@ def one_sequence(evaluation: Evaluation, sequence: str | None, name: str) -> Seq
     if len(sequences) == 1 and sequence is None:
         return next(iter(sequences.values()))
     raise EvaluationError(f"sequence {sequence or name!r} was not evaluated; there is {', '.join(sequences)}.")
+
+
+def setting_in(text: str, tracker: Tracker) -> str:
+    """Return the setting of a tracker that a sentence names; empty if it names none."""
+    return next((name for name in tracker.settings.to_dict() if name in text), "")
 
 
 def tracker_of(tracks: pd.DataFrame) -> Tracker:

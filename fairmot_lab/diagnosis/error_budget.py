@@ -1,0 +1,482 @@
+"""Give every miss, false positive and ID switch one cause, and say what each cause costs."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..association.base import Tracker, as_tracker
+from ..association.records import FrameRecord
+from ..association.run import Trace, trace
+from ..boxes import BOX, iou
+from ..data import PEOPLE
+from ..evaluation.evaluate import compute_metrics
+from .reasons import REASONS, SwitchDiagnosis, check_same, one_sequence, setting_in, tracker_of
+
+if TYPE_CHECKING:
+    from ..detection.detections import Detections
+    from ..evaluation.events import SequenceEvaluation
+    from ..evaluation.result import Evaluation
+
+CAUSES = {
+    "MISS": {
+        "no detection": "no box of the detector lies on the person: the best IoU is below 0.1",
+        "hidden by another box": "the only box there fits another person better; a second one may have been suppressed",
+        "box too far off": "the detector's box overlaps the person with an IoU of less than 0.5",
+        "score too low": "the detector found the person; the tracker does not use a score so low",
+        "no track started": "the detection was left over and its score starts no track",
+        "waiting for confirmation": "the detection is on a track that is not reported yet",
+        "filtered by size or shape": "the track is not reported because of the size or shape of its box",
+        "track too far off": "the track took the detection, but its own box has an IoU of less than 0.5",
+        "given to another person": "the track that took the detection is matched with another person",
+        "dropped as a distractor": "the track's box was dropped, as it fits a distractor better",
+    },
+    "FP": {
+        "duplicate": "the box is on a person who is matched with another track",
+        "on what is not scored": "the box is on a distractor, or on something that is ignored",
+        "between people": "the box overlaps two people or more, none with an IoU of 0.5",
+        "box too far off": "the box overlaps one person, with an IoU of 0.1 to 0.5",
+        "track without its person": "the track was on a person before, and is now on nobody",
+        "background": "the box is on nobody, and its track never was",
+    },
+    "SWITCH": REASONS,
+}
+_NEAR, _FAR = 0.5, 0.1  # of a match; of anything to do with a person (as TIDE, Bolya et al., ECCV 2020)
+_METRICS = ("mota", "idf1", "hota")
+_COLUMNS = [
+    "sequence", "frame", "kind", "id", "cause", "number", "measure", "setting", "track", "det", *BOX,
+]  # fmt: skip
+
+
+@dataclass(eq=False)
+class ErrorBudget:
+    """Every error with its cause; made by `error_budget`.
+
+    Attributes
+    ----------
+    errors : pandas.DataFrame
+        One row per error: sequence, frame, kind ("MISS", "FP", "SWITCH"), id (of the person; of the track for an FP),
+        cause (see `CAUSES`), number and measure (what decided, such as 0.31 and "score"), setting (which would have
+        changed it; empty where none would), track and det (that have to do with it, the detection as row of its frame;
+        -1 for none), x, y, w, h (of the person; of the track for an FP).
+    causes : pandas.DataFrame
+        One row per kind and cause that occurs: kind, cause, errors, share (of all errors), and the metrics with these
+        errors repaired: mota, idf1, hota, and lost_mota, lost_idf1, lost_hota, by which they are higher.
+    metrics : dict
+        mota, idf1 and hota as they are.
+    caption : str
+    """
+
+    errors: pd.DataFrame
+    causes: pd.DataFrame
+    metrics: dict[str, float]
+    caption: str
+
+    def sentences(self) -> list[str]:
+        """Return one sentence per cause, the most costly in MOTA first."""
+        rows = self.causes.sort_values("lost_mota", ascending=False, kind="stable")
+        names = {"MISS": "missed boxes", "FP": "false positives", "SWITCH": "ID switches"}
+        return [
+            f"{row.errors} {names[row.kind]}, {row.cause}: {CAUSES[row.kind][row.cause]} "
+            f"(MOTA {100 * row.lost_mota:+.1f}, IDF1 {100 * row.lost_idf1:+.1f}, HOTA {100 * row.lost_hota:+.1f} "
+            "without them)"
+            for row in rows.itertuples()
+        ]
+
+    def table(self) -> pd.DataFrame:
+        """Return `causes` in percent, to be shown."""
+        shown = self.causes[["kind", "cause", "errors", "share", *(f"lost_{name}" for name in _METRICS)]].copy()
+        shown.iloc[:, 3:] = (100 * shown.iloc[:, 3:]).round(1)
+        return shown
+
+    def __repr__(self) -> str:
+        return f"{self.table().to_string(index=False)}\n{self.caption}"
+
+    def _repr_html_(self) -> str:
+        return f"{self.table().to_html(index=False)}<p>{html.escape(self.caption)}</p>"
+
+
+def error_budget(
+    evaluation: Evaluation,
+    detections: Detections | Mapping[str, Detections],
+    tracker: Tracker | str | None = None,
+    *,
+    sequence: str | None = None,
+) -> ErrorBudget:
+    """Give every error one cause, and compute what MOTA, IDF1 and HOTA would be without the errors of each cause.
+
+    Parameters
+    ----------
+    evaluation
+        Of tracks that were made from `detections`.
+    detections
+        Of one sequence, or a dict from the names of the sequences to theirs.
+    tracker
+        The tracker that made the tracks; by default that which they carry in `attrs`.
+    sequence
+        Which sequence, where several were evaluated and `detections` are of one.
+
+    Returns
+    -------
+    ErrorBudget
+        Its causes sum to the misses, false positives and ID switches of the evaluation.
+
+    Raises
+    ------
+    EvaluationError
+        If the detections and the tracker do not give the tracks that were evaluated.
+
+    Notes
+    -----
+    Metrics are computed again from repaired tracks. A repaired miss is the person's box with the id that the person
+    carried last, or else carries next (a new one where that is in use). A repaired false positive is gone. After a
+    repaired switch the person keeps the id from before; whoever else has that id in the same frames gets a new one.
+
+    Examples
+    --------
+    >>> import fairmot_lab as fl
+    >>> scene = fl.example()
+    >>> tracker = fl.JDETracker()
+    >>> result = fl.evaluate(fl.track(scene.detections, tracker), scene.ground_truth)
+    >>> budget = error_budget(result, scene.detections, tracker)
+    >>> len(budget.errors) == result.overall["num_misses"] + result.overall["num_switches"]
+    True
+    """
+    several = detections if isinstance(detections, Mapping) else {sequence or detections.name: detections}
+    ones, tables, switched = {}, [], {}
+    for name, kept in several.items():
+        one = one_sequence(evaluation, sequence if not isinstance(detections, Mapping) else name, name)
+        whole = trace(kept, tracker_of(one.tracks) if tracker is None else as_tracker(tracker))
+        check_same(one, whole.tracks)
+        table = CauseFinder(one, whole, evaluation).table()
+        ones[one.name] = one
+        tables.append(table)
+        switched[one.name] = table
+    errors = pd.concat(tables, ignore_index=True)[_COLUMNS]
+    truths = {name: one.ground_truth for name, one in ones.items()}
+
+    def metrics(kind: str | None = None, cause: str | None = None) -> dict[str, float]:
+        tracks = {
+            name: one.tracks if kind is None else repaired(one, _select(switched[name], kind, cause))
+            for name, one in ones.items()
+        }
+        found = compute_metrics(tracks, truths, protocol=evaluation.protocol, evaluator=evaluation.evaluator)
+        return {name: found[name] for name in _METRICS}
+
+    base = metrics()
+    rows = []
+    for kind, meanings in CAUSES.items():
+        for cause in meanings:
+            count = int(((errors["kind"] == kind) & (errors["cause"] == cause)).sum())
+            if count:
+                now = metrics(kind, cause)
+                lost = {f"lost_{name}": now[name] - base[name] for name in _METRICS}
+                rows.append(
+                    {"kind": kind, "cause": cause, "errors": count, "share": count / len(errors), **now, **lost}
+                )
+    columns = ["kind", "cause", "errors", "share", *_METRICS, *(f"lost_{name}" for name in _METRICS)]
+    caption = (
+        f"{len(errors)} errors of {', '.join(ones)}, protocol {evaluation.protocol}, evaluator {evaluation.evaluator}: "
+        "MOTA {:.1f}, IDF1 {:.1f}, HOTA {:.1f}. In percent; lost: what repairing the errors of a cause would gain."
+    ).format(*(100 * base[name] for name in _METRICS))
+    return ErrorBudget(errors, pd.DataFrame(rows, columns=columns), base, caption)
+
+
+def _select(errors: pd.DataFrame, kind: str, cause: str | None) -> pd.DataFrame:
+    return errors[(errors["kind"] == kind) & ((errors["cause"] == cause) if cause else True)]
+
+
+class CauseFinder:
+    """Finds the cause of each error of one sequence.
+
+    Parameters
+    ----------
+    one
+        The evaluated sequence.
+    whole
+        The trace of the tracker that made its tracks.
+    evaluation
+        Of this sequence, and perhaps of others.
+    """
+
+    def __init__(self, one: SequenceEvaluation, whole: Trace, evaluation: Evaluation) -> None:
+        self.one, self.trace = one, whole
+        self.truth = one.ground_truth
+        self.gt_ids = self.truth.table["id"].to_numpy()
+        classes = self.truth.class_id
+        self.is_person = np.isin(classes, PEOPLE) if self.truth.has_classes else np.ones(len(classes), bool)
+        scored = one.scored
+        self.is_scored = np.zeros(len(classes), bool)
+        self.is_scored[scored.g_rows] = True
+        self.track_frame = one.tracks["frame"].to_numpy()
+        self.track_ids = one.tracks["id"].to_numpy()
+        self.track_boxes = one.tracks[BOX].to_numpy(float)
+        scores = one.tracks["score"] if "score" in one.tracks else pd.Series(np.nan, one.tracks.index)
+        self.track_scores = scores.to_numpy(float)
+        # which truth row each track row is matched with; -1: none, -2: dropped before anything was counted
+        self.partner = np.full(len(one.tracks), -2)
+        self.partner[scored.t_rows] = -1
+        matched = one.partner >= 0
+        self.partner[scored.t_rows[one.partner[matched]]] = scored.g_rows[matched]
+        self.carried: set[int] = set()  # tracks that were on a person so far
+        self._seen: tuple[Any, ...] = (None,)  # what `miss` needs of the frame it was last asked about
+        switches = evaluation.switches
+        self.switches = switches[switches["sequence"] == one.name]
+
+    def table(self) -> pd.DataFrame:
+        """Return the errors of all frames."""
+        rows = [row for frame in self.one.scored.frames.tolist() for row in self.of_frame(frame)]
+        diagnosis = SwitchDiagnosis(self.one, self.trace)
+        for switch in self.switches.itertuples():
+            reason = diagnosis.reason(switch)
+            number, measure = _number_of(reason)
+            rows.append(
+                {
+                    "frame": switch.frame, "kind": "SWITCH", "id": switch.gt_id, "cause": reason["why_kind"],
+                    "number": number, "measure": measure, "setting": reason["setting"],
+                    "track": switch.from_id, "det": -1, "x": switch.x, "y": switch.y, "w": switch.w, "h": switch.h,
+                }
+            )  # fmt: skip
+        table = pd.DataFrame(rows, columns=_COLUMNS[1:])
+        table.insert(0, "sequence", self.one.name)
+        return table.sort_values(["frame", "kind", "id"], kind="stable", ignore_index=True)
+
+    def of_frame(self, frame: int) -> Iterator[dict[str, Any]]:
+        """Give the misses and false positives of a frame; frames come in ascending order."""
+        first, last = np.searchsorted(self.truth.frame, [frame, frame + 1])
+        rows = np.arange(first, last)
+        start, end = np.searchsorted(self.track_frame, [frame, frame + 1])
+        tracks = np.arange(start, end)
+        record = self.trace[frame] if frame in self.trace else None  # noqa: SIM401
+        partner = self.partner[tracks]
+        for row in np.setdiff1d(rows[self.is_scored[rows]], partner).tolist():
+            yield self.miss(frame, row)
+        wrong = tracks[partner == -1]
+        if len(wrong):
+            near = iou(self.track_boxes[wrong], self.truth.box[rows])
+            for index, track_row in enumerate(wrong.tolist()):
+                cause = self._false_positive(near[index], rows, track_row, record)
+                track = self.track_ids[track_row]
+                yield self._row(frame, "FP", track, *cause, track, -1, self.track_boxes[track_row])
+        self.carried.update(self.track_ids[tracks[partner >= 0]].tolist())
+
+    def miss(self, frame: int, row: int) -> dict[str, Any]:
+        """Return the error that the person of a ground-truth row is missed."""
+        if self._seen[0] != frame:
+            first, last = np.searchsorted(self.truth.frame, [frame, frame + 1])
+            rows = np.arange(first, last)
+            people = rows[self.is_person[rows] | self.is_scored[rows]]
+            record = self.trace[frame] if frame in self.trace else None  # noqa: SIM401
+            boxes = np.empty((0, 4)) if record is None else record.detections.boxes
+            tracks = np.arange(*np.searchsorted(self.track_frame, [frame, frame + 1]))
+            self._seen = frame, people, iou(self.truth.box[people], boxes), record, tracks
+        _, people, overlap, record, tracks = self._seen
+        own = int(np.flatnonzero(people == row)[0])
+        found = self._miss(record, overlap, own, row, tracks)
+        return self._row(frame, "MISS", self.gt_ids[row], *found, self.truth.box[row])
+
+    def _row(self, frame: int, *values: Any) -> dict[str, Any]:
+        kind, owner, cause, number, measure, setting, track, det, box = values
+        return {
+            "frame": frame, "kind": kind, "id": int(owner), "cause": cause, "number": float(number),
+            "measure": measure, "setting": setting, "track": int(track), "det": int(det),
+            **dict(zip(BOX, map(float, box), strict=True)),
+        }  # fmt: skip
+
+    def _miss(
+        self, record: FrameRecord | None, overlap: np.ndarray, own: int, row: int, tracks: np.ndarray
+    ) -> tuple[str, float, str, str, int, int]:
+        """Return cause, number, measure, setting, track and detection of a person who was missed."""
+        near = overlap[own]
+        mine = overlap.argmax(axis=0) == own if len(near) else np.zeros(0, bool)
+        fits = mine & (near >= _NEAR)
+        if record is None or not len(near):
+            return "no detection", 0.0, "IoU", "", -1, -1
+        if not fits.any():
+            best = int(np.argmax(np.where(mine, near, -1)))
+            if not mine.any() or near[best] < _FAR:
+                other = int(np.argmax(near))
+                if near[other] >= _NEAR:
+                    return "hidden by another box", near[other], "IoU", "nms_iou", -1, other
+                return "no detection", max(near[best], 0.0) if mine.any() else 0.0, "IoU", "", -1, -1
+            return "box too far off", near[best], "IoU", "", -1, best
+        used = np.isin(np.arange(len(near)), record.used())
+        scores = record.detections.scores
+        if not (fits & used).any():
+            best = int(np.argmax(np.where(fits, scores, -np.inf)))
+            words = " ".join(note.text for note in record.about(detection=best))
+            return "score too low", scores[best], "score", self._setting_in(words), -1, best
+        best = int(np.argmax(np.where(fits & used, near, -1)))
+        owner = record.owner(best)
+        if owner is None:
+            words = " ".join(note.text for note in record.about(detection=best, kinds=("unborn",)))
+            return "no track started", scores[best], "score", self._setting_in(words), -1, best
+        reported = tracks[self.track_ids[tracks] == owner]
+        if not len(reported):
+            words = " ".join(note.text for note in record.about(track=owner, kinds=("filtered",)))
+            setting = self._setting_in(words)
+            size = setting in ("min_box_area", "vertical_ratio", "min_detection_height")
+            cause = "filtered by size or shape" if size else "waiting for confirmation"
+            box = record.detections.boxes[best]
+            if size:
+                return cause, float(box[2] * box[3]), "area", setting, owner, best
+            return cause, scores[best], "score", setting, owner, best
+        track_row = int(reported[0])
+        fit = float(iou(self.truth.box[[row]], self.track_boxes[[track_row]])[0, 0])
+        if self.partner[track_row] >= 0:
+            return "given to another person", fit, "IoU", "", owner, best
+        if self.partner[track_row] == -2:
+            return "dropped as a distractor", fit, "IoU", "", owner, best
+        return "track too far off", fit, "IoU", "", owner, best
+
+    def _false_positive(
+        self, near: np.ndarray, rows: np.ndarray, track_row: int, record: FrameRecord | None
+    ) -> tuple[str, float, str, str]:
+        """Return cause, number, measure and setting of a result that no person is matched with."""
+        scored = self.is_scored[rows]
+        on_people = np.where(scored, near, 0.0)
+        best = float(on_people.max(initial=0.0))
+        if best >= _NEAR:
+            return "duplicate", best, "IoU", "nms_iou"
+        ignored = float(np.where(scored, 0.0, near).max(initial=0.0))
+        if ignored >= _NEAR:
+            return "on what is not scored", ignored, "IoU", ""
+        if int((on_people >= _FAR).sum()) > 1:
+            return "between people", best, "IoU", ""
+        if best >= _FAR:
+            return "box too far off", best, "IoU", ""
+        score, setting = self.track_scores[track_row], ""
+        if record is not None and np.isfinite(record.min_score):
+            setting = self._setting_of(record.min_score)
+        if int(self.track_ids[track_row]) in self.carried:
+            return "track without its person", score, "score", setting
+        return "background", score, "score", setting
+
+    def _setting_in(self, text: str) -> str:
+        return setting_in(text, self.trace.tracker)
+
+    def _setting_of(self, value: float) -> str:
+        """Return the setting that has a value, such as the lowest score used."""
+        settings = self.trace.tracker.settings.to_dict()
+        return next(
+            (
+                name
+                for name, held in settings.items()
+                if isinstance(held, float) and np.isclose(held, value, rtol=1e-6, atol=0)
+            ),
+            "",
+        )
+
+
+def _number_of(reason: Mapping[str, Any]) -> tuple[float, str]:
+    """Return the number that decided a switch, and what it is."""
+    order = {
+        "lost too long": (("lost_for", "frames lost"),),
+        "outside the motion gate": (("gate", "squared Mahalanobis distance"),),
+        "IoU too low": (("iou", "IoU"),),
+        "not detected": (("best_score", "score"), ("undetected", "frames not detected")),
+    }
+    general = (("cost", "cost"), ("iou", "IoU"), ("undetected", "frames not detected"))
+    for key, measure in (*order.get(reason["why_kind"], ()), *general):
+        if np.isfinite(reason[key]):
+            return float(reason[key]), measure
+    return float("nan"), ""
+
+
+# -- repair
+
+
+def repaired(one: SequenceEvaluation, errors: pd.DataFrame) -> pd.DataFrame:
+    """Return the tracks of a sequence without some of its errors; see `error_budget`.
+
+    Parameters
+    ----------
+    one
+        The evaluated sequence.
+    errors
+        Rows of `ErrorBudget.errors` of this sequence.
+    """
+    kinds = errors["kind"]
+    misses, false = errors[kinds == "MISS"], errors[kinds == "FP"]
+    tracks = one.tracks[["frame", "id", *BOX]].copy()
+    gone = pd.MultiIndex.from_frame(false[["frame", "id"]])
+    stays = ~pd.MultiIndex.from_frame(tracks[["frame", "id"]]).isin(gone)
+    tracks["id"] = _without_switches(one, errors[kinds == "SWITCH"])
+    found = _found(one, misses, tracks)
+    tracks = pd.concat([tracks[stays], found], ignore_index=True)
+    tracks = tracks.sort_values(["frame", "id"], kind="stable", ignore_index=True)
+    tracks.attrs = dict(one.tracks.attrs)
+    return tracks
+
+
+def _found(one: SequenceEvaluation, misses: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
+    """Return rows for people who were missed, with the ids that they carry before, or else after."""
+    scored = one.scored
+    matched = np.flatnonzero(one.partner >= 0)
+    rows_of = pd.Series(scored.t_rows[one.partner[matched]]).groupby(scored.g_ids[scored.g_id[matched]]).agg(list)
+    frames, ids = tracks["frame"].to_numpy(), tracks["id"].to_numpy()
+    unused = int(ids.max(initial=0)) + 1
+    own = {person: unused + index for index, person in enumerate(misses["id"].unique().tolist())}
+    held = set(zip(frames.tolist(), ids.tolist(), strict=True))
+    chosen = []
+    for person, frame in zip(misses["id"].tolist(), misses["frame"].tolist(), strict=True):
+        wanted = own[person]
+        if person in rows_of:
+            rows = rows_of[person]
+            before = int(np.searchsorted(frames[rows], frame)) - 1
+            wanted = int(ids[rows[max(before, 0)]])
+        if (frame, wanted) in held:
+            wanted = own[person]
+        held.add((frame, wanted))
+        chosen.append(wanted)
+    return misses[["frame", *BOX]].assign(id=np.array(chosen, np.int64))
+
+
+def _without_switches(one: SequenceEvaluation, switches: pd.DataFrame) -> np.ndarray:
+    """Return the ids of all rows of the tracks, with people keeping their id over the given switches.
+
+    A person's matches between two switches are a stretch. Stretches on both sides of a repaired switch are joined; a
+    joined stretch keeps the id of its first part, and other stretches with this id in the same frames get a new one.
+    """
+    ids = one.tracks["id"].to_numpy().copy()
+    if not len(switches):
+        return ids
+    scored = one.scored
+    frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
+    repair = set(zip(switches["id"].tolist(), switches["frame"].tolist(), strict=True))
+    rows = np.flatnonzero(one.partner >= 0)
+    rows = rows[np.lexsort((frame_g[rows], scored.g_id[rows]))]
+    stretches: list[list[int]] = []
+    joined: list[bool] = []
+    last = -1
+    for row in rows.tolist():
+        person = int(scored.g_id[row])
+        mended = one.switched[row] and (int(scored.g_ids[person]), int(frame_g[row])) in repair
+        if person != last or (one.switched[row] and not mended):
+            stretches.append([])
+            joined.append(False)
+        joined[-1] |= bool(mended)
+        stretches[-1].append(int(scored.t_rows[one.partner[row]]))
+        last = person
+    frames = one.tracks["frame"].to_numpy()
+    unused = int(ids.max()) + 1
+    held: set[tuple[int, int]] = set()
+    in_stretch = {row for stretch in stretches for row in stretch}
+    singles = [[row] for row in range(len(ids)) if row not in in_stretch]
+    parts = [stretch for stretch, is_joined in zip(stretches, joined, strict=True) if is_joined]
+    parts += [stretch for stretch, is_joined in zip(stretches, joined, strict=True) if not is_joined]
+    result = ids.copy()
+    for part in [*parts, *singles]:
+        wanted = int(ids[part[0]])
+        places = [(int(frames[row]), wanted) for row in part]
+        if any(place in held for place in places):
+            wanted, unused = unused, unused + 1
+            places = [(frame, wanted) for frame, _ in places]
+        held.update(places)
+        result[part] = wanted
+    return result
