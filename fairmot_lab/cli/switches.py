@@ -6,15 +6,13 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from ..association.base import tracker_from_dict
-from ..diagnosis.reasons import explain_switches
-from ..diagnosis.what_if import what_if
 from ..errors import EvaluationError
 from .arguments import _add_comparison, _comparison
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _add_switches(commands: argparse._SubParsersAction) -> None:
@@ -61,7 +59,10 @@ def switches_from_outputs(
 
     The tracker is that in the record beside the results (NAME.json); without one, `JDETracker()`.
     """
+    from ..association.base import tracker_from_dict
     from ..detection.cache import open_detections
+    from ..diagnosis.reasons import explain_switches
+    from ..diagnosis.what_if import what_if
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
 
