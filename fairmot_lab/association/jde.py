@@ -22,22 +22,22 @@ _NO_ROWS = np.empty(0, np.int64)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class JDESettings(TrackerSettings):
-    """Settings of `JDETracker`: PaddleDetection's names, with the defaults of its FairMOT models.
+class PPDetSettings(TrackerSettings):
+    """What both forms of PaddleDetection's tracker have: its names, with the defaults of its FairMOT models.
 
     A cost is a distance (0: the same; embeddings: at most 2, IoU: at most 1), a score is a confidence (1: certain).
     """
 
-    conf_thres: float = number(0.4, 0, 1, (0.1, 0.8), "detections with a score above this are tracked", is_score=True)
-    det_thresh: float = number(
-        0.3, 0, 1, (0.1, 0.8), "a detection with a score below this starts no track", is_score=True
+    conf_thres: float = number(
+        0.4, 0, 1, (0.1, 0.8), "detections with a score above this take part in the first stage", is_score=True
+    )
+    match_thres: float = number(
+        0.8, 0, 1, (0.3, 1.0), "first stage without embeddings: largest cost 1 - IoU at which a track takes a detection"
     )
     tracked_thresh: float = number(
         0.4, 0, 3, (0.1, 1.0), "first stage: largest cost of embedding and motion at which a track takes a detection"
     )
-    r_tracked_thresh: float = number(
-        0.5, 0, 1, (0.1, 1.0), "second stage: largest cost 1 - IoU at which a track takes a detection left over"
-    )
+    metric_type: str = choice("cosine", ("cosine", "euclidean"), "the distance between embeddings")
     unconfirmed_thresh: float = number(
         0.7, 0, 1, (0.1, 1.0), "largest cost 1 - IoU at which a track of one frame is confirmed by a second detection"
     )
@@ -50,16 +50,24 @@ class JDESettings(TrackerSettings):
     vertical_ratio: float = number(
         1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
     )
-    metric_type: str = choice("cosine", ("cosine", "euclidean"), "the distance between embeddings")
-    match_thres: float = number(
-        0.8, 0, 1, (0.3, 1.0), "first stage without embeddings: largest cost 1 - IoU at which a track takes a detection"
-    )
     ppdet_quirks: bool = switch(
         True,
         "decide exactly as PaddleDetection, faults included: an expired track can be found for one more frame and is "
         "then dropped at its next miss; a track found again reports its old score; a track of one frame is not moved "
         "before it is compared; in BYTE a score of exactly conf_thres is dropped",
         search=(True,),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JDESettings(PPDetSettings):
+    """Settings of `JDETracker`."""
+
+    det_thresh: float = number(
+        0.3, 0, 1, (0.1, 0.8), "a detection with a score below this starts no track", is_score=True
+    )
+    r_tracked_thresh: float = number(
+        0.5, 0, 1, (0.1, 1.0), "second stage: largest cost 1 - IoU at which a track takes a detection left over"
     )
 
 

@@ -12,51 +12,18 @@ import numpy as np
 
 from ..errors import ConfigError
 from .assignment import Pairs
-from .jde import JDETracker, _Observations
-from .settings import TrackerSettings, choice, number, switch
+from .jde import JDETracker, PPDetSettings, _Observations
+from .settings import number
 
 SECOND_COST = 0.4  # fixed in ppdet
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PPDetByteSettings(TrackerSettings):
-    """Settings of `PPDetByteTracker`, with PaddleDetection's names and defaults.
+class PPDetByteSettings(PPDetSettings):
+    """Settings of `PPDetByteTracker`; a detection with a score below conf_thres + 0.1 starts no track."""
 
-    A cost is a distance (0: the same; embeddings: at most 2, IoU: at most 1), a score is a confidence (1: certain). A
-    detection with a score below conf_thres + 0.1 starts no track.
-    """
-
-    conf_thres: float = number(
-        0.4, 0, 1, (0.1, 0.8), "detections with a score above this take part in the first stage", is_score=True
-    )
     low_conf_thres: float = number(
         0.2, 0, 1, (0.05, 0.3), "detections with a score at most this are not used", is_score=True
-    )
-    match_thres: float = number(
-        0.8, 0, 1, (0.3, 1.0), "first stage without embeddings: largest cost 1 - IoU at which a track takes a detection"
-    )
-    tracked_thresh: float = number(
-        0.4, 0, 3, (0.1, 1.0), "first stage: largest cost of embedding and motion at which a track takes a detection"
-    )
-    metric_type: str = choice("cosine", ("cosine", "euclidean"), "the distance between embeddings")
-    unconfirmed_thresh: float = number(
-        0.7, 0, 1, (0.1, 1.0), "largest cost 1 - IoU at which a track of one frame is confirmed by a second detection"
-    )
-    track_buffer: int = number(
-        30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames of a 30 frames/s video"
-    )
-    min_box_area: float = number(
-        200.0, 0, 1e12, (0, 1000), "tracks with a box of at most this many square pixels are not reported"
-    )
-    vertical_ratio: float = number(
-        1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
-    )
-    ppdet_quirks: bool = switch(
-        True,
-        "decide exactly as PaddleDetection, faults included: an expired track can be found for one more frame and is "
-        "then dropped at its next miss; a track found again reports its old score; a track of one frame is not moved "
-        "before it is compared; in BYTE a score of exactly conf_thres is dropped",
-        search=(True,),
     )
 
     def check_together(self) -> None:
