@@ -115,9 +115,9 @@ class FrameDetections:
         None for detections that came without.
     class_ids : (N,) int64
         Class index of the network (0 for single-class models), -1 where unknown.
-    heatmap : (H/4, W/4) float32 or None
+    heatmap : (H/S, W/S) float32 or None
         Centre scores of every cell: the largest over classes.
-    embedding_map : (D, H/4, W/4) float32 or None
+    embedding_map : (D, H/S, W/S) float32 or None
         The appearance vector of every cell.
     letterbox : Letterbox or None
         Maps heatmap cells to pixels and back.

@@ -328,7 +328,7 @@ def test_08_fine_tuning(notebook_workspace: Path) -> None:
     )
     state = run.state
     assert state["tuned"] != state["lite"]
-    assert state["steps"] == 30
+    assert state["steps"] == 40
     assert state["after"]["recall"] > state["before"]["recall"]
     assert state["after"]["mota"] > state["before"]["mota"]
     assert run.figures == 4

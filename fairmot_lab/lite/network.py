@@ -7,8 +7,10 @@ YOLOX are folded into the convolutions of the file that training starts from.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +226,21 @@ def _of_yolox(network: CompactNetwork, convolutions: list[Any], path: Any) -> di
     return tensors
 
 
+@contextlib.contextmanager
+def _quiet_descriptors() -> Iterator[None]:
+    """Keep C++ code from writing to the process's output: paddle2onnx tells there what it does."""
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    try:
+        with open(os.devnull, "w") as nothing:
+            for number, _ in kept:
+                os.dup2(nothing.fileno(), number)
+        yield
+    finally:
+        for number, copy in kept:
+            os.dup2(copy, number)
+            os.close(copy)
+
+
 def save_network(network: CompactNetwork, path: str | os.PathLike[str], about: dict[str, str] | None = None) -> None:
     """Write the network as ONNX, for images of any size, with weights in half precision.
 
@@ -245,10 +262,11 @@ def save_network(network: CompactNetwork, path: str | os.PathLike[str], about: d
     with tempfile.TemporaryDirectory() as folder:
         program, file = str(Path(folder, "network")), str(Path(folder, "network.onnx"))
         spec = paddle.static.InputSpec([1, 3, None, None], "float32", "image")
-        with silence():
+        with silence(), _quiet_descriptors():
             paddle.jit.save(paddle.jit.to_static(network, input_spec=[spec], full_graph=True), program)
-        use_single_precision_scales(Path(f"{program}.json"))
-        paddle2onnx.export(f"{program}.json", f"{program}.pdiparams", file, opset_version=OPSET, optimize_tool="none")
+            use_single_precision_scales(Path(f"{program}.json"))
+            parts = (f"{program}.json", f"{program}.pdiparams")
+            paddle2onnx.export(*parts, file, opset_version=OPSET, optimize_tool="none")
         options = onnxruntime.SessionOptions()
         options.log_severity_level, options.optimized_model_filepath = 3, file
         # brings the biases into the convolutions
