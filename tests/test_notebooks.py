@@ -71,7 +71,7 @@ class Run:
 
 def test_there_are_as_many_as_the_tour_has_stops() -> None:
     wanted = ["quickstart", "heatmaps", "reid_embeddings", "thresholds", "id_switches", "mot17_benchmark"]
-    wanted += ["your_own_video", "fine_tuning"]
+    wanted += ["your_own_video", "fine_tuning", "trackers"]
     assert [path.stem for path in NOTEBOOKS] == [f"{n:02d}_{name}" for n, name in enumerate(wanted, start=1)]
 
 
@@ -332,3 +332,28 @@ def test_08_fine_tuning(notebook_workspace: Path) -> None:
     assert state["after"]["recall"] > state["before"]["recall"]
     assert state["after"]["mota"] > state["before"]["mota"]
     assert run.figures == 4
+
+
+def test_09_trackers(notebook_workspace: Path) -> None:
+    run = Run(
+        notebook_workspace / "notebooks" / "09_trackers.ipynb",
+        "{'table': table.reset_index().to_dict('list'), 'moving': moving.T.to_dict(), 'gain': gain.T.to_dict(),"
+        " 'frame': player.frame, 'switch': switch.frame, 'sentences': len(comparison.sentences(['hota'])),"
+        " 'error': float(np.abs(found - np.diff(sway, axis=0)).mean())}",
+    )
+    state = run.state
+    assert state["table"]["tracker"] == ["SORT", "DeepSORT", "JDE", "ByteTrack", "OC-SORT", "BoT-SORT"]
+    detections = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar")
+    here = fl.evaluate(fl.track(detections, fl.ByteTrackTracker(track_thresh=0.4)), notebook_workspace / "data/demo-0")
+    assert state["table"]["idf1"][3] == pytest.approx(100 * here.overall["idf1"])
+    assert state["sentences"] == 15, "one for each pair"
+    # the claims: SORT forgets; the estimate of the motion is good; what is known of it brings the trackers back
+    assert state["table"]["switches"][0] == max(state["table"]["switches"])
+    assert state["error"] < 0.5
+    for name in ("JDE", "ByteTrack", "BoT-SORT"):
+        row = state["moving"][name]
+        assert row["moving"] < row["still"] - 10
+        assert row["moving, motion known"] > row["still"] - 3
+    assert sum(row["mota"] for row in state["gain"].values()) > 0
+    assert state["frame"] == state["switch"]
+    assert (run.figures, run.widgets, run.complaints) == (1, 1, [])
