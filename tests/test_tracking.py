@@ -684,7 +684,7 @@ def test_track_command(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         ("clip.mp4", ["--output", "clip.mp4/sub"], "cannot be written"),
         ("clip.mp4", ["--output", "/proc/outputs"], "cannot be written"),
         ("clip.mp4", ["--config", "nothing.json"], "nothing.json cannot be read"),
-        ("clip.mp4", ["--compare", "gt"], "not a MOTChallenge sequence"),
+        ("clip.mp4", ["--compare", "gt"], "has no gt/gt.txt"),
         ("half", [], r"3\.jpg is cut short"),
         ("seq", [], "seqLength=5, but .* holds 4 images"),
         ("seqless", [], r"seqinfo\.ini is missing"),

@@ -7,6 +7,7 @@ A user's mistake is one line on stderr and exit status 2.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 import warnings
@@ -64,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when it went well, 2 for a user's mistake, 130 when interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # consoles of Windows and containers may have another encoding
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", FairMOTLabWarning)
     logging.basicConfig(format="fairmot-lab: %(message)s")

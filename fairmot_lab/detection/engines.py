@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from .._files import cpu_count
 from ..data import STRIDE
 from ..errors import ConfigError, EngineError
 from .decode import find_peaks
@@ -247,7 +247,7 @@ class PaddleEngine:
 
 def available_threads() -> int:
     """CPU cores that this process may use, also inside a container with a quota."""
-    cores = len(os.sched_getaffinity(0))
+    cores = cpu_count()
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return min(cores, max(1, round(int(quota) / int(period))))
