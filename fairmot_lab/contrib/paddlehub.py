@@ -3,7 +3,7 @@
     import fairmot_lab.contrib.paddlehub as hub          # instead of: import paddlehub as hub
     tracker = hub.Module(name="fairmot_dla34")
 
-docs/paddlehub.md tells what is equal and which faults of the original are repaired.
+docs/paddlehub.md lists what is equal and which faults of the original are repaired.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import dataclasses
 import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._files import atomic_write, make_folder
+from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite
 from ..data import FrameTracks
 from ..drawing import FrameAnnotator
 from ..errors import ConfigError, DownloadError, HubError
@@ -119,7 +120,7 @@ class FairmotTracker_1088x608:
         source = open_source(video_stream)
         model = self._load(use_gpu)
         results = stream(source, model=model, score_threshold=draw_threshold)
-        with _Files(output_dir, source.name, source.frame_rate, visualization) as files:
+        with _Files(output_dir, source.name, source.frame_rate, visualization, source.inputs()) as files:
             for result in results:
                 files.add(result.frame, result.frame_tracks)
 
@@ -142,7 +143,7 @@ class FairmotTracker_1088x608:
 
     def __enter__(self) -> FairmotTracker_1088x608:
         if self._settings is None:
-            raise HubError("This is no context manager by itself; write: with tracker.stream_mode(...) as tracker.")
+            raise HubError("This is not a context manager by itself; write: with tracker.stream_mode(...) as tracker.")
         if self._session is not None:
             raise HubError("The stream mode is on already; leave its block before it is entered again.")
         self._session = _Session(self._load(self._settings.pop("use_gpu")), **self._settings)
@@ -221,14 +222,33 @@ class _Session:
 class _Files:
     """PaddleHub's files of one sequence; used in a `with` block, finished at its end and when the user interrupts."""
 
-    def __init__(self, folder: str | os.PathLike[str], name: str, frame_rate: float, visualization: bool) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        name: str,
+        frame_rate: float,
+        visualization: bool,
+        inputs: Sequence[Path] = (),
+    ) -> None:
         from ..video_writer import MotionJpegWriter
 
-        self._text = TextWriter(make_folder(Path(folder) / "mot_results") / f"{name}.txt")
+        name = file_name(name)
+        texts, drawn = Path(folder) / "mot_results", Path(folder) / "mot_outputs"
+        pictures, film = drawn / name, drawn / f"{name}_vis.avi"
         self._pictures = self._video = self._overlay = None
+        outputs = [texts / f"{name}.txt", texts / f"{name}.partial.txt"]
+        outputs += [pictures / path.name for path in inputs] + [film] if visualization else []
+        for path in outputs:
+            refuse_overwrite(path, inputs)
+        self._stack = contextlib.ExitStack()
+        busy = f"The results {texts / name}.* are being written by another run; wait for it, or choose another folder."
+        self._stack.enter_context(lock(make_folder(texts) / name, busy))
+        # Each frame is written in one thread, to its end: an interrupt cannot stop it halfway.
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(1))
+        self._text = TextWriter(outputs[0])
         if visualization:
-            self._pictures = make_folder(Path(folder) / "mot_outputs" / name)
-            self._video = MotionJpegWriter(Path(folder) / "mot_outputs" / f"{name}_vis.avi", frame_rate)
+            self._pictures = make_folder(pictures)
+            self._video = MotionJpegWriter(film, frame_rate)
             self._overlay = FrameAnnotator(trails=0)
         self._last = 0
 
@@ -236,18 +256,15 @@ class _Files:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and not issubclass(kind, KeyboardInterrupt):
-            self._text.stop()
-            if self._video is not None:
-                self._video.stop()
-            return
-        self._text.close()
-        if self._video is not None:
-            self._video.close()
-        self._remove_pictures_of_earlier_runs()
+        finished = kind is None or issubclass(kind, KeyboardInterrupt)
+        with self._stack:
+            self._pool.submit(self._close if finished else self._stop).result()
 
     def add(self, frame: Frame, tracks: FrameTracks) -> None:
         """Write the rows of a frame and, if wanted, its picture."""
+        self._pool.submit(self._add, frame, tracks).result()
+
+    def _add(self, frame: Frame, tracks: FrameTracks) -> None:
         self._text.append(dataclasses.replace(tracks, class_ids=np.full(len(tracks), -1)))
         self._last = frame.number
         if self._overlay is None or self._pictures is None or self._video is None:
@@ -256,6 +273,17 @@ class _Files:
         with atomic_write(self._pictures / f"{frame.number - 1:05d}.jpg") as path:
             path.write_bytes(encode_jpeg(image, quality=95))
         self._video.write(image)
+
+    def _close(self) -> None:
+        self._text.close()
+        if self._video is not None:
+            self._video.close()
+        self._remove_pictures_of_earlier_runs()
+
+    def _stop(self) -> None:
+        self._text.stop()
+        if self._video is not None:
+            self._video.stop()
 
     def _remove_pictures_of_earlier_runs(self) -> None:
         for file in self._pictures.iterdir() if self._pictures else ():
