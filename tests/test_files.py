@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
+import fairmot_lab as fl
 from fairmot_lab._files import (
     atomic_write,
     cpu_count,
@@ -19,6 +21,7 @@ from fairmot_lab._files import (
     refuse_overwrite,
     user_cache,
 )
+from fairmot_lab.cli.main import main
 from fairmot_lab.errors import WriteError
 
 
@@ -146,3 +149,57 @@ def test_cores_are_counted_on_every_platform(monkeypatch):
     assert cpu_count() >= 1
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert cpu_count() == os.cpu_count()
+
+
+# -- every command and view that writes -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """The example as files: images, ground truth, results and detections."""
+    scene = fl.example()
+    folder = tmp_path / "crossing"
+    for part in ("img1", "gt"):
+        (folder / part).mkdir(parents=True)
+    for frame in scene.source:
+        cv2.imwrite(str(folder / "img1" / f"{frame.number:06d}.png"), frame.image)
+    size = f"imWidth={scene.source.width}\nimHeight={scene.source.height}\nimExt=.png\n"
+    info = f"[Sequence]\nname=crossing\nimDir=img1\nframeRate=10\nseqLength={len(scene.source)}\n{size}"
+    (folder / "seqinfo.ini").write_text(info)
+    fl.write_mot(scene.ground_truth, folder / "gt" / "gt.txt")
+    fl.write_mot(scene.tracks, tmp_path / "crossing.txt")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate --gt crossing --results crossing.txt --csv crossing.txt",
+        "evaluate --gt crossing --results . --csv crossing.txt",
+        "evaluate --gt crossing --results crossing.txt --csv crossing/gt/gt.txt",
+        "evaluate --gt crossing --results crossing.txt --csv ./crossing/../crossing.txt",
+        "switches --gt crossing --results crossing.txt --csv crossing.txt",
+        "sweep crossing.txt --gt crossing --csv crossing.txt",
+        "sweep crossing.txt --gt crossing --file crossing/gt/gt.txt",
+        "view crossing --tracks crossing.txt --output crossing.txt --no-browser",
+        "view crossing --tracks crossing.txt --output crossing/img1/000001.png --no-browser",
+        "data check . --csv crossing/seqinfo.ini",
+    ],
+)
+def test_no_command_overwrites_what_it_reads(kept, monkeypatch, capsys, command):
+    monkeypatch.chdir(kept)
+    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "is an input and would be overwritten" in said
+    assert said.count("\n") == 1
+    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+
+
+def test_no_view_overwrites_the_frames(kept):
+    source = fl.open_source(kept / "crossing")
+    player = fl.widgets.TrackPlayer(source, tracks=fl.example().tracks)
+    for write in (player.to_html, player.record):
+        with pytest.raises(WriteError, match="is an input"):
+            write(source.files[3])
+    assert source.image(4).shape == (source.height, source.width, 3)

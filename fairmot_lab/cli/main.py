@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
+from .._files import refuse_overwrite
 from ..errors import FairMOTLabError, FairMOTLabWarning
 from .arguments import _Parser
 from .data import _add_data
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("fairmot_lab").setLevel(logging.INFO)
     try:
         options = build_parser(given).parse_args(given)
+        _refuse_overwrites(options)
         return options.run(options) or 0
     except FairMOTLabError as error:
         print(f"fairmot-lab: {' '.join(str(error).split())}", file=sys.stderr)
@@ -81,6 +83,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fairmot-lab: interrupted; what was written so far is kept", file=sys.stderr)
         return 130
+
+
+def _refuse_overwrites(options: argparse.Namespace) -> None:
+    """Raise an error if a table or page would overwrite what the command reads; `track` checks its own files."""
+    written = ["csv", "file", *(["output"] if options.command == "view" else [])]
+    read = []
+    for name in ("source", "folder", "gt", "results", "outputs", "detections", "tracks", "config"):
+        value = getattr(options, name, None)
+        read += value if isinstance(value, list) else [value]
+    for name in written:
+        if getattr(options, name, None):
+            refuse_overwrite(getattr(options, name), read)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write, make_folder
+from .._files import atomic_write, make_folder, refuse_overwrite
 from ..boxes import iou
 from ..detection.appearance import BINS, colour_histograms
 from ..detection.compact import STRIDES
@@ -440,6 +440,8 @@ def train(
     weights, checkpoint, curve = (
         folder / name for name in ("fairmot_lite.onnx", "checkpoint.safetensors", "curve.csv")
     )
+    for path in (weights, checkpoint):
+        refuse_overwrite(path, [start])
     trainer = Trainer(footages, config, start)
     rows: list[dict] = []
     if checkpoint.exists():

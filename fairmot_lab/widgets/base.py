@@ -14,7 +14,9 @@ import ipywidgets
 import numpy as np
 from traitlets import Bool, Unicode
 
+from .._files import refuse_overwrite
 from ..errors import FairMOTLabError
+from ..sources.base import Source
 from .checks import refuse_unknown
 from .modules import STATIC, bundle
 from .page import Page
@@ -88,7 +90,14 @@ class Shown:
         -------
         Path
             The file. What was left out is said at its foot.
+
+        Raises
+        ------
+        WriteError
+            If the file cannot be written, or is one of those that the source reads.
         """
+        source = getattr(self, "source", None)
+        refuse_overwrite(path, source.inputs() if isinstance(source, Source) else [])
         return self.page(**options).write(path)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from traitlets import Bool, Bytes, Enum, Float, Int, List, TraitError, Unicode, validate
 
-from .._files import atomic_write
+from .._files import atomic_write, refuse_overwrite
 from ..drawing import PALETTE
 from ..errors import SourceError, ViewError
 from ..sources.base import Source
@@ -306,6 +306,7 @@ class TrackPlayer(View):
             return path
         from PIL import Image
 
+        refuse_overwrite(path, self.source.inputs())
         frames = []
         for _, image in render_frames(self.source, tables, first=first, last=last, trails=self.trail):
             picture = Image.fromarray(image[..., ::-1])
