@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse_overwrites(options: argparse.Namespace) -> None:
     """Raise an error if a table or page would overwrite what the command reads; `track` checks its own files."""
     written = ["csv", "file", *(["output"] if options.command == "view" else [])]
-    read = []
+    read: list[str | None] = []
     for name in ("source", "folder", "gt", "results", "outputs", "detections", "tracks", "config"):
         value = getattr(options, name, None)
         read += value if isinstance(value, list) else [value]
