@@ -8,7 +8,6 @@ that of Ge et al., "YOLOX: Exceeding YOLO Series in 2021" (arXiv 2107.08430), wi
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -19,6 +18,7 @@ from ..errors import WeightsError
 from .appearance import colour_histograms, embed
 from .decode import round_embeddings
 from .fairmot_detector import FairMOTDetector
+from .letterbox import letterbox
 
 STRIDES = (8, 16, 32)
 MOST = 200  # boxes that are compared by suppression, which takes the square of their number
@@ -31,11 +31,6 @@ class CompactDetector(FairMOTDetector):
     def describe(self) -> dict[str, Any]:
         """Return all that decides the numbers, and what computed them."""
         return super().describe() | {"stride": STRIDES[0]}
-
-    def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
-        """Letterbox an image into the network's input; the heatmap has the finest stride."""
-        blob, box = super().prepare(image)
-        return blob, replace(box, stride=STRIDES[0])
 
     def infer(self, blob: np.ndarray, frame: int = 0) -> Any:
         """Run the network on letterboxed input: a box and a score for every cell, and the projection."""
@@ -53,6 +48,9 @@ class CompactDetector(FairMOTDetector):
         each = boxes[_best_cells(scores, blob.shape[2:])]
         vectors = embed(colour_histograms(blob[0], each.reshape(-1, 4)), projection).astype(np.float32)
         return vectors.reshape(*each.shape[:2], -1).transpose(2, 0, 1)
+
+    def _letterbox(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
+        return letterbox(image, self.input_size, stride=STRIDES[0], fast=True)
 
     def _compute(self, blob: np.ndarray, box: Letterbox, frame: int) -> FrameDetections:
         boxes, scores, projection = self.infer(blob, frame)

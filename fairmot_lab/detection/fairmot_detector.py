@@ -159,6 +159,9 @@ class FairMOTDetector:
         if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
             got = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
             raise SourceError(f"An image must be an array (height, width, 3) of uint8, blue first; this is {got}.")
+        return self._letterbox(image)
+
+    def _letterbox(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
         return letterbox(image, self.input_size)
 
     def infer(self, blob: np.ndarray, frame: int = 0) -> Maps:

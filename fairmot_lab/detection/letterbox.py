@@ -5,12 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..data import Letterbox
+from ..data import STRIDE, Letterbox
 
 GREY = 127.5
 
 
-def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, Letterbox]:
+def letterbox(
+    image: np.ndarray, input_size: tuple[int, int], *, stride: int = STRIDE, fast: bool = False
+) -> tuple[np.ndarray, Letterbox]:
     """Fit a frame into the network's input: scaled (area interpolation), grey borders, RGB, 0..1, channels first.
 
     Parameters
@@ -19,6 +21,10 @@ def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarra
         A frame, blue first.
     input_size
         (width, height) of the network's input.
+    stride
+        Input pixels per heatmap cell.
+    fast
+        Halve the frame while that is possible, then scale it linearly: in a sixth of the time for 1920x1080.
 
     Returns
     -------
@@ -27,12 +33,15 @@ def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarra
 
     Notes
     -----
-    Equal to PaddleDetection's `LetterBoxResize`, `NormalizeImage` and `Permute` with the settings of its FairMOT
-    models.
+    Unless `fast`, equal to PaddleDetection's `LetterBoxResize`, `NormalizeImage` and `Permute` with the settings of its
+    FairMOT models.
     """
-    box = Letterbox.fit((image.shape[1], image.shape[0]), input_size)
+    box = Letterbox.fit((image.shape[1], image.shape[0]), input_size, stride)
     size = box.content_size
-    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    while fast and image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
+        half = image.shape[1] // 2, image.shape[0] // 2
+        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR if fast else cv2.INTER_AREA)
     if size != tuple(input_size):
         left, top = round(box.pad_x - 0.1), round(box.pad_y - 0.1)  # an odd border is one pixel wider on the far side
         right, bottom = input_size[0] - size[0] - left, input_size[1] - size[1] - top
