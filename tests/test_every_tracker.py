@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_switches import FakeOutputs, evaluate, people, walk
 
 import fairmot_lab as fl
+from fairmot_lab.association.assignment import pair
+from fairmot_lab.association.settings import number
 from fairmot_lab.cli.main import build_parser, main
 from fairmot_lab.cli.track import _named_tracker
 from fairmot_lab.diagnosis.reasons import REASONS
@@ -91,6 +95,61 @@ def test_the_command_line_refuses_what_contradicts_itself(tmp_path: Path, capsys
         error = capsys.readouterr().err
         assert word in error
         assert error.count("\n") == 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NearestSettings(fl.association.TrackerSettings):
+    """Settings of a tracker that is not in the registry."""
+
+    reach: float = number(30.0, 0, 1000, (5, 100), "how far a track looks for a detection, in pixels")
+
+
+class NearestTracker(fl.Tracker):
+    """The nearest left edge within reach; the smallest tracker there can be."""
+
+    Settings = NearestSettings
+
+    def _reset(self):
+        self._places, self._last_id = {}, 0
+
+    def _step(self, detections, warp):
+        ids, left = list(self._places), detections.boxes[:, 0].astype(float)
+        rows = np.arange(len(left))
+        cost = np.abs(np.array([self._places[track] for track in ids]).reshape(-1, 1) - left)
+        pairs = pair(cost, self.settings.reach, np.array(ids, np.int64), rows)
+        self._record_stage("only stage", np.array(ids, int), rows, cost, self.settings.reach, "reach", pairs.matched)
+        taken = dict(zip(pairs.tracks.tolist(), pairs.rows.tolist(), strict=True))
+        for track in pairs.tracks_left.tolist() if self._record is not None else ():
+            self._record.note("ended", f"track {track} ends: nothing is within reach.", track=track)
+        for row in pairs.rows_left.tolist():
+            self._last_id += 1
+            taken[self._last_id] = row
+            if self._record is not None:
+                self._record.note("birth", f"track {self._last_id} is born.", track=self._last_id, detection=row)
+        self._places = {track: float(left[row]) for track, row in taken.items()}
+        rows = np.array(list(taken.values()), np.int64)
+        ids = np.array(list(taken), np.int64)
+        parts = (detections.boxes[rows], detections.scores[rows], detections.class_ids[rows])
+        return fl.FrameTracks(detections.frame, ids, *parts, rows)
+
+
+def test_a_tracker_of_ones_own_need_not_be_registered():
+    detections, tracker = Kept(ROWS), NearestTracker(reach=20)
+    assert repr(tracker) == "NearestTracker(reach=20.0)"
+    result = evaluate(fl.track(detections, tracker), TRUTH)
+    table = fl.explain_switches(result, detections, tracker)
+    assert table["why_kind"].tolist() == ["ended"]
+    assert "nothing is within reach" in table["why"].iloc[0]
+    with pytest.raises(ConfigError, match=r"no tracker 'NearestTracker'.*passed itself"):
+        fl.explain_switches(result, detections)
+    swept = fl.sweep(detections, tracker, {"reach": [5, 600]}, ground_truth=TRUTH, progress=False)
+    assert swept["reach"].tolist() == [5, 600]
+    assert swept["num_switches"].tolist() == [1, 1]
+    tried = fl.what_if(result, detections, tracker, progress=False)
+    assert {"reach=10", "reach=50"} <= set(tried.changes["change"])
+    lab = fl.widgets.ThresholdLab(detections=detections, ground_truth=TRUTH, tracker=tracker)
+    assert "reach" in lab.controls
+    lab.close()
 
 
 def test_a_model_brings_the_tracker_it_was_published_with():

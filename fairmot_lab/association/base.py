@@ -80,6 +80,8 @@ class Tracker:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "name" not in vars(cls):  # not the name of the tracker that it derives from
+            cls.name = cls.__name__
         if "Settings" in vars(cls):
             rows = [f"`{s.name}` (default {s.default!r})\n    {s.doc}" for s in cls.Settings.settings().values()]
             cls.__doc__ = "\n".join([inspect.cleandoc(cls.__doc__ or ""), "", "Settings", "--------", *rows, ""])
@@ -262,7 +264,9 @@ def tracker_class(name: str) -> type[Tracker]:
     <class 'fairmot_lab.association.jde.JDETracker'>
     """
     if name not in TRACKERS:
-        raise ConfigError(f"There is no tracker {name!r}; there are {', '.join(TRACKERS)}.")
+        raise ConfigError(
+            f"There is no tracker {name!r}; there are {', '.join(TRACKERS)}; a tracker of your own is passed itself."
+        )
     module, _, attribute = TRACKERS[name].partition(":")
     return getattr(importlib.import_module(f".{module}", __package__), attribute)
 
