@@ -358,7 +358,7 @@ def test_mot20_has_one_distractor_more():
 
 def test_classes_that_do_not_exist_are_refused():
     truth = table((1, 1, 100, 1), (2, 1, 100, 14))
-    with pytest.raises(EvaluationError, match=r"frame 2 has class 14.*protocol='raw'"):
+    with pytest.raises(EvaluationError, match=r"1 of 2 rows .*, such as 14 in frame 2.*protocol='raw'"):
         evaluate(table((1, 1, 100)), truth)
 
 

@@ -270,6 +270,60 @@ def test_labels_that_are_read_in_part_are_told(tmp_path):
         fl.evaluate(tracks, path, protocol="raw")
 
 
+def test_classes_from_0_are_named_in_labels_txt(tmp_path):
+    path = tmp_path / "S" / "gt" / "gt.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("1,1,100,50,30,80,1,0,1\n1,2,200,60,30,80,1,1,1\n1,3,300,60,30,80,1,1,1\n")
+    tracks = pd.DataFrame(PEOPLE[:1], columns=BOX)
+    with pytest.raises(EvaluationError, match=r"1 of 3 rows .* \(column 8\) .* such as 0 in frame 1; name the classes"):
+        fl.evaluate(tracks, tmp_path / "S")
+    (path.parent / "labels.txt").write_text("person\ncar\n")
+    with pytest.warns(FairMOTLabWarning, match="1 row of person is scored, 2 rows of car are not"):
+        overall = fl.evaluate(tracks, tmp_path / "S").overall
+    assert (overall["num_objects"], overall["num_misses"]) == (1, 0)
+    (path.parent / "labels.txt").write_text("Hund\nKatze\n")
+    with pytest.warns(
+        FairMOTLabWarning, match="none of its classes is a person, so all are scored as one: Hund, Katze"
+    ):
+        assert fl.evaluate(tracks, tmp_path / "S").overall["num_objects"] == 3
+
+
+def test_conf_of_one_value_throughout(tmp_path):
+    path = tmp_path / "S.txt"
+    tracks = pd.DataFrame(PEOPLE[:1], columns=BOX)
+    path.write_text("1,1,100,50,30,80,0,1,1\n")
+    with pytest.warns(FairMOTLabWarning, match=r"conf \(column 7\) is 0 in all 1 rows, so none is scored"):
+        fl.evaluate(tracks, path)
+    path.write_text("1,1,100,50,30,80,-1,-1,-1,-1\n")
+    assert fl.evaluate(tracks, path).overall["mota"] == 1
+    assert people_rows(read_labels(path)).all()
+    path.write_text("1,0,100,50,30,80,0,0,1\n1,0,200,50,30,80,0,0,1\n")
+    with pytest.raises(MotFileError, match="regions to ignore, as in VisDrone, give each an id"):
+        fl.evaluate(tracks, path)
+
+
+def test_a_camera_of_the_ai_city_challenge(tmp_path):
+    import cv2
+
+    home = tmp_path / "train" / "S01" / "c001"
+    (home / "gt").mkdir(parents=True)
+    (home / "gt" / "gt.txt").write_text("".join(f"{f},{i},{x},{y},{w},{h},1,-1,-1,-1\n" for f, i, x, y, w, h in PEOPLE))
+    cv2.imwrite(str(home / "roi.jpg"), np.zeros((400, 640), np.uint8))
+    assert fl.check_data(tmp_path)["state"].tolist() == ["labels only"]
+    video = cv2.VideoWriter(str(home / "vdo.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (640, 400))
+    for _ in range(2):
+        video.write(np.zeros((400, 640, 3), np.uint8))
+    video.release()
+    found = fl.check_data(tmp_path)
+    assert found[["benchmark", "sequence", "state"]].to_numpy().tolist() == [["AI City", "c001", "complete"]]
+    source = fl.open_source(home)
+    assert (source.name, len(source)) == ("c001", 2)
+    assert source.ground_truth.attrs["length"] == 2
+    assert read_labels(tmp_path).attrs["format"] == "AI City"
+    tracks = pd.DataFrame(PEOPLE, columns=BOX)
+    assert fl.evaluate(tracks, source).overall["mota"] == fl.evaluate({"c001": tracks}, tmp_path).overall["mota"] == 1
+
+
 def test_frames_that_nobody_labelled_are_told():
     rows = [[frame, 1, 100.0, 50.0, 30.0, 80.0] for frame in range(1, 31)]
     tracks = pd.DataFrame(rows, columns=BOX)
@@ -279,6 +333,9 @@ def test_frames_that_nobody_labelled_are_told():
         fl.evaluate(tracks, truth)
     strided = tracks[tracks["frame"] % 5 == 1].copy()
     strided.attrs = truth.attrs
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FairMOTLabWarning)
+        fl.evaluate(tracks, truth, frames=(1, 10))
     with pytest.warns(FairMOTLabWarning, match="24 of 30 frames have no .*leave their results out"):
         fl.evaluate(tracks, strided)
     with warnings.catch_warnings():

@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import EvaluationError, FairMOTLabWarning
 from . import trackeval
 from .events import SequenceEvaluation, event_table
-from .inputs import find_inputs
+from .inputs import find_inputs, unlabelled_frames
 from .motmetrics import (
     count_sums,
     find_partners,
@@ -263,6 +263,8 @@ def load_pairs(
         notes += [str(one.message) for one in caught]
         if frames is not None:
             truth, table = _part(truth, table, frames, notes)
+        unlabelled = unlabelled_frames(table, truth, frames)
+        notes += [unlabelled] if unlabelled else []
         loaded[name] = (truth, table)
     copies: dict[str, list[str]] = {}
     for name in loaded:

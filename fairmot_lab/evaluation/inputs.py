@@ -17,7 +17,7 @@ from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from ..formats.classes import class_notes
 from ..formats.labels import find_labels
-from ..formats.mot import check_table, read_mot
+from ..formats.mot import LARGEST_FRAME, check_table, read_mot
 from .protocols import GroundTruth, prepare
 
 Load = Callable[..., Any]
@@ -190,7 +190,6 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
             FairMOTLabWarning,
             stacklevel=4,
         )
-    _warn_about_unlabelled_frames(table, truth)
     if "class_id" in table and (table["class_id"] > 1).any():
         other = int((table["class_id"] > 1).sum())
         warnings.warn(
@@ -201,23 +200,26 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
     return table
 
 
-def _warn_about_unlabelled_frames(tracks: pd.DataFrame, truth: GroundTruth) -> None:
-    """Results in frames that nobody labelled are false positives: say how many, and how to leave them out."""
+def unlabelled_frames(tracks: pd.DataFrame, truth: GroundTruth, frames: tuple[int, int] | None) -> str | None:
+    """Return a note if results lie in many frames that nobody labelled, where each is a false positive, else None.
+
+    Frames in which a tracker finds less than half of what it finds elsewhere may well be empty, and are not named.
+    """
     if not len(tracks) or not len(truth.frame):
-        return
+        return None
     frame, labelled = tracks["frame"].to_numpy(), np.unique(truth.frame)
-    last = truth.length or int(max(frame.max(), labelled[-1]))
+    begin, end = frames or (1, LARGEST_FRAME)
+    end = min(end, truth.length or int(max(frame.max(), labelled[-1])))
     outside = ~np.isin(frame, labelled)
-    without = last - len(labelled)
+    count = end - begin + 1
+    without = count - len(labelled)
     inside_rate = (~outside).sum() / len(labelled)
-    if without < max(2, 0.1 * last) or outside.sum() < 0.5 * inside_rate * without:
-        return
-    first, final = int(labelled[0]), int(labelled[-1])
-    whole = final - first + 1 == len(labelled)
-    remedy = f"evaluate frames {first} to {final} (--frames {first} {final})" if whole else "leave their results out"
-    warnings.warn(
-        f"{truth.name}: {without} of {last} frames have no ground truth, and the {int(outside.sum())} results in them "
-        f"count as false positives; if these frames are not labelled, {remedy}.",
-        FairMOTLabWarning,
-        stacklevel=5,
+    if without < max(2, 0.1 * count) or outside.sum() < max(1, 0.5 * inside_rate * without):
+        return None
+    first, last = int(labelled[0]), int(labelled[-1])
+    whole = last - first + 1 == len(labelled)
+    remedy = f"evaluate frames {first} to {last} (--frames {first} {last})" if whole else "leave their results out"
+    return (
+        f"{truth.name}: {without} of {count} frames have no ground truth, and the {int(outside.sum())} results in them "
+        f"count as false positives; if these frames are not labelled, {remedy}."
     )

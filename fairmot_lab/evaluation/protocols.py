@@ -316,8 +316,9 @@ def _check_classes(truth: GroundTruth) -> None:
     if odd.any():
         row = int(np.argmax(odd))
         raise EvaluationError(
-            f"{truth.name}: ground truth in frame {truth.frame[row]} has class {truth.class_id[row]}, and MOTChallenge "
-            "has classes 1 to 13; correct it, or use protocol='raw'."
+            f"{truth.name}: {int(odd.sum())} of {len(odd)} rows of ground truth have a class (column 8) that is not 1 "
+            f"to 13 as in MOTChallenge, such as {truth.class_id[row]} in frame {truth.frame[row]}; name the classes in "
+            "gt/labels.txt, one a line from the lowest on, or use protocol='raw'."
         )
 
 

@@ -58,7 +58,7 @@ def motchallenge_classes(table: pd.DataFrame) -> np.ndarray:
     -------
     (N,) int64
         Where classes have names: 1 for people (every object where no class is a person), 8 for what a tracker may find
-        or not, 0 for regions to ignore, 9 for all else. Otherwise `class_id` as it is, and -1 in every row where the
+        or not, 0 for regions to ignore, 9 for all else. Otherwise `class_id` unchanged, and -1 in every row where the
         only class is 0.
 
     Examples
@@ -146,6 +146,11 @@ def class_notes(table: pd.DataFrame) -> list[str]:
                 "has 1 for what is scored and 0 for what is not, so the benchmark leaves these rows out: write 1 to "
                 "score them" + (", unless this is a result file." if between.mean() > 0.5 else ".")
             )
+        elif len(conf) and not (conf >= SURE).any():
+            notes.append(
+                f"{name}: conf (column 7) is {conf[0]:g} in all {len(conf)} rows, so none is scored; write 1 for what "
+                "is to be scored."
+            )
     if "visibility" in table and (table["visibility"] > 1).any():
         above = int((table["visibility"] > 1).sum())
         notes.append(
@@ -165,7 +170,7 @@ def _odd_classes(table: pd.DataFrame, name: str) -> list[str]:
         if zero and above:
             return [
                 f"{name}: class (column 8) is 0 in {zero} rows and above 0 in {above}; MOTChallenge's classes begin "
-                "with 1, pedestrian: write the names of the classes from 1 on into gt/labels.txt, one a line."
+                "with 1, pedestrian: name the classes in gt/labels.txt, one a line, that of class 0 first."
             ]
         return []
     roles = motchallenge_classes(table)
@@ -174,10 +179,13 @@ def _odd_classes(table: pd.DataFrame, name: str) -> list[str]:
         found, number = np.unique(class_id[roles == role], return_counts=True)
         return {str(names.get(int(each), each)): int(count) for each, count in zip(found, number, strict=True)}
 
+    title = f" ({table.attrs['format']})" if "format" in table.attrs else ""
+    kept = counts(PEDESTRIAN)
+    if len(kept) > 1 and not any(_plain(each) in _PEOPLE for each in kept):
+        return [f"{name}{title}: none of its classes is a person, so all are scored as one: {', '.join(kept)}."]
     if not (roles == OTHER).any():
         return []
-    title = f" ({table.attrs['format']})" if "format" in table.attrs else ""
-    scored, left = _rows(counts(PEDESTRIAN)), _rows(counts(OTHER))
+    scored, left = _rows(kept), _rows(counts(OTHER))
     return [f"{name}{title}: by the names of its classes, {scored} scored, {left} not."]
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from ..errors import EvaluationError, MotFileError
 from .base import Format, Loader, stem
 from .classes import MOTCHALLENGE_CLASSES
-from .mot import check_table, table_of
+from .mot import check_table, named_classes, table_of
 from .mot_text import _write_zip
 from .text import labels_in, numbers_of, read_bytes
 from .truth import member_names, number, read_members, read_xml, truth_table, whole
@@ -146,13 +146,14 @@ def read_cvat(path: str | os.PathLike[str]) -> pd.DataFrame:
     place = path / "gt" / "gt.txt"
     table = table_of(*numbers_of(found["gt/gt.txt"], place), place, "ground_truth")
     labels = labels_in(found.get("gt/labels.txt", b"person\n"), path / "gt" / "labels.txt")
-    if len(table) and table["class_id"].max() > len(labels):
+    classes = named_classes(table, labels)
+    if len(table) and table["class_id"].max() > max(classes):
         raise MotFileError(
             f"{path}: gt/gt.txt has class {table['class_id'].max()} and gt/labels.txt has {len(labels)} labels; "
             "export again."
         )
     name = path.resolve().name.removesuffix(".zip")
-    table.attrs |= {"sequence": name, "format": FORMAT.title, "classes": dict(enumerate(labels, start=1))}
+    table.attrs |= {"sequence": name, "format": FORMAT.title, "classes": classes}
     return table
 
 

@@ -170,7 +170,9 @@ def read_truth(
         If there are several sequences and none has the name, or a frame lies beyond the length.
     """
     if path.is_file() and recognise(path) in (MOTCHALLENGE, cvat.FORMAT) and path.suffix.lower() != ".zip":
-        return read_mot(path, "ground_truth", length=length, width=width, height=height)
+        table = read_mot(path, "ground_truth", length=length, width=width, height=height)
+        table.attrs["format"] = AI_CITY if _video_beside(path) else recognise(path).title
+        return table
     found = find_labels(path)
     if sequence not in found and len(found) > 1:
         raise MotFileError(
@@ -262,7 +264,7 @@ def _may_hold_labels(path: Path) -> bool:
 
 
 def _known_format(path: Path) -> Format | None:
-    """The format of a file in a folder, in which other texts may lie; None where it is no file of labels."""
+    """The format of a file in a folder that may hold other texts too; None where it is not a file of labels."""
     head = _head(path)
     return next((format for format in FORMATS if format.recognise(path, head)), None)
 

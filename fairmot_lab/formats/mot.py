@@ -83,8 +83,13 @@ def read_mot(
     table = table_of(values, where, path, kind, length=length, width=width, height=height)
     labels = path.with_name("labels.txt")
     if kind == "ground_truth" and path.name == "gt.txt" and labels.is_file():
-        table.attrs["classes"] = dict(enumerate(labels_in(read_bytes(labels), labels), start=1))
+        table.attrs["classes"] = named_classes(table, labels_in(read_bytes(labels), labels))
     return table
+
+
+def named_classes(table: pd.DataFrame, labels: list[str]) -> dict[int, str]:
+    """Return the names of classes from the lines of a labels.txt: CVAT counts them from 1, other tools from 0."""
+    return dict(enumerate(labels, start=0 if (table["class_id"] == 0).any() else 1))
 
 
 def table_of(
@@ -102,8 +107,8 @@ def table_of(
         warnings.warn(f"{path} is empty: it holds no box at all.", FairMOTLabWarning, stacklevel=3)
     if kind == "ground_truth" and looks_like_visdrone(values) and (values[:, 7] == 0).any():
         raise MotFileError(
-            f"{path} is a VisDrone-MOT file with ignored regions (class 0, score 0); read_labels reads them, and "
-            "evaluate takes the file as it is."
+            f"{path} is a VisDrone-MOT file with ignored regions (class 0, score 0); read it with read_labels, or give "
+            "the file to evaluate as ground truth."
         )
     table = _name_columns(values, kind, path, where)
     _check(table, kind, where, length)
@@ -137,6 +142,15 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         If the table breaks the rules that `read_mot` enforces.
     WriteError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = pd.DataFrame({"frame": [1], "id": [7], "x": [10.5], "y": [20.0], "w": [30.0], "h": [60.0]})
+    >>> path = Path(tempfile.mkdtemp(), "street.txt")
+    >>> write_mot(table, path)
+    >>> path.read_text()
+    '1,7,10.5,20.0,30.0,60.0,1.0,-1,-1,-1\\n'
     """
     kind = "ground_truth" if "conf" in tracks else "results" if "id" in tracks else "detections"
     check_table(tracks, kind)
@@ -169,7 +183,7 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 def check_table(
     table: pd.DataFrame, kind: str = "results", *, name: str = "the table", length: int | None = None
 ) -> None:
-    """Hold a table to the rules of `read_mot`: finite numbers, whole frames and ids, boxes with a size, no box twice.
+    """Check a table by the rules of `read_mot`: finite numbers, whole frames and ids, boxes with a size, no box twice.
 
     Parameters
     ----------
@@ -186,6 +200,13 @@ def check_table(
     ------
     MotFileError
         Naming the first row (its position, counted from 0) that breaks a rule.
+
+    Examples
+    --------
+    >>> check_table(pd.DataFrame({"frame": [1], "id": [7], "x": [10.5], "y": [20.0], "w": [0.0], "h": [60.0]}))
+    Traceback (most recent call last):
+    ...
+    fairmot_lab.errors.MotFileError: the table, row 0: the box has width 0; it must be above 0.
     """
     _check_kind(kind)
     needed = ["frame", *([] if kind == "detections" else ["id"]), "x", "y", "w", "h"]
@@ -242,7 +263,9 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
     if kind == "detections":
         table["det"] = np.arange(rows)
     if kind == "ground_truth":
-        table["conf"] = score.copy()
+        if rows and (score == -1).all():
+            table["score"] = np.ones(rows)  # -1 stands for what is not known
+        table["conf"] = table["score"].copy()
         visibility = values[:, 8] if columns == 9 else np.full(rows, np.nan)
         table["visibility"] = np.where(visibility == -1, np.nan, visibility)  # -1 stands for what is not known
     return pd.DataFrame(table, copy=False)
@@ -313,7 +336,7 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
             side = "width" if name == "w" else "height"
             raise MotFileError(f"{where(row)}: the box has {side} {numbers[name][row]:g}; it must be above 0.")
     if kind != "detections":
-        _check_ids(table["id"].to_numpy(), frame, where)
+        _check_ids(table["id"].to_numpy(), frame, where, table["conf"].to_numpy() if "conf" in table else None)
 
 
 def _cause(low: int, high: int, beyond: int, limit: int, length: int | None) -> str:
@@ -330,7 +353,7 @@ def _cause(low: int, high: int, beyond: int, limit: int, length: int | None) -> 
     )
 
 
-def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where) -> None:
+def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where, conf: np.ndarray | None) -> None:
     if ids.dtype.kind == "f" and not np.isfinite(ids).all():
         row = int(np.argmin(np.isfinite(ids)))
         raise MotFileError(f"{where(row)}: id is {ids[row]}, not a finite number; correct or remove the row.")
@@ -355,10 +378,13 @@ def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where) -> None:
     if repeated.any():
         row = int(np.argmax(repeated.to_numpy()))
         first = int(np.flatnonzero((frame == frame[row]) & (ids == ids[row]))[0])
-        raise MotFileError(
-            f"{where(row)}: frame {frame[row]:.0f} has id {ids[row]:.0f} a second time (first in {where(first)}); keep "
-            "one of them."
-        )
+        twice = f"{where(row)}: frame {frame[row]:.0f} has id {ids[row]:.0f} a second time (first in {where(first)})"
+        if conf is not None and conf[row] == conf[first] == 0:
+            raise MotFileError(
+                f"{twice}; both have conf 0, so if they are regions to ignore, as in VisDrone, give each an id of its "
+                "own."
+            )
+        raise MotFileError(f"{twice}; keep one of them.")
 
 
 def _check_whole(column: np.ndarray, name: str, where: Where) -> None:

@@ -1,4 +1,4 @@
-"""MOTS text (KITTI MOTS instances_txt/0002.txt, MOTS20 gt/gt.txt): masks, of which the boxes are taken.
+"""MOTS text (KITTI MOTS instances_txt/0002.txt, MOTS20 gt/gt.txt): masks, read as boxes.
 
 https://www.vision.rwth-aachen.de/page/mots
 """

@@ -13,7 +13,7 @@ from .text import NUMBER
 
 @dataclass(frozen=True)
 class SequenceInfo:
-    """What seqinfo.ini says about a sequence.
+    """The content of a seqinfo.ini.
 
     `frame_rate` in frames a second, `length` in frames, `width` and `height` in pixels.
     """
@@ -44,7 +44,16 @@ def read_seqinfo(path: str | os.PathLike[str]) -> SequenceInfo:
     Raises
     ------
     MotFileError
-        If the file is missing, is no ini file, or a number in it is missing, not a number or not above zero.
+        If the file is missing, is not an ini file, or a number in it is missing, not a number or not above zero.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "seqinfo.ini")
+    >>> _ = path.write_text("[Sequence]\\nframeRate=25\\nseqLength=2\\nimWidth=640\\nimHeight=400\\n")
+    >>> info = read_seqinfo(path)
+    >>> info.length, info.frame_rate, info.width, info.height
+    (2, 25.0, 640, 400)
     """
     path = Path(path)
     if path.is_dir():

@@ -119,6 +119,7 @@ class _Found:
     detections: int | None = None
     remarks: list[str] = field(default_factory=list)
     odd: bool = False
+    video: bool = False
 
     def note(self, remark: str, *, odd: bool = False) -> None:
         self.remarks.append(remark)
@@ -126,7 +127,7 @@ class _Found:
 
     @property
     def state(self) -> str:
-        return "odd" if self.odd else "complete" if self.images else "labels only"
+        return "odd" if self.odd else "complete" if self.images or self.video else "labels only"
 
     def row(self) -> tuple:
         """In the order of `COLUMNS`."""
@@ -166,6 +167,18 @@ def check_data(folder: str | os.PathLike[str] = "data") -> pd.DataFrame:
     ------
     SourceError
         If the folder does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp(), "street", "gt")
+    >>> folder.mkdir(parents=True)
+    >>> _ = (folder / "gt.txt").write_text("1,1,10,20,30,60,1,1,1.0\\n")
+    >>> found = check_data(folder.parent)
+    >>> found[["sequence", "people", "ground_truth"]].values.tolist()
+    [['street', 1, 1]]
+    >>> found["remarks"][0]
+    'no seqinfo.ini: frame rate, size and length are not known | no det/det.txt'
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -207,7 +220,7 @@ def describe(table: pd.DataFrame) -> list[str]:
         head = " ".join(word for word in (str(benchmark), str(split)) if word)
         listed = benchmark in [each.name for each in BENCHMARKS]
         counts = f"{len(there)} of {len(part)} sequences" if listed else _many(len(there), "sequence")
-        frames = int((there.images > 0).sum())
+        frames = int(((there.images > 0) | (there.state == "complete")).sum())
         lines.append(
             f"{head}: {counts}, {frames} with frames, {int(there.ground_truth.notna().sum())} with ground truth, "
             f"{int(there.detections.notna().sum())} with public detections"
@@ -270,6 +283,9 @@ def _check_sequence(path: Path) -> _Found:
                 found.note(f"seqinfo.ini names it {info.name}", odd=True)
             if official is not None and info.length != official:
                 found.note(f"seqinfo.ini says {info.length} frames, the benchmark has {official}", odd=True)
+    elif (path / "vdo.avi").is_file() or (path / "roi.jpg").is_file():
+        found.benchmark, found.video = "AI City", (path / "vdo.avi").is_file()
+        found.note("frames are in vdo.avi" if found.video else f"no frames: put vdo.avi into {path}")
     else:
         found.note("no seqinfo.ini: frame rate, size and length are not known", odd=True)
     if found.split in ("train", "test") and path.parent.name in ("train", "test") and path.parent.name != found.split:
@@ -322,6 +338,8 @@ def _image_problem(path: Path, width: int | None, height: int | None) -> str | N
 def _check_labels(found: _Found, width: int | None, height: int | None) -> None:
     truth = _labels(found, "gt/gt.txt", "ground_truth", width, height)
     if truth is not None:
+        if found.benchmark == OWN and truth.attrs.get("format") != MOTCHALLENGE.title:
+            found.benchmark = truth.attrs["format"]
         _count(found, truth)
         if found.split == "test" and found.benchmark in [each.name for each in BENCHMARKS]:
             found.note("a test sequence with ground truth, which the benchmark keeps to itself", odd=True)
