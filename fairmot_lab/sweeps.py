@@ -73,7 +73,8 @@ def sweep(
     protocol
         As for `evaluate`.
     camera_motion
-        What `camera_motion` gave, of several sequences in a list, or in a dict from name to one.
+        What `camera_motion` gave, of several sequences in a list, or in a dict from name to one; by default what the
+        detections carry. Trackers that cannot use it do without.
     n_jobs
         Processes, as joblib counts them (-1: one per core). By default joblib's: one, or the cluster of
         `joblib.parallel_config`.
@@ -573,7 +574,7 @@ class _Material:
             tracks = {}
             for name, arrays in self.arrays.items():
                 try:
-                    motion = self.motions.get(name)
+                    motion = self.motions.get(name) if tracker.uses_camera_motion else None
                     tracks[name] = track_arrays(arrays, tracker, self.frame_rates[name], camera_motion=motion)
                 except TrackingError as error:
                     raise TrackingError(f"{name}: {error}") from error
@@ -621,6 +622,9 @@ def pack_material(
     elif isinstance(ground_truth, Mapping):
         ground_truth = {str(name): _as_path(one) for name, one in ground_truth.items()}
     motions = motion_by_sequence(camera_motion, list(held))
+    if camera_motion is None:
+        attached = {name: getattr(one, "camera_motion", None) for name, one in held.items()}
+        motions = {name: motion for name, motion in attached.items() if motion is not None}
     paths = {name: _as_path(one) for name, one in held.items()}
     return pickle.dumps((paths, _as_path(ground_truth), protocol, motions))
 

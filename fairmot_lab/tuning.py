@@ -399,7 +399,10 @@ def _measure(packed: bytes, tracker: Tracker, names: tuple[str, ...]) -> dict[st
         for part, data in parts.items():
             tracks = {
                 name: track_arrays(
-                    arrays, tracker, material.frame_rates[name], camera_motion=material.motions.get(name)
+                    arrays,
+                    tracker,
+                    material.frame_rates[name],
+                    camera_motion=material.motions.get(name) if tracker.uses_camera_motion else None,
                 )
                 for name, arrays in data.arrays.items()
             }

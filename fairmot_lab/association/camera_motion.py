@@ -121,7 +121,8 @@ def camera_motion(
     Returns
     -------
     CameraMotion
-        It can be given to `track`, `trace` and `sweep` as `camera_motion`. The first frame has no motion; a frame in
+        It can be given to `track`, `trace` and `sweep` as `camera_motion`, or kept with the detections, as
+        `detections.camera_motion`, for all that tracks them. The first frame has no motion; a frame in
         which fewer than 10 points agree, or in which the motion found does not bring the pictures closer, has none.
 
     Raises

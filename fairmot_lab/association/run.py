@@ -277,6 +277,8 @@ class _Sequence:
 def _sequence(detections: Any, tracker: Tracker | None, camera_motion: Warps | None) -> _Sequence:
     if not hasattr(detections, "arrays"):
         return _Sequence(detections, tracker, None, camera_motion)
+    if camera_motion is None and as_tracker(tracker).uses_camera_motion:
+        camera_motion = getattr(detections, "camera_motion", None)
     rate, length = detections.frame_rate, getattr(detections, "length", None)
     names = getattr(detections, "class_names", None)
     return _Sequence(detections.arrays(), tracker, rate, camera_motion, detections.name, length, names)

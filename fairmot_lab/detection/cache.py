@@ -122,7 +122,7 @@ class CachedDetections(Detections):
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CachedDetections, (self.path,)
+        return CachedDetections, (self.path,), {"camera_motion": self.camera_motion} if self.camera_motion else None
 
     @property
     def complete(self) -> bool:

@@ -33,6 +33,8 @@ class Detections:
         From class id to name; empty where nothing tells them.
     missing : tuple of int
         Frames that the source could not give.
+    camera_motion : mapping or None
+        Set it to what `camera_motion` gave: trackers that know it then take it wherever these detections are tracked.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Detections:
     length: int | None
     fingerprint: dict[str, Any]
     has_heatmaps = False
+    camera_motion: Mapping[int, np.ndarray] | None = None
 
     def __init__(self) -> None:
         self._arrays: SequenceArrays | None = None

@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 from golden_scenes import random_scenes
 
-from fairmot_lab.association import get_tracker, kalman, kalman_xyah, track_arrays, trackers
+from fairmot_lab.association import (
+    get_tracker,
+    kalman,
+    kalman_xyah,
+    trace,
+    track_arrays,
+    track_detections,
+    trackers,
+)
 from fairmot_lab.association.camera_motion import METHODS, MotionEstimator, camera_motion
+from fairmot_lab.data import FrameDetections
+from fairmot_lab.detection.detections import Detections
 from fairmot_lab.errors import ConfigError, SourceError, TrackingError
 
 SIZE = 640, 360
@@ -193,6 +203,17 @@ def test_motion_in_frames_without_detections_counts():
     shift = {frame: np.array([[1.0, 0, 100], [0, 1, 0]]) for frame in (2, 3, 4)}
     assert track_arrays(arrays, get_tracker("bytetrack"), camera_motion=shift)["id"].tolist() == [1, 1]
     assert track_arrays(arrays, get_tracker("bytetrack"))["id"].tolist() == [1]
+
+
+def test_detections_carry_it_to_all_that_tracks_them():
+    boxes = np.array([[100, 100, 40, 100], [400, 100, 40, 100]], np.float32)
+    frames = [FrameDetections(n, boxes[n - 1 : n], np.float32([0.9])) for n in (1, 2)]
+    detections = Detections.from_frames(frames, name="jump")
+    assert track_detections(detections, get_tracker("bytetrack"))["id"].tolist() == [1]
+    detections.camera_motion = {2: np.array([[1.0, 0, 300], [0, 1, 0]])}
+    for tracker, ids in (("bytetrack", [1, 1]), ("botsort", [1, 1]), ("ocsort", [1, 2])):
+        assert track_detections(detections, get_tracker(tracker))["id"].tolist() == ids
+    assert len(trace(detections, get_tracker("bytetrack"))[2].tracks) == 1
 
 
 def test_a_tracker_that_cannot_use_it_says_so():
