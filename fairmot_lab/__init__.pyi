@@ -36,6 +36,7 @@ from .data import FrameDetections, FrameTracks, Letterbox
 from .detection.cache import detect, open_detections
 from .detection.detections import Detections
 from .detection.detector import Detector
+from .detection.export import export_model
 from .detection.model import FairMOTDetector, load_model
 from .detection.onnx_detector import load_detector
 from .diagnosis.error_budget import ErrorBudget, error_budget
@@ -101,6 +102,7 @@ __all__ = [
     "example",
     "explain",
     "explain_switches",
+    "export_model",
     "formats",
     "get_tracker",
     "half_split",

@@ -19,6 +19,7 @@ from .arguments import _Parser
 from .data import _add_data
 from .demo import _add_demo
 from .evaluate import _add_evaluate
+from .export import _add_export
 from .finetune import _add_finetune
 from .hub import _add_hub
 from .models import _add_models
@@ -51,6 +52,7 @@ COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
     _add_switches,
     _add_sweep,
     _add_models,
+    _add_export,
     _add_view,
     _add_demo,
     _add_finetune,

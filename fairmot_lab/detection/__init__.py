@@ -3,6 +3,7 @@
 from .cache import detect, open_detections
 from .detections import Detections
 from .detector import Detector
+from .export import export_model
 from .model import FairMOTDetector, load_model
 from .onnx_detector import load_detector
 
@@ -11,6 +12,7 @@ __all__ = [
     "Detector",
     "FairMOTDetector",
     "detect",
+    "export_model",
     "load_detector",
     "load_model",
     "open_detections",

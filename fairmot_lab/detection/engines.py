@@ -179,6 +179,14 @@ class OnnxEngine:
         As of `open_session`.
     libraries
         Distributions whose versions the figures depend on.
+
+    Attributes
+    ----------
+    input_shape : tuple
+    outputs : dict
+        From name to shape.
+    metadata : dict
+        What the file says about itself.
     """
 
     name = "onnxruntime"
@@ -195,6 +203,11 @@ class OnnxEngine:
         self.threads, self.at_once, self.path, self.libraries = threads, at_once, path, libraries
         self._session, self.device = open_session(path, threads // at_once, device)
         self._input = self._session.get_inputs()[0].name
+        self.input_shape: tuple[Any, ...] = tuple(self._session.get_inputs()[0].shape)
+        self.outputs: dict[str, tuple[Any, ...]] = {
+            each.name: tuple(each.shape) for each in self._session.get_outputs()
+        }
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __call__(self, blob: np.ndarray) -> Maps:
         """Run the network."""
@@ -268,10 +281,12 @@ def agreement(ours: Maps, reference: Maps) -> dict[str, float]:
     """
     classes, ys, xs = find_peaks(reference[0][0], 0.0, 500)
     scoring = reference[0][0][classes, ys, xs] >= 0.05
-    edges = [
-        np.concatenate((maps[2][0][:, ys, xs] - maps[1][0][:2, ys, xs], maps[2][0][:, ys, xs] + maps[1][0][2:, ys, xs]))
-        for maps in (ours, reference)
-    ]
+    edges = []
+    for maps in (ours, reference):
+        sides = maps[1][0][:, ys, xs]
+        sides = sides if len(sides) == 4 else np.concatenate((sides, sides)) / 2
+        centre = maps[2][0][:, ys, xs]
+        edges.append(np.concatenate((centre - sides[:2], centre + sides[2:])))
     longer_side = (edges[1][2:] - edges[1][:2]).max(0, initial=0) * STRIDE
     difference = np.abs(edges[0] - edges[1]).max(0, initial=0) * STRIDE / np.maximum(longer_side / 100, 1)
     return {

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Literal
 
 from .._paddle import import_paddle
-from ..errors import ConfigError, EngineError
+from ..errors import ConfigError, EngineError, WeightsError
 from .compact import CompactDetector
 from .download import Weights, find_weights
 from .engines import Engine, OnnxEngine, PaddleEngine, available_threads, onnx_device
+from .export import KEY, MAPS
 from .fairmot import _loaded_network, _save_program
 from .fairmot_detector import FairMOTDetector
 from .onnx import onnx_file
 from .weights import file_sha256
-from .zoo import BUNDLED
+from .zoo import BUNDLED, card_of_file
 
 NMS_IOU = {"lite": 0.5}  # several of its cells tell of one person
 # The compact model's layers are too small for two threads to share: each thread computes a frame of its own. More than
@@ -90,7 +92,7 @@ def load_model(
     64
     """
     compact = os.fspath(name_or_path) == BUNDLED.stem or Path(name_or_path).suffix == BUNDLED.suffix
-    if compact and (engine == "paddle" or device == "gpu"):
+    if compact and (engine == "paddle" or (device == "gpu" and os.fspath(name_or_path) == BUNDLED.stem)):
         raise EngineError(f"{name_or_path} runs on onnxruntime and the CPU only; leave engine and device at 'auto'.")
     device, engine = _choose("cpu" if compact and device == "auto" else device, engine)
     threads = available_threads() if threads is None else threads
@@ -103,14 +105,23 @@ def load_model(
     size = _check_size(input_size or weights.input_size)
     digest = file_sha256(weights.path)
     if compact:
-        runner: Engine = OnnxEngine(
-            weights.path, threads, min(threads, MOST_AT_ONCE), device, libraries=("onnxruntime",)
-        )
+        file = OnnxEngine(weights.path, threads, device=device, libraries=("onnxruntime",))
+        if tuple(file.outputs) == MAPS:
+            if input_size is not None and file.input_shape[2:] != (size[1], size[0]):
+                raise ConfigError(f"{weights.path} takes one input size only; leave out input_size.")
+            return _exported(weights, digest, file, overlap if nms_iou != "auto" else None, score_floor, max_per_frame)
+        if "stride8" not in file.outputs:
+            raise WeightsError(
+                f"{weights.path} is neither the compact model nor an export of FairMOT (its outputs are "
+                f"{', '.join(list(file.outputs)[:5])}); load_detector() reads other ONNX files."
+            )
+        at_once = min(threads, MOST_AT_ONCE)
+        runner: Engine = OnnxEngine(weights.path, threads, at_once, device, libraries=("onnxruntime",))
     elif engine == "paddle":
         runner = _paddle_engine(weights.path, weights.architecture, size, device, threads)
     else:
-        file = onnx_file(weights.path, weights.architecture, size, digest)
-        runner = OnnxEngine(file, threads, device=device)
+        converted = onnx_file(weights.path, weights.architecture, size, digest)
+        runner = OnnxEngine(converted, threads, device=device)
     return (CompactDetector if compact else FairMOTDetector)(
         weights.name,
         weights.architecture,
@@ -123,6 +134,36 @@ def load_model(
         max_per_frame if max_per_frame is not None else (200 if len(weights.class_names) > 1 else 500),
         weights.class_names,
         weights.card.tracker if weights.card else None,
+    )
+
+
+def _exported(
+    weights: Weights,
+    digest: str,
+    runner: OnnxEngine,
+    nms_iou: float | None,
+    score_floor: float,
+    max_per_frame: int | None,
+) -> FairMOTDetector:
+    """Return the detector of an ONNX file that `export_model` wrote."""
+    try:
+        said = json.loads(runner.metadata.get(KEY, "{}")[:100_000])
+        names = {int(number): str(name) for number, name in said.get("class_names", {}).items()}
+        architecture = str(said.get("architecture", "onnx"))
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"{weights.path} describes itself in a way that cannot be read ({error}).") from error
+    classes, dimension = runner.outputs["heatmap"][1], runner.outputs["embedding"][1]
+    sides = runner.input_shape[3], runner.input_shape[2]
+    if not all(isinstance(number, int) for number in (classes, dimension, *sides)) or set(names) != set(range(classes)):
+        names = {}
+    if not all(isinstance(number, int) for number in (classes, dimension, *sides)):
+        raise WeightsError(f"{weights.path} has open shapes; export it with a fixed input size.")
+    most = max_per_frame or (200 if classes > 1 else 500)
+    card = card_of_file(weights.path.with_suffix(""))
+    tracker = card.tracker if card else None
+    size = _check_size(sides)
+    return FairMOTDetector(
+        weights.name, architecture, size, dimension, digest, runner, nms_iou, score_floor, most, names, tracker
     )
 
 

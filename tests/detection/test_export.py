@@ -1,0 +1,81 @@
+"""Exports: read back, equal to the network they came from, and described well enough to be decoded by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import fairmot_lab as fl
+from fairmot_lab.cli import main as cli
+from fairmot_lab.detection.export import KEY, export_model
+from fairmot_lab.detection.fairmot import Heads, random_weights
+from fairmot_lab.detection.letterbox import letterbox
+from fairmot_lab.detection.weights import read_weights
+from fairmot_lab.detection.zoo import BUNDLED
+from fairmot_lab.errors import ConfigError, WeightsError, WriteError
+
+IMAGE = np.random.default_rng(0).integers(0, 255, (90, 170, 3), np.uint8)
+NAME = "mcfairmot_hrnetv2_w18_dlafpn_30e_1088x608_visdrone_vehicle_bytetracker"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tensors = random_weights("hrnetv2_w18", letterbox(IMAGE, (160, 96))[0], heads=Heads(4, 2))
+    tensors["detector.head.size.2.conv.bias"] = np.array([8, 6], np.float32)
+    path = tmp_path_factory.mktemp("export") / f"{NAME}.npz"
+    np.savez(path, **tensors)
+    return path
+
+
+def test_an_onnx_export_gives_the_same_detections(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path / "cache"))
+    target = tmp_path / f"{NAME}.onnx"
+    assert cli.main(["export", str(weights), "--output", str(target), "--input-size", "160x96"]) == 0
+    assert capsys.readouterr().out.strip() == str(target)
+    before = fl.load_model(weights, input_size=(160, 96), threads=1)(IMAGE)
+    model = fl.load_model(target, threads=1)
+    assert (model.input_size, model.class_names) == ((160, 96), {0: "car", 1: "van", 2: "truck", 3: "bus"})
+    assert (model.architecture, model.max_per_frame) == ("hrnetv2_w18", 200)
+    assert model.default_tracker["tracker"] == "ppdet_byte"
+    after = model(IMAGE)
+    np.testing.assert_array_equal(before.boxes, after.boxes)
+    np.testing.assert_array_equal(before.embeddings, after.embeddings)
+
+    session = onnxruntime.InferenceSession(str(target))
+    said = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
+    assert {"letterbox", "decode", "input_width", "class_names", "weights_sha256"} <= said.keys()
+    blob, _ = letterbox(IMAGE, (160, 96))
+    maps = session.run(["heatmap", "size", "offset", "embedding"], {"image": blob})
+    assert [values.shape for values in maps] == [(1, n, 24, 40) for n in (4, 2, 2, 128)]
+
+
+def test_a_safetensors_export_holds_the_same_tensors(weights: Path, tmp_path: Path) -> None:
+    path = export_model(weights, tmp_path / "w.safetensors", format="safetensors")
+    given, written = dict(np.load(weights)), read_weights(path)
+    assert given.keys() == written.keys()
+    assert all(np.array_equal(given[name], written[name]) for name in given)
+
+
+def test_what_cannot_be_exported_is_one_sentence(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="format is 'pickle'"):
+        export_model(weights, format="pickle")
+    with pytest.raises(ConfigError, match="fairmot_lite is an ONNX file without separate weights"):
+        export_model("fairmot_lite", tmp_path / "x.safetensors", format="safetensors")
+    mine = tmp_path / "mine.onnx"
+    mine.write_bytes(BUNDLED.read_bytes())
+    with pytest.raises(WriteError, match="is an input and would be overwritten"):
+        export_model(mine, mine)
+
+
+def test_another_onnx_file_says_what_reads_it(real_data: Path) -> None:
+    path = real_data / "pretrained" / "yolox_nano_coco.onnx"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    with pytest.raises(WeightsError, match=r"neither the compact model nor an export .*load_detector\(\) reads"):
+        fl.load_model(path)
