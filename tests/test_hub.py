@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -29,7 +30,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple]:
         return FakeModel()
 
     monkeypatch.setattr("fairmot_lab.detection.model.load_model", load_model)
-    monkeypatch.setattr("fairmot_lab.detection.download.find_weights", lambda name: None)
+    found = SimpleNamespace(path=tmp_path / "weights" / "official.pdparams")
+    monkeypatch.setattr("fairmot_lab.detection.download.find_weights", lambda name: found)
     monkeypatch.delenv("FAIRMOT_LAB_MODEL", raising=False)
     monkeypatch.chdir(tmp_path)
     return calls
@@ -341,3 +343,86 @@ def test_command_line_mistakes(loaded: list, capsys: pytest.CaptureFixture) -> N
     status, _, errors = run(capsys, "hub", "run", "fairmot_dla34", "--video_stream", "nowhere.avi")
     assert status == 2
     assert "There is no nowhere.avi" in errors
+
+
+# -- what scripts written for PaddleHub also use --------------------------------------------------------------------
+
+
+def test_the_arguments_and_attributes_of_a_paddlehub_module(loaded: list[tuple], tmp_path: Path) -> None:
+    tracker = hub.Module(
+        name="fairmot_dla34", version="1.0.0", source=None, update=False, branch=None, ignore_env_mismatch=True
+    )
+    assert (tracker.name, tracker.version, tracker.author, tracker.author_email) == (
+        "fairmot_dla34",
+        "1.0.0",
+        "paddlepaddle",
+        "",
+    )
+    assert tracker.type == "CV/multiple_object_tracking"
+    assert tracker.summary.startswith("Fairmot is a model")
+    assert (tracker.directory, tracker.source, tracker.branch) == (str(tmp_path / "weights"), "", "")
+    assert tracker.is_runnable
+    assert hub.Module(name="fairmot_dla34").version == "1.1.0"
+    with pytest.raises(HubError, match=r"no version 9 of fairmot_dla34; there are 1\.0\.0 and 1\.1\.0"):
+        hub.Module(name="fairmot_dla34", version="9")
+    with pytest.raises(HubError, match="needs a name"):
+        hub.Module()
+
+
+def test_a_module_from_its_folder(loaded: list[tuple], tmp_path: Path) -> None:
+    with pytest.raises(HubError, match=r"holds no fairmot_dla34_30e_1088x608\.pdparams"):
+        hub.Module(directory=tmp_path)
+    (tmp_path / "fairmot_dla34_30e_1088x608.pdparams").touch()
+    assert hub.Module(directory=tmp_path).weights == tmp_path / "fairmot_dla34_30e_1088x608.pdparams"
+
+
+def test_run_cmd_runs_the_module(loaded: list[tuple], clip: Path, tmp_path: Path) -> None:
+    tracker = hub.Module(name="fairmot_dla34")
+    assert tracker.run_cmd(["--video_stream", str(clip), "--output_dir", "out", "--draw_threshold", "0.7"]) is None
+    rows = lines(tmp_path / "out" / "mot_results" / "clip.one.txt")
+    assert rows
+    assert all(float(row[6]) >= 0.7 for row in rows)
+    assert not (tmp_path / "out" / "mot_outputs").exists()
+    with pytest.raises(HubError, match="--video_stream should be set"):
+        tracker.run_cmd([])
+    with pytest.raises(HubError, match="unrecognized arguments: --gpu_id"):
+        tracker.run_cmd(["--gpu_id", "0"])
+
+
+def test_the_commands_of_hub(loaded: list[tuple], clip: Path, capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    assert hub.main(["install", "fairmot_dla34==1.0.0"]) == 0
+    assert capsys.readouterr().out.startswith("Successfully installed fairmot_dla34-1.0.0")
+    assert hub.main(["run", "fairmot_dla34", "--video_stream", str(clip), "--visualization"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "None"
+    assert (tmp_path / "mot_result" / "mot_outputs" / "clip.one_vis.avi").exists()
+    assert hub.main(["show", "fairmot_dla34"]) == 0
+    shown = capsys.readouterr().out
+    assert "Version         1.1.0" in shown
+    assert "Author          paddlepaddle" in shown
+    assert hub.main(["list"]) == 0
+    assert capsys.readouterr().out.startswith("ModuleName")
+    assert hub.main(["version"]) == hub.main(["help"]) == hub.main([]) == 0
+    assert "install fairmot_dla34" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], "Name a module"),
+        (["run", "fairmot_dla34"], "--video_stream should be set"),
+        (["run", "fairmot_dla34", "--video_stream", "a.avi", "--wrong"], "unrecognized arguments"),
+        (["run", "jde_darknet53"], "another network"),
+        (["install", "lac"], "no module 'lac'"),
+        (["install", "fairmot_dla34==7"], "no version 7"),
+        (["show", "lac"], "is not existed"),
+        (["serving"], "no command 'serving'"),
+    ],
+)
+def test_mistakes_of_hub_are_one_line(
+    arguments: list[str], words: str, loaded: list[tuple], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hub.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("hub: ")
+    assert words in error
+    assert error.count("\n") == 1

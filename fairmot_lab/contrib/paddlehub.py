@@ -3,15 +3,19 @@
     import fairmot_lab.contrib.paddlehub as hub          # instead of: import paddlehub as hub
     tracker = hub.Module(name="fairmot_dla34")
 
+    python -m fairmot_lab.contrib.paddlehub run fairmot_dla34 --video_stream clip.avi          # instead of: hub run ...
+
 docs/paddlehub.md lists what is equal and which faults of the original are repaired.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import os
 import re
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +26,7 @@ import numpy as np
 from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite
 from ..data import FrameTracks
 from ..drawing import FrameAnnotator
-from ..errors import ConfigError, DownloadError, HubError
+from ..errors import ConfigError, DownloadError, FairMOTLabError, HubError
 from ..pipeline import TextWriter, above, recommended_tracker, stream
 from ..sources.base import Frame
 from ..sources.images import encode_jpeg
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from ..detection.model import FairMOTDetector
 
 
+NAME, VERSIONS = "fairmot_dla34", ("1.0.0", "1.1.0")
 WEIGHTS = "fairmot_dla34_30e_1088x608"
 STREAM_NAME = "inputimages"
 _BUNDLED_HINT = (
@@ -41,16 +46,28 @@ _BUNDLED_HINT = (
 
 
 def Module(  # PaddleHub's name
-    name: str, version: str | None = None, *, weights: str | os.PathLike[str] | None = None
+    name: str | None = None,
+    version: str | None = None,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    source: str | None = None,
+    update: bool = False,
+    branch: str | None = None,
+    ignore_env_mismatch: bool = False,
+    weights: str | os.PathLike[str] | None = None,
 ) -> FairmotTracker_1088x608:
-    """PaddleHub's `hub.Module(name="fairmot_dla34")`.
+    """Return PaddleHub's module, as `hub.Module(name="fairmot_dla34")` does.
 
     Parameters
     ----------
     name
         "fairmot_dla34".
     version
-        Accepted for PaddleHub's sake; there is one version.
+        "1.0.0" or "1.1.0"; they differ in nothing here.
+    directory
+        The folder of an installed module of PaddleHub, in place of a name: its weights are used.
+    source, update, branch, ignore_env_mismatch
+        PaddleHub's way to get a module from a git repository; accepted, and not needed.
     weights
         Other weights: a model's name or a file, as `load_model` takes them. Unless given, the environment variable
         FAIRMOT_LAB_MODEL names them, and unless it is set they are the official ones, downloaded at first use.
@@ -58,17 +75,33 @@ def Module(  # PaddleHub's name
     Raises
     ------
     HubError
-        If it is another module of PaddleHub.
+        If it is another module or version of PaddleHub, or the folder holds no weights.
     DownloadError
         If the official weights are not there and cannot be fetched; it says how to use the bundled model.
+
+    Examples
+    --------
+    >>> Module(name="fairmot_dla34", weights="fairmot_lite").is_runnable
+    True
     """
+    if name is None and directory is not None:
+        weights = weights or Path(directory) / f"{WEIGHTS}.pdparams"
+        if not Path(weights).is_file():
+            raise HubError(f"{directory} holds no {WEIGHTS}.pdparams; give hub.Module(name='fairmot_dla34').")
+        name = NAME
+    if name is None:
+        raise HubError("A module needs a name; give hub.Module(name='fairmot_dla34').")
     if name == "jde_darknet53":
         raise HubError(
             "jde_darknet53 is another network (JDE) and is not served; use hub.Module(name='fairmot_dla34')."
         )
-    if name != "fairmot_dla34":
+    if name != NAME:
         raise HubError(f"There is no module {name!r} here; the one that is served is 'fairmot_dla34'.")
-    return FairmotTracker_1088x608(weights)
+    if version not in (None, *VERSIONS):
+        raise HubError(f"There is no version {version} of {NAME}; there are {' and '.join(VERSIONS)}.")
+    module = FairmotTracker_1088x608(weights)
+    module.version = version or VERSIONS[-1]
+    return module
 
 
 class FairmotTracker_1088x608:
@@ -78,19 +111,54 @@ class FairmotTracker_1088x608:
     ----------
     weights
         As for `Module`.
+
+    Attributes
+    ----------
+    name, version, author, author_email, summary, type : str
+        As PaddleHub gives them.
+    directory : str
+        The folder of the weights.
+    source, branch : str
+        Empty.
+    is_runnable : bool
+        True: `run_cmd` runs it as a command.
     """
+
+    name, author, author_email = NAME, "paddlepaddle", ""
+    summary, type = "Fairmot is a model for multiple object tracking.", "CV/multiple_object_tracking"
+    version, source, branch, is_runnable = VERSIONS[-1], "", "", True
 
     def __init__(self, weights: str | os.PathLike[str] | None = None) -> None:
         from ..detection.download import find_weights
 
         self.weights = weights or os.environ.get("FAIRMOT_LAB_MODEL") or WEIGHTS
         try:
-            find_weights(self.weights)
+            found = find_weights(self.weights)
         except DownloadError as error:
             raise DownloadError(f"{str(error).rstrip('.')}; {_BUNDLED_HINT}") from error
+        self.directory = str(found.path.parent)
         self._models: dict[bool, FairMOTDetector] = {}
         self._settings: dict[str, Any] | None = None
         self._session: _Session | None = None
+
+    def run_cmd(self, argvs: Sequence[str]) -> None:
+        """Run the module as a command, with the options of `hub run fairmot_dla34`.
+
+        Raises
+        ------
+        HubError
+            If there is no `--video_stream`, or an option is unknown.
+        """
+        options = _run_parser().parse_args(list(argvs))
+        if not options.video_stream:
+            raise HubError("--video_stream should be set.")
+        self.tracking(
+            options.video_stream,
+            output_dir=options.output_dir,
+            visualization=options.visualization,
+            draw_threshold=options.draw_threshold,
+            use_gpu=options.use_gpu,
+        )
 
     def tracking(
         self,
@@ -295,3 +363,122 @@ class _Files:
 def _check_threshold(value: float) -> None:
     if not 0 <= value <= 1:
         raise ConfigError(f"draw_threshold is {value}; it must lie from 0 to 1.")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise HubError(f"{self.prog}: {message}.")
+
+
+def _run_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"hub run {NAME}", description=f"Run the {NAME} module.")
+    given = parser.add_argument_group("Input options", "Input data. Required")
+    given.add_argument("--video_stream", help="a video file, or a camera number")
+    settings = parser.add_argument_group("Config options", "not required")
+    settings.add_argument("--use_gpu", action="store_true", help="run on the GPU")
+    settings.add_argument("--output_dir", default="mot_result", help="where the results go (mot_result)")
+    settings.add_argument("--visualization", action="store_true", help="write annotated frames and a video")
+    settings.add_argument("--draw_threshold", type=float, default=0.5, help="smallest score of a row (0.5)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer PaddleHub's commands `run`, `install`, `list`, `show` and `version`.
+
+    Parameters
+    ----------
+    arguments
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        0 when it went well, 2 for a user's mistake (one line on stderr), 130 when interrupted.
+
+    Examples
+    --------
+    >>> main(["version"])
+    fairmot_lab 0.1.0, in place of PaddleHub, for the module fairmot_dla34
+    0
+    """
+    command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["help"]
+    commands = {"run": _run, "install": _install, "list": _list, "show": _show, "version": _version, "help": _help}
+    try:
+        if command.removeprefix("--") not in commands:
+            raise HubError(f"There is no command {command!r} here; there are {', '.join(commands)}.")
+        commands[command.removeprefix("--")](rest)
+    except FairMOTLabError as error:
+        print(f"hub: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("hub: interrupted; what was written so far is kept", file=sys.stderr)  # noqa: T201
+        return 130
+    return 0
+
+
+def _one_module(rest: Sequence[str], command: str) -> tuple[str | None, str | None]:
+    """Name and version of NAME==VERSION."""
+    if not rest:
+        raise HubError(f"Name a module: hub {command} {NAME}.")
+    name, _, version = rest[0].partition("==")
+    return name, version or None
+
+
+def _run(rest: Sequence[str]) -> None:
+    name, version = _one_module(rest, "run")
+    _run_parser().parse_args(rest[1:])  # before anything is loaded
+    folder = name if name and Path(name).is_dir() and name != NAME else None
+    module = Module(None if folder else name, version, directory=folder)
+    print(module.run_cmd(rest[1:]))  # type: ignore[func-returns-value]  # noqa: T201, PaddleHub prints it too
+
+
+def _install(rest: Sequence[str]) -> None:
+    name, version = _one_module(rest, "install")
+    module = Module(name, version, weights=WEIGHTS)
+    print(f"Successfully installed {module.name}-{module.version} ({module.directory})")  # noqa: T201
+
+
+def _list(rest: Sequence[str]) -> None:
+    from ..detection.zoo import find_card
+
+    path = find_card(WEIGHTS).path
+    rows = [("ModuleName", "Path"), *([(NAME, str(path.parent))] if path.is_file() else [])]
+    print("\n".join(f"{left:<25} {right}" for left, right in rows))  # noqa: T201
+
+
+def _show(rest: Sequence[str]) -> None:
+    from ..detection.zoo import find_card
+
+    name, _ = _one_module(rest, "show")
+    if name != NAME:
+        raise HubError(f"{name} is not existed! The module that is served is {NAME}.")
+    path, module = find_card(WEIGHTS).path, FairmotTracker_1088x608
+    rows = {
+        "ModuleName": module.name,
+        "Version": module.version,
+        "Summary": module.summary,
+        "Author": module.author,
+        "Author-Email": module.author_email,
+        "Location": str(path.parent) if path.is_file() else f"not installed: hub install {NAME}",
+    }
+    print("\n".join(f"{title:<15} {value}".rstrip() for title, value in rows.items()))  # noqa: T201
+
+
+def _version(rest: Sequence[str]) -> None:
+    from .. import __version__
+
+    print(f"fairmot_lab {__version__}, in place of PaddleHub, for the module {NAME}")  # noqa: T201
+
+
+def _help(rest: Sequence[str]) -> None:
+    _version(rest)
+    print(  # noqa: T201
+        f"  run {NAME} --video_stream FILE   track a video (--help for all options)\n"
+        f"  install {NAME}[==VERSION]        fetch the official weights\n"
+        f"  show {NAME}                      what the module is\n"
+        "  list                                    the modules whose weights are here"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
