@@ -19,12 +19,12 @@ from fairmot_lab.detection.zoo import BUNDLED
 from fairmot_lab.errors import ConfigError, WeightsError, WriteError
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (90, 170, 3), np.uint8)
-NAME = "mcfairmot_hrnetv2_w18_dlafpn_30e_1088x608_visdrone_vehicle_bytetracker"
+NAME = "mcfairmot_dla34_30e_1088x608_visdrone_vehicle_bytetracker"
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tensors = random_weights("hrnetv2_w18", letterbox(IMAGE, (160, 96))[0], heads=Heads(4, 2))
+    tensors = random_weights("dla34", letterbox(IMAGE, (160, 96))[0], heads=Heads(4, 2))
     tensors["detector.head.size.2.conv.bias"] = np.array([8, 6], np.float32)
     path = tmp_path_factory.mktemp("export") / f"{NAME}.npz"
     np.savez(path, **tensors)
@@ -41,7 +41,7 @@ def test_an_onnx_export_gives_the_same_detections(
     before = fl.load_model(weights, input_size=(160, 96), threads=1)(IMAGE)
     model = fl.load_model(target, threads=1)
     assert (model.input_size, model.class_names) == ((160, 96), {0: "car", 1: "van", 2: "truck", 3: "bus"})
-    assert (model.architecture, model.max_per_frame) == ("hrnetv2_w18", 200)
+    assert (model.architecture, model.max_per_frame) == ("dla34", 200)
     assert model.default_tracker["tracker"] == "ppdet_byte"
     after = model(IMAGE)
     np.testing.assert_array_equal(before.boxes, after.boxes)
