@@ -8,7 +8,6 @@ import re
 import numpy as np
 import pytest
 from crowds import crowd
-from test_jde import Shot, shots
 
 from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.costs import GATE
@@ -16,6 +15,8 @@ from fairmot_lab.association.explanation import explain, explain_pair
 from fairmot_lab.association.records import Stage
 from fairmot_lab.association.run import trace, track_arrays, tracks_table
 from fairmot_lab.errors import TrackingError
+
+from .test_jde import Shot, shots
 
 HERE, THERE = [100.0, 100.0, 40.0, 100.0], [600.0, 100.0, 40.0, 100.0]
 RED, BLUE = [1.0, 0.0], [0.0, 1.0]
