@@ -49,6 +49,18 @@ def test_the_index_lists_every_document() -> None:
         assert f"(../notebooks/{path.name})" in index, path.name
 
 
+def test_every_promise_names_a_test() -> None:
+    promises = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", promises))
+    known = {
+        name
+        for path in (REPOSITORY / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.M)
+    }
+    assert named
+    assert named <= known, sorted(named - known)
+
+
 def test_names_used_in_documents_and_notebooks_are_public() -> None:
     """And not by an accident of what was imported before: `fl.name` is one of the package's names."""
     texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
