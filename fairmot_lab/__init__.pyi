@@ -45,6 +45,7 @@ from .diagnosis.reasons import explain_switches
 from .diagnosis.what_if import what_if
 from .errors import FairMOTLabError, FairMOTLabWarning
 from .evaluation.compare import Comparison, compare
+from .evaluation.detections import evaluate_detections
 from .evaluation.evaluate import compare_protocols, evaluate, half_split
 from .evaluation.result import Evaluation
 from .formats.labels import read_labels
@@ -98,6 +99,7 @@ __all__ = [
     "drawing",
     "error_budget",
     "evaluate",
+    "evaluate_detections",
     "evaluation",
     "example",
     "explain",

@@ -580,3 +580,20 @@ def test_errors_name_the_box_of_each_error():
         [4, "SWITCH", 12, 104],
         [6, "SWITCH", 11, 106],
     ]
+
+
+def test_vace_equals_trackeval(golden, mot17):
+    """ATA, SFDA and their sums against what TrackEval gave (scripts/make_golden_vace.py)."""
+    import json
+
+    expected = json.loads((Path(__file__).parent / "golden" / "vace.json").read_text())
+    result = evaluate(golden, mot17, evaluator="trackeval")
+    summary = result.summary.set_index("sequence")
+    assert set(summary.index) == set(expected)
+    for name, row in expected.items():
+        assert summary.loc[name, "ata"] == pytest.approx(row["ATA"], abs=1e-12)
+        assert summary.loc[name, "sfda"] == pytest.approx(row["SFDA"], abs=1e-12)
+        if name != "OVERALL":
+            fields = result.sequences[name].metrics
+            assert fields["STDA"] == pytest.approx(row["STDA"], abs=1e-9)
+            assert fields["VACE_IDs"] == row["VACE_IDs"]

@@ -248,3 +248,15 @@ def test_oracles_part_the_errors_of_a_real_tracker(mot17, golden):
     assert study.loc["perfect detection", "hota"] < 1
     same = ["num_misses", "num_false_positives"]
     assert np.array_equal(study.loc["perfect association", same], study.loc["tracker", same])
+
+
+@pytest.mark.parametrize("name", ["MOT17-09-SDP", "MOT17-05-SDP", "MOT17-02-FRCNN"])
+@pytest.mark.parametrize("tracker", ["jde", "sort"])
+def test_perfect_detection_has_no_more_switches_than_the_tracker(mot17, name, tracker):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        detections = fl.open_detections(mot17 / name / "det" / "det.txt")
+        made = fl.track(detections, fl.get_tracker(tracker))
+        study = oracle_study(made, fl.open_source(mot17 / name)).set_index("tracks")
+    assert study.loc["perfect detection", "num_switches"] <= study.loc["tracker", "num_switches"]
+    assert study.loc["perfect detection", "num_misses"] == 0

@@ -153,13 +153,30 @@ def _warn_if_same(tracks: Any, ground_truth: Any) -> None:
         )
 
 
+def one_truth(ground_truth: Any, name: str) -> GroundTruth:
+    """Return the ground truth of one sequence, whatever form it comes in.
+
+    Raises
+    ------
+    EvaluationError
+        If there are several sequences and none has the name.
+    """
+    if isinstance(ground_truth, GroundTruth):
+        return ground_truth
+    loads, is_one = _find(ground_truth, "ground truth", _truth_loads, _load_truth)
+    if name not in loads and not is_one:
+        raise EvaluationError(f"sequence {name!r} has no ground truth; {_nearest(name, loads)}.")
+    found = name if name in loads else next(iter(loads))
+    return loads[found](name=found)
+
+
 def _load_truth(value: Any, *, name: str) -> GroundTruth:
     if isinstance(value, GroundTruth):
         return value
     if isinstance(value, pd.DataFrame):
-        value = value.copy(deep=False)
-        value.attrs = {**value.attrs, "sequence": value.attrs.get("sequence", name)}
-        for note in class_notes(value):
+        named = value.copy(deep=False)
+        named.attrs = {"sequence": name, **value.attrs}
+        for note in class_notes(named):
             warnings.warn(note, FairMOTLabWarning, stacklevel=4)
         return prepare(value, name)
     if not hasattr(value, "ground_truth"):

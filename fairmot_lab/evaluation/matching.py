@@ -510,3 +510,29 @@ def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_
                 iou[n] = similarity[i, partner[i]]
                 n += 1
     return frame[:n], g[:n], t[:n], iou[:n]
+
+
+@compiled
+def frame_accuracy(g_start, t_start, pair_start, pair_g, pair_t, pair_iou):
+    """Sum over frames of the best total IoU over the mean number of boxes (FDA), and count the frames with boxes."""
+    total = 0.0
+    frames = 0
+    for f in range(len(g_start) - 1):
+        g0, t0 = g_start[f], t_start[f]
+        g_rows, t_rows = g_start[f + 1] - g0, t_start[f + 1] - t0
+        if g_rows + t_rows == 0:
+            continue
+        frames += 1
+        if g_rows == 0 or t_rows == 0:
+            continue
+        scores = np.zeros((g_rows, t_rows))
+        for p in range(pair_start[f], pair_start[f + 1]):
+            scores[pair_g[p] - g0, pair_t[p] - t0] = pair_iou[p]
+        partner = np.empty(g_rows, np.int64)
+        _assign_frame(scores, g_rows, t_rows, partner)
+        overlap = 0.0
+        for i in range(g_rows):
+            if partner[i] >= 0:
+                overlap += scores[i, partner[i]]
+        total += overlap / (0.5 * (g_rows + t_rows))
+    return total, frames

@@ -13,7 +13,7 @@ MOTMETRICS = (
 )  # fmt: skip
 HOTA = ("hota", "deta", "assa")
 RATIOS = ("mota", "idf1", "idp", "idr", "recall", "precision")
-PERCENT = (*RATIOS, *HOTA, "detre", "detpr", "assre", "asspr", "loca", "moda", "smota")
+PERCENT = (*RATIOS, *HOTA, "detre", "detpr", "assre", "asspr", "loca", "moda", "smota", "ata", "sfda")
 SHOWN = (
     "sequence", "hota", "deta", "assa", "mota", "idf1", "idp", "idr", "recall", "precision", "motp", "num_switches",
     "num_fragmentations", "mostly_tracked", "partially_tracked", "mostly_lost", "num_false_positives", "num_misses",

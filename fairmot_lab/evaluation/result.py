@@ -13,6 +13,7 @@ import pandas as pd
 
 from .._files import atomic_write
 from . import report, trackeval
+from .breakdown import box_table, breakdown
 from .events import SequenceEvaluation, count_fragments
 from .matching import FP, MATCH, MISS, SWITCH
 from .switches import switch_table
@@ -83,6 +84,22 @@ class Evaluation:
     def per_object(self) -> pd.DataFrame:
         """One row per sequence and ground-truth id: when it was there, how much of it was tracked, by how many ids."""
         return self._stamped(_concat([_per_object(one, self.evaluator) for one in self.sequences.values()]))
+
+    def by(self, what: str, bins: Sequence[float] | None = None) -> pd.DataFrame:
+        """Break recall, precision and errors down: see `breakdown.breakdown`.
+
+        Parameters
+        ----------
+        what
+            "visibility", "height", "crowding", "border", "speed" or "time since entry".
+        bins
+            Edges; by default those of `breakdown.BINS`.
+        """
+        return self._stamped(breakdown(self._boxes, what, None if bins is None else list(bins)))
+
+    @functools.cached_property
+    def _boxes(self) -> pd.DataFrame:
+        return _concat([box_table(one) for one in self.sequences.values()])
 
     @property
     def caption(self) -> str:

@@ -21,6 +21,7 @@ _HOTA_COUNTS = ("HOTA_TP", "HOTA_FN", "HOTA_FP")
 _HOTA_CURVES = ("HOTA", "DetA", "AssA", "DetRe", "DetPr", "AssRe", "AssPr", "LocA", "RHOTA")
 _CLEAR_SUMS = ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag", "CLR_Frames", "MOTP_sum")
 _IDENTITY_SUMS = ("IDTP", "IDFN", "IDFP")
+_VACE_SUMS = ("STDA", "FDA", "VACE_IDs", "VACE_GT_IDs", "num_non_empty_timesteps")
 _COUNT_SUMS = ("Dets", "GT_Dets", "IDs", "GT_IDs")
 Fields = dict[str, Any]
 
@@ -33,7 +34,7 @@ SUMMARY = {
     "Frag": "num_fragmentations", "MT": "mostly_tracked", "PT": "partially_tracked", "ML": "mostly_lost",
     "CLR_FP": "num_false_positives", "CLR_FN": "num_misses", "CLR_TP": "num_detections", "GT_Dets": "num_objects",
     "Dets": "num_predictions", "GT_IDs": "num_unique_objects", "IDs": "num_unique_predictions", "IDTP": "idtp",
-    "IDFP": "idfp", "IDFN": "idfn",
+    "IDFP": "idfp", "IDFN": "idfn", "ATA": "ata", "SFDA": "sfda",
 }  # fmt: skip
 
 
@@ -241,9 +242,38 @@ def counts(scored: ScoredSequence) -> Fields:
     }
 
 
+def vace(scored: ScoredSequence) -> Fields:
+    """Return ATA and SFDA and the sums they are made of: tracks and boxes paired one to one, by time and by place.
+
+    Source: V. Manohar et al., "Performance Evaluation of Object Detection and Tracking in Video", ACCV 2006, in
+    TrackEval's relaxed form (a frame of a pair of tracks counts from an IoU of 0.5).
+    """
+    objects, hypotheses = len(scored.g_ids), len(scored.t_ids)
+    together = np.zeros((objects, hypotheses))
+    near = scored.pair_iou >= THRESHOLD
+    np.add.at(together, (scored.g_id[scored.pair_g[near]], scored.t_id[scored.pair_t[near]]), 1)
+    there = [np.zeros((codes, len(scored.frames))) for codes in (objects, hypotheses)]
+    for present, code, start in zip(there, (scored.g_id, scored.t_id), (scored.g_start, scored.t_start), strict=True):
+        present[code, np.repeat(np.arange(len(scored.frames)), np.diff(start))] = 1
+    either = there[0].sum(1)[:, None] + there[1].sum(1)[None] - there[0] @ there[1].T
+    shared = together / np.maximum(either, 1)
+    fda, frames = matching.frame_accuracy(
+        scored.g_start, scored.t_start, scored.pair_start, scored.pair_g, scored.pair_t, scored.pair_iou
+    )
+    sums = {"STDA": float(shared[linear_sum_assignment(shared, maximize=True)].sum()), "FDA": float(fda)}
+    sums |= {"VACE_IDs": hypotheses, "VACE_GT_IDs": objects, "num_non_empty_timesteps": int(frames)}
+    return _vace_ratios(sums)
+
+
+def _vace_ratios(sums: Fields) -> Fields:
+    tracks = 0.5 * (sums["VACE_IDs"] + sums["VACE_GT_IDs"])
+    frames = sums["num_non_empty_timesteps"]
+    return sums | {"ATA": sums["STDA"] / tracks if tracks else 0.0, "SFDA": sums["FDA"] / frames if frames else 0.0}
+
+
 def all_fields(scored: ScoredSequence, matches: ClearMatches, length: int) -> Fields:
-    """Return HOTA, CLEAR, Identity and counts of one sequence of `length` frames."""
-    return hota(scored) | clear(scored, matches, length) | identity(scored) | counts(scored)
+    """Return HOTA, CLEAR, Identity, VACE and counts of one sequence of `length` frames."""
+    return hota(scored) | clear(scored, matches, length) | identity(scored) | vace(scored) | counts(scored)
 
 
 def combine(parts: list[Fields]) -> Fields:
@@ -251,6 +281,7 @@ def combine(parts: list[Fields]) -> Fields:
     result = combine_hota(parts)
     result |= _clear_ratios({name: sum(part[name] for part in parts) for name in _CLEAR_SUMS})
     result |= _identity_ratios({name: sum(part[name] for part in parts) for name in _IDENTITY_SUMS})
+    result |= _vace_ratios({name: sum(part[name] for part in parts) for name in _VACE_SUMS})
     return result | {name: sum(part[name] for part in parts) for name in _COUNT_SUMS}
 
 
@@ -262,7 +293,8 @@ def detailed(rows: dict[str, Fields]) -> pd.DataFrame:
         for key in (*_HOTA_CURVES, *_HOTA_COUNTS):
             row |= {f"{key}___{100 * alpha:.0f}": value for alpha, value in zip(ALPHAS, fields[key], strict=True)}
             row[f"{key}___AUC"] = np.mean(fields[key])
-        arrays = (*_HOTA_CURVES, *_HOTA_COUNTS, "HOTA(0)", "LocA(0)", "HOTALocA(0)")
+        left_out = (*_VACE_SUMS, "ATA", "SFDA")
+        arrays = (*left_out, *_HOTA_CURVES, *_HOTA_COUNTS, "HOTA(0)", "LocA(0)", "HOTALocA(0)")
         table.append(row | {key: value for key, value in fields.items() if key not in arrays})
     return pd.DataFrame(table)
 

@@ -4,6 +4,7 @@ Times are in seconds, image positions in pixels of the original image, rates in 
 """
 
 from .appearance import centre_heatmap, embedding_distances, score_distributions, similarity_map
+from .errors import detection_recall, error_budget, person_strip
 from .identity import (
     errors_over_time,
     gap_against_distance,
@@ -33,7 +34,9 @@ __all__ = [
     "camera_motion",
     "centre_heatmap",
     "compare_trackers",
+    "detection_recall",
     "embedding_distances",
+    "error_budget",
     "errors_over_time",
     "gap_against_distance",
     "hota_curves",
@@ -42,6 +45,7 @@ __all__ = [
     "metric_against_threshold",
     "parallel_coordinates",
     "pareto_front",
+    "person_strip",
     "save",
     "score_distributions",
     "setting_heatmap",

@@ -1,0 +1,148 @@
+"""Plots of where errors come from: the error budget, detections before tracking, one person's life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data import same_footage
+from ..errors import PlotError
+from .style import BLUE, INK, LINES, METRIC_NAMES, MISSED, ORANGE, PURPLE, _axes, _finish, _table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..diagnosis.error_budget import ErrorBudget
+    from ..diagnosis.person import PersonLife
+    from ..evaluation.detections import DetectionEvaluation
+    from ..sources.base import Source
+
+_KINDS = {"MISS": ("missed", ORANGE, ""), "FP": ("false positive", BLUE, "//"), "SWITCH": ("ID switch", PURPLE, "..")}
+
+
+def error_budget(budget: ErrorBudget, metric: str = "mota", *, ax: Axes | None = None) -> Axes:
+    """Draw what each cause of errors costs, the most costly first, with the number of errors.
+
+    After the error types of TIDE (Bolya et al., ECCV 2020).
+
+    Parameters
+    ----------
+    budget
+        What `fl.error_budget` returns, or its `causes`.
+    metric
+        "mota", "idf1" or "hota": points that it would gain without these errors.
+    """
+    table = _table(budget, "causes", ("kind", "cause", "errors", f"lost_{metric}"))
+    table = table.sort_values(f"lost_{metric}", ascending=False, kind="stable")
+    ax = _axes(ax, (7, 1.2 + 0.28 * max(len(table), 3)))
+    places = np.arange(len(table))
+    lost = 100 * table[f"lost_{metric}"].to_numpy(float)
+    for kind, (name, colour, hatch) in _KINDS.items():
+        mine = (table["kind"] == kind).to_numpy()
+        if mine.any():
+            ax.barh(places[mine], lost[mine], color=colour, hatch=hatch, edgecolor="white", linewidth=0.5, label=name)
+    for place, value, errors in zip(places, lost, table["errors"], strict=True):
+        ax.text(max(value, 0), place, f" {errors}", va="center", fontsize=8)
+    ax.set_yticks(places, table["cause"].tolist(), fontsize=8)
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_xlim(right=max(float(lost.max(initial=0.0)), 0.1) * 1.12)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    if len(table):
+        ax.legend(frameon=False, fontsize=8, loc="lower right")
+    name = METRIC_NAMES.get(metric, metric)
+    title = f"Where {name} is lost: {int(table['errors'].sum())} errors by cause"
+    return _finish(ax, title, f"points of {name} without these errors (percent)", "", grid="x")
+
+
+def detection_recall(found: DetectionEvaluation, *, ax: Axes | None = None) -> Axes:
+    """Draw how many people a detector finds down to each score, in all and by height: what a threshold leaves out.
+
+    Parameters
+    ----------
+    found
+        What `fl.evaluate_detections` returns.
+    """
+    ax = _axes(ax, (6, 4))
+    best = _table(found, "best", ("height", "score"))
+    threshold = found.summary["threshold"]
+    heights = best["height"].to_numpy(float)
+    halves = [("all people", np.ones(len(best), bool))]
+    if len(best):
+        middle = float(np.median(heights))
+        halves += [(f"below {middle:.0f} px", heights < middle), (f"from {middle:.0f} px", heights >= middle)]
+    grid = np.linspace(0, 1, 201)
+    for number, (name, rows) in enumerate(halves):
+        scores = best["score"].to_numpy(float)[rows]
+        share = [100 * np.mean(scores >= limit) if len(scores) else np.nan for limit in grid]
+        colour = (INK, ORANGE, BLUE)[number]
+        ax.plot(grid, share, color=colour, linestyle=LINES[number], label=f"{name} ({len(scores)})")
+    floor, limit = (100 * float((best["score"] >= low).mean()) for low in (-np.inf, threshold))
+    ax.axvline(threshold, color=INK, linestyle=":", label=f"threshold {threshold:g}")
+    ax.legend(frameon=False, fontsize=8)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 100)
+    title = f"People found at each score: {floor:.0f} % at the floor, {limit:.0f} % at the threshold"
+    return _finish(ax, title, "lowest score that is used", "people found (percent)")
+
+
+def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes | None = None) -> Axes:
+    """Draw a row of crops of one person over their life, framed in the colour of the track that carries them.
+
+    Parameters
+    ----------
+    life
+        What `fl.person` returns.
+    source
+        The frames of the same sequence.
+    count
+        How many crops, evenly spread; frames with ID switches come first.
+
+    Raises
+    ------
+    PlotError
+        If the source is another sequence.
+    """
+    from ..drawing import id_color
+
+    if not same_footage(life.sequence, source.name):
+        raise PlotError(f"the person is of {life.sequence} and the source is {source.name}; give the same sequence.")
+    ax = _axes(ax, (9, 2.2))
+    frames = life.frames
+    switched = np.flatnonzero((frames["state"] == "switched").to_numpy())[:count]
+    spread = np.linspace(0, len(frames) - 1, max(count - len(switched), 0)).round().astype(int)
+    rows = frames.iloc[np.unique(np.concatenate([switched, spread]))]
+    wide, high, gap = 60, 140, 6
+    canvas = np.full((high + 2 * gap, len(rows) * (wide + 2 * gap), 3), 255, np.uint8)
+    for place, (row, image) in enumerate(zip(rows.itertuples(), _images(source, rows["frame"].tolist()), strict=True)):
+        left = place * (wide + 2 * gap)
+        colour = tuple(round(255 * part) for part in MISSED) if row.track < 0 else id_color(int(row.track))[::-1]
+        canvas[:, left : left + wide + 2 * gap - 2] = colour
+        canvas[gap : gap + high, left + gap : left + gap + wide - 2] = _crop(image, row, (wide - 2, high))
+        label = f"{row.frame}\n{'missed' if row.track < 0 else f'track {row.track}'}"
+        ax.text(left + wide / 2 + gap, high + 2 * gap + 4, label, ha="center", va="top", fontsize=7)
+    ax.imshow(canvas)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    _finish(ax, f"Person {life.gt_id} of {life.sequence}", "", "", grid="")
+    for side in ax.spines.values():
+        side.set_visible(False)
+    return ax
+
+
+def _images(source: Source, frames: list[int]) -> list[np.ndarray]:
+    return [source.image(number) for number in frames]
+
+
+def _crop(image: np.ndarray, row: Any, size: tuple[int, int]) -> np.ndarray:
+    """Return a person's box as RGB of a size, grey where it reaches beyond the image."""
+    import cv2
+
+    height, width = image.shape[:2]
+    left, top, right, bottom = (round(v) for v in (row.x, row.y, row.x + row.w, row.y + row.h))
+    inside = image[max(top, 0) : max(min(bottom, height), 0), max(left, 0) : max(min(right, width), 0)]
+    whole = np.full((max(bottom - top, 1), max(right - left, 1), 3), 128, np.uint8)
+    if inside.size:
+        y, x = max(top, 0) - top, max(left, 0) - left
+        whole[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return cv2.resize(whole, size, interpolation=cv2.INTER_AREA)[:, :, ::-1]
