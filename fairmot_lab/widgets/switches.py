@@ -141,8 +141,9 @@ class SwitchBrowser(Panel):
             self._links.append(link((self, "frame"), (self.player, "frame")))
         self._closers += [item.unlink for item in self._links]
         self.observe(self._guard(lambda _: self._pick()), "selected")
-        side = [self._pictures, *([self.player] if own and self.player is not None else [])]
-        self.children = [self._banner, self.table, beside(*side, least="340px")]
+        told = ipywidgets.VBox([self.table, self._pictures])
+        shown = [told, self.player] if own and self.player is not None else [told]
+        self.children = [self._banner, beside(*shown, least="400px")]
         if self.selected < 0 and len(self.switches):
             self.selected = worst_switch(self.switches)
         self._pick()

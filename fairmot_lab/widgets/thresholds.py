@@ -110,7 +110,7 @@ class ThresholdLab(Panel):
         observer = self._guard(self._turned)
         for control in self.controls.values():
             control.observe(observer, "value")
-        self._figures = TableView(title="Figures", columns=FIGURES)
+        self._figures = TableView(title="Metrics", columns=FIGURES)
         self._switches = TableView(title="ID switches that change", columns=SWITCHES, max_height=240)
         self._switches.observe(self._guard(self._go), "selected")
         self._status = ipywidgets.HTML()

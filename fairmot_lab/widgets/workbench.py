@@ -311,7 +311,10 @@ class Workbench(Panel):
 
     def _strip(self, identity: int, height: int = 96) -> list[bytes]:
         places = self.life(identity).places((self.player.width, self.player.height))
-        return crops(self.source, places["frame"].tolist(), places[["x", "y", "w", "h"]].to_numpy(), height)
+        try:
+            return crops(self.source, places["frame"].tolist(), places[["x", "y", "w", "h"]].to_numpy(), height)
+        except SourceError:
+            return [b""] * len(places)  # the player says which frames cannot be read
 
     def _show_life(self) -> None:
         selected = self.people.selected

@@ -35,7 +35,7 @@ export function errorBanner(model, scope, root) {
   let own = "";
   let orphaned = false;
   const show = () => {
-    const text = orphaned ? NO_KERNEL : [model.get("error"), own].filter(Boolean).join(" ");
+    const text = orphaned ? NO_KERNEL : [...new Set([model.get("error"), own])].filter(Boolean).join(" ");
     banner.textContent = text;
     banner.hidden = !text;
     root.classList.toggle("fml-orphan", orphaned);

@@ -192,7 +192,7 @@ class MatrixView {
         g.fillText(v.toFixed(2), x + cell / 2, y + cell / 2);
       }
       if (this.masked[k] || !known)
-        this.hatch(g, x, y, known ? "rgba(128,128,128,.9)" : colours.line); // outside the gate
+        this.hatch(g, x, y, known ? "rgba(128,128,128,.9)" : colours.dim); // outside the gate
       else if (limit !== null && (below ? v <= limit : v >= limit)) {
         g.strokeStyle = colours.text; // inside the threshold: a frame of dots
         g.lineWidth = 1;
@@ -212,7 +212,7 @@ class MatrixView {
   hatch(g, x, y, colour) {
     const { cell } = this;
     g.strokeStyle = colour;
-    g.lineWidth = 1;
+    g.lineWidth = 0.5;
     g.save();
     g.beginPath();
     g.rect(x, y, cell, cell);

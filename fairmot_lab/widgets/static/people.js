@@ -33,8 +33,7 @@ class PeopleView {
   constructor(model, el) {
     this.model = model;
     this.scope = makeScope(model);
-    /** @type {string[]} */
-    this.urls = [];
+    this.soon = 0;
     const { scope } = this;
     const root = (this.root = frameOf(el, "people", "People"));
     const find = "id, switch, > 100";
@@ -67,9 +66,9 @@ class PeopleView {
     scope.model("change:rows", () => this.drawList());
     scope.model("change:selected", () => {
       this.mark();
-      this.drawLife();
+      this.later();
     });
-    scope.model("change:life change:strip change:kind", () => this.drawLife());
+    scope.model("change:life change:strip change:kind change:lives", () => this.later());
     scope.model("change:decisions change:frame", () => this.drawFrame());
     scope.dom(this.search, "input", () => this.drawList());
     scope.dom(this.list, "keydown", (event) => this.key(event));
@@ -158,6 +157,12 @@ class PeopleView {
     return life && life.id === selected ? life : null;
   }
 
+  /** Life and pictures change together: draw once. */
+  later() {
+    cancelAnimationFrame(this.soon);
+    this.soon = requestAnimationFrame(() => this.drawLife());
+  }
+
   drawLife() {
     const { model } = this;
     const life = this.life();
@@ -177,8 +182,6 @@ class PeopleView {
   /** @param {any} life */
   drawStrip(life) {
     const { model } = this;
-    this.urls.forEach((url) => URL.revokeObjectURL(url));
-    this.urls = [];
     if (!life) return;
     const palette = model.get("palette");
     /** @type {any[]} */
@@ -190,7 +193,6 @@ class PeopleView {
       ...places.map((place, k) => {
         const bytes = octets(crops[k]);
         const url = bytes.byteLength ? URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })) : "";
-        if (url) this.urls.push(url);
         const colour = place.id === null ? "transparent" : colourOf(palette, place.id);
         const who = place.id === null ? "missed" : `track ${place.id}`;
         return h(
@@ -202,7 +204,9 @@ class PeopleView {
             "data-frame": place.frame,
             onclick: () => setTraits(model, { frame: place.frame }),
           },
-          url ? h("img", { src: url, alt: "" }) : h("span", { class: "fml-dim" }, String(place.frame)),
+          url
+            ? h("img", { src: url, alt: "", onload: () => URL.revokeObjectURL(url) })
+            : h("span", { class: "fml-dim" }, String(place.frame)),
         );
       }),
     );
@@ -314,7 +318,7 @@ class PeopleView {
   }
 
   close() {
-    this.urls.forEach((url) => URL.revokeObjectURL(url));
+    cancelAnimationFrame(this.soon);
     this.scope.close();
     this.root.remove();
   }

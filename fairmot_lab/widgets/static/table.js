@@ -64,7 +64,8 @@ class TableView {
     this.choices = h("div", { class: "fml-bar" });
     this.search = h("input", {
       type: "search",
-      placeholder: "filter: 12, person 12, a word",
+      placeholder: "filter: person 12",
+      title: "A number, a column and its value (person 12), or a word",
       "aria-label": `Filter ${model.get("title")}`,
     });
     this.count = h("span", { class: "fml-dim", role: "status", "aria-live": "polite" });
