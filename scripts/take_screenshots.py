@@ -32,6 +32,8 @@ busiest = int(truth[(truth.conf != 0)].groupby("frame").size().idxmax())
 """
 # picture: the cell that shows the widget, and what of it is photographed
 PICTURES = {
+    "workbench": "fl.widgets.Workbench(\n"
+    "    source, tracks={'JDE': tracks, 'ByteTrack': fl.track(outputs, 'bytetrack')}, detections=outputs\n)",
     "player": "fl.widgets.TrackPlayer(source, evaluation=result, frame=len(source) // 2, trail=30)",
     "heatmaps": "fl.widgets.HeatmapInspector(source, detections=outputs, frame=busiest, top_k=8)",
     "embeddings": "fl.widgets.EmbeddingExplorer(source, detections=outputs, ground_truth=truth)",
@@ -45,7 +47,7 @@ PICTURES = {
 def photograph(browser, server: lab.Server, name: str, cell: str, setup: str) -> Image.Image:
     """Run the cell in a notebook and cut out what it shows."""
     server.write(f"{name}.ipynb", [setup, cell])
-    book = lab.Notebook(browser, server, f"{name}.ipynb", size=(1200, 1600))
+    book = lab.Notebook(browser, server, f"{name}.ipynb", size=(1400, 900) if name == "workbench" else (1200, 1600))
     try:
         book.run()
         shown = book.page.locator(".jp-OutputArea-output >> visible=true").last

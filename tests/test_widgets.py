@@ -557,7 +557,7 @@ def test_the_workbench_tells_costs_where_the_detections_lead_to_the_tracks(
     for index in range(1, len(bench._tabs.titles)):
         bench._tabs.selected_index = index
         assert bench.error == ""
-    assert set(bench.panes) == {"Switches", "Heatmap", "ReID", "Association", "Settings"}
+    assert set(bench.panes) == {"Switches", "Heatmap", "ReID", "Association", "Settings", "Correct"}
     assert bench.player.overlay is None  # the heatmap rests while another pane is open
     bench._tabs.selected_index = bench._tabs.titles.index("Heatmap")
     assert bench.player.overlay is not None
@@ -575,3 +575,55 @@ def test_without_ground_truth_the_people_are_tracks(frames: list, tracks: pd.Dat
     assert bench.people.life["segments"] == [[1, 4, 4], [5, 7, None], [8, 20, 4]]
     assert bench.page().render()
     bench.close()
+
+
+def test_the_lab_draws_curves_and_takes_the_best(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
+    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker=fl.JDETracker(conf_thres=0.6))
+    lab.draw_curves()
+    assert lab.wait_curves(300)
+    tried = {point.setting for point in lab.points}
+    assert tried == set(lab._core) <= set(lab.controls)
+    best = lab.best()
+    values = [p.metrics["idf1"] for p in lab.points if p.tracker is not None]
+    assert best.metrics["idf1"] == max(values)
+    assert fl.evaluate(fl.track(outputs, best.tracker), truth).overall["idf1"] == pytest.approx(max(values))
+    assert f"Best so far: {best.setting}" in lab._curves.value
+    lab.take_best()
+    assert lab.wait(60)
+    assert lab.candidate.metrics["idf1"] == pytest.approx(max(values))
+    lab._metric.value, lab._least.value = "fewest ID switches", 100.0 * max(values)
+    assert lab.best().metrics["idf1"] == max(values)
+    lab._least.value = 100.0
+    if max(values) < 1:
+        assert lab.best() is None
+    lab._frames.value = "first half"
+    lab.draw_curves()
+    assert lab.wait_curves(300)
+    assert lab.points[0].held_out["idf1"] >= 0
+    lab.close()
+
+
+def test_settings_that_contradict_each_other_are_marked(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
+    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker="ppdet_byte")
+    name, other = "low_conf_thres", "conf_thres"
+    lab.controls[name].value = lab.controls[other].value + 0.1
+    assert lab.error
+    assert lab.controls[name].style.handle_color == "#D55E00"
+    assert "fml-stale" in lab._figures._dom_classes
+    assert "still those of" in lab._status.value
+    lab.controls[name].value = 0.1
+    assert lab.wait(60)
+    assert (lab.error, lab.controls[name].style.handle_color) == ("", None)
+    assert "fml-stale" not in lab._figures._dom_classes
+    lab.close()
+
+
+def test_without_ground_truth_the_lab_counts_tracks(outputs: scene.SceneOutputs) -> None:
+    lab = fl.widgets.ThresholdLab(detections=outputs)
+    shown = {row["metric"]: row["candidate"] for row in lab._figures.rows}
+    assert shown == {"num_tracks": "3", "median_length": "20", "num_gaps": "0", "num_ends": "0"}
+    lab.controls["conf_thres"].value = 0.3  # person 3 has a score of 0.35
+    lab.controls["det_thresh"].value = 0.3
+    assert lab.wait(60)
+    assert lab._figures.rows[0]["candidate"] == "4"
+    lab.close()

@@ -348,3 +348,21 @@ def _from_record(record: Any, box: np.ndarray, before: int | None, taken: int | 
     if taken is None:
         found["taken"] = "detected, not tracked"
     return found
+
+
+def track_measures(tracks: pd.DataFrame, width: int, height: int, length: int) -> dict[str, float]:
+    """Return what can be counted without ground truth.
+
+    Returns
+    -------
+    dict
+        `num_tracks`; `median_length` of a track in frames; `num_gaps`, how often a track is missing and comes back;
+        `num_ends`, tracks that end before the last frame and away from the edges of the image.
+    """
+    rows = track_rows(tracks, width, height, length)
+    return {
+        "num_tracks": float(len(rows)),
+        "median_length": float(np.median([row["frames"] for row in rows])) if rows else float("nan"),
+        "num_gaps": float(sum(row["breaks"] for row in rows)),
+        "num_ends": float(sum(bool(row["note"]) for row in rows)),
+    }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +15,36 @@ from traitlets import Int, Unicode, link
 
 from .._files import atomic_write
 from ..association.base import Tracker, as_tracker
+from ..association.run import track_detections
 from ..association.settings import Setting
 from ..diagnosis.errors import compare_figures, compare_switches, records
 from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
 from ..errors import ConfigError
+from ..evaluation.evaluate import compute_metrics, half_split
 from ..evaluation.protocols import prepare as prepare_truth
 from .background import LatestWins
 from .base import Panel, escape, sentence, stylesheet
 from .checks import refuse_other_sequence, refuse_other_table
+from .curves import CurveScan, Point, best_point, curve_svg
 from .packing import prepare
 from .page import Page
-from .parts import TableView, beside, heading
+from .parts import TableView, beside, counted, heading
+from .people import track_measures
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
 
+CORE = 6  # settings that are shown at once; the others are folded
+WITHOUT_TRUTH = (
+    ("num_tracks", "tracks", -1),
+    ("median_length", "median length (frames)", 1),
+    ("num_gaps", "gaps", -1),
+    ("num_ends", "ends in mid-image", -1),
+)
+METRICS_WITHOUT = {"fewest tracks": "num_tracks", "longest tracks": "median_length", "fewest gaps": "num_gaps"}
+METRICS = {"IDF1": "idf1", "MOTA": "mota", "HOTA": "hota", "fewest ID switches": "num_switches"}
 FIGURES: list[dict[str, Any]] = [
     {"key": "label", "label": "metric", "kind": "text"},
     {"key": "baseline", "label": "baseline", "kind": "number"},
@@ -57,7 +72,7 @@ class ThresholdLab(Panel):
     detections
         Kept detections of the sequence, or public ones.
     ground_truth
-        Its ground-truth table.
+        Its ground-truth table. None to count tracks, their lengths, gaps and ends in mid-image instead.
     tracker
         The tracker whose settings are turned, or its name; as it is given it is the first baseline.
     frame
@@ -79,6 +94,8 @@ class ThresholdLab(Panel):
         What `compare_switches` says: the ID switches that vanish and appear.
     controls : dict
         The slider or box of each setting, by name.
+    points : list of curves.Point
+        What `draw_curves()` found so far; `best()` the best of it, `take_best()` moves the sliders there.
 
     Notes
     -----
@@ -94,14 +111,15 @@ class ThresholdLab(Panel):
         source: Any = None,
         *,
         detections: Detections,
-        ground_truth: pd.DataFrame,
+        ground_truth: pd.DataFrame | None = None,
         tracker: Tracker | str | None = None,
         frame: int = 1,
         **traits: Any,
     ) -> None:
         super().__init__(frame=frame, **traits)
         outputs = detections
-        refuse_other_table("ground truth", ground_truth, outputs.name, 0)
+        if ground_truth is not None:
+            refuse_other_table("ground truth", ground_truth, outputs.name, 0)
         self.outputs, self.ground_truth = outputs, ground_truth
         self._tracker = as_tracker(tracker)
         self._setting = False
@@ -132,19 +150,126 @@ class ThresholdLab(Panel):
                 for title, player in zip(("Baseline", "Now"), self.players, strict=True)
             ]
             views = [beside(*named)]
-        self._truth = prepare_truth(ground_truth)
+        self._truth = None if ground_truth is None else prepare_truth(ground_truth)
         stages = [self._replay, self._evaluate]
         self._work = LatestWins(stages, self._deliver, self._fail, post_to_loop())
         self._closers.append(self._work.close)
-        sliders = ipywidgets.Box(list(self.controls.values()), layout={"flex_flow": "row wrap"})
+        sliders = self._fold()
         buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
-        tables = beside(self._figures, self._switches, least="340px")
-        self.children = [self._banner, sliders, buttons, self._line, self._status, tables, *views]
-        start = evaluate_replay(replay_of_replay(outputs, self._truth, self._tracker), self._truth)
+        shown = [self._figures] if self._truth is None else [self._figures, self._switches]
+        tables = beside(*shown, least="340px")
+        curves = self._make_curves()
+        self.children = [self._banner, sliders, buttons, self._line, self._status, tables, curves, *views]
+        start = self._evaluated(self._tracked(self._tracker))
         self.baseline = self.candidate = start
         self._show_baseline()
         self._show_figures()
         self._show_switches()
+
+    def _fold(self) -> ipywidgets.Widget:
+        """The sliders: the first numbers at once, the rest folded."""
+        declared = self._tracker.Settings.settings()
+        numbers = [name for name, setting in declared.items() if setting.kind in ("int", "float")]
+        self._core = numbers[:CORE]
+        first = [self.controls[name] for name in self._core]
+        rest = [control for name, control in self.controls.items() if name not in self._core]
+        layout = {"flex_flow": "row wrap"}
+        folded = ipywidgets.Accordion([ipywidgets.Box(rest, layout=layout)], titles=[f"{len(rest)} more settings"])
+        return ipywidgets.VBox([ipywidgets.Box(first, layout=layout), *([folded] if rest else [])])
+
+    # -- which is best ------------------------------------------------------------------------------------------------
+
+    def _make_curves(self) -> ipywidgets.Widget:
+        self.points: list[Point] = []
+        self._around = self._tracker
+        self._post = post_to_loop() or (lambda callback: callback())
+        self._scan = CurveScan(self._measure, lambda: self._work.wait(None), self._take_point)
+        self._closers.insert(0, self._scan.close)  # it waits for the other thread, so it ends first
+        self._metrics = METRICS if self._truth is not None else METRICS_WITHOUT
+        self._metric = ipywidgets.Dropdown(
+            options=list(self._metrics), description="best by", tooltip="what is compared"
+        )
+        self._least = ipywidgets.BoundedFloatText(
+            0.0, min=0.0, max=100.0, step=0.5, description="IDF1 ≥ %", tooltip="leave out settings with less"
+        )
+        self._frames = ipywidgets.Dropdown(
+            options=["all frames", "first half"],
+            description="chosen on",
+            tooltip="first half: the metrics of the second half are kept apart and shown for the best",
+        )
+        for control in (self._metric, self._least, self._frames):
+            control.layout.width = "220px"
+        self._metric.observe(self._guard(lambda _: self._show_curves()), "value")
+        self._least.observe(self._guard(lambda _: self._show_curves()), "value")
+        draw = self._button("Draw curves", "try the values of each setting by itself", self.draw_curves)
+        take = self._button("Take the best", "move the sliders to the best value found", self.take_best)
+        self._curves = ipywidgets.HTML()
+        if self._truth is None:
+            self._least.layout.display = self._frames.layout.display = "none"
+        controls = ipywidgets.Box(
+            [draw, self._metric, self._least, self._frames, take], layout={"flex_flow": "row wrap"}
+        )
+        return ipywidgets.VBox([heading("Which is best?"), controls, self._curves])
+
+    def draw_curves(self) -> None:
+        """Try the values of each setting by itself, in the background, around the present settings."""
+        self.points, self._around = [], self._tracker
+        declared = self._tracker.Settings.settings()
+        self._scan.start(self._tracker, [declared[name] for name in self._core])
+        self._show_curves()
+
+    def wait_curves(self, timeout: float | None = 600) -> bool:
+        """Wait until all curves are drawn; False if that took longer (seconds)."""
+        return self._scan.wait(timeout)
+
+    def best(self) -> Point | None:
+        """Return the best value found, as the controls ask; None where none fits."""
+        metric = self._metrics[self._metric.value]
+        least = {"idf1": self._least.value / 100} if self._least.value else None
+        return best_point(self.points, metric, not metric.startswith("num_"), least)
+
+    def take_best(self) -> None:
+        """Move the sliders to the best value found."""
+        best = self.best()
+        if best is None or best.tracker is None:
+            raise ConfigError("No settings that were tried fit; draw the curves first, or ask for less IDF1.")
+        self.tracker = best.tracker
+
+    def _measure(self, tracker: Tracker) -> tuple[dict[str, float], dict[str, float]]:
+        """In the background: metrics of the frames that are chosen on, and of those that are kept apart."""
+        found = self._tracked(tracker)
+        if self._truth is None or self._frames.value == "all frames":
+            return found.metrics, {}
+        halves = half_split(self.outputs.length or int(self.outputs.frames[-1]))
+        ours, apart = (compute_metrics(found.tracks, self._truth, frames=halves[half]) for half in ("train", "val"))
+        return ours, apart
+
+    def _take_point(self, point: Point) -> None:
+        def take() -> None:
+            if not self._closed:
+                self.points.append(point)
+                self._show_curves()
+
+        self._post(take)
+
+    def _show_curves(self) -> None:
+        metric, best = self._metrics[self._metric.value], self.best()
+        count = metric not in ("idf1", "mota", "hota")
+        figures = []
+        for name in self._core:
+            mine = sorted((point for point in self.points if point.setting == name), key=lambda point: point.value)
+            if mine:
+                present = getattr(self._around.settings, name)
+                figures.append(curve_svg(name, mine, metric, lambda v: _shown(v, count), present, best))
+        words = ""
+        if best is not None:
+            words = f"Best so far: {best.setting} {best.value:g}, {_metric_words(best.metrics)}"
+            words += f"; on the second half {_metric_words(best.held_out)}." if best.held_out else "."
+        elif self.points:
+            words = "No settings that were tried fit."
+        self._curves.value = (
+            f'<div class="fml"><p>{escape(words)}</p><div class="fml-curves">{"".join(figures)}</div></div>'
+        )
 
     # -- settings -----------------------------------------------------------------------------------------------------
 
@@ -171,8 +296,25 @@ class ThresholdLab(Panel):
         self._want(tracker)
 
     def _turned(self, _: Any) -> None:
-        if not self._setting:
-            self._want(self._tracker.replace(**{name: control.value for name, control in self.controls.items()}))
+        if self._setting:
+            return
+        self._mark(())
+        try:
+            tracker = self._tracker.replace(**{name: control.value for name, control in self.controls.items()})
+        except ConfigError as error:
+            self._mark([name for name in self.controls if re.search(rf"\b{re.escape(name)}\b", str(error))])
+            raise
+        self._want(tracker)
+
+    def _mark(self, wrong: Sequence[str]) -> None:
+        """Colour the settings that contradict each other, and grey out metrics that are of other settings."""
+        for name, control in self.controls.items():
+            if hasattr(control.style, "handle_color"):
+                control.style.handle_color = "#D55E00" if name in wrong else None
+        for table in (self._figures, self._switches):
+            (table.add_class if wrong else table.remove_class)("fml-stale")
+        if wrong:
+            self._status.value = _words(f"The metrics are still those of {self.code}.")
 
     def _want(self, tracker: Tracker) -> None:
         self.error = ""
@@ -187,7 +329,7 @@ class ThresholdLab(Panel):
         """Make the present settings the baseline."""
         self.wait()
         if self.candidate.evaluation is None:
-            self.candidate = evaluate_replay(self.candidate, self._truth)
+            self.candidate = self._evaluated(self.candidate)
         self.baseline = self.candidate
         self._show_baseline()
         self._show_figures()
@@ -210,11 +352,24 @@ class ThresholdLab(Panel):
 
     def _replay(self, tracker: Tracker, _: Any) -> Replay:
         """In the background, first: tracks and figures."""
-        return replay_of_replay(self.outputs, self._truth, tracker)
+        return self._tracked(tracker)
+
+    def _tracked(self, tracker: Tracker) -> Replay:
+        """Tracks and metrics; without ground truth, what can be counted."""
+        if self._truth is not None:
+            return replay_of_replay(self.outputs, self._truth, tracker)
+        start, held = time.perf_counter(), self.outputs
+        tracks = track_detections(held, tracker)
+        length = held.length or int(max(held.frames, default=0))
+        measures = track_measures(tracks, held.width or 0, held.height or 0, length)
+        return Replay(tracker, tracks, measures, time.perf_counter() - start)
+
+    def _evaluated(self, replayed: Replay) -> Replay:
+        return replayed if self._truth is None else evaluate_replay(replayed, self._truth)
 
     def _evaluate(self, _: Tracker, replayed: Replay) -> tuple[Replay, Any]:
         """In the background, once the hand rests: ID switches, and the boxes for the player."""
-        found = evaluate_replay(replayed, self._truth)
+        found = self._evaluated(replayed)
         if not self.players:
             return found, None
         player = self.players[1]
@@ -240,6 +395,8 @@ class ThresholdLab(Panel):
     @property
     def figures(self) -> pd.DataFrame:
         """Figures of baseline and candidate."""
+        if self._truth is None:
+            return _compare(self.baseline.metrics, self.candidate.metrics)
         return compare_figures(self.baseline.metrics, self.candidate.metrics)
 
     @property
@@ -326,7 +483,7 @@ def _words(text: str) -> str:
 
 def _figure_row(row: dict[str, Any]) -> dict[str, Any]:
     """A metric as the benchmarks print it: shares in percent with one decimal, counts as whole numbers."""
-    counts = str(row["metric"]).startswith("num_")
+    counts = str(row["metric"]).startswith("num_") or row["metric"] == "median_length"
     shown = {key: _shown(row[key], counts) for key in ("baseline", "candidate")}
     difference = _shown(row["difference"], counts)
     sign = "+" if row["difference"] > 0 and difference.strip("0.") else ""
@@ -337,6 +494,23 @@ def _shown(value: float, count: bool) -> str:
     if pd.isna(value):
         return "–"
     return f"{value:.0f}" if count else f"{100 * value:.1f}"
+
+
+def _compare(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> pd.DataFrame:
+    """As `compare_figures`, of what is counted without ground truth."""
+    rows = [
+        (name, label, baseline[name], candidate[name], candidate[name] - baseline[name], better)
+        for name, label, better in WITHOUT_TRUTH
+    ]
+    return pd.DataFrame(rows, columns=["metric", "label", "baseline", "candidate", "difference", "better"])
+
+
+def _metric_words(metrics: Mapping[str, float]) -> str:
+    shares = [f"{name.upper()} {_shown(metrics[name], False)}" for name in ("mota", "idf1", "hota") if name in metrics]
+    if "num_switches" not in metrics:
+        return ", ".join(f"{label} {_shown(metrics[name], True)}" for name, label, _ in WITHOUT_TRUTH)
+    count = int(metrics["num_switches"])
+    return ", ".join([*shares, counted(count, "ID switch", "ID switches")])
 
 
 def _verdict(gain: float) -> str:

@@ -369,8 +369,7 @@ class Workbench(Panel):
             if self.detections.has_embeddings:
                 makers["ReID"] = self._make_embeddings
             makers["Association"] = self._make_association
-            if self.ground_truth is not None:
-                makers["Settings"] = self._make_settings
+            makers["Settings"] = self._make_settings
         makers["Correct"] = self._make_corrections
         return makers
 

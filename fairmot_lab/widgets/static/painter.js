@@ -57,7 +57,7 @@ export class Painter {
     const b = this.transport.boxes.values;
     const layer = LAYERS[b[row + LAYER]];
     const person = this.model.get("selected_gt_id");
-    if (person !== null && b[row + PERSON] === person) return true;
+    if (person !== null && b[row + PERSON] >= 0) return b[row + PERSON] === person;
     return (
       this.model.get(layer.id) === b[row + ID] &&
       (b[row + TRACKER] < 0 || b[row + TRACKER] === this.model.get("tracker"))

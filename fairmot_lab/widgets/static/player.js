@@ -336,7 +336,8 @@ export class PlayerView {
     /** @type {Record<string, number | null>} */
     const chosen = { [layer.id]: b[row + ID] };
     const person = b[row + PERSON];
-    if (layer.id === "selected_id" && person >= 0) chosen.selected_gt_id = person;
+    const evaluated = this.model.get("lanes")?.byteLength;
+    if (layer.id === "selected_id" && (person >= 0 || evaluated)) chosen.selected_gt_id = person >= 0 ? person : null;
     if (layer.id === "selected_gt_id") {
       const track = this.trackOf(person);
       if (track !== null) chosen.selected_id = track;

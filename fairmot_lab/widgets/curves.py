@@ -1,0 +1,183 @@
+"""What each setting does by itself: a metric over its values, computed while the hand rests."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ConfigError, FairMOTLabError
+from .base import escape
+
+if TYPE_CHECKING:
+    from ..association.base import Tracker
+    from ..association.settings import Setting
+
+WIDTH, HEIGHT = 132, 34  # of a curve, in pixels
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one setting that was tried.
+
+    Attributes
+    ----------
+    setting : str
+    value : float
+    tracker : Tracker or None
+        None where the value contradicts the other settings.
+    metrics, held_out : dict
+        Metrics of the frames that are chosen on, and of those that are kept apart (empty for none).
+    """
+
+    setting: str
+    value: float
+    tracker: Tracker | None
+    metrics: Mapping[str, float]
+    held_out: Mapping[str, float]
+
+
+def values_of(setting: Setting, present: float, count: int = 7) -> list[float]:
+    """Return values of a number to try: evenly over its search range, and the present one.
+
+    Examples
+    --------
+    >>> from fairmot_lab.association.settings import Setting
+    >>> values_of(Setting("max_age", "int", 30, "", 0, 1000, (10, 70)), 30)
+    [10, 20, 30, 40, 50, 60, 70]
+    """
+    kind = int if setting.kind == "int" else float
+    low, high = setting.search[0], setting.search[1]
+    spread = [kind(round(float(v), 4)) for v in np.linspace(low, high, count)]
+    return sorted({*spread, kind(present)})
+
+
+class CurveScan:
+    """Try the values of settings one at a time in a thread that gives way to other work.
+
+    Parameters
+    ----------
+    measure
+        Returns the metrics of a tracker: those chosen on, those held out.
+    rest
+        Blocks until nothing more urgent is under way.
+    deliver
+        Called with a `Point` as soon as it is known.
+    """
+
+    def __init__(
+        self,
+        measure: Callable[[Tracker], tuple[Mapping[str, float], Mapping[str, float]]],
+        rest: Callable[[], object],
+        deliver: Callable[[Point], None],
+    ) -> None:
+        self._measure, self._rest, self._deliver = measure, rest, deliver
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, tracker: Tracker, settings: Sequence[Setting]) -> None:
+        """Scan the settings around a tracker; a scan that runs is given up."""
+        self.close()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._work, args=(tracker, list(settings), self._stop), name="curves", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the scan; False if that took longer than `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+            return not self._thread.is_alive()
+        return True
+
+    def close(self) -> None:
+        """Give the scan up."""
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(30)
+
+    def _work(self, tracker: Tracker, settings: list[Setting], stop: threading.Event) -> None:
+        for setting in settings:
+            for value in values_of(setting, getattr(tracker.settings, setting.name)):
+                self._rest()
+                if stop.is_set():
+                    return
+                self._deliver(self._point(tracker, setting.name, value))
+
+    def _point(self, tracker: Tracker, name: str, value: float) -> Point:
+        try:
+            other = tracker.replace(**{name: value})
+        except ConfigError:
+            return Point(name, value, None, {}, {})
+        try:
+            return Point(name, value, other, *self._measure(other))
+        except FairMOTLabError:
+            return Point(name, value, None, {}, {})
+
+
+def best_point(
+    points: Sequence[Point], metric: str, larger: bool, at_least: Mapping[str, float] | None = None
+) -> Point | None:
+    """Return the point with the best metric among those that reach other metrics; None where none does.
+
+    Examples
+    --------
+    >>> points = [Point("a", v, object(), {"num_switches": s, "idf1": f}, {}) for v, s, f in ((1, 5, 0.8), (2, 3, 0.6))]
+    >>> best_point(points, "num_switches", False, {"idf1": 0.7}).value
+    1
+    """
+    fit = [
+        point
+        for point in points
+        if point.tracker is not None
+        and not math.isnan(point.metrics.get(metric, math.nan))
+        and all(point.metrics.get(name, -math.inf) >= least for name, least in (at_least or {}).items())
+    ]
+    if not fit:
+        return None
+    return max(fit, key=lambda point: point.metrics[metric] * (1 if larger else -1))
+
+
+def curve_svg(
+    name: str, points: Sequence[Point], metric: str, show: Callable[[float], str], present: float, best: Point | None
+) -> str:
+    """Return one setting's curve as SVG: a line, a dot at the present value, a ring at the best, gaps where illegal."""
+    known = [point for point in points if point.tracker is not None and not math.isnan(point.metrics[metric])]
+    left, right = points[0].value, points[-1].value
+    low, high = min((p.metrics[metric] for p in known), default=0), max((p.metrics[metric] for p in known), default=1)
+
+    def at(value: float) -> float:
+        return 5 + (value - left) / ((right - left) or 1) * (WIDTH - 10)
+
+    def up(value: float) -> float:
+        return HEIGHT - 5 - (value - low) / ((high - low) or 1) * (HEIGHT - 10)
+
+    line = " ".join(f"{at(p.value):.1f},{up(p.metrics[metric]):.1f}" for p in known)
+    marks = [
+        f'<circle cx="{at(p.value):.1f}" cy="{up(p.metrics[metric]):.1f}" r="3" fill="currentColor"/>'
+        for p in known
+        if p.value == present
+    ]
+    marks += [
+        f'<line x1="{at(p.value):.1f}" x2="{at(p.value):.1f}" y1="3" y2="{HEIGHT - 3}" stroke="#D55E00" '
+        'stroke-width="2"><title>contradicts the other settings</title></line>'
+        for p in points
+        if p.tracker is None
+    ]
+    if best is not None and best.setting == name:
+        marks.append(
+            f'<circle cx="{at(best.value):.1f}" cy="{up(best.metrics[metric]):.1f}" r="5" fill="none" '
+            'stroke="#009E73" stroke-width="2"/>'
+        )
+    span = f"{show(low)} to {show(high)}" if known else "no value fits"
+    return (
+        f'<figure class="fml-curve"><figcaption><b>{escape(name)}</b> <span class="fml-dim">{escape(span)}</span>'
+        f'</figcaption><svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{escape(name)}: {escape(span)}">'
+        f'<polyline points="{line}" fill="none" stroke="var(--fml-accent)" stroke-width="1.5"/>{"".join(marks)}</svg>'
+        f'<span class="fml-dim">{left:g} … {right:g}</span></figure>'
+    )
