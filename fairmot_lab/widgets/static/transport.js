@@ -237,6 +237,15 @@ export class Transport {
     const held = this.held;
     const [first, last] = this.ends();
     let due = this.base.frame + Math.floor(((now - this.base.time) / 1000) * rate);
+    if (this.range && this.frame >= last) {
+      // the last frame is shown as long as any other before the range begins anew
+      if (due > this.frame) {
+        this.go(first);
+        this.rebase();
+      }
+      this.animation = requestAnimationFrame((time) => this.tick(time));
+      return;
+    }
     if (held.length) due = held.filter((f) => f <= due).pop() ?? this.frame;
     if (due > this.frame) {
       let frame = Math.min(due, last);
@@ -250,11 +259,7 @@ export class Transport {
         this.store.request();
         this.base = { time: now, frame: this.frame };
       }
-      if (this.frame >= last) {
-        if (!this.range) return this.pause();
-        this.go(first);
-        this.base = { time: now, frame: first };
-      }
+      if (this.frame >= last && !this.range) return this.pause();
     }
     this.animation = requestAnimationFrame((time) => this.tick(time));
   }
