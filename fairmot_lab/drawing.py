@@ -49,13 +49,19 @@ def __getattr__(name: str) -> Any:
 
 
 def id_color(track_id: int) -> tuple[int, int, int]:
-    """The colour of a track as (blue, green, red), 0..255; always the same for the same id."""
+    """Return the colour of a track as (blue, green, red), 0..255; always the same for the same id.
+
+    Examples
+    --------
+    >>> id_color(1), id_color(1) == id_color(1 + len(PALETTE))
+    ((233, 180, 86), True)
+    """
     text = PALETTE[int(track_id) % len(PALETTE)]
     return int(text[5:7], 16), int(text[3:5], 16), int(text[1:3], 16)
 
 
 class Trails:
-    """Where the tracks of the last frames stood: the middle of the lower edge of each box.
+    """Keep where the tracks of the last frames stood: the middle of the lower edge of each box.
 
     Parameters
     ----------
@@ -68,7 +74,7 @@ class Trails:
         self._points: dict[int, deque[tuple[int, float, float]]] = {}
 
     def add(self, frame: int, tracks: Any) -> None:
-        """Add the tracks of a frame; what is older than `length` frames is forgotten, so memory stays constant."""
+        """Add the tracks of a frame; points older than `length` frames are dropped, so memory stays constant."""
         ids, boxes, _ = _columns(tracks)
         for track_id, (x, y, w, h) in zip(ids.tolist(), boxes.tolist(), strict=True):
             self._points.setdefault(track_id, deque()).append((frame, x + w / 2, y + h))
@@ -80,7 +86,7 @@ class Trails:
                 del self._points[track_id]
 
     def points(self, track_id: int) -> np.ndarray:
-        """(P, 2) float: the trail of a track in pixels, oldest first."""
+        """Return the trail of a track, (P, 2) float in pixels, oldest first."""
         return np.array([point[1:] for point in self._points.get(track_id, ())], np.float64).reshape(-1, 2)
 
 
@@ -97,7 +103,7 @@ def draw_tracks(
     Parameters
     ----------
     image : (H, W, 3) uint8
-        BGR; it is not changed.
+        BGR; it is not modified.
     tracks
         The rows of one frame: a tracks table (`id`, `x`, `y`, `w`, `h`, `score` where it is known), or `FrameTracks`.
     trails
@@ -111,6 +117,13 @@ def draw_tracks(
     -------
     (H, W, 3) uint8
         A copy with the drawing.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> tracks = scene.tracks[scene.tracks["frame"] == 5]
+    >>> draw_tracks(scene.source.image(5), tracks).shape == scene.source.image(5).shape
+    True
     """
     canvas = image.copy()
     ids, boxes, values = _columns(tracks)
@@ -131,16 +144,16 @@ def draw_tracks(
 
 
 def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity: float = 0.7) -> np.ndarray:
-    """Lay the network's centre heatmap over a frame.
+    """Draw the centre heatmap of a detector over a frame.
 
     Parameters
     ----------
     image : (H, W, 3) uint8
-        BGR, of the size that the letterbox belongs to; it is not changed.
+        BGR, of the size that the letterbox belongs to; it is not modified.
     heatmap : (h, w) float32
         Centre scores, 0..1.
     box
-        How the frame lay in the network's input.
+        How the frame was placed in the network's input.
     opacity
         Opacity where the score is 1; it falls to 0 with the score.
 
@@ -149,7 +162,7 @@ def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity
     (H, W, 3) uint8
     """
     height, width = image.shape[:2]
-    # Where heatmap cell centres lie in the image: two points fix scale and shift, cells and pixels count from 0.
+    # Where heatmap cell centres are in the image: two points fix scale and shift, cells and pixels count from 0.
     (x0, y0), (x1, y1) = box.to_image(np.array([[0.5, 0.5], [1.5, 1.5]])) - 0.5
     matrix = np.array([[x1 - x0, 0, x0], [0, y1 - y0, y0]])
     levels = np.rint(np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
@@ -164,9 +177,14 @@ def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str] = ("", "")) -> np.ndarray:
-    """Two pictures of one size beside each other, with titles in their upper left corners.
+    """Return two pictures of one size beside each other, with titles in their upper left corners.
 
     Both are scaled down where they would be wider than 4096 pixels together, which is what video decoders take.
+
+    Examples
+    --------
+    >>> side_by_side(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64, 3), np.uint8), ("JDE", "SORT")).shape
+    (48, 128, 3)
     """
     canvas = np.ascontiguousarray(np.hstack([left, right]))
     height, width = canvas.shape[:2]
@@ -184,7 +202,7 @@ def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str] = 
 def draw_label(
     canvas: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int], *, above: bool
 ) -> None:
-    """Write text on a filled ground at a corner, moved into the picture where it would stick out; changes `canvas`."""
+    """Write text on a filled ground at a corner, moved into the picture where it would stick out; modifies `canvas`."""
     height, width = canvas.shape[:2]
     size = max(0.35, min(height, width) / 1300)
     line = max(1, round(size * 1.6))
@@ -211,7 +229,7 @@ class FrameAnnotator:
     draw_threshold
         Tracks with a lower score are not drawn. It acts on the drawing only.
     heatmap
-        Whether the network's centre heatmap is laid over the frame, where there is one.
+        Whether the centre heatmap is drawn over the frame, where there is one.
     """
 
     def __init__(
@@ -223,7 +241,7 @@ class FrameAnnotator:
         self.heatmap = heatmap
 
     def draw(self, frame: Frame, tracks: Any, outputs: Any = None) -> np.ndarray:
-        """A drawn copy of a frame.
+        """Return a drawn copy of a frame.
 
         Parameters
         ----------
@@ -243,7 +261,7 @@ class FrameAnnotator:
 
 
 class FrameRows:
-    """The rows of each frame of a table, found by bisection.
+    """Find the rows of each frame of a table by bisection.
 
     Parameters
     ----------
@@ -256,7 +274,7 @@ class FrameRows:
         self._frames = self._table["frame"].to_numpy()
 
     def at(self, number: int) -> pd.DataFrame:
-        """The rows of frame `number`."""
+        """Return the rows of frame `number`."""
         first, last = np.searchsorted(self._frames, [number, number + 1])
         return self._table.iloc[first:last]
 
@@ -286,6 +304,12 @@ def render_frames(
     ------
     (Frame, numpy.ndarray)
         A frame and its drawing.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> [frame.number for frame, image in render_frames(scene.source, scene.tracks, first=3, last=5)]
+    [3, 4, 5]
     """
     tables = dict(tracks) if isinstance(tracks, Mapping) else {"": tracks}
     if not 1 <= len(tables) <= 2:
@@ -314,9 +338,16 @@ def render_video(
     Raises
     ------
     WriteError
-        If the video cannot be written.
+        If the video cannot be written, or would overwrite a file of the source.
     SourceError
         If a frame cannot be read.
+
+    Examples
+    --------
+    >>> scene, path = fl.example(), getfixture("tmp_path") / "crossing.mp4"
+    >>> render_video(scene.source, scene.tracks, path, progress=False)
+    >>> fl.open_source(path)
+    <video 'crossing': 40 frames, 320x160, 10 frames/s>
     """
     from tqdm.auto import tqdm
 

@@ -308,6 +308,8 @@ def test_lists_patterns_and_pillow_images(folder: Path, monkeypatch: pytest.Monk
     assert numbers(fl.open_source(images)) == numbers(fl.open_source(iter(images))) == [7, 2]
     assert numbers(fl.open_source(images[0])) == [7]
     assert len(fl.open_source(images).fingerprint()) == 64
+    assert numbers(fl.open_source(folder.glob("img1*.jpg"))) == [1, 10, 11, 12]
+    assert numbers(fl.open_source({str(folder / "img3.jpg"), str(folder / "img12.jpg")})) == [3, 12]
 
 
 # -- several pages, deep values, orientation ------------------------------------------------------------------------
@@ -390,6 +392,14 @@ def test_deep_stack_and_not_a_number(tmp_path: Path) -> None:
         source = fl.open_source(tmp_path / "a.tif")
     assert numbers(source) == [1, 2, 3, 4, 5]
     assert source.image(5)[-1, -1].tolist() == [0, 0, 0]
+
+
+def test_deep_pillow_images_share_one_range() -> None:
+    images = [Image.fromarray(thermal(number, "uint16")) for number in (1, 2)]
+    with pytest.warns(FairMOTLabWarning, match="values from 7000 to 8530"):
+        source = fl.open_source(images)
+    assert numbers(source) == [1, 2]
+    assert (source.image(1)[-1] == source.image(2)[-1]).all()
 
 
 def test_deep_video(tmp_path: Path) -> None:

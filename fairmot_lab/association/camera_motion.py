@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from .._files import atomic_write, write_error
+from .._files import atomic_write, file_name, write_error
 from ..errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ def _place(source: Source, detections: Detections | None, method: str, min_score
         "opencv": cv2.__version__,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    return Path(folder) / f"{source.name}.camera-{method}-{digest}.csv"
+    return Path(folder) / f"{file_name(source.name)}.camera-{method}-{digest}.csv"
 
 
 def _read(path: Path | None) -> list[list[float]]:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._files import file_name
 from ..errors import EvaluationError
 from .arguments import _add_comparison, _comparison
 
@@ -69,7 +70,7 @@ def switches_from_outputs(
     results = Path(results)
     kept = open_detections(outputs)
     if results.is_dir():
-        results = results / f"{kept.name}.txt"
+        results = results / f"{file_name(kept.name)}.txt"
     record = results.with_suffix(".json")
     tracker = None
     if record.is_file():

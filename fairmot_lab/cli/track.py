@@ -51,8 +51,10 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     parser.add_argument("--allow-truncated", action="store_true", help="accept a video that ends early")
     parser.add_argument("--retries", type=int, default=5, metavar="N", help="how often a lost camera is opened again")
     parser.add_argument("--stall-seconds", type=float, default=10.0, metavar="S", help="when a silent camera is lost")
-    parser.add_argument("--no-outputs", action="store_true", help="do not keep the network's outputs")
-    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    parser.add_argument("--no-outputs", action="store_true", help="do not keep the detections")
+    parser.add_argument(
+        "--resume", action="store_true", help="resume an interrupted run of the same source and settings"
+    )
     parser.add_argument(
         "--score-threshold", type=float, default=0.0, metavar="S", help="leave out rows with lower scores"
     )
@@ -62,7 +64,7 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     drawing.add_argument("--draw-threshold", type=float, default=0.0, metavar="S", help="do not draw lower scores")
     drawing.add_argument("--trails", type=int, default=30, metavar="N", help="frames that trails reach back; 0: none")
     drawing.add_argument("--no-scores", action="store_true", help="write ids without scores")
-    drawing.add_argument("--heatmap", action="store_true", help="lay the network's centre heatmap over the frames")
+    drawing.add_argument("--heatmap", action="store_true", help="draw the centre heatmap over the frames")
     drawing.add_argument("--compare", metavar="FILE", help="draw another result, or the ground truth (gt), beside it")
     counting = parser.add_argument_group("counting")
     counting.add_argument("--count", action="store_true", help="count people (implied by the following)")
@@ -146,7 +148,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
     if options.model is None:
         print(
             f"fairmot-lab: tracking with the bundled compact model {DEFAULT_MODEL}, as no --model is named; the "
-            "official one is had with: fairmot-lab models download fairmot_dla34_30e_1088x608",
+            "official one: fairmot-lab models download fairmot_dla34_30e_1088x608",
             file=sys.stderr,
         )
     model = _model(options)

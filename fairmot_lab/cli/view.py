@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._files import file_name
 from ..errors import ViewError
 
 
@@ -92,7 +93,7 @@ def view(
     else:
         made = TrackPlayer(opened, ground_truth=True if ground_truth is None else ground_truth)
     try:
-        return made.to_html(output or f"{opened.name}-view.html", max_mb=max_mb, max_width=max_width)
+        return made.to_html(output or f"{file_name(opened.name)}-view.html", max_mb=max_mb, max_width=max_width)
     finally:
         made.close()
 

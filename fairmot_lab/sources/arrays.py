@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
-from .images import from_pillow, own_range, to_bgr
+from .images import ValueRange, from_pillow, own_range, to_bgr, warn_of_range
 
 
 class ArraySource(Source):
@@ -19,8 +19,15 @@ class ArraySource(Source):
 
     kind: Kind = "arrays"
 
-    def __init__(self, arrays: Iterable[np.ndarray], frame_rate: float | None, name: str | None) -> None:
+    def __init__(
+        self,
+        arrays: Iterable[Any],
+        frame_rate: float | None,
+        name: str | None,
+        value_range: ValueRange | None = None,
+    ) -> None:
         super().__init__(name or "arrays", None, frame_rate or DEFAULT_FRAME_RATE)
+        self.value_range = value_range
         if isinstance(arrays, np.ndarray) and arrays.ndim != 4:
             raise SourceError(
                 f"An array of shape {arrays.shape} is not a list of images; give [image] or (N, H, W, 3)."
@@ -77,8 +84,7 @@ class ArraySource(Source):
 
     def _checked(self, image: Any, number: int) -> np.ndarray:
         if type(image).__module__.startswith("PIL."):
-            raw = from_pillow(image)
-            image = to_bgr(raw, own_range([raw]))
+            image = self._eight_bits(from_pillow(image))
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             given = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
             raise SourceError(
@@ -87,3 +93,14 @@ class ArraySource(Source):
         if not image.size:
             raise SourceError(f"Frame {number} of {self.name} is empty: its shape is {image.shape}.")
         return image
+
+    def _eight_bits(self, raw: np.ndarray) -> np.ndarray:
+        """Scale a deep image by the range of a sample of the list, or of the first image."""
+        if raw.dtype != np.uint8 and self.value_range is None:
+            sample = [raw]
+            if self._list is not None:
+                places = np.unique(np.linspace(0, len(self._list) - 1, 32).astype(int))
+                sample = [from_pillow(self._list[place]) for place in places]
+            self.value_range = own_range(sample)
+            warn_of_range(self.name, raw.dtype, self.value_range)
+        return to_bgr(raw, self.value_range)

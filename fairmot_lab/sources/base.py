@@ -82,11 +82,14 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
-        """Frames `first` to `last`, both included; to the end if `last` is None."""
+        """Yield the frames `first` to `last`, both included; to the end if `last` is None.
+
+        Frames that are missing or cannot be decoded are left out; their numbers stay free.
+        """
 
     @abc.abstractmethod
     def image(self, number: int) -> np.ndarray:
-        """Frame `number` as a (H, W, 3) uint8 BGR array.
+        """Return frame `number` as a (H, W, 3) uint8 BGR array.
 
         Raises
         ------
@@ -96,7 +99,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """A text that is equal for equal content, computed without decoding every frame.
+        """Return a text that is equal for equal content, computed without decoding every frame.
 
         It hashes names, sizes and samples of the bytes, not places or modification times: a copied sequence keeps it.
         Live sources and generators have a new one each time they are opened.
@@ -130,10 +133,10 @@ class Source(abc.ABC):
         return [] if self.path is None else [self.path]
 
     def close(self) -> None:  # noqa: B027, most media hold nothing open
-        """Release the camera, file or connection; a file is opened again when it is read again."""
+        """Release the camera, file or connection; a file is opened again when needed."""
 
     def jpeg(self, number: int, max_width: int | None = None, quality: int = 85) -> bytes:
-        """Frame `number` as JPEG bytes.
+        """Return frame `number` as JPEG bytes.
 
         Parameters
         ----------
@@ -152,11 +155,11 @@ class Source(abc.ABC):
         return encode_jpeg(self.image(number), max_width, quality)
 
     def time_of(self, number: int) -> float:
-        """Seconds from the first frame to frame `number`."""
+        """Return the seconds from the first frame to frame `number`."""
         return (number - 1) / self.frame_rate
 
     def number_at(self, time: float) -> int:
-        """The number of the frame that is shown at `time` (seconds since the first frame)."""
+        """Return the number of the frame that is shown at `time` (seconds since the first frame)."""
         return max(1, math.floor(time * self.frame_rate + 1e-6) + 1)
 
     @property

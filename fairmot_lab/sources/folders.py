@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
-from .images import ValueRange, from_pillow, own_range, read_bytes, read_raw, to_bgr
+from .images import ValueRange, from_pillow, own_range, read_bytes, read_raw, to_bgr, warn_of_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,17 +128,11 @@ class ImageSource(Source):
         return read_raw(self._file(number))
 
     def _find_range(self, dtype: np.dtype) -> None:
-        """Set the range of values from the images; said once."""
+        """Set the range of values from the images, and warn once."""
         present = [number for number in range(1, len(self) + 1) if self._has_image(number)]
         sample = np.unique(np.linspace(0, len(present) - 1, _SAMPLES).astype(int))
-        self.value_range = low, high = own_range(self._raw(present[index]) for index in sample)
-        bits = f"{8 * dtype.itemsize}-bit {'floats' if dtype.kind == 'f' else 'integers'}"
-        warnings.warn(
-            f"{self.name} has {bits}; values from {low:g} to {high:g} are shown as 0 to 255 (another range: "
-            "value_range=(low, high), --value-range LOW HIGH).",
-            FairMOTLabWarning,
-            stacklevel=6,
-        )
+        self.value_range = own_range(self._raw(present[index]) for index in sample)
+        warn_of_range(self.name, dtype, self.value_range)
 
     def jpeg(self, number: int, max_width: int | None = None, quality: int = 85) -> bytes:
         path = self._file(number)

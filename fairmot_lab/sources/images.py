@@ -97,6 +97,17 @@ def own_range(images: Iterable[np.ndarray]) -> ValueRange:
     return (0.0, 1.0) if dtype.kind == "f" else (0.0, float(np.iinfo(dtype).max) + 1)
 
 
+def warn_of_range(name: str, dtype: np.dtype, value_range: ValueRange) -> None:
+    """Warn that values of more than 8 bits are scaled, and by which range."""
+    bits = f"{8 * dtype.itemsize}-bit {'floats' if dtype.kind == 'f' else 'integers'}"
+    warnings.warn(
+        f"{name} has {bits}; values from {value_range[0]:g} to {value_range[1]:g} are shown as 0 to 255 (for another "
+        "range: value_range=(low, high), --value-range LOW HIGH).",
+        FairMOTLabWarning,
+        stacklevel=7,
+    )
+
+
 def checked_range(value_range: Any) -> ValueRange | None:
     """Return `value_range` as two floats.
 
@@ -119,7 +130,7 @@ def checked_range(value_range: Any) -> ValueRange | None:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read an image file as it is stored.
+    """Read an image file without decoding it.
 
     Raises
     ------

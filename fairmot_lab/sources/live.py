@@ -72,7 +72,7 @@ class _Connection:
             self._changed.notify_all()
 
     def get(self, timeout: float) -> _Arrival:
-        """The next image; raises _Lost, with EOFError as its cause where the source ended."""
+        """Return the next image; raise _Lost, with EOFError as its cause where the source ended."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting or self._end, timeout):
                 raise _Lost(f"no frame came for {timeout:g} seconds")
@@ -92,9 +92,9 @@ class _Connection:
 
 
 class LiveSource(Source):
-    """Frames as they come. A connection that fails or stalls is opened again, up to `retries` times in a row.
+    """Read live frames. A connection that fails or stalls is opened again, up to `retries` times in a row.
 
-    Where the reader is slower than the source, the newest frame is given and the ones between are counted in `dropped`.
+    Where the reader is slower than the source, it gets the newest frame, and `dropped` counts the ones between.
     """
 
     def __init__(self, name: str, frame_rate: float | None, retries: int, stall_seconds: float) -> None:
@@ -113,7 +113,7 @@ class LiveSource(Source):
         self._token = uuid.uuid4().hex
 
     def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
-        """Open the medium and give its images, with their time stamps where it has some, until it ends."""
+        """Open the medium and yield its images, with their time stamps where it has some, until it ends."""
         raise NotImplementedError
 
     def _start(self) -> None:
@@ -136,11 +136,11 @@ class LiveSource(Source):
 
     @property
     def dropped(self) -> int:
-        """How many frames came and went while the reader was busy."""
+        """Return how many frames were skipped while the reader was busy."""
         return self._dropped + (self._connection.dropped if self._connection else 0)
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
-        """New frames as they come; numbers go on where an earlier call stopped."""
+        """Yield new frames; numbers continue where an earlier call stopped."""
         failures = 0
         while not self._stopped.is_set() and (last is None or self._number < last):
             try:
@@ -174,7 +174,7 @@ class LiveSource(Source):
                 yield Frame(self._number, self._fit(arrival.image, self._number), time)
 
     def _seconds(self, arrival: _Arrival) -> float:
-        """Seconds since the first frame: by the medium's own stamps, set right by the clock at each connection."""
+        """Return seconds since the first frame: by time stamps, aligned with the clock at each connection."""
         if self._began is None:
             self._began = arrival.came
         if self._shift is None:
@@ -203,7 +203,7 @@ class LiveSource(Source):
 
 
 def _now() -> str:
-    """Part of the name of a live source: what it shows is never seen again, so no two recordings share a name."""
+    """Return a part of the name of a live source: no two recordings share a name."""
     return datetime.now().strftime("%Y%m%d-%H%M%S")
 
 

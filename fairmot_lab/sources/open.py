@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,7 +47,7 @@ def open_source(
     ----------
     source
         A MOTChallenge sequence folder (with seqinfo.ini), a video file, a folder of images (in natural order), one
-        image (a TIFF stack and an animated PNG, WebP or GIF are sequences), a list of image files, a pattern such as
+        image (a TIFF stack and an animated PNG, WebP or GIF are sequences), image files in a list, a pattern such as
         `shots/*.png`, a camera number, an address with `://` such as rtsp://..., an iterable of (H, W, 3) uint8 BGR
         arrays or of Pillow images, or a `Source` (returned unchanged).
     frame_rate
@@ -108,11 +109,18 @@ def open_source(
     if isinstance(source, (str, os.PathLike)):
         return _open_path(Path(source), frame_rate, name, allow_truncated, value_range)
     if type(source).__module__.startswith("PIL."):
-        return ArraySource([source], frame_rate, name)
+        return ArraySource([source], frame_rate, name, value_range)
     if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, os.PathLike)) for each in source):
         return _open_list([Path(each) for each in source], frame_rate, name, value_range)
     if isinstance(source, Iterable):
-        return ArraySource(source, frame_rate, name)
+        if not isinstance(source, (Sequence, np.ndarray)):  # one pass: look at the first without losing it
+            rest = iter(source)
+            first = list(itertools.islice(rest, 1))
+            source = itertools.chain(first, rest)
+            if first and isinstance(first[0], (str, os.PathLike)):
+                paths = sorted((Path(each) for each in source), key=lambda path: natural_key(path.name))
+                return _open_list(paths, frame_rate, name, value_range)
+        return ArraySource(source, frame_rate, name, value_range)
     raise SourceError(
         f"A {type(source).__name__} has no frames; give a path, a camera number, an address or an iterable of arrays."
     )

@@ -167,7 +167,7 @@ class VideoSource(Source):
         warnings.warn(f"{self.path}: {said}.", FairMOTLabWarning, stacklevel=5)
 
     def times(self) -> np.ndarray:
-        """Seconds since the first frame, one for each frame."""
+        """Return the seconds since the first frame, one for each frame."""
         return self._times.copy()
 
     def time_of(self, number: int) -> float:
@@ -565,7 +565,7 @@ def _reason(error: Exception) -> str:
 
 
 class AddressReader:
-    """Plays a network address once: an iterable of upright BGR images, to be used in a `with` block.
+    """Play a network address once: an iterable of upright BGR images, to be used in a `with` block.
 
     Attributes
     ----------
