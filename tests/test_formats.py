@@ -19,7 +19,7 @@ import fairmot_lab as fl
 from fairmot_lab.errors import EvaluationError, FairMOTLabError, FairMOTLabWarning, MotFileError
 from fairmot_lab.formats import FORMATS, read_coco, read_cvat, read_kitti, write_coco, write_cvat, write_kitti
 from fairmot_lab.formats.classes import ignored_rows, motchallenge_classes, people_rows
-from fairmot_lab.formats.labels import find_labels, frames_beside, labels_beside, read_labels, recognise
+from fairmot_lab.formats.labels import find_labels, frames_beside, label_files, labels_beside, read_labels, recognise
 from fairmot_lab.formats.mot import write_mot
 from fairmot_lab.formats.mots import mask_box
 
@@ -365,6 +365,41 @@ def test_results_and_labels_in_unexpected_places(tmp_path):
         fl.evaluate(tracks, tmp_path / "none")
 
 
+def test_zips_are_read_where_they_are(tmp_path):
+    tracks = pd.DataFrame(PEOPLE, columns=BOX)
+    folder = make(tmp_path, "cvat")
+    with zipfile.ZipFile(tmp_path / "task.zip", "w") as archive:
+        for name in ("gt/gt.txt", "gt/labels.txt"):
+            archive.write(folder / name, name)
+    with zipfile.ZipFile(tmp_path / "video.zip", "w") as archive:
+        archive.write(make(tmp_path, "cvat-video") / "annotations.xml", "annotations.xml")
+    for name in ("task", "video"):
+        with pytest.warns(FairMOTLabWarning, match="4 rows of person are scored, 2 rows of car are not"):
+            assert fl.evaluate(tracks, tmp_path / f"{name}.zip").overall["mota"] == 1
+        assert list(find_labels(tmp_path / f"{name}.zip")) == [name]
+
+
+def test_youtube_vis_is_read(tmp_path):
+    content = {
+        "videos": [{"id": 1, "file_names": ["a/1.jpg", "a/2.jpg"], "length": 10**15, "width": 640, "height": 400}],
+        "annotations": [{"id": 4, "video_id": 1, "category_id": 1, "bboxes": [[100, 50, 30, 80], None]}],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(content))
+    table = read_labels(path)
+    assert table[BOX].to_numpy().tolist() == [[1, 4, 100, 50, 30, 80]]
+    assert (table.attrs["length"], table.attrs["width"]) == (2, 640)
+
+
+def test_the_search_for_labels_ends(tmp_path):
+    for number in range(30):
+        (tmp_path / "home" / f"{number}").mkdir(parents=True)
+    assert list(label_files(tmp_path / "home")) == []
+    with pytest.raises(MotFileError, match="More than 20 folders were searched"):
+        list(label_files(tmp_path / "home", most=20))
+
+
 def test_a_folder_of_several_files(tmp_path):
     path = make(tmp_path, "visdrone")
     (path / "annotations" / "uav2.txt").write_text((path / "annotations" / "uav1.txt").read_text())
@@ -586,6 +621,9 @@ HOSTILE = {
     "results.json": b'[{"image_id": 1, "bbox": [1, 2, 3, 4]}]',
     "no.zip": b"PK\x03\x04 nothing",
     "picture.txt": b"\xff\xd8\xff\xe0JFIF",
+    "late.xml": b'<sequence name="a"><ignored_region><box left="1" top="1" width="1" height="1"/></ignored_region>'
+    b'<frame num="9000000"/></sequence>',
+    "runs.txt": b"0 2001 2 400 640 " + b"oooooooP" * 3 + b"\n",
     "mask.txt": b"1 2001 2 100000000 100000000 WSV:2d;\n",
     "kitti.txt": b"0 1 Dragon 0 0 0 1 1 2 2 1 1 1 1 1 1 1\n",
 }

@@ -518,6 +518,8 @@ def test_seqinfo(tmp_path):
         ("seqLength=60", "seqLength=sixty", "seqLength='sixty'"),
         ("seqLength=60", "seqLength=0", "above 0"),
         ("seqLength=60", "seqLength=60.5", "whole number"),
+        ("seqLength=60", "seqLength=1e300", "more than any sequence"),
+        ("name=A", "name=A" + "A" * 2**20, "more than 1 MiB"),
         ("frameRate=30", "frameRate=-1", "above 0"),
         ("[Sequence]", "[Other]", r"no section \[Sequence\]"),
         ("[Sequence]\n", "", "not an ini file"),

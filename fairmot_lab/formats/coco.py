@@ -235,18 +235,19 @@ def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict
 
 def _unroll(annotations: list[dict], videos: dict, path: Path) -> tuple[list[dict], list[dict]]:
     """YouTube-VIS keeps one annotation for each track, with a box or null for each frame."""
-    images, rows = [], []
-    for key, video in videos.items():
-        for frame in range(whole(video.get("length", 0), "the length of a video", path)):
-            images.append({"id": f"{key}/{frame}", "video_id": key, "frame_id": frame})
+    images, rows, lengths = [], [], {}  # type: ignore[var-annotated]
     for one in annotations:
         boxes = one.get("bboxes")
         if not isinstance(boxes, list):
             raise MotFileError(f"{path}: annotation {one.get('id')} has no list of bboxes; correct the file.")
+        video = _key(one.get("video_id"))
+        lengths[video] = max(lengths.get(video, 0), len(boxes))
         for frame, box in enumerate(boxes):
             if box is not None:
-                image = f"{_key(one.get('video_id'))}/{frame}"
-                rows.append({**one, "image_id": image, "track_id": one.get("id"), "bbox": box})
+                rows.append({**one, "image_id": f"{video}/{frame}", "track_id": one.get("id"), "bbox": box})
+    for key in videos:
+        for frame in range(lengths.get(key, 0)):  # each annotation has an entry for each frame
+            images.append({"id": f"{key}/{frame}", "video_id": key, "frame_id": frame})
     return images, rows
 
 

@@ -15,6 +15,7 @@ from .base import Format, Loader, stem
 from .truth import number, read_xml, truth_table, whole
 
 DETRAC_CLASSES = {0: "ignored region", 1: "car", 2: "van", 3: "bus", 4: "others"}
+_LONGEST = 100_000
 _NUMBERS = {name: index for index, name in DETRAC_CLASSES.items()}
 
 
@@ -60,6 +61,8 @@ def read_detrac(path: str | os.PathLike[str]) -> pd.DataFrame:
     rows, last = [], 0
     for frame in root.iter("frame"):
         index = whole(frame.get("num"), "the number of a frame", path)
+        if index > _LONGEST:
+            raise MotFileError(f"{path} has a frame {index}, beyond any UA-DETRAC sequence; correct it.")
         last = max(last, index)
         for target in frame.iter("target"):
             place = Path(f"{path}, frame {index}")

@@ -5,6 +5,7 @@ One module of this package reads one format; `FORMATS` lists them. A new format 
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from .text import foreign_format, read_bytes
 
 _HEAD = 65_536
 _SUFFIXES = (".txt", ".txt.gz", ".xml", ".json", ".zip")
-_DEPTH = 5
+_DEPTH, _MOST_FOLDERS = 5, 20_000
 _NOT_LABELS = ("seqmaps", "det", "calib", "oxts", "attr", "attribute")
 
 
@@ -212,15 +213,23 @@ def recognise(path: str | os.PathLike[str]) -> Format:
     raise MotFileError(f"{path} is {looks} that is none of the formats that are read: {titles}.")
 
 
-def label_files(folder: Path) -> Iterator[tuple[Path, Format]]:
-    """Yield the files of labels below a folder with their format; one file stands for a folder of single frames."""
-    found = list(_label_files(folder, _DEPTH))
+def label_files(folder: Path, most: int = _MOST_FOLDERS) -> Iterator[tuple[Path, Format]]:
+    """Yield the files of labels below a folder with their format, or the folder where each frame has a file.
+
+    Raises
+    ------
+    MotFileError
+        If there are more than `most` folders to search.
+    """
+    found = list(_label_files(folder, _DEPTH, itertools.count(1), most))
     tree = any(path.name == "gt.txt" for path, _ in found)
     # beside SEQUENCE/gt/gt.txt other texts of that form are results
     yield from (each for each in found if not tree or each[0].name == "gt.txt" or each[1] is not MOTCHALLENGE)
 
 
-def _label_files(folder: Path, depth: int) -> Iterator[tuple[Path, Format]]:
+def _label_files(folder: Path, depth: int, counter: Iterator[int], most: int) -> Iterator[tuple[Path, Format]]:
+    if next(counter) > most:
+        raise MotFileError(f"More than {most} folders were searched up to {folder}; give the folder of one data set.")
     truth = next((file for file in (folder / "gt" / "gt.txt", folder / "gt.txt") if file.is_file()), None)
     if truth is not None:
         yield truth, recognise(truth)
@@ -251,7 +260,7 @@ def _label_files(folder: Path, depth: int) -> Iterator[tuple[Path, Format]]:
         return
     for child in children:
         if child.is_dir() and not child.name.startswith((".", "__")) and child.name not in _NOT_LABELS:
-            yield from _label_files(child, depth - 1)
+            yield from _label_files(child, depth - 1, counter, most)
 
 
 def _may_hold_labels(path: Path) -> bool:
@@ -342,6 +351,6 @@ def expected_frames(path: Path, format: Format, sequence: str) -> str:
     return os.path.normpath(home / format.frames[0].format(sequence=sequence))
 
 
-def sequences_in(path: Path) -> Mapping[str, tuple[Path, Format]]:
+def sequences_in(path: Path, most: int = _MOST_FOLDERS) -> Mapping[str, tuple[Path, Format]]:
     """Return the file and format of each sequence below a folder, without reading single-sequence files."""
-    return {name: (file, format) for file, format in label_files(path) for name in format.sequences(file)}
+    return {name: (file, format) for file, format in label_files(path, most) for name in format.sequences(file)}

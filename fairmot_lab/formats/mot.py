@@ -14,11 +14,10 @@ import pandas as pd
 
 from .._files import atomic_write
 from ..errors import FairMOTLabWarning, MotFileError
-from .text import labels_in, read_bytes, read_numbers
+from .text import LARGEST_FRAME, labels_in, read_bytes, read_numbers
 
 KINDS = ("results", "detections", "ground_truth")
 LARGEST_ID = 2**53 - 1
-LARGEST_FRAME = 10_000_000
 LARGEST_PIXEL = 1e9
 Where = Callable[[int], str]
 

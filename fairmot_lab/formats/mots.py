@@ -107,8 +107,14 @@ def mask_box(counts: str, height: int, width: int, place: Path) -> tuple[int, in
                 value -= 1 << shift
             runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0
-    ends = np.cumsum(np.array(runs, dtype=np.int64)) if runs else np.zeros(0, np.int64)
-    if shift or min(runs, default=0) < 0 or not len(ends) or ends[-1] > height * width:
+    ends = np.cumsum(np.array(runs, dtype=np.int64))
+    if (
+        shift
+        or min(runs, default=0) < 0
+        or max(runs, default=0) > height * width
+        or not len(ends)
+        or ends[-1] > height * width
+    ):
         raise MotFileError(f"{place}: the run lengths do not fill an image of {width}x{height}; write the file again.")
     starts, stops = ends[:-1:2], ends[1::2]
     starts, stops = starts[stops > starts], stops[stops > starts]

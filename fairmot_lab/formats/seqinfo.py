@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MotFileError
-from .text import NUMBER
+from .text import LARGEST_FRAME, NUMBER, read_bytes, short
+
+_LARGEST = 2**20
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,15 @@ def read_seqinfo(path: str | os.PathLike[str]) -> SequenceInfo:
     path = Path(path)
     if path.is_dir():
         path = path / "seqinfo.ini"
+    if not path.exists():
+        raise MotFileError(f"{path} is missing; a MOTChallenge sequence folder needs it for its length and size.")
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise MotFileError(
-            f"{path} is missing; a MOTChallenge sequence folder needs it for its length and size."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
+        parser.read_string(read_bytes(path, "a MOTChallenge seqinfo.ini", most=_LARGEST).decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
         raise MotFileError(f"{path} cannot be read ({error}); give a MOTChallenge seqinfo.ini.") from error
     except configparser.Error as error:
-        reason = " ".join(str(error).split()).replace("'<string>'", "it").replace("<string>", "it")
+        reason = short(" ".join(str(error).split()), 200).replace("'<string>'", "it").replace("<string>", "it")
         raise MotFileError(
             f"{path} is not an ini file ({reason}); write it as [Sequence] and lines of key=value."
         ) from error
@@ -82,7 +82,9 @@ def read_seqinfo(path: str | os.PathLike[str]) -> SequenceInfo:
             raise MotFileError(f"{path} has no {key}; add a line such as {key}={'30' if 'Rate' in key else '600'}.")
         if not NUMBER.fullmatch(text) or not 0 < float(text) < float("inf") or (whole and float(text) % 1):
             expected = "whole number" if whole else "number"
-            raise MotFileError(f"{path} says {key}={text!r}; it must be a {expected} above 0.")
+            raise MotFileError(f"{path} says {key}={short(text)!r}; it must be a {expected} above 0.")
+        if float(text) > LARGEST_FRAME:
+            raise MotFileError(f"{path} says {key}={short(text)!r}, more than any sequence has; correct it.")
         return float(text)
 
     return SequenceInfo(

@@ -16,6 +16,7 @@ import pandas as pd
 from ..errors import MotFileError
 
 LARGEST_TEXT = 512 * 2**20
+LARGEST_FRAME = 10_000_000
 LONGEST_NUMBER = 64
 FEWEST_COLUMNS, MOST_COLUMNS = 6, 12
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -23,17 +24,18 @@ _NUMBER_BYTES = b"0123456789+-.eE,\n"
 _NAMES = ("frame", "id", "x", "y", "w", "h", "score", "class", "visibility")
 
 
-def read_bytes(path: Path, what: str = "a MOTChallenge text file") -> bytes:
-    """Return the bytes of a file, unpacked if its name ends in .gz, up to `LARGEST_TEXT` of them.
+def read_bytes(path: Path, what: str = "a MOTChallenge text file", most: int | None = None) -> bytes:
+    """Return the bytes of a file, unpacked if its name ends in .gz: at most `LARGEST_TEXT` or `most` of them.
 
     Raises
     ------
     MotFileError
         If the file is missing, cannot be read, is not a whole gzip file, or holds more.
     """
+    most = LARGEST_TEXT if most is None else most
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
-            data = file.read(LARGEST_TEXT + 1)
+            data = file.read(most + 1)
     except FileNotFoundError as error:
         raise MotFileError(f"{path} does not exist; give the path of {what}.") from error
     except IsADirectoryError as error:
@@ -44,9 +46,9 @@ def read_bytes(path: Path, what: str = "a MOTChallenge text file") -> bytes:
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise MotFileError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
-    if len(data) > LARGEST_TEXT:
+    if len(data) > most:
         raise MotFileError(
-            f"{path} holds more than {LARGEST_TEXT / 2**20:g} MiB of text, the most that is read; split it into one "
+            f"{path} holds more than {most / 2**20:g} MiB of text, the most that is read; split it into one "
             "file per sequence."
         )
     return data

@@ -207,7 +207,7 @@ def _frames_of_labels(folder: Path) -> tuple[Path | None, Path | None]:
     from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, sequences_in
 
     try:
-        found = sequences_in(folder)
+        found = sequences_in(folder, most=200)
     except MotFileError:
         return None, None
     found = {name: each for name, each in found.items() if each[1] is not MOTCHALLENGE}
