@@ -193,3 +193,23 @@ def test_real_data(real_data: Path) -> None:
     assert row_of(table, "MOT17-09-SDP").state == "complete"
     assert row_of(table, "TUD-Stadtmitte").people == 10
     assert np.all(mot17.state[mot17.sequence != "MOT17-09-SDP"] == "labels only")
+
+
+def test_labels_of_a_part_and_columns_that_mean_something_else_are_remarked(tmp_path):
+    folder = tmp_path / "street"
+    (folder / "gt").mkdir(parents=True)
+    info = "[Sequence]\nname=street\nframeRate=25\nseqLength=30\nimWidth=640\nimHeight=400\n"
+    (folder / "seqinfo.ini").write_text(info)
+    rows = [
+        f"{frame},{who},{100 * who},50,30,80,{'0.5' if who == 2 else '1'},1,-1"
+        for frame in range(1, 11)
+        for who in (1, 2)
+    ]
+    (folder / "gt" / "gt.txt").write_text("\n".join(rows) + "\n")
+    found = check_data(tmp_path).iloc[0]
+    assert (found["state"], found["people"], found["ground_truth"]) == ("odd", 1, 20)
+    assert "conf (column 7) lies between 0 and 1 in 10 of 20 rows" in found["remarks"]
+    assert "no ground truth in 20 of 30 frames, from frame 11 on" in found["remarks"]
+    (folder / "gt" / "labels.txt").write_text("car\nperson\n")
+    found = check_data(tmp_path).iloc[0]
+    assert found["benchmark"] == "CVAT MOT 1.1"

@@ -73,7 +73,10 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
     """What `evaluate` and `switches` have in common."""
     parser.add_argument(
-        "--gt", required=True, metavar="PATH", help="folder of SEQUENCE/gt/gt.txt, one sequence folder, or a file"
+        "--gt",
+        required=True,
+        metavar="PATH",
+        help="folder of SEQUENCE/gt/gt.txt or of another data set, one sequence folder, or a file of labels",
     )
     parser.add_argument("--results", required=True, metavar="PATH", help="folder of SEQUENCE.txt, or a file")
     parser.add_argument(

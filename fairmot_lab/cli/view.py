@@ -18,7 +18,7 @@ def _add_view(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("source", help="a sequence folder, a video or a folder of images")
     parser.add_argument("--tracks", nargs="+", metavar="FILE", help="results (MOTChallenge text), one file per tracker")
-    parser.add_argument("--gt", metavar="FILE", help="ground truth, if it is not in the sequence folder")
+    parser.add_argument("--gt", metavar="FILE", help="labels of any format, if the source has none beside it")
     parser.add_argument("--detections", metavar="DIR", help="kept detections: for the reasons of ID switches")
     parser.add_argument("--output", metavar="FILE", help="the page to write (default: NAME-view.html)")
     parser.add_argument("--max-mb", type=float, default=48.0, help="most megabytes of the page (default: 48)")
@@ -28,9 +28,9 @@ def _add_view(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_view(options: argparse.Namespace) -> None:
-    from ..formats.mot import read_mot
+    from ..formats.labels import read_truth
 
-    truth = None if options.gt is None else read_mot(options.gt, "ground_truth")
+    truth = None if options.gt is None else read_truth(Path(options.gt), Path(options.source).stem)
     page = view(
         options.source,
         options.tracks or (),

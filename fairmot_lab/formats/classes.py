@@ -120,6 +120,30 @@ def ignored_rows(table: pd.DataFrame) -> np.ndarray:
     return motchallenge_classes(table) == IGNORED
 
 
+def frames_without_labels(table: pd.DataFrame, length: int) -> np.ndarray:
+    """Return the frames without a row, where they are so many that they are hardly empty but not labelled.
+
+    Parameters
+    ----------
+    table
+        Ground truth.
+    length
+        Frames in the sequence.
+
+    Returns
+    -------
+    (N,) int64
+        Frame numbers; none where less than a tenth of the frames, or one, has no row.
+
+    Examples
+    --------
+    >>> frames_without_labels(pd.DataFrame({"frame": [1, 2, 3]}), 5).tolist()
+    [4, 5]
+    """
+    frames = np.setdiff1d(np.arange(1, length + 1), table["frame"].to_numpy())
+    return frames if len(frames) >= max(2, 0.1 * length) else frames[:0]
+
+
 def class_notes(table: pd.DataFrame) -> list[str]:
     """Return what a reader of figures should know about the labels: which rows count, and which do not.
 

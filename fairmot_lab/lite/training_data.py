@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +21,8 @@ import pandas as pd
 from .._files import atomic_write
 from ..data import DISTRACTORS, PEDESTRIAN
 from ..detection.letterbox import GREY
-from ..errors import TrainingError
-from ..formats.classes import ignored_rows, motchallenge_classes, people_rows
+from ..errors import FairMOTLabWarning, TrainingError
+from ..formats.classes import class_notes, frames_without_labels, ignored_rows, motchallenge_classes, people_rows
 from ..sources.base import Source
 from ..sources.open import open_source
 from .scenes import Scene, SceneConfig, write_sequence
@@ -97,6 +98,11 @@ def prepare_footage(
         If no person is in the ground truth, or it has more frames than the source.
     SourceError
         If the ground truth or a frame cannot be read.
+
+    Warns
+    -----
+    FairMOTLabWarning
+        If rows or frames of the ground truth are left out; see `formats.classes`.
     """
     from tqdm.auto import tqdm
 
@@ -126,13 +132,24 @@ def prepare_footage(
         return [chosen[columns].to_numpy()[here] for here in order]
 
     boxes = ["x", "y", "w", "h"]
+    areas = by_frame(ignored, boxes)
+    unlabelled = frames_without_labels(truth, count)
+    for number in unlabelled.tolist():  # whoever is there is neither to be found nor to be missed
+        areas[number - 1] = np.array([[0.0, 0.0, source.width, source.height]])
+    notes = class_notes(truth)
+    if len(unlabelled):
+        notes.append(
+            f"{source.name}: {len(unlabelled)} of {count} frames have no ground truth; nothing is learnt from them."
+        )
+    for note in notes:
+        warnings.warn(note, FairMOTLabWarning, stacklevel=2)
     return Footage(
         source.name,
         np.load(path, mmap_mode="r"),
         source.frame_rate,
         [one * scale for one in by_frame(wanted, boxes)],
         by_frame(wanted, "id"),
-        [one * scale for one in by_frame(ignored, boxes)],
+        [one * scale for one in areas],
         rendered,
     )
 

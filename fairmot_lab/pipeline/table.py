@@ -151,14 +151,12 @@ def _track_source(
 def read_tracks(path: str | os.PathLike[str], source: Source) -> tuple[str, pd.DataFrame]:
     """Return a title and a table to compare with: "gt" means the source's ground truth, anything else a result file.
 
-    Of the ground truth those boxes are taken that count in the benchmark (conf 1, and class 1 where classes are known).
+    Of the ground truth those boxes are taken that evaluation scores (see `formats.classes`).
     """
+    from ..formats.classes import people_rows
     from ..formats.mot import read_mot
 
     if os.fspath(path) == "gt":
         truth = source.ground_truth
-        counted = truth["conf"] != 0
-        if (truth["class_id"] != -1).any():
-            counted &= truth["class_id"] == 1
-        return "ground truth", truth.loc[counted].drop(columns="score")
+        return "ground truth", truth.loc[people_rows(truth)].drop(columns="score")
     return Path(path).stem, read_mot(path, length=source.length)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
 from ..formats.base import Format
-from ..formats.classes import class_notes, people_rows
+from ..formats.classes import class_notes, frames_without_labels, people_rows
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, read_truth, sequences_in
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
@@ -361,6 +361,9 @@ def _count(found: _Found, truth: pd.DataFrame) -> None:
     found.ground_truth, found.people = len(truth), int(truth["id"][people_rows(truth)].nunique())
     for note in class_notes(truth):
         found.note(note, odd=True)
+    unlabelled = frames_without_labels(truth, found.length or 0)
+    if len(unlabelled) and len(truth):
+        found.note(f"no ground truth in {len(unlabelled)} of {found.length} frames, from frame {unlabelled[0]} on")
 
 
 def _other_sets(folder: Path, found: list[_Found]) -> list[_Found]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairmot_lab.errors import TrainingError
+from fairmot_lab.errors import FairMOTLabWarning, TrainingError
 from fairmot_lab.lite import training_data
 from fairmot_lab.lite.training_data import Footage, draw_views, prepare_footage
 from fairmot_lab.sources.open import open_source
@@ -96,3 +96,13 @@ def test_ground_truth_is_sorted_as_motchallenge_means_it(tmp_path):
         prepare_footage(source, tmp_path, truth=truth[truth["id"] > 2], progress=False)
     with pytest.raises(TrainingError, match="frame 9"):
         prepare_footage(source, tmp_path, truth=truth.assign(frame=9), progress=False)
+
+
+def test_nothing_is_asked_in_frames_that_nobody_labelled(tmp_path):
+    source = open_source([np.zeros((90, 160, 3), np.uint8)] * 5, name="clip")
+    truth = pd.DataFrame({"frame": [1, 2], "id": 1, "class_id": 0, "conf": 1.0, "visibility": np.nan})
+    truth[["x", "y", "w", "h"]] = 10.0
+    with pytest.warns(FairMOTLabWarning, match="3 of 5 frames have no ground truth; nothing is learnt from them"):
+        footage = prepare_footage(source, tmp_path, truth=truth, progress=False)
+    assert [len(people) for people in footage.people] == [1, 1, 0, 0, 0]
+    assert [areas.tolist() for areas in footage.ignored] == [[], [], *[[[0, 0, 160, 90]]] * 3]
