@@ -50,8 +50,7 @@ def pair(cost: np.ndarray, max_cost: float, tracks: np.ndarray, rows: np.ndarray
     >>> pair(np.array([[0.1, 0.9], [0.2, 0.3]]), 0.5, np.array([7, 8]), np.array([0, 1])).matched
     array([0, 1])
     """
-    matched, owners = assign(cost, max_cost)
-    return split(matched, tracks, rows, owners)
+    return Pairs(*_pair(cost, max_cost, tracks, rows))
 
 
 def split(matched: np.ndarray, tracks: np.ndarray, rows: np.ndarray, owners: np.ndarray | None = None) -> Pairs:
@@ -61,6 +60,31 @@ def split(matched: np.ndarray, tracks: np.ndarray, rows: np.ndarray, owners: np.
         owners = np.full(len(rows), -1)
         owners[matched[hit]] = np.flatnonzero(hit)
     return Pairs(matched, tracks[hit], rows[matched[hit]], tracks[~hit], rows[owners < 0])
+
+
+@compiled
+def _pair(cost, max_cost, tracks, rows):
+    """Return the fields of `Pairs`."""
+    matched, owners = assign(cost, max_cost)
+    count = 0
+    for i in range(len(matched)):
+        count += matched[i] >= 0
+    paired, taken = np.empty(count, np.int64), np.empty(count, np.int64)
+    tracks_left, rows_left = np.empty(len(tracks) - count, np.int64), np.empty(len(rows) - count, np.int64)
+    pair_end = left_end = 0
+    for i in range(len(matched)):
+        if matched[i] >= 0:
+            paired[pair_end], taken[pair_end] = tracks[i], rows[matched[i]]
+            pair_end += 1
+        else:
+            tracks_left[left_end] = tracks[i]
+            left_end += 1
+    left_end = 0
+    for j in range(len(owners)):
+        if owners[j] < 0:
+            rows_left[left_end] = rows[j]
+            left_end += 1
+    return matched, paired, taken, tracks_left, rows_left
 
 
 @compiled

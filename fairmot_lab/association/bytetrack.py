@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .._jit import compiled
 from ..data import FrameTracks
 from ..errors import ConfigError
 from . import kalman_xyah
@@ -130,23 +131,22 @@ class ByteTrackTracker(Tracker):
         scores = detections.scores
         corners, measurements = kalman.measure(detections.boxes)
 
-        is_confirmed = table.confirmed[self._tracked]
-        confirmed, unconfirmed = self._tracked[is_confirmed], self._tracked[~is_confirmed]
-        pool = np.concatenate((confirmed, self._lost))
+        count, pool, unconfirmed, high, low = _divide(
+            table.confirmed, self._tracked, self._lost, scores, self._low, self._high
+        )
+        confirmed = pool[:count]
         kalman.predict(table.motion, pool, len(confirmed))  # tracks of one frame are not moved
         if warp is not None:
             kalman.warp(table.motion, pool, warp)
             kalman.warp(table.motion, unconfirmed, warp)
 
-        high = np.flatnonzero(scores > self._high)
         cost, measures = self._cost(pool, high, corners, detections)
         first = self._pair("first stage", pool, high, cost, "match_thresh", measures)
         is_taken = first.matched >= 0
-        unseen, found = confirmed[~is_taken[: len(confirmed)]], self._lost[is_taken[len(confirmed) :]]
+        unseen, found = confirmed[~is_taken[:count]], self._lost[is_taken[count:]]
 
-        low = np.flatnonzero((scores > self._low) & (scores < self._high))
-        iou = self._iou(unseen, low, corners)
-        second = self._pair("second stage", unseen, low, 1.0 - iou, "second_thresh", {"iou": iou})
+        cost, iou = self._overlap_cost(unseen, low, corners, scores, False)
+        second = self._pair("second stage", unseen, low, cost, "second_thresh", {"iou": iou})
         newly_lost = second.tracks_left
 
         cost, measures = self._cost(unconfirmed, first.rows_left, corners, detections)
@@ -162,16 +162,19 @@ class ByteTrackTracker(Tracker):
 
         # The authors drop an expired track from the lost ones one frame late, so that it can be found for one frame
         # more; if it is, and is lost again, they drop it at once.
-        table.status[newly_lost] = LOST
-        table.status[third.tracks_left] = REMOVED
-        expired = self._lost[frame - table.last[self._lost] > self.max_time_lost]
-        table.status[expired] = REMOVED
-        stays_lost = (table.status[self._lost] != TRACKED) & ~table.has_expired[self._lost]
-        again = table.has_expired[newly_lost]
-        table.has_expired[expired] = True
-        stays_tracked = table.status[self._tracked] == TRACKED
-        tracked = np.concatenate((self._tracked[stays_tracked], newborn, found))
-        lost = np.concatenate((self._lost[stays_lost], newly_lost[~again]))
+        tracked, lost, expired, again = _next_lists(
+            table.status,
+            table.has_expired,
+            table.last,
+            self._tracked,
+            self._lost,
+            newborn,
+            found,
+            newly_lost,
+            third.tracks_left,
+            frame,
+            self.max_time_lost,
+        )
         tracked, lost = self._remove_duplicates(tracked, lost)
 
         result = self._report(detections, tracked)
@@ -179,7 +182,8 @@ class ByteTrackTracker(Tracker):
             self._note_scores(detections, low)
             self._note_births(newborn, third.rows_left[~is_strong], detections)
             self._note_ends(newly_lost, again, expired, third, frame)
-        table.keep_only(tracked, lost)
+        if len(tracked) + len(lost) < len(self._tracked) + len(self._lost) + len(newborn):
+            table.keep_only(tracked, lost)
         self._tracked, self._lost = tracked, lost
         return result
 
@@ -189,15 +193,17 @@ class ByteTrackTracker(Tracker):
         self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray, detections: FrameDetections
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the cost of the first and third stage, and what it was made from."""
-        iou = self._iou(slots, rows, corners)
-        if not self.settings.fuse_score:
-            return 1.0 - iou, {"iou": iou}
-        return 1.0 - iou * detections.scores[rows].astype(np.float64), {"iou": iou}
+        cost, iou = self._overlap_cost(slots, rows, corners, detections.scores, self.settings.fuse_score)
+        return cost, {"iou": iou}
 
-    def _iou(self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    def _overlap_cost(
+        self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray, scores: np.ndarray, fuse_score: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return 1 - IoU, the IoU multiplied by the score where wanted; and the IoU."""
         if not (len(slots) and len(rows)):
-            return np.empty((len(slots), len(rows)))
-        return overlaps(self._corners(slots), corners, rows, 1.0)
+            nothing = np.empty((len(slots), len(rows)))
+            return nothing, nothing
+        return _overlap_cost(self._corners(slots), corners, rows, scores, fuse_score)
 
     def _corners(self, slots: np.ndarray) -> np.ndarray:
         return self.kalman.boxes_of(self._table.motion, slots)[1]
@@ -350,6 +356,57 @@ class ByteTrackTracker(Tracker):
             record.note("expired", f"track {track} {text}", track=track)
         for track in table.ids[third.tracks_left].tolist():
             record.note("unconfirmed", f"track {track} ends: it was seen in one frame only.", track=track)
+
+
+@compiled
+def _divide(confirmed, tracked, lost, scores, low, high):
+    """Return how many tracks were seen twice, those and the lost ones, the others, and rows of high and low score."""
+    count = first = second = 0
+    for slot in tracked:
+        count += confirmed[slot]
+    pool, unconfirmed = np.empty(count + len(lost), np.int64), np.empty(len(tracked) - count, np.int64)
+    for slot in tracked:
+        if confirmed[slot]:
+            pool[first] = slot
+            first += 1
+        else:
+            unconfirmed[second] = slot
+            second += 1
+    pool[count:] = lost
+    return count, pool, unconfirmed, np.flatnonzero(scores > high), np.flatnonzero((scores > low) & (scores < high))
+
+
+@compiled
+def _overlap_cost(own, corners, rows, scores, fuse_score):
+    """Return the cost and the IoU, each (n, m)."""
+    iou = overlaps(own, corners, rows, 1.0)
+    cost = np.empty_like(iou)
+    for j in range(len(rows)):
+        weight = np.float64(scores[rows[j]]) if fuse_score else 1.0
+        for i in range(len(own)):
+            cost[i, j] = 1.0 - iou[i, j] * weight
+    return cost, iou
+
+
+@compiled
+def _next_lists(
+    status, has_expired, last, tracked, lost, newborn, found, newly_lost, unconfirmed, frame, max_time_lost
+):
+    """Change the status of tracks; return those tracked, lost and expired, and which of `newly_lost` had expired."""
+    status[newly_lost] = LOST
+    status[unconfirmed] = REMOVED
+    expired = lost[frame - last[lost] > max_time_lost]
+    status[expired] = REMOVED
+    again = has_expired[newly_lost]
+    stays_lost = lost[(status[lost] != TRACKED) & ~has_expired[lost]]
+    has_expired[expired] = True
+    stays_tracked = tracked[status[tracked] == TRACKED]
+    return (
+        np.concatenate((stays_tracked, newborn, found)),
+        np.concatenate((stays_lost, newly_lost[~again])),
+        expired,
+        again,
+    )
 
 
 @dataclasses.dataclass

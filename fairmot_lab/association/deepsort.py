@@ -157,10 +157,11 @@ class DeepSORTTracker(Tracker):
             if level > settings.max_age or not left:
                 break
             places = confirmed[tracks.since_update[confirmed] == level]
-            appearance = np.empty((len(places), len(left)))
-            offered = features[left].T
+            similarity = np.empty((len(places), len(left)), np.float32)
+            offered = features[left]
             for i, place in enumerate(places.tolist()):
-                appearance[i] = (np.float32(1.0) - self._galleries[place].rows() @ offered).min(0)
+                (offered @ self._galleries[place].rows().T).max(1, out=similarity[i])
+            appearance = (np.float32(1.0) - similarity).astype(np.float64)
             mahalanobis = _gate(tracks.motion, places, measurements, np.array(left, np.int64))
             cost = np.where(mahalanobis > GATE, np.inf, appearance)
             title = "cascade" if level == 1 else f"cascade, lost for {level - 1} frame{'' if level == 2 else 's'}"
@@ -203,9 +204,8 @@ class DeepSORTTracker(Tracker):
             is_pair = capped[i, j] <= limit
             matched[i[is_pair]] = j[is_pair]
             pairs = [(int(places[a]), rows[b]) for a, b in zip(i[is_pair], j[is_pair], strict=True)]
-            refused_tracks, refused = i[~is_pair].tolist(), j[~is_pair].tolist()
-            free = [int(places[a]) for a in (*np.setdiff1d(np.arange(len(places)), i).tolist(), *refused_tracks)]
-            left = [rows[b] for b in (*np.setdiff1d(np.arange(len(rows)), j).tolist(), *refused)]
+            free = places[_others(len(places), i).tolist() + i[~is_pair].tolist()].tolist()
+            left = [rows[b] for b in _others(len(rows), j).tolist() + j[~is_pair].tolist()]
         if self._record is not None:
             ids = self._tracks.ids[places]
             self._record_stage(title, ids, np.array(rows, np.int64), cost, limit, setting, matched, **measures)
@@ -334,6 +334,13 @@ def _gate(motion, places, measurements, rows):
                 total += difference * difference / innovation_variance(state, c)
             result[i, j] = total
     return result
+
+
+def _others(count: int, taken: np.ndarray) -> np.ndarray:
+    """Return the numbers below `count` that are not in `taken`."""
+    is_other = np.ones(count, np.bool_)
+    is_other[taken] = False
+    return np.flatnonzero(is_other)
 
 
 def _suppress(corners: np.ndarray, order: np.ndarray, max_overlap: float) -> list[int]:
