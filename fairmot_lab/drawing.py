@@ -97,8 +97,9 @@ def draw_tracks(
     trails: Trails | None = None,
     scores: bool = True,
     draw_threshold: float = 0.0,
+    class_names: Mapping[int, str] | None = None,
 ) -> np.ndarray:
-    """Draw the boxes of one frame, with ids, scores and trails.
+    """Draw the boxes of one frame, with ids, classes, scores and trails.
 
     Parameters
     ----------
@@ -112,6 +113,9 @@ def draw_tracks(
         Whether the score is written beside the id.
     draw_threshold
         Tracks with a lower score are not drawn.
+    class_names
+        From class id to name; by default what `attrs["classes"]` of a table says. Names are written where there are
+        several classes.
 
     Returns
     -------
@@ -129,6 +133,7 @@ def draw_tracks(
     ids, boxes, values = _columns(tracks)
     drawn = np.ones(len(ids), bool) if values is None else values >= draw_threshold
     line = _line_width(canvas)
+    names = _class_labels(tracks, class_names, len(ids))
     if trails is not None:
         for track_id in ids[drawn].tolist():
             _draw_trail(canvas, trails.points(track_id), id_color(track_id), line)
@@ -138,7 +143,7 @@ def draw_tracks(
         cv2.rectangle(canvas, corner, opposite, _RIM, line + 2)
         cv2.rectangle(canvas, corner, opposite, colour, line)
     for row in np.flatnonzero(drawn):  # above all boxes, so that every id can be read
-        text = str(ids[row]) if values is None or not scores else f"{ids[row]} {values[row]:.2f}"
+        text = " ".join([str(ids[row]), *names[row], *([] if values is None or not scores else [f"{values[row]:.2f}"])])
         draw_label(canvas, text, _corners(boxes[row])[0], id_color(ids[row]), above=True)
     return canvas
 
@@ -230,11 +235,20 @@ class FrameAnnotator:
         Tracks with a lower score are not drawn. It acts on the drawing only.
     heatmap
         Whether the centre heatmap is drawn over the frame, where there is one.
+    class_names
+        As of `draw_tracks`.
     """
 
     def __init__(
-        self, *, trails: int = 30, scores: bool = True, draw_threshold: float = 0.0, heatmap: bool = False
+        self,
+        *,
+        trails: int = 30,
+        scores: bool = True,
+        draw_threshold: float = 0.0,
+        heatmap: bool = False,
+        class_names: Mapping[int, str] | None = None,
     ) -> None:
+        self.class_names = class_names
         self.trails = Trails(trails) if trails else None
         self.scores = scores
         self.draw_threshold = draw_threshold
@@ -257,7 +271,14 @@ class FrameAnnotator:
             image = draw_heatmap(image, outputs.heatmap, outputs.letterbox)
         if self.trails is not None:
             self.trails.add(frame.number, tracks)
-        return draw_tracks(image, tracks, trails=self.trails, scores=self.scores, draw_threshold=self.draw_threshold)
+        return draw_tracks(
+            image,
+            tracks,
+            trails=self.trails,
+            scores=self.scores,
+            draw_threshold=self.draw_threshold,
+            class_names=self.class_names,
+        )
 
 
 class FrameRows:
@@ -366,6 +387,17 @@ def _columns(tracks: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         return np.asarray(tracks.ids), np.asarray(tracks.boxes, np.float64).reshape(-1, 4), np.asarray(tracks.scores)
     scores = tracks["score"].to_numpy() if "score" in tracks else None
     return tracks["id"].to_numpy(), tracks[["x", "y", "w", "h"]].to_numpy(np.float64), scores
+
+
+def _class_labels(tracks: Any, class_names: Mapping[int, str] | None, count: int) -> list[list[str]]:
+    """The class of each row, in a list; empty lists where there is one class or none is known."""
+    names = class_names or getattr(tracks, "attrs", {}).get("classes") or {}
+    class_ids = getattr(tracks, "class_ids", None)
+    if class_ids is None and hasattr(tracks, "columns") and "class_id" in tracks:
+        class_ids = tracks["class_id"].to_numpy()
+    if len(names) < 2 or class_ids is None:
+        return [[]] * count
+    return [[str(names.get(int(number), number))] for number in class_ids]
 
 
 def _corners(box: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:

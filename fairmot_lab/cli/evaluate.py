@@ -14,6 +14,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--format", choices=("text", "markdown", "latex", "csv"), default="text", help="of what is printed"
     )
+    parser.add_argument("--classes", nargs="+", metavar="C", help="evaluate each of these classes, names or ids")
     parser.add_argument("--csv", metavar="FILE", help="also write the summary, with full precision")
     parser.set_defaults(run=_run_evaluate)
 
@@ -29,10 +30,19 @@ def _run_evaluate(options: argparse.Namespace) -> None:
             with atomic_write(options.csv) as path:
                 table.to_csv(path, index=False)
         return
+    classes = options.classes and [int(each) if each.isdecimal() else each for each in options.classes]
     result = evaluate(
-        options.results, options.gt, protocol=options.protocol, evaluator=options.evaluator, **_comparison(options)
+        options.results,
+        options.gt,
+        protocol=options.protocol,
+        evaluator=options.evaluator,
+        classes=classes,
+        **_comparison(options),
     )
     written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}
     print(written[options.format]() if options.format in written else result)
+    if result.per_class is not None and options.format == "text":
+        shown = ["class", "mota", "idf1", "num_switches", "num_false_positives", "num_misses"]
+        print(result.per_class[[name for name in shown if name in result.per_class]].to_string(index=False))
     if options.csv:
         result.to_csv(options.csv)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import EvaluationError, FairMOTLabWarning
 from . import trackeval
+from .classes import per_class, split_classes, without_class_notes
 from .events import SequenceEvaluation, event_table
 from .inputs import find_inputs, unlabelled_frames
 from .motmetrics import (
@@ -37,6 +38,7 @@ def evaluate(
     sequences: Iterable[str] | None = None,
     frames: tuple[int, int] | None = None,
     metrics: Iterable[str] | None = None,
+    classes: Iterable[str | int] | None = None,
 ) -> Evaluation:
     """Evaluate tracks: metrics, events and errors against ground truth.
 
@@ -59,6 +61,9 @@ def evaluate(
         (first, last), both included, counted from 1: evaluate this part only. Numbers stay those of the sequence.
     metrics
         Those wanted of motmetrics' metrics, "hota", "deta" and "assa"; by default all.
+    classes
+        Names or ids: evaluate each of these classes by itself. The sequences of the result are then called
+        `SEQUENCE:CLASS`, and `per_class` has a row for each class, their average, and all together.
 
     Returns
     -------
@@ -86,9 +91,17 @@ def evaluate(
     """
     _check_options(protocol, evaluator, frames)
     wanted = _wanted_metrics(metrics, evaluator)
-    loaded, notes = load_pairs(tracks, ground_truth, sequences, frames)
+    loaded, notes = load_pairs(tracks, ground_truth, sequences, frames, quiet=classes is not None)
+    if classes is not None:
+        notes = without_class_notes(notes, loaded)
+        for note in notes:
+            warnings.warn(note, FairMOTLabWarning, stacklevel=2)
+        loaded = split_classes(loaded, classes)
     protocol = protocol or default_protocol(truth for truth, _ in loaded.values())
-    return _evaluate(loaded, protocol, evaluator, frames, wanted, notes)
+    result = _evaluate(loaded, protocol, evaluator, frames, wanted, notes)
+    if classes is not None:
+        result.per_class = per_class(result, wanted)
+    return result
 
 
 def compute_metrics(

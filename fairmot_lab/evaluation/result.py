@@ -37,6 +37,8 @@ class Evaluation:
     detailed, hota_curves : pandas.DataFrame or None
         With evaluator="trackeval": the columns of TrackEval's pedestrian_detailed.csv, and HOTA over alpha in long
         form.
+    per_class : pandas.DataFrame or None
+        With classes=: `class` and metrics, one row per class, AVERAGE (of the classes) and OVERALL (from all counts).
     """
 
     summary: pd.DataFrame
@@ -47,6 +49,7 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
     detailed: pd.DataFrame | None = None
     hota_curves: pd.DataFrame | None = None
+    per_class: pd.DataFrame | None = None
 
     @property
     def overall(self) -> dict[str, Any]:

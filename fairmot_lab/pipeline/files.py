@@ -178,12 +178,14 @@ def track_files(
     tracker = chosen_tracker(tracker, model, source)
     camera = CameraInput(camera_motion, tracker, source)
     run = _Run(source, model, tracker, camera, make_folder(folder), counter)
+    names: dict[int, str] = dict(getattr(model, "class_names", None) or {})
     run.settings = {
         "source": str(source.path or source.name),
         "fingerprint": source.fingerprint(),
         "frame_rate": source.frame_rate,
         "model": model.name,
         "detector": {key: value for key, value in model.describe().items() if key not in REPLACEABLE},
+        "classes": {str(number): name for number, name in names.items()},
         "tracker": tracker.name,
         "settings": tracker.settings.to_dict(),
         "score_threshold": score_threshold,
@@ -192,7 +194,7 @@ def track_files(
     }
     if video:
         run.overlay = {**(overlay or {}), "compare": None if compare is None else _digest_of(*compare)}
-        run.drawing = _Drawing(overlay, compare, copy.deepcopy(counter))
+        run.drawing = _Drawing({"class_names": names, **(overlay or {})}, compare, copy.deepcopy(counter))
     with lock(
         run.stem, f"The results {run.stem}.* are being written by another run; wait for it, or choose another name."
     ):

@@ -66,8 +66,8 @@ def track(
     -------
     pandas.DataFrame
         `frame` (from 1), `id`, `x`, `y`, `w`, `h` (pixels of the original image, top-left), `score`, `class_id`,
-        `det` (row of the detection). `attrs` hold sequence, frame_rate, length, tracker, settings, and score_threshold
-        if one was set.
+        `det` (row of the detection). `attrs` hold sequence, frame_rate, length, tracker, settings, classes
+        (names by class id, where they are known), and score_threshold if one was set.
 
     Raises
     ------
@@ -145,6 +145,8 @@ def _track_source(
         "tracker": tracker.name,
         "settings": tracker.settings.to_dict(),
     }
+    if names := getattr(model, "class_names", None):
+        tracks.attrs["classes"] = dict(names)
     return tracks
 
 

@@ -14,11 +14,12 @@ from fairmot_lab.cli import main as cli
 from fairmot_lab.detection.export import KEY, export_model
 from fairmot_lab.detection.fairmot import Heads, random_weights
 from fairmot_lab.detection.letterbox import letterbox
+from fairmot_lab.detection.onnx import _photograph
 from fairmot_lab.detection.weights import read_weights
 from fairmot_lab.detection.zoo import BUNDLED
 from fairmot_lab.errors import ConfigError, WeightsError, WriteError
 
-IMAGE = np.random.default_rng(0).integers(0, 255, (90, 170, 3), np.uint8)
+IMAGE = _photograph()  # random weights get their statistics from it, and the conversion is checked on it
 NAME = "mcfairmot_dla34_30e_1088x608_visdrone_vehicle_bytetracker"
 
 
