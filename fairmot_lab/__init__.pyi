@@ -52,6 +52,7 @@ from .formats.labels import read_labels
 from .formats.mot import read_mot, write_mot
 from .formats.seqinfo import read_seqinfo
 from .pipeline import stream, track
+from .report import write_report
 from .sources.base import Frame, Source
 from .sources.benchmarks import check_data
 from .sources.open import open_source
@@ -132,4 +133,5 @@ __all__ = [
     "what_if",
     "widgets",
     "write_mot",
+    "write_report",
 ]

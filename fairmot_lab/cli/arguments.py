@@ -70,7 +70,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _add_comparison(parser: argparse.ArgumentParser) -> None:
+def _add_comparison(parser: argparse.ArgumentParser, results: bool = True) -> None:
     """What `evaluate` and `switches` have in common."""
     parser.add_argument(
         "--gt",
@@ -78,7 +78,8 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="folder of SEQUENCE/gt/gt.txt or of another data set, one sequence folder, or a file of labels",
     )
-    parser.add_argument("--results", required=True, metavar="PATH", help="folder of SEQUENCE.txt, or a file")
+    if results:
+        parser.add_argument("--results", required=True, metavar="PATH", help="folder of SEQUENCE.txt, or a file")
     parser.add_argument(
         "--protocol", metavar="P", help="motchallenge, raw or paddle (default: motchallenge where there are classes)"
     )

@@ -23,6 +23,7 @@ from .export import _add_export
 from .finetune import _add_finetune
 from .hub import _add_hub
 from .models import _add_models
+from .report import _add_report
 from .sweep import _add_sweep
 from .switches import _add_switches
 from .track import _add_track
@@ -50,6 +51,7 @@ COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
     _add_data,
     _add_evaluate,
     _add_switches,
+    _add_report,
     _add_sweep,
     _add_models,
     _add_export,

@@ -60,7 +60,6 @@ def switches_from_outputs(
 
     The tracker is that in the record beside the results (NAME.json); without one, `JDETracker()`.
     """
-    from ..association.base import tracker_from_dict
     from ..detection.cache import open_detections
     from ..diagnosis.reasons import explain_switches
     from ..diagnosis.what_if import what_if
@@ -71,16 +70,7 @@ def switches_from_outputs(
     kept = open_detections(outputs)
     if results.is_dir():
         results = results / f"{file_name(kept.name)}.txt"
-    record = results.with_suffix(".json")
-    tracker = None
-    if record.is_file():
-        try:
-            held = json.loads(record.read_text(encoding="utf-8"))
-            tracker = tracker_from_dict({"tracker": held["tracker"], **held["settings"]})
-        except (ValueError, KeyError, TypeError) as error:
-            raise EvaluationError(
-                f"{record} holds no settings of a run ({error}); remove it or track again."
-            ) from error
+    tracker = tracker_of_record(results)
     evaluation = evaluate(results, ground_truth, **comparison)
     table = explain_switches(evaluation, kept, tracker)
     lines = describe(table, evaluation.caption)
@@ -92,3 +82,17 @@ def switches_from_outputs(
         shown = tried.changes[["change", "avoided", "gone", "added", "num_switches", "d_mota", "d_idf1", "d_hota"]]
         lines += ["", "One setting changed at a time:", *shown.round(4).to_string(index=False).split("\n")]
     return table, lines
+
+
+def tracker_of_record(results: Path) -> Any:
+    """Return the tracker in the record beside results (NAME.json); None where there is no record."""
+    from ..association.base import tracker_from_dict
+
+    record = results.with_suffix(".json")
+    if not record.is_file():
+        return None
+    try:
+        held = json.loads(record.read_text(encoding="utf-8"))
+        return tracker_from_dict({"tracker": held["tracker"], **held["settings"]})
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"{record} holds no settings of a run ({error}); remove it or track again.") from error

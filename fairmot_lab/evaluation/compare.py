@@ -434,6 +434,9 @@ def _tables(names: list[str], made: _Draws, confidence: float, draws: int, how: 
     for sequence in order:
         values, drawn, freedom = made.values[sequence], made.draws[sequence], made.freedom[sequence]
         low, high = interval(values, drawn, freedom, confidence)
+        most = [1.0 if metric in PERCENT or metric == "motp" else np.inf for metric in COMPARED]
+        least = [-np.inf if metric == "mota" else 0.0 for metric in COMPARED]
+        low, high = np.clip(low, least, most), np.clip(high, least, most)
         for tracker, name in enumerate(names):
             for column, metric in enumerate(COMPARED):
                 at = (tracker, column)

@@ -1,0 +1,241 @@
+"""One HTML page about a tracker on a sequence, which works without a network or a kernel.
+
+All text that comes from files is escaped; the page loads nothing and runs no script.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+import platform
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ._files import atomic_write
+from .association.base import Tracker, as_tracker
+from .data import same_footage
+from .diagnosis.error_budget import ErrorBudget, error_budget
+from .diagnosis.person import person
+from .diagnosis.reasons import explain_switches, one_sequence, tracker_of
+from .errors import EvaluationError
+from .evaluation.breakdown import BINS
+from .evaluation.compare import compare
+from .evaluation.report import to_html
+
+if TYPE_CHECKING:
+    from .detection.detections import Detections
+    from .evaluation.result import Evaluation
+    from .sources.base import Source
+
+_PACKAGES = ("fairmot-lab", "motmetrics", "numpy", "pandas", "onnxruntime", "paddlepaddle", "av")
+_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222}
+table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums;margin:.5rem 0}
+td,th{padding:.2em .6em;border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child{text-align:left}
+figure{display:inline-block;margin:.5rem 1rem .5rem 0;max-width:520px;vertical-align:top}video,img{max-width:100%}
+figcaption{font-size:14px}h2{margin-top:2rem;border-top:1px solid #ddd;padding-top:1rem}"""
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    evaluation: Evaluation,
+    detections: Detections,
+    tracker: Tracker | str | None = None,
+    source: Source | None = None,
+    *,
+    sequence: str | None = None,
+    people: int = 5,
+    max_bytes: int = 30_000_000,
+    draws: int = 1000,
+) -> Path:
+    """Write a page with metrics and intervals, the error budget, breakdowns, the worst people and the ID switches.
+
+    Parameters
+    ----------
+    path
+        The `.html` file to make or replace.
+    evaluation, detections, tracker, sequence
+        As for `error_budget`, of one sequence.
+    source
+        The frames: gives crops of people and a clip of each ID switch.
+    people
+        How many people are followed, those with the most errors.
+    max_bytes
+        Largest size of the page. Clips that do not fit are left out, which the page says.
+    draws
+        Of the intervals.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    EvaluationError
+        If the detections and the tracker do not give the tracks that were evaluated, or the source is another sequence.
+    WriteError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import fairmot_lab as fl
+    >>> scene, folder = fl.example(), getfixture("tmp_path")
+    >>> result = fl.evaluate(fl.track(scene.detections, fl.JDETracker()), scene.ground_truth)
+    >>> write_report(folder / "report.html", result, scene.detections, fl.JDETracker(), draws=50).name
+    'report.html'
+    """
+    one = one_sequence(evaluation, sequence, detections.name)
+    if source is not None and not same_footage(source.name, one.name):
+        raise EvaluationError(f"the source is {source.name} and {one.name} was evaluated; give the same sequence.")
+    tracker = tracker_of(one.tracks) if tracker is None else as_tracker(tracker)
+    budget = error_budget(evaluation, detections, tracker, sequence=one.name)
+    switches = explain_switches(evaluation, detections, tracker, sequence=one.name)
+    left_out: list[str] = [] if source is not None else ["crops and clips: no source of frames was given"]
+    parts = [
+        f"<h1>{html.escape(one.name)}</h1><p>{html.escape(repr(tracker))}</p>",
+        _section("Metrics", _metrics(evaluation, draws)),
+        _section("Where the errors come from", _budget(budget)),
+        _section("Who and what is missed", _breakdowns(evaluation)),
+        _section("People with the most errors", _people(evaluation, one.name, detections, tracker, source, people)),
+    ]
+    room = max_bytes - sum(map(len, parts)) - 200_000
+    parts.append(_section("ID switches", _switches(switches, one, source, room, left_out)))
+    parts.append(_section("Settings and versions", _versions(tracker, detections, evaluation)))
+    listed = "".join(f"<li>{html.escape(text)}</li>" for text in left_out or ["nothing"])
+    parts.append(_section("Left out", f"<ul>{listed}</ul>"))
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; media-src data:; '
+        "style-src 'unsafe-inline'\">"
+        f"<title>{html.escape(one.name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return Path(path)
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{title}</h2>{body}"
+
+
+def _metrics(evaluation: Evaluation, draws: int) -> str:
+    made = compare({"tracker": evaluation}, draws=draws)
+    return to_html(evaluation.summary, evaluation.caption, evaluation.notes) + (
+        f"<p>With 95 % intervals:</p>{made.table().to_html(index=False)}<p>{html.escape(made.caption)}</p>"
+    )
+
+
+def _budget(budget: ErrorBudget) -> str:
+    from .plots.errors import error_budget as plot
+
+    listed = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in budget.sentences())
+    pictures = "".join(_picture(plot(budget, metric), f"{metric} lost by cause") for metric in ("mota", "idf1"))
+    return f"{pictures}{budget._repr_html_()}<ul>{listed}</ul>"
+
+
+def _breakdowns(evaluation: Evaluation) -> str:
+    tables = []
+    for name in BINS:
+        table = evaluation.by(name)
+        if len(table):
+            shown = table.drop(columns=["low", "high", "num_detections"]).round(3)
+            tables.append(f"<h3>By {html.escape(name)}</h3>{shown.to_html(index=False, na_rep='')}")
+    return "".join(tables)
+
+
+def _people(
+    evaluation: Evaluation, name: str, detections: Detections, tracker: Tracker, source: Source | None, count: int
+) -> str:
+    from .plots.errors import person_strip
+
+    table = evaluation.per_object
+    table = table[table["sequence"] == name]
+    errors = table["num_frames"] - table["num_tracked"] + 10 * table["num_switches"]
+    parts = []
+    for gt_id in table.loc[errors.sort_values(ascending=False, kind="stable").index, "gt_id"].iloc[:count]:
+        life = person(evaluation, int(gt_id), detections, tracker, sequence=name)
+        strip = "" if source is None else _picture(person_strip(life, source), f"person {gt_id}", wide=True)
+        parts.append(f"<h3>Person {int(gt_id)}</h3><p>{html.escape(life.sentence)}</p>{strip}")
+    return "".join(parts)
+
+
+def _switches(switches: pd.DataFrame, one: Any, source: Source | None, room: int, left_out: list[str]) -> str:
+    if not len(switches):
+        return "<p>There is none.</p>"
+    parts, dropped = [], 0
+    for row in switches.itertuples():
+        words = html.escape(
+            f"Frame {row.frame}: person {row.gt_id} changes from track {row.from_id} to {row.to_id} ({row.kind}); "
+            f"{row.why}."
+        )
+        clip = b"" if source is None or dropped else _clip(source, one.tracks, row)
+        text = base64.b64encode(clip).decode()
+        if (clip and len(text) > room) or (dropped and source is not None):
+            dropped += 1
+        if clip and not dropped:
+            room -= len(text)
+            video = f'<video controls muted loop preload="metadata" src="data:video/mp4;base64,{text}"></video>'
+            parts.append(f"<figure>{video}<figcaption>{words}</figcaption></figure>")
+        else:
+            parts.append(f"<p>{words}</p>")
+    if dropped:
+        left_out.append(f"the clips of {dropped} of {len(switches)} ID switches: the page would be too large")
+    return "".join(parts)
+
+
+def _clip(source: Source, tracks: pd.DataFrame, switch: Any, wide: int = 480) -> bytes:
+    """Return a second before and after a switch as H.264, cut to the surroundings of the person."""
+    import cv2
+
+    from .drawing import draw_tracks
+    from .video_writer import VideoWriter
+
+    rate = float(source.frame_rate or 25.0)
+    around = round(rate)
+    first, last = max(1, switch.frame - around), min(source.length or switch.frame, switch.frame + around)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        with VideoWriter(path, rate, crf=28) as writer:
+            for number in range(first, last + 1):
+                image = draw_tracks(source.image(number), tracks[tracks["frame"] == number], scores=False)
+                height, width = image.shape[:2]
+                size = int(min(max(3 * switch.h, 240), height, width))
+                left = int(np.clip(switch.x + switch.w / 2 - size / 2, 0, width - size))
+                top = int(np.clip(switch.y + switch.h / 2 - size / 2, 0, height - size))
+                crop = image[top : top + size, left : left + size]
+                scale = min(wide / size, 1.0)
+                side = max(2, int(size * scale) // 2 * 2)
+                writer.write(np.ascontiguousarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)))
+        return path.read_bytes()
+
+
+def _picture(ax: Any, name: str, wide: bool = False) -> str:
+    import matplotlib.pyplot as plt
+
+    held = io.BytesIO()
+    ax.figure.savefig(held, format="png", dpi=90)
+    plt.close(ax.figure)
+    text = base64.b64encode(held.getvalue()).decode()
+    style = ' style="max-width:100%"' if wide else ""
+    return f'<figure{style}><img alt="{html.escape(name)}" src="data:image/png;base64,{text}"></figure>'
+
+
+def _versions(tracker: Tracker, detections: Detections, evaluation: Evaluation) -> str:
+    rows = [("tracker", tracker.name), *tracker.settings.to_dict().items()]
+    rows += [("protocol", evaluation.protocol), ("evaluator", evaluation.evaluator), ("detections", repr(detections))]
+    rows.append(("Python", platform.python_version()))
+    for package in _PACKAGES:
+        try:
+            rows.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            continue
+    cells = "".join(
+        f"<tr><td>{html.escape(str(name))}</td><td>{html.escape(str(value))}</td></tr>" for name, value in rows
+    )
+    return f"<table>{cells}</table>"
