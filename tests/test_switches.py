@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -391,3 +392,9 @@ def test_command_line_with_public_detections(tmp_path, capsys, mot17_09):
     assert code == 0
     assert "a lost track is kept for 30" in capsys.readouterr().out
     assert {"why", "why_kind"} <= set(pd.read_csv(tmp_path / "switches.csv"))
+
+
+def test_every_reason_is_in_the_document():
+    document = (Path(__file__).parents[1] / "docs" / "switch-kinds.md").read_text(encoding="utf-8")
+    for kind in REASONS:
+        assert f"| {kind} |" in document
