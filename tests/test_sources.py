@@ -372,6 +372,28 @@ def test_deep_images_are_scaled_by_the_range_of_the_sequence(tmp_path: Path, suf
     assert chosen.fingerprint() != source.fingerprint()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "channels"), [("uint16", 1), ("uint16", 3), ("float32", 1), ("float32", 3), ("float64", 1)]
+)
+def test_deep_tiff_of_every_kind(tmp_path: Path, dtype: str, channels: int) -> None:
+    grey = (picture(5)[..., 0] * 20.0).astype(dtype)
+    uncompressed = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
+    cv2.imwrite(str(tmp_path / "a.tif"), grey if channels == 1 else np.dstack([grey] * 3), uncompressed)
+    with pytest.warns(FairMOTLabWarning, match="are shown as 0 to 255"):
+        source = fl.open_source(tmp_path / "a.tif")
+    assert np.abs(source.image(1).astype(int) - picture(5)).max() <= 1
+
+
+def test_stack_that_is_cut(tmp_path: Path) -> None:
+    first, *others = pages()
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    whole = (tmp_path / "a.tif").read_bytes()
+    for share in (0.1, 0.3, 0.6, 0.95):
+        (tmp_path / "a.tif").write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(SourceError, match=r"cut short|cannot be decoded"):
+            list(fl.open_source(tmp_path / "a.tif"))
+
+
 def test_12_bits_in_16_and_dead_pixels(tmp_path: Path) -> None:
     """The darkest and brightest pixel of a camera can be broken; they do not make all others grey."""
     for number in (1, 2):
@@ -675,6 +697,16 @@ def test_corrupt_segment_is_survived_and_said(tmp_path: Path, name: str) -> None
     assert [number_in(frame.image) for frame in frames[:9]] == list(range(1, 10))  # before the damage
     assert [number_in(frame.image) for frame in frames[-10:]] == list(range(91, 101))  # after it
     assert 70 <= len(frames) < 100
+
+
+def test_damaged_hevc_frames_are_shown(tmp_path: Path) -> None:
+    """FFmpeg 8 would drop every frame from the damage to the next keyframe."""
+    path = write_video(tmp_path / "a.mp4", 60, codec="libx265", gop=30, size=(160, 120))
+    damage(path, 0.7, 0.73)
+    source = fl.open_source(path)
+    with pytest.warns(FairMOTLabWarning, match="could not be decoded|shown with damage"):
+        frames = list(source)
+    assert len(frames) >= 50
 
 
 def test_changing_resolution_is_scaled_and_said(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import itertools
 import re
 import threading
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,17 @@ import numpy as np
 
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
-from .images import ValueRange, from_pillow, own_range, read_bytes, read_raw, to_bgr, warn_of_range
+from .images import (
+    ValueRange,
+    from_pillow,
+    is_left_to_opencv,
+    own_range,
+    read_bytes,
+    read_raw,
+    tiff_is_cut,
+    to_bgr,
+    warn_of_range,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,9 +189,18 @@ class PageSource(ImageSource):
     ) -> None:
         from PIL import Image
 
+        with path.open("rb") as file:
+            if file.read(2) in (b"II", b"MM") and tiff_is_cut(file, path.stat().st_size):
+                raise SourceError(f"{path} is cut short: {pages} of its pages could be read; restore the file.")
         self._lock = threading.Lock()
         self._picture: Any = Image.open(path)
-        self._path, self._pages = path, pages
+        weakref.finalize(self, self._picture.close)
+        self._path, self._pages, self._given_rate = path, pages, frame_rate
+        if is_left_to_opencv(self._picture):
+            raise SourceError(
+                f"{path} is a stack with colours of 16 bits or 64-bit values, which is not read; save it as single "
+                "images or with grey values."
+            )
         seconds = [self._page(number).info.get("duration", 0) / 1000 for number in range(1, pages + 1)]
         self._times: np.ndarray | None = None
         if frame_rate is None and all(each > 0 for each in seconds):
@@ -219,7 +239,7 @@ class PageSource(ImageSource):
         return Source.jpeg(self, number, max_width, quality)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PageSource, (self.path, self._pages, self.frame_rate, self.name, self.value_range)
+        return PageSource, (self.path, self._pages, self._given_rate, self.name, self.value_range)
 
 
 def _page_count(path: Path) -> int:

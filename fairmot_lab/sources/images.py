@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import cv2
 import numpy as np
@@ -144,9 +144,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     if not data:
         raise SourceError(f"The image {path} is empty (0 bytes); restore the file.")
     if _is_cut(data):
-        raise SourceError(
-            f"The image {path} is cut short (its end marker is missing after {len(data)} bytes); restore it."
-        )
+        raise SourceError(f"The image {path} is cut short (its end is missing after {len(data)} bytes); restore it.")
     return data
 
 
@@ -193,18 +191,34 @@ def _decode(data: bytes, path: Path) -> np.ndarray:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # tags that Pillow does not know
                 with Image.open(io.BytesIO(data)) as picture:
-                    if not (picture.format == "PNG" and picture.mode.startswith("I")):
+                    if not is_left_to_opencv(picture):
                         return from_pillow(picture)
         except (OSError, ValueError, SyntaxError, KeyError, TypeError, Image.DecompressionBombError):
             if data[:4] not in _TIFF:
                 raise _broken(path) from None
+    kind = cv2.IMREAD_UNCHANGED if data[:4] in _TIFF else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), kind)
     except cv2.error:
         image = None
     if image is None:
         raise _broken(path)
+    if data[:4] in _TIFF:  # one, three, or with transparency four channels
+        image = image[..., :3] if image.ndim == 3 and image.shape[2] > 2 else image.reshape(image.shape[:2])
+        if image.dtype == np.uint8 and image.ndim == 2:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     return image
+
+
+def is_left_to_opencv(picture: Any) -> bool:
+    """Whether Pillow would lose depth: PNG and TIFF with colours of 16 bits, and signed or 64-bit TIFF."""
+    if picture.format == "PNG":
+        return picture.mode.startswith("I")
+    if picture.format != "TIFF":
+        return False
+    bits = picture.tag_v2.get(258, (1,))
+    formats = picture.tag_v2.get(339, (1,))
+    return max(bits) > 32 or (max(bits) > 8 and (len(bits) > 1 or (max(bits) == 16 and max(formats) == 2)))
 
 
 def _broken(path: Path) -> SourceError:
@@ -231,9 +245,11 @@ def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:
 
 
 def _is_cut(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end marker."""
+    """Whether a JPEG or PNG lacks its end marker, or a TIFF one of its pages."""
     if data[:8] == _PNG:
         return data.rfind(b"IEND") < 0
+    if data[:4] in _TIFF:
+        return tiff_is_cut(io.BytesIO(data), len(data))
     if data[:2] != _JPEG:
         return False
     # Walk over the segments before the first scan: an embedded thumbnail has an end marker of its own.
@@ -244,6 +260,27 @@ def _is_cut(data: bytes) -> bool:
             continue
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return data.find(b"\xff\xd9", position) < 0
+
+
+def tiff_is_cut(file: BinaryIO, size: int) -> bool:
+    """Whether a TIFF refers to a page beyond its end (TIFF 6.0, section 2; BigTIFF has longer fields)."""
+    file.seek(0)
+    head = file.read(16)
+    order: Literal["little", "big"] = "little" if head[:1] == b"I" else "big"
+    big = head[2:4] in (b"+\0", b"\0+")
+    counted, entry, offset = (8, 20, 8) if big else (2, 12, 4)  # bytes of the count, an entry, an offset
+    place = int.from_bytes(head[8:16] if big else head[4:8], order)
+    seen: set[int] = set()
+    while place and place not in seen:
+        seen.add(place)
+        file.seek(place)
+        count = int.from_bytes(file.read(counted), order)
+        end = place + counted + count * entry + offset
+        if end > size:
+            return True
+        file.seek(end - offset)
+        place = int.from_bytes(file.read(offset), order)
+    return False
 
 
 def crop(image: np.ndarray, box: Sequence[float], height: int = 88, margin: float = 0.05) -> np.ndarray:

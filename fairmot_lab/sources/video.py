@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CACHE_BYTES = 96 * 2**20
 _CLOCKED = {"mpegts", "mpeg", "dv"}  # time stamps are those of a clock that runs on between recordings
+_OUTPUT_CORRUPT = 1 << 3  # AV_CODEC_FLAG_OUTPUT_CORRUPT
 _HDR = {16: "PQ", 18: "HLG"}
 _TEXT_ART_CODECS = {"ansi", "bintext", "xbin", "idf"}  # FFmpeg plays any text file as ANSI art
 
@@ -285,6 +286,8 @@ class VideoSource(Source):
             if stream.codec_context.name in _TEXT_ART_CODECS:
                 break
             stream.thread_type = "AUTO"
+            if stream.codec_context.name == "hevc":  # since FFmpeg 8 it drops frames whose references are damaged
+                stream.codec_context.flags |= _OUTPUT_CORRUPT
             return stream
         if container.streams.audio:
             raise SourceError(f"{self.path} holds sound but no picture; give a video.")
