@@ -265,7 +265,8 @@ class Trainer:
         loss = sum(losses.values())
         self.optimizer.set_lr(config.rate(self.step_number))
         loss.backward()
-        self.optimizer.step()
+        with paddle.utils.unique_name.guard():  # its state has the same names in every process
+            self.optimizer.step()
         self.optimizer.clear_grad()
         values = {"loss": float(loss)} | {name: float(value) for name, value in losses.items()}
         if not math.isfinite(values["loss"]):
@@ -314,7 +315,8 @@ class Trainer:
             parts[part][rest] = paddle.to_tensor(value)
         self.network.set_state_dict(parts["network"])
         self.average.set_state_dict(parts["average"])
-        self.optimizer.set_state_dict(parts["optimizer"])
+        with paddle.utils.unique_name.guard():
+            self.optimizer.set_state_dict(parts["optimizer"])
         self.step_number = step
 
     def _settings(self) -> str:

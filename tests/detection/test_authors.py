@@ -85,7 +85,7 @@ def test_the_maps_are_those_of_the_authors_code(
     maps[3] = maps[3][:, :, ::4, ::4]
     for values, name in zip(maps, ("hm", "wh", "reg", "id"), strict=True):
         assert golden[name].std() > 5e-3
-        np.testing.assert_allclose(values, golden[name], atol=5e-5, err_msg=name)
+        np.testing.assert_allclose(values, golden[name], atol=2e-4, err_msg=name)
     if legacy:
         return
     for name, parameter in network.named_parameters():
