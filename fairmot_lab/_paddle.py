@@ -10,12 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .errors import EngineError
+
 
 def import_paddle() -> Any:
     """Paddle, imported without its noise."""
     prepare_for_paddle()
-    with silence():
-        import paddle
+    try:
+        with silence():
+            import paddle
+    except ModuleNotFoundError as error:
+        if error.name != "paddle":
+            raise
+        raise EngineError(
+            "PaddlePaddle is not installed; `pip install fairmot-lab[paddle]` (Python 3.11) brings it. "
+            "The bundled model and other ONNX files run without."
+        ) from error
     return paddle
 
 

@@ -40,7 +40,7 @@ def test_environment_yml_uses_the_same_pins() -> None:
     assert "python=3.11" in environment["dependencies"]
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert "-c constraints.txt" in pip
-    assert "-e .[cluster,test]" in pip
+    assert "-e .[paddle,cluster,test]" in pip
     pins = dict(entry.split("==") for entry in pip if "==" in entry)
     assert {canonicalize_name(name): version for name, version in pins.items()}.items() <= CONSTRAINTS.items()
     assert set(pins) <= {requirement.name for requirement in requirements()}
