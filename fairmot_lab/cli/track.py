@@ -13,7 +13,7 @@ from .arguments import _counter, _overlap, _size, _terminated_as_interrupted
 
 if TYPE_CHECKING:
     from ..association.base import Tracker
-    from ..detection.model import FairMOTDetector
+    from ..detection.detector import Detector
     from ..pipeline import TrackReport
 
 
@@ -222,7 +222,7 @@ def _read_files(options: argparse.Namespace) -> list[str | None]:
     return [options.config, options.compare, options.model]
 
 
-def _model(options: argparse.Namespace) -> FairMOTDetector:
+def _model(options: argparse.Namespace) -> Detector:
     from ..detection.model import load_model
     from ..pipeline import DEFAULT_MODEL
 

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +31,6 @@ from ..pipeline import TextWriter, above, recommended_tracker, stream
 from ..sources.base import Frame
 from ..sources.images import encode_jpeg
 from ..sources.open import open_source
-
-if TYPE_CHECKING:
-    from ..detection.model import FairMOTDetector
-
 
 NAME, VERSIONS = "fairmot_dla34", ("1.0.0", "1.1.0")
 WEIGHTS = "fairmot_dla34_30e_1088x608"
@@ -137,7 +133,7 @@ class FairmotTracker_1088x608:
         except DownloadError as error:
             raise DownloadError(f"{str(error).rstrip('.')}; {_BUNDLED_HINT}") from error
         self.directory = str(found.path.parent)
-        self._models: dict[bool, FairMOTDetector] = {}
+        self._models: dict[bool, Any] = {}
         self._settings: dict[str, Any] | None = None
         self._session: _Session | None = None
 
@@ -254,7 +250,7 @@ class FairmotTracker_1088x608:
         source = open_source(images if isinstance(images, np.ndarray) else list(images))
         return [self._session.step(source.image(number)) for number in range(1, len(source) + 1)]
 
-    def _load(self, use_gpu: bool) -> FairMOTDetector:
+    def _load(self, use_gpu: bool) -> Any:
         from ..detection.model import load_model
 
         if use_gpu not in self._models:
@@ -265,7 +261,7 @@ class FairmotTracker_1088x608:
 class _Session:
     """The state of one block of stream mode."""
 
-    def __init__(self, model: FairMOTDetector, output_dir: str, visualization: bool, draw_threshold: float) -> None:
+    def __init__(self, model: Any, output_dir: str, visualization: bool, draw_threshold: float) -> None:
         self.model = model
         self.tracker = recommended_tracker(model).clone()
         self.files = _Files(output_dir, STREAM_NAME, self.tracker.frame_rate, visualization)

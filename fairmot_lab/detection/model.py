@@ -17,6 +17,7 @@ from .engines import Engine, OnnxEngine, PaddleEngine, available_threads, onnx_d
 from .export import KEY, MAPS
 from .fairmot import _loaded_network, _save_program
 from .fairmot_detector import FairMOTDetector
+from .inference_folder import InferenceFolderDetector
 from .onnx import onnx_file
 from .weights import file_sha256
 from .zoo import BUNDLED, card_of_file
@@ -38,7 +39,7 @@ def load_model(
     nms_iou: float | Literal["auto"] | None = "auto",
     score_floor: float = 0.05,
     max_per_frame: int | None = None,
-) -> FairMOTDetector:
+) -> FairMOTDetector | InferenceFolderDetector:
     """Load a model of the zoo, or weights from a file.
 
     The compact model ("fairmot_lite", or an `.onnx` file that fine-tuning wrote) is ready at once and needs no paddle.
@@ -49,7 +50,8 @@ def load_model(
     ----------
     name_or_path
         A name of the zoo (`fairmot-lab models list`; downloaded if need be), or a `.pdparams`, `.safetensors`, `.npz`
-        or `.onnx` file, or a `.pth` file of FairMOT's authors (DLA-34). Nothing in a file runs.
+        or `.onnx` file, or a `.pth` file of FairMOT's authors (DLA-34). Nothing in a file runs. Or a folder that
+        PaddleDetection's `export_model.py` wrote, which paddle runs and which has no heatmaps.
     architecture
         Of a weights file whose name and tensors do not tell: "dla34", "hrnetv2_w18", "hardnet85".
     input_size
@@ -73,7 +75,7 @@ def load_model(
 
     Returns
     -------
-    FairMOTDetector
+    FairMOTDetector or InferenceFolderDetector
 
     Raises
     ------
@@ -91,6 +93,8 @@ def load_model(
     >>> load_model("fairmot_lite", threads=1).embedding_dim
     64
     """
+    if Path(name_or_path).is_dir():
+        return _folder(Path(name_or_path), input_size, engine, device, threads, score_floor)
     compact = os.fspath(name_or_path) == BUNDLED.stem or Path(name_or_path).suffix == BUNDLED.suffix
     if compact and (engine == "paddle" or (device == "gpu" and os.fspath(name_or_path) == BUNDLED.stem)):
         raise EngineError(f"{name_or_path} runs on onnxruntime and the CPU only; leave engine and device at 'auto'.")
@@ -135,6 +139,26 @@ def load_model(
         weights.class_names,
         weights.card.tracker if weights.card else None,
     )
+
+
+def _folder(
+    folder: Path,
+    input_size: tuple[int, int] | None,
+    engine: str,
+    device: str,
+    threads: int | None,
+    score_floor: float,
+) -> InferenceFolderDetector:
+    """Return the detector of an exported folder, which paddle runs."""
+    if engine not in ("auto", "paddle"):
+        raise EngineError(f"{folder} is a program of paddle; leave engine at 'auto'.")
+    device, _ = _choose(device, "paddle")
+    threads = available_threads() if threads is None else threads
+    detector = InferenceFolderDetector(folder, device=device, threads=threads, score_floor=score_floor)
+    if input_size is not None and tuple(input_size) != detector.input_size:
+        width, height = detector.input_size
+        raise ConfigError(f"{folder} takes {width}x{height} pixels only; leave out input_size.")
+    return detector
 
 
 def _exported(
