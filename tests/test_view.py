@@ -62,7 +62,7 @@ def test_a_result_file_is_not_overwritten(sequence: Path, tmp_path: Path, capsys
     write_mot(scene.tracks_with_swap(scene.ground_truth(), 10), path)
     before = path.read_bytes()
     assert main(["view", str(sequence), "--tracks", str(path), "--output", str(path), "--no-browser"]) == 2
-    assert "is a result file" in capsys.readouterr().err
+    assert "would be overwritten" in capsys.readouterr().err
     assert path.read_bytes() == before
 
 

@@ -80,9 +80,6 @@ def view(
     from ..widgets import TrackPlayer, Workbench
 
     opened = open_source(source)
-    for path in tracks:
-        if output is not None and Path(path).resolve() == Path(output).resolve():
-            raise ViewError(f"{output} is a result file; give --output another name.")
     tables = dict(zip(_names(tracks), (read_mot(path) for path in tracks), strict=True))
     for table in tables.values():
         table.attrs["sequence"] = opened.name  # results carry any name; frames beyond the sequence are refused
