@@ -16,8 +16,10 @@ from browser import scene
 from traitlets import TraitError
 
 import fairmot_lab as fl
+from fairmot_lab.data import Letterbox
 from fairmot_lab.errors import ConfigError, DetectionsError, SourceError, ViewError
 from fairmot_lab.widgets.modules import STATIC, bundle
+from fairmot_lab.widgets.overlay import Overlay
 from fairmot_lab.widgets.packing import COLUMNS
 from fairmot_lab.widgets.page import Page
 from fairmot_lab.widgets.parts import MatrixView, TableView
@@ -627,3 +629,10 @@ def test_without_ground_truth_the_lab_counts_tracks(outputs: scene.SceneOutputs)
     assert lab.wait(60)
     assert lab._figures.rows[0]["candidate"] == "4"
     lab.close()
+
+
+def test_cells_of_any_stride_lie_where_the_letterbox_says() -> None:
+    box = Letterbox.fit((640, 360), (320, 192), 8)
+    told = Overlay(np.zeros(box.heatmap_size[::-1], np.float32), box, np.empty((0, 7))).describe()
+    x, y = (np.array([3.0, 5.0]) * told["stride"] - (told["pad_x"], told["pad_y"])) / told["scale"]
+    np.testing.assert_allclose((x, y), box.to_image(np.array([3.0, 5.0])))
