@@ -63,13 +63,13 @@ def photograph(browser, server: lab.Server, name: str, cell: str, setup: str) ->
 
 
 def save(image: Image.Image, path: Path, highest: int = 1000) -> None:
-    """Write a PNG of few colours, or a JPEG where that is too large; the lower end of a long view is cut off."""
+    """Write a JPEG as good as its bound allows; the lower end of a long view is cut off."""
     image = image.crop((0, 0, image.width, min(image.height, highest)))
-    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-    if path.stat().st_size > LARGEST:
-        image.resize((image.width * 3 // 4, image.height * 3 // 4)).quantize(96).save(path, optimize=True)
-    if path.stat().st_size > LARGEST:
-        raise RuntimeError(f"{path} has {path.stat().st_size} bytes; at most {LARGEST} belong into the repository.")
+    for quality in (92, 88, 84, 78):
+        image.save(path, quality=quality, subsampling=0, optimize=True)
+        if path.stat().st_size <= LARGEST:
+            return
+    raise RuntimeError(f"{path} has {path.stat().st_size} bytes; at most {LARGEST} belong into the repository.")
 
 
 def main() -> None:
@@ -87,8 +87,8 @@ def main() -> None:
     setup = SETUP.format(sequence=str(sequence.resolve()), outputs=str(options.outputs.resolve()))
     with tempfile.TemporaryDirectory() as root, lab.jupyterlab(Path(root)) as server, lab.chromium() as browser:
         for name in options.only or PICTURES:
-            save(photograph(browser, server, name, PICTURES[name], setup), options.to / f"{name}.png")
-            print(options.to / f"{name}.png")
+            save(photograph(browser, server, name, PICTURES[name], setup), options.to / f"{name}.jpg")
+            print(options.to / f"{name}.jpg")
 
 
 if __name__ == "__main__":

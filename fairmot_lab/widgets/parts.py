@@ -55,6 +55,17 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
+def as_sentence(text: str) -> str:
+    """Return text with a capital letter and a full stop.
+
+    Examples
+    --------
+    >>> as_sentence("the track was lost")
+    'The track was lost.'
+    """
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}" if text else ""
+
+
 def heading(text: str) -> ipywidgets.HTML:
     """A small heading between parts; `heading_html` gives its value when it changes."""
     return ipywidgets.HTML(heading_html(text))

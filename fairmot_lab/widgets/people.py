@@ -13,7 +13,7 @@ from traitlets import Dict, Int, List, Unicode
 from ..boxes import iou
 from ..drawing import PALETTE
 from .base import View, escape, html_table
-from .parts import counted
+from .parts import as_sentence, counted
 
 if TYPE_CHECKING:
     from ..evaluation.result import SequenceEvaluation
@@ -264,7 +264,7 @@ def _switch_words(switch: pd.Series) -> str:
     said = f"{before} gave way to {after}" + (f" ({kind})" if isinstance(kind, str) else "") + "."
     if not isinstance(why, str) or not why:
         return said
-    return f"{said} {why[0].upper()}{why[1:]}{'' if why.endswith('.') else '.'}"
+    return f"{said} {as_sentence(why)}"
 
 
 def _remedy(switches: pd.DataFrame) -> str:

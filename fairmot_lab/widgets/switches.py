@@ -14,7 +14,7 @@ from ..diagnosis.replay import explained_switches
 from .base import Panel, escape, stylesheet
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
-from .parts import TableView, beside, counted, crop_html, crops
+from .parts import TableView, as_sentence, beside, counted, crop_html, crops
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class SwitchBrowser(Panel):
             known = not pd.isna(distance)
             words.append(f"Cosine distance before to after: {distance:.3f}." if known else "No distance is known.")
         if "why" in self.switches and isinstance(switch["why"], str):
-            words.append(switch["why"])
+            words.append(as_sentence(switch["why"]))
         return f'<div style="display:flex">{pictures}</div><p>{escape(" ".join(words))}</p>'
 
     def pictures(self, row: int, height: int = 180) -> list[tuple[bytes, str]]:
