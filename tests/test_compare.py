@@ -193,3 +193,10 @@ def test_intervals_cover_as_they_should():
             right += low <= 0 <= high
         cases += 6
     assert 0.93 <= right / cases <= 0.97
+
+
+def test_a_short_sequence_has_intervals():
+    gt = truth(12)
+    made = fl.compare({"a": tracked(gt, 0, 0.5, shift=20)}, gt).metrics
+    assert made[["low", "high"]].notna().all().all()
+    assert (made.loc[made["metric"] == "num_misses", "low"] >= 0).all()

@@ -362,7 +362,8 @@ def bootstrap(
             end = start[:, block] + (size if block < number - 1 else rest)
             sums += running[end] - running[start[:, block]]
         # blocks vary around the sequence's own mean, which makes them vary too little
-        sums = whole + (sums - whole) * np.sqrt(frames / (frames - size) if frames > size else 1.0)
+        spread = np.sqrt(frames / (frames - size) if frames > size else 1.0)
+        sums = np.maximum(whole + (sums - whole) * spread, 0)  # counts
         values[name], drawn[name] = metrics_of(whole, evaluator), metrics_of(sums, evaluator)
         freedom[name], lengths[name] = 1.5 * (frames / size - 1), size
         total, total_drawn = total + whole, total_drawn + sums
