@@ -143,7 +143,7 @@ def compare(
     -----
     Circular moving blocks (Politis and Romano 1992) within each sequence, the same for all trackers; percentiles of the
     draws, widened for the number of blocks. Intervals are too narrow where errors last for a large part of a sequence:
-    in simulations 95 % intervals covered 94 to 96 % of cases with errors of some 10 frames in sequences of 750, and 89
+    in simulations 95 % intervals covered 93 to 95 % of cases with errors of some 10 frames in sequences of 750, and 89
     to 94 % with errors of some 20. Counts of whole tracks (mostly tracked, fragmentations) have no interval.
 
     Examples
