@@ -300,6 +300,22 @@ def test_conf_of_one_value_throughout(tmp_path):
     path.write_text("1,0,100,50,30,80,0,0,1\n1,0,200,50,30,80,0,0,1\n")
     with pytest.raises(MotFileError, match="regions to ignore, as in VisDrone, give each an id"):
         fl.evaluate(tracks, path)
+    path.write_text("1,1,100,50,30,80,1,1,-2\n1,0,500,0,99,99,0,0,1\n1,0,200,50,30,80,0,0,1\n")
+    tracks = pd.DataFrame(PEOPLE[:2], columns=BOX)
+    with (
+        pytest.warns(FairMOTLabWarning, match="2 rows of class 0 with conf 0 are read as regions to ignore"),
+        pytest.warns(FairMOTLabWarning, match=r"visibility \(column 9\) is below 0 in 1 of 3 rows, such as -2"),
+    ):
+        overall = fl.evaluate(tracks, path).overall
+    assert (overall["mota"], overall["num_dropped"]) == (1, 1)
+    assert read_labels(path)["id"].tolist() == [1, 2, 3]
+
+
+def test_results_that_are_all_dropped_are_not_called_missing():
+    table = pd.DataFrame([[1, 1, 100.0, 50.0, 30.0, 80.0]], columns=BOX)
+    truth = pd.concat([table, table.assign(id=2, x=300.0)]).assign(class_id=[7, 1], conf=1.0)
+    with pytest.warns(FairMOTLabWarning, match="all its 1 results lie on distractors"):
+        fl.evaluate(table, truth)
 
 
 def test_a_camera_of_the_ai_city_challenge(tmp_path):

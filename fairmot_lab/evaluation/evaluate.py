@@ -397,6 +397,11 @@ def _caveats(one: SequenceEvaluation) -> list[str]:
             f"{one.name} has no ground truth that counts: its ratios are set to 0, and its {len(scored.t_id)} results "
             "count as false positives in OVERALL."
         ]
+    if not len(scored.t_id) and scored.dropped:
+        return [
+            f"{one.name}: all its {scored.dropped} results lie on distractors or in regions to ignore and are dropped; "
+            f"its {len(scored.g_id)} ground-truth boxes are missed."
+        ]
     if not len(scored.t_id):
         return [f"{one.name} has no results: all its {len(scored.g_id)} ground-truth boxes are missed."]
     if not (one.partner >= 0).any():

@@ -108,7 +108,7 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
         box=_boxes(table),
         conf=column("conf", 1.0),
         class_id=np.where(ignored, OTHER, motchallenge_classes(table)),
-        visibility=np.where(visibility == -1, np.nan, visibility),
+        visibility=np.where(visibility < 0, np.nan, visibility),
         length=attrs.get("length"),
         frame_rate=attrs.get("frame_rate"),
         width=attrs.get("width"),

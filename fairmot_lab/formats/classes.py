@@ -73,7 +73,7 @@ def motchallenge_classes(table: pd.DataFrame) -> np.ndarray:
     class_id = table["class_id"].to_numpy().astype(np.int64)
     names: Mapping[int, str] = table.attrs.get("classes") or {}
     if not names:
-        return class_id if (class_id > 0).any() else np.full(len(table), -1, np.int64)
+        return class_id.copy() if (class_id > 0).any() else np.full(len(table), -1, np.int64)
     result = np.full(len(table), OTHER, np.int64)
     for number, name in names.items():
         if _plain(name) in _NEUTRAL:
@@ -104,6 +104,8 @@ def people_rows(table: pd.DataFrame) -> np.ndarray:
 def ignored_rows(table: pd.DataFrame) -> np.ndarray:
     """Return which rows are regions in which results count for nothing, such as VisDrone's and KITTI's DontCare.
 
+    Without names of the classes these are the rows of class 0 with conf 0, where there are other classes.
+
     Returns
     -------
     (N,) bool
@@ -115,9 +117,10 @@ def ignored_rows(table: pd.DataFrame) -> np.ndarray:
     >>> ignored_rows(table).tolist()
     [True, False]
     """
+    ignored = motchallenge_classes(table) == IGNORED
     if not table.attrs.get("classes"):
-        return np.zeros(len(table), bool)
-    return motchallenge_classes(table) == IGNORED
+        ignored &= table["conf"].to_numpy() == 0 if "conf" in table else False
+    return ignored
 
 
 def frames_without_labels(table: pd.DataFrame, length: int) -> np.ndarray:
@@ -190,7 +193,13 @@ def _odd_classes(table: pd.DataFrame, name: str) -> list[str]:
         return []
     class_id = table["class_id"].to_numpy()
     if not names:
-        zero, above = int((class_id == 0).sum()), int((class_id > 0).sum())
+        regions = ignored_rows(table)
+        zero, above = int(((class_id == 0) & ~regions).sum()), int((class_id > 0).sum())
+        if regions.any():
+            return [
+                f"{name}: {int(regions.sum())} rows of class 0 with conf 0 are read as regions to ignore, as VisDrone "
+                "has them; results in them are dropped."
+            ]
         if zero and above:
             return [
                 f"{name}: class (column 8) is 0 in {zero} rows and above 0 in {above}; MOTChallenge's classes begin "

@@ -266,8 +266,26 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
             table["score"] = np.ones(rows)  # -1 stands for what is not known
         table["conf"] = table["score"].copy()
         visibility = values[:, 8] if columns == 9 else np.full(rows, np.nan)
-        table["visibility"] = np.where(visibility == -1, np.nan, visibility)  # -1 stands for what is not known
+        table["visibility"] = np.where(visibility < 0, np.nan, visibility)  # -1 stands for what is not known
+        odd = (visibility < 0) & (visibility != -1)
+        if odd.any():
+            warnings.warn(
+                f"{path}: visibility (column 9) is below 0 in {int(odd.sum())} of {rows} rows, such as "
+                f"{visibility[odd][0]:g}, and is read as not known; write a share from 0 to 1, or -1.",
+                FairMOTLabWarning,
+                stacklevel=5,
+            )
+        _number_regions(table)
     return pd.DataFrame(table, copy=False)
+
+
+def _number_regions(table: dict[str, np.ndarray]) -> None:
+    """Give rows of class 0 with conf 0 ids of their own where they share one, as VisDrone's regions to ignore do."""
+    region = (table["class_id"] == 0) & (table["conf"] == 0)
+    keys = pd.DataFrame({"frame": table["frame"][region], "id": table["id"][region]})
+    if (table["class_id"] > 0).any() and keys.duplicated().any():
+        table["id"] = table["id"].copy()
+        table["id"][region] = table["id"][~region].max() + 1 + np.arange(len(keys))
 
 
 def looks_like_visdrone(values: np.ndarray) -> bool:
