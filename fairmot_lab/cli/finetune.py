@@ -29,6 +29,7 @@ def _add_finetune(commands: argparse._SubParsersAction) -> None:
     add("--output", default="training", metavar="DIR", help="weights, checkpoint and curve (%(default)s)")
     add("--cache", metavar="DIR", help="frames kept between runs (DIR/cache)")
     add("--steps", type=int, default=300, help="%(default)s")
+    add("--pairs", type=int, default=4, help="pairs of views in a step (%(default)s)")
     add("--learning-rate", type=float, default=1.5e-4, help="%(default)s")
     add("--labels", type=float, default=1.0, help="weight of the loss on the labels of real views (%(default)s)")
     add("--anchor", type=float, default=3.0, help="weight of what keeps the model as it was (%(default)s)")
@@ -46,7 +47,7 @@ def _run_finetune(options: argparse.Namespace) -> None:
     from ..sources.open import open_source
 
     names = ("steps", "learning_rate", "labels", "anchor", "appearance", "seed", "evaluate_every")
-    config = TrainingConfig(**{name: getattr(options, name) for name in names})
+    config = TrainingConfig(views=2 * options.pairs, **{name: getattr(options, name) for name in names})
     held_out = [open_source(path) for path in options.held_out]
     output = make_folder(options.output)
     cache = make_folder(options.cache or output / "cache")
