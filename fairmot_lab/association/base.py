@@ -212,7 +212,11 @@ class Tracker:
         frame_rate
             Frames per second, used unless the tracker was made with its own.
         """
-        return type(self)(frame_rate=self._given_rate or frame_rate, **self.settings.to_dict())
+        fresh = type(self)(frame_rate=self._given_rate, **self.settings.to_dict())
+        if self._given_rate is None:
+            fresh.frame_rate = self.frame_rate if frame_rate is None else check_frame_rate(frame_rate)
+            fresh._reset()
+        return fresh
 
     def replace(self, **changes: Any) -> Self:
         """Return a tracker with some settings changed that has seen nothing.
@@ -222,11 +226,17 @@ class Tracker:
         ConfigError
             If a name is unknown (the nearest is proposed) or a value is refused.
         """
-        return type(self)(frame_rate=self._given_rate, **self.settings.replace(**changes).to_dict())
+        rate = changes.pop("frame_rate", self._given_rate)
+        return type(self)(frame_rate=rate, **self.settings.replace(**changes).to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the tracker's name and settings as plain values; `tracker_from_dict` makes a tracker of them."""
-        return {"tracker": self.name, **self.settings.to_dict()}
+        """Return the tracker's name and arguments as plain values; `tracker_from_dict` makes a tracker of them."""
+        return {"tracker": self.name, **self.arguments()}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the tracker is made with: all settings, and the frame rate if it has its own."""
+        rate = {} if self._given_rate is None else {"frame_rate": self._given_rate}
+        return {**self.settings.to_dict(), **rate}
 
     def to_json(self) -> str:
         """Return the same as a JSON object, one line per setting; `load_tracker` reads it."""

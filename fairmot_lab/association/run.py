@@ -209,6 +209,7 @@ class _Sequence:
         class_names: Mapping[int, str] | None = None,
     ) -> None:
         self.tracker = as_tracker(tracker).clone(frame_rate)
+        self.frame_rate = frame_rate or self.tracker.frame_rate
         self.name, self.length, self.class_names = name, length, dict(class_names or {})
         self.frames = np.asarray(arrays.frames, np.int64)
         self.offsets = offsets = np.asarray(arrays.offsets, np.int64)
@@ -262,9 +263,9 @@ class _Sequence:
             results.append(self.step(tracker, index))
         tracks = tracks_table(results, self.offsets[:-1])
         tracks.attrs = {
-            "frame_rate": tracker.frame_rate,
+            "frame_rate": self.frame_rate,
             "tracker": tracker.name,
-            "settings": tracker.settings.to_dict(),
+            "settings": tracker.arguments(),
             "length": self.length or (int(self.frames[-1]) if len(self.frames) else 0),
         }
         if self.name:

@@ -187,7 +187,7 @@ def track_files(
         "detector": {key: value for key, value in model.describe().items() if key not in REPLACEABLE},
         "classes": {str(number): name for number, name in names.items()},
         "tracker": tracker.name,
-        "settings": tracker.settings.to_dict(),
+        "settings": tracker.arguments(),
         "score_threshold": score_threshold,
         "camera_motion": camera_motion,
         "counting": None if counter is None else counter.describe(),

@@ -143,7 +143,7 @@ def _track_source(
         "frame_rate": source.frame_rate,
         "length": source.length or len(kept),
         "tracker": tracker.name,
-        "settings": tracker.settings.to_dict(),
+        "settings": tracker.arguments(),
     }
     if names := getattr(model, "class_names", None):
         tracks.attrs["classes"] = dict(names)

@@ -14,7 +14,7 @@ import pytest
 from crowds import crowd
 from ppdet_oracle import PPDetReference
 
-from fairmot_lab.association.base import get_tracker
+from fairmot_lab.association.base import get_tracker, tracker_from_dict
 from fairmot_lab.association.jde import JDETracker
 from fairmot_lab.association.ppdet_byte import PPDetByteTracker
 from fairmot_lab.association.run import track_arrays, tracks_table
@@ -153,6 +153,12 @@ def test_functions_work_on_a_clone():
     assert first.attrs["tracker"] == "jde"
     assert first.attrs["settings"] == tracker.settings.to_dict()
     assert first.attrs["frame_rate"] == 25
+    own = track_arrays(arrays, JDETracker(track_buffer=7, frame_rate=10), 25)
+    assert own.attrs["frame_rate"] == 25, "that of the sequence"
+    again = tracker_from_dict({"tracker": own.attrs["tracker"], **own.attrs["settings"]})
+    assert again.clone(25).max_time_lost == again.clone(25).clone().max_time_lost == 2
+    assert tracker.clone(60).clone().max_time_lost == 14, "a clone of a clone keeps the frame rate"
+    assert tracker.clone(60).clone(30).max_time_lost == 7
 
 
 def test_camera_motion_is_refused_by_a_tracker_that_cannot_use_it():
