@@ -119,7 +119,7 @@ class OCSORTTracker(Tracker):
                 self._record_round("low scores", free, low, iou, byte)
                 rows, columns, _, _ = _part(byte, iou, least)
                 self._update_matched(free[columns], low[rows], observed, previous)
-                free = np.setdiff1d(free, free[columns])
+                free = _without(free, columns)
 
         # recovery: IoU of what is left with the last detections
         if len(free) and len(free_rows):
@@ -129,8 +129,7 @@ class OCSORTTracker(Tracker):
                 self._record_round("recovery", free, free_rows, iou, recovery)
                 rows, columns, _, _ = _part(recovery, iou, least)
                 self._update_matched(free[columns], free_rows[rows], observed, previous)
-                free_rows = np.setdiff1d(free_rows, free_rows[rows])
-                free = np.setdiff1d(free, free[columns])
+                free_rows, free = _without(free_rows, rows), _without(free, columns)
 
         _miss(tracks.motion, tracks.saved, tracks.has_saved, tracks.is_observed, free)
         if len(free_rows):
@@ -340,8 +339,15 @@ def _part(owners: np.ndarray, iou: np.ndarray, least: float) -> tuple[np.ndarray
     columns = owners[rows]
     is_low = iou[rows, columns] < least
     free_rows = np.concatenate((np.flatnonzero(owners < 0), rows[is_low]))
-    free = np.concatenate((np.setdiff1d(np.arange(iou.shape[1]), columns), columns[is_low]))
+    free = np.concatenate((_without(np.arange(iou.shape[1]), columns), columns[is_low]))
     return rows[~is_low], columns[~is_low], free_rows, free
+
+
+def _without(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the values at other places, sorted."""
+    is_left = np.ones(len(values), np.bool_)
+    is_left[places] = False
+    return np.sort(values[is_left])
 
 
 @compiled
