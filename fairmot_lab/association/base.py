@@ -158,7 +158,7 @@ class Tracker:
         if changed and not self.several_classes:
             raise TrackingError(
                 f"frame {frame} has detections of class {own.class_ids[0]} and the frames before of class "
-                f"{self._class}; track each class by itself with PerClass(tracker)."
+                f"{self._class}; track each class by itself with PerClass(tracker), --tracker per_class:NAME."
             )
         if warp is not None:
             warp = self._check_warp(warp, frame)

@@ -106,7 +106,7 @@ def check_detections(
         row = int(np.argmax(classes != classes[0]))
         raise TrackingError(
             f"{place(row)} is of class {classes[row]}, the first of class {classes[0]}; "
-            "track each class by itself with PerClass(tracker)."
+            "track each class by itself with PerClass(tracker), --tracker per_class:NAME."
         )
 
 

@@ -27,6 +27,10 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="of a folder of sequences: processes (-1: one per core)")
     parser.add_argument("--model", metavar="M", help="a model's name or a weights file (default: the bundled one)")
+    parser.add_argument(
+        "--detector", metavar="FILE", help="in place of --model: an ONNX export of YOLOX, YOLOv5/8, RTMDet"
+    )
+    parser.add_argument("--reid", metavar="FILE", help="with --detector: an ONNX network that makes the embeddings")
     parser.add_argument("--engine", default="auto", metavar="E", help="onnxruntime, paddle or auto")
     parser.add_argument("--device", default="auto", metavar="D", help="cpu, gpu, openvino or auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
@@ -145,7 +149,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
         value_range=options.value_range,
     )
     compare = read_tracks(options.compare, source) if options.compare else None
-    if options.model is None:
+    if options.model is None and options.detector is None and options.reid is None:
         print(
             f"fairmot-lab: tracking with the bundled compact model {DEFAULT_MODEL}, as no --model is named; the "
             "official one: fairmot-lab models download fairmot_dla34_30e_1088x608",
@@ -219,13 +223,26 @@ def _track_one(name: str, path: Any, *, options: argparse.Namespace, tracker: Tr
 
 def _read_files(options: argparse.Namespace) -> list[str | None]:
     """The files that are read beside the source, which no result may overwrite."""
-    return [options.config, options.compare, options.model]
+    return [options.config, options.compare, options.model, options.detector, options.reid]
 
 
 def _model(options: argparse.Namespace) -> Detector:
     from ..detection.model import load_model
+    from ..detection.onnx_detector import load_detector
     from ..pipeline import DEFAULT_MODEL
 
+    if options.reid and not options.detector:
+        raise ConfigError("--reid needs --detector; FairMOT makes embeddings itself.")
+    if options.detector:
+        if options.model:
+            raise ConfigError("--detector takes the place of --model; give one of them.")
+        return load_detector(
+            options.detector,
+            reid=options.reid,
+            device=options.device,
+            threads=options.threads,
+            input_size=options.input_size,
+        )
     return load_model(
         options.model or DEFAULT_MODEL,
         engine=options.engine,

@@ -537,7 +537,7 @@ def _compare(path: Path, held: DetectionsInfo, wanted: DetectionsInfo, closed: b
     """Refuse to resume with another source, detector or setting; a finished file may come from another engine."""
     before, now = asdict(held), asdict(wanted)
     for part in (before, now):
-        del part["model"]  # the same weights may be known by a name or by a path
+        del part["model"], part["class_names"]  # the same weights may be known by a name or by a path
         part.update(part.pop("detector"))
     if closed and not now["heatmaps"]:
         now.pop("heatmaps")  # more than was asked for is there

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import fairmot_lab as fl
 from fairmot_lab.boxes import iou
+from fairmot_lab.cli import main as cli
 from fairmot_lab.detection.onnx_detector import COCO, Embedder, _grid
 from fairmot_lab.errors import ConfigError, DetectionsError, EngineError, SourceError, WeightsError
 from fairmot_lab.pipeline import recommended_tracker
@@ -212,3 +213,20 @@ def test_detector_and_reid_run_the_whole_road(networks: tuple[Path, Path], mot17
     tracks = fl.track(detections, "jde")
     assert tracks["id"].nunique() >= 2
     assert len(COCO) == 80
+
+
+def test_the_command_line_takes_a_detector(
+    networks: tuple[Path, Path], pets_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    video = cv2.VideoCapture(str(pets_video))
+    for number in range(1, 4):
+        cv2.imwrite(str(images / f"{number:03d}.jpg"), video.read()[1])
+    common = ["track", str(images), "--output", str(tmp_path / "out"), "--quiet"]
+    assert cli.main([*common, "--detector", str(networks[0]), "--reid", str(networks[1]), "--threads", "1"]) == 0
+    assert len((tmp_path / "out" / "images.txt").read_text().splitlines()) > 3
+    for options in (["--reid", "a.onnx"], ["--detector", "a.onnx", "--model", "fairmot_lite"]):
+        capsys.readouterr()
+        assert cli.main([*common, *options]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
