@@ -300,7 +300,7 @@ class _Run:
                 held, value = held.get(key), value.get(key)
             raise ConfigError(
                 f"{self.report.record} was begun with {key} {held} (now {value}); resume with the same, or leave out "
-                "resume: kept detections are used again."
+                "resume to start again."
             )
 
     def _is_whole(self, earlier: dict[str, Any]) -> bool:
