@@ -127,3 +127,15 @@ def test_functions_with_several_arguments_describe_them() -> None:
         thing = getattr(fairmot_lab, name)
         if inspect.isfunction(thing) and len(inspect.signature(thing).parameters) > 1:
             assert re.search(r"^Parameters\n-+$", inspect.getdoc(thing) or "", flags=re.M), name
+
+
+def test_public_functions_show_an_example_that_runs() -> None:
+    """The examples themselves run with the tests (--doctest-modules)."""
+    lacking = []
+    for name in fairmot_lab.__all__:
+        thing = getattr(fairmot_lab, name)
+        parts = {name: thing}
+        if inspect.ismodule(thing):
+            parts = {f"{name}.{part}": getattr(thing, part) for part in getattr(thing, "__all__", ())}
+        lacking += [full for full, one in parts.items() if inspect.isfunction(one) and ">>>" not in (one.__doc__ or "")]
+    assert not lacking

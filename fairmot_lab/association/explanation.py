@@ -71,6 +71,13 @@ def explain_pair(stage: Stage, row: int, column: int) -> str:
         One of `record.stages`.
     row, column
         Of its matrices: the track and the detection.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> record = fl.trace(scene.detections, fl.JDETracker())[2]
+    >>> explain_pair(record.stages[0], 0, 0)
+    'track 1 and detection 0, first stage: cosine 0.00, motion 0.40 -> cost 0.01 <= tracked_thresh 0.4; paired.'
     """
     track, detection, outcome = stage.tracks[row], stage.detections[column], stage.outcome(row, column)
     words = f"track {track} and detection {detection}, {stage.title}: {_measured(stage, row, column)}"

@@ -300,6 +300,13 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
     -------
     pandas.DataFrame
         As of `track_arrays`, without `attrs`.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> tracker = fl.JDETracker()
+    >>> tracks_table([tracker.update(one) for one in scene.detections])["id"].nunique()
+    2
     """
     import pandas as pd
 
@@ -330,6 +337,10 @@ def warm_up() -> None:
     """Compile all that the trackers need, or load it from numba's cache: some twenty seconds once per machine.
 
     The first frames of a tracker do the same unasked; this lets an installation do it ahead.
+
+    Examples
+    --------
+    >>> warm_up()
     """
     boxes = np.array([[10.0, 10, 40, 100], [25.0, 10, 40, 100]])  # they overlap: pairs have to be chosen
     looks = np.array([[1.0, 0.0], [0.0, 1.0]])

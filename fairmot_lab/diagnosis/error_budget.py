@@ -400,6 +400,15 @@ def repaired(one: SequenceEvaluation, errors: pd.DataFrame) -> pd.DataFrame:
         The evaluated sequence.
     errors
         Rows of `ErrorBudget.errors` of this sequence.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> tracker = fl.JDETracker()
+    >>> result = fl.evaluate(fl.track(scene.detections, tracker), scene.ground_truth)
+    >>> errors = error_budget(result, scene.detections, tracker).errors
+    >>> fl.evaluate(repaired(result.sequences["crossing"], errors), scene.ground_truth).overall["mota"]
+    1.0
     """
     kinds = errors["kind"]
     misses, false = errors[kinds == "MISS"], errors[kinds == "FP"]

@@ -34,6 +34,13 @@ def cell_sentences(record: FrameRecord, stage: int, row: int, column: int) -> li
         Which of `record.stages`.
     row, column
         Of its matrices.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> record = fl.trace(scene.detections, fl.JDETracker())[2]
+    >>> len(cell_sentences(record, 0, 0, 0)) > 0
+    True
     """
     found = record.stages[stage]
     sentences = [explain_pair(found, row, column)]

@@ -195,6 +195,13 @@ def metric_intervals(
         As for `evaluate`.
     confidence, **options
         As for `compare`.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> low, high = metric_intervals(scene.tracks, scene.ground_truth)["mota"]
+    >>> low <= high <= 1
+    True
     """
     rows = compare({"": tracks}, ground_truth, confidence=confidence, **options).metrics
     rows = rows[rows["sequence"] == OVERALL]

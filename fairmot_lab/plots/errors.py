@@ -32,6 +32,14 @@ def error_budget(budget: ErrorBudget, metric: str = "mota", *, ax: Axes | None =
         What `fl.error_budget` returns, or its `causes`.
     metric
         "mota", "idf1" or "hota": points that it would gain without these errors.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> tracker = fl.JDETracker()
+    >>> result = fl.evaluate(fl.track(scene.detections, tracker), scene.ground_truth)
+    >>> error_budget(fl.error_budget(result, scene.detections, tracker))
+    <Axes: ...>
     """
     table = _table(budget, "causes", ("kind", "cause", "errors", f"lost_{metric}"))
     table = table.sort_values(f"lost_{metric}", ascending=False, kind="stable")
@@ -62,6 +70,12 @@ def detection_recall(found: DetectionEvaluation, *, ax: Axes | None = None) -> A
     ----------
     found
         What `fl.evaluate_detections` returns.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> detection_recall(fl.evaluate_detections(scene.detections, scene.ground_truth))
+    <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
     best = _table(found, "best", ("height", "score"))
@@ -102,6 +116,14 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
     ------
     PlotError
         If the source is another sequence.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> tracker = fl.JDETracker()
+    >>> result = fl.evaluate(fl.track(scene.detections, tracker), scene.ground_truth)
+    >>> person_strip(fl.person(result, 1, scene.detections, tracker), scene.source)
+    <Axes: ...>
     """
     from ..drawing import id_color
 

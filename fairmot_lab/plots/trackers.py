@@ -49,6 +49,15 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
     ------
     PlotError
         If the search had not two objectives, or there is no such part.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> found = fl.tune(
+    ...     scene.detections, "sort", scene.ground_truth, objective=["mota", "idf1"], trials=2, progress=False
+    ...  )
+    >>> pareto_front(found)
+    <Axes: ...>
     """
     names = tuning.table.attrs["objective"]
     if len(names) != 2:
