@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -73,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # consoles of Windows and containers may have another encoding
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", "30")  # a log should not hold every step of a progress bar
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", FairMOTLabWarning)
     logging.basicConfig(format="fairmot-lab: %(message)s")
