@@ -384,7 +384,9 @@ def test_deep_tiff_of_every_kind(tmp_path: Path, dtype: str, channels: int) -> N
     assert np.abs(source.image(1).astype(int) - picture(5)).max() <= 1
 
 
-def test_stack_that_is_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lenient", [False, True])  # ppdet tells Pillow to accept what is cut short
+def test_stack_that_is_cut(lenient: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", lenient)
     first, *others = pages()
     first.save(tmp_path / "a.tif", save_all=True, append_images=others)
     whole = (tmp_path / "a.tif").read_bytes()

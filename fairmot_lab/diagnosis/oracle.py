@@ -46,7 +46,7 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     held: set[tuple[int, int]] = set()
     ids = np.zeros(len(table), np.int64)
     stretches = [part for _, part in table.groupby(["person", "stretch"])]
-    for part in sorted(stretches, key=lambda part: (part["id"].isna().all(), -len(part))):
+    for part in sorted(stretches, key=lambda part: (-part["id"].notna().sum(), part["id"].isna().sum())):
         known = part["id"].dropna()
         wanted = int(known.iloc[0]) if len(known) else unused
         if any((number, wanted) in held for number in part["frame"]):

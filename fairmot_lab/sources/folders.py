@@ -24,6 +24,7 @@ from .images import (
     own_range,
     read_bytes,
     read_raw,
+    strict_pillow,
     tiff_is_cut,
     to_bgr,
     warn_of_range,
@@ -214,8 +215,9 @@ class PageSource(ImageSource):
 
     def _page(self, number: int) -> Any:
         try:
-            self._picture.seek(number - 1)
-            self._picture.load()
+            with strict_pillow():
+                self._picture.seek(number - 1)
+                self._picture.load()
         except Exception as error:  # Pillow's decoders raise errors of many kinds
             raise SourceError(
                 f"Page {number} of {self._path} cannot be decoded ({error}); restore the file."

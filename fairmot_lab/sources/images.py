@@ -6,11 +6,12 @@ more than 8 bits or of floats, which `to_bgr` scales to 8 bits.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -167,6 +168,18 @@ def encode_jpeg(image: np.ndarray, max_width: int | None = None, quality: int = 
     return buffer.getvalue()
 
 
+@contextlib.contextmanager
+def strict_pillow() -> Iterator[None]:
+    """Have Pillow refuse images that are cut short: ppdet, once imported, tells it to fill them with grey."""
+    from PIL import ImageFile
+
+    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
 def from_pillow(image: Any) -> np.ndarray:
     """Turn a Pillow image upright and into an array: (H, W, 3) uint8 BGR, or a deep image (H, W)."""
     from PIL import ImageOps
@@ -190,7 +203,7 @@ def _decode(data: bytes, path: Path) -> np.ndarray:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # tags that Pillow does not know
-                with Image.open(io.BytesIO(data)) as picture:
+                with strict_pillow(), Image.open(io.BytesIO(data)) as picture:
                     if not is_left_to_opencv(picture):
                         return from_pillow(picture)
         except (OSError, ValueError, SyntaxError, KeyError, TypeError, Image.DecompressionBombError):
