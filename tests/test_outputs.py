@@ -13,16 +13,17 @@ import sys
 import tarfile
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 import fairmot_lab as fl
 from fairmot_lab.data import FrameDetections
-from fairmot_lab.detection.archive import ArchiveWriter
+from fairmot_lab.detection.archive import ArchiveScan, ArchiveWriter
 from fairmot_lab.detection.cache import CachedDetections, DetectionsInfo, detect, open_detections
 from fairmot_lab.detection.detections import PublicDetections
 from fairmot_lab.detection.model import FairMOTDetector
@@ -411,3 +412,44 @@ def test_the_first_member_tells_everything(images: Path, tmp_path: Path) -> None
     assert isinstance(outputs.info, DetectionsInfo)
     wanted = {"source", "weights_sha256", "engine", "input_width", "input_height", "versions", "score_floor"}
     assert wanted <= outputs.fingerprint.keys()
+
+
+def forged(path: Path, change: Callable[[int, dict[str, bytes]], dict[str, bytes]]) -> None:
+    """Write an archive anew with changed members and right checksums."""
+    scan = ArchiveScan(path)
+    with path.open("rb") as file:
+        scan.run(file)
+        groups = [scan.read(file, number) for number in range(len(scan.places))]
+    path.unlink()
+    with ArchiveWriter(path) as writer:
+        for number, members in enumerate(groups):
+            writer.append(change(number, members))
+        writer.close_archive()
+
+
+@pytest.mark.parametrize(
+    ("number", "member", "content", "words"),
+    [
+        (0, "json", b"{}", "not one that detect"),
+        (0, "json", b"[" * 100_000, "not one that detect"),
+        (0, "json", None, "not one that detect"),
+        (3, "safetensors", b"not tensors", "frame 3 was not written by detect"),
+        (3, "safetensors", save({"boxes": np.zeros((2, 4), np.float32)}), "frame 3 was not written by detect"),
+        (3, "png", b"not a picture", "frame 3 was not written by detect"),
+        (3, "json", b'{"letterbox": {"scale": 1}}', "frame 3 was not written by detect"),
+    ],
+)
+def test_forged_archives_with_right_checksums_are_refused(
+    number: int, member: str, content: bytes | None, words: str, images: Path, tmp_path: Path
+) -> None:
+    path = detect(images, make_model(), tmp_path, progress=False).path
+
+    def change(at: int, members: dict[str, bytes]) -> dict[str, bytes]:
+        if at != number:
+            return members
+        rest = {name: value for name, value in members.items() if name != member}
+        return rest if content is None else {**rest, member: content}
+
+    forged(path, change)
+    with pytest.raises(DetectionsError, match=words):
+        open_detections(path).frame(3)
