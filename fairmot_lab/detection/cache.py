@@ -540,7 +540,7 @@ def _compare(path: Path, held: DetectionsInfo, wanted: DetectionsInfo, closed: b
         del part["model"], part["class_names"]  # the same weights may be known by a name or by a path
         part.update(part.pop("detector"))
     if closed and not now["heatmaps"]:
-        now.pop("heatmaps")  # more than was asked for is there
+        now["heatmaps"] = before["heatmaps"]  # more than was asked for may be there
     engine = {key: now.pop(key, None) for key in REPLACEABLE}
     _refuse_difference(path, {key: value for key, value in before.items() if key not in REPLACEABLE}, now)
     changed = _differences({key: before.get(key) for key in REPLACEABLE}, engine)
@@ -560,5 +560,5 @@ def _refuse_difference(path: Path, held: dict[str, Any], now: dict[str, Any]) ->
 
 
 def _differences(held: dict[str, Any], now: dict[str, Any]) -> str:
-    keys = [*now, *(key for key in held if key not in now)] if set(held) - set(now) - {"heatmaps"} else list(now)
+    keys = dict.fromkeys([*now, *held])
     return ", ".join(f"{key} {held.get(key)} (now {now.get(key)})" for key in keys if held.get(key) != now.get(key))

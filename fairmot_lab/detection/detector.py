@@ -94,18 +94,16 @@ def run_detector(detector: Detector, frames: Iterable[Frame]) -> Iterator[tuple[
             waiting.append(frame)
             yield frame
 
-    results = detector.run(remembered())
-    if not hasattr(results, "__next__"):
-        results = iter(results)
+    results = iter(detector.run(remembered()))
     checked = _Checks(detector.name)
     try:
         for detections in results:
             expected = waiting[0].number if waiting else None
-            yield_frame = getattr(detections, "frame", None)
-            if expected is None or yield_frame != expected:
+            given = getattr(detections, "frame", None)
+            if expected is None or given != expected:
                 wanted = "no frame was left" if expected is None else f"frame {expected} was expected"
                 raise DetectionsError(
-                    f"{detector.name} gave detections of frame {yield_frame} where {wanted}; "
+                    f"{detector.name} gave detections of frame {given} where {wanted}; "
                     "run() must yield one FrameDetections per frame, in order."
                 )
             yield waiting.popleft(), checked(detections)
