@@ -102,6 +102,7 @@ def write_report(
         _section("Metrics", _metrics(evaluation, draws)),
         _section("Where the errors come from", _budget(budget)),
         _section("Who and what is missed", _breakdowns(evaluation)),
+        _section("Where in the image", _maps(budget, source)),
         _section("People with the most errors", _people(evaluation, one.name, detections, tracker, source, people)),
     ]
     room = max_bytes - sum(map(len, parts)) - 200_000
@@ -147,6 +148,21 @@ def _breakdowns(evaluation: Evaluation) -> str:
             shown = table.drop(columns=["low", "high", "num_detections"]).round(3)
             tables.append(f"<h3>By {html.escape(name)}</h3>{shown.to_html(index=False, na_rep='')}")
     return "".join(tables)
+
+
+def _maps(budget: ErrorBudget, source: Source | None) -> str:
+    from .plots.errors import error_map
+
+    ((name, size),) = budget.sizes.items()
+    if source is None and not all(size):
+        return "<p>The size of the image is not known.</p>"
+    image = None if source is None else source.image(1)
+    pictures = [
+        _picture(error_map(budget, kind, image=image), f"where errors of {name} are, {kind}")
+        for kind in ("MISS", "FP", "SWITCH")
+        if (budget.errors["kind"] == kind).any()
+    ]
+    return "".join(pictures) or "<p>There are no errors.</p>"
 
 
 def _people(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 import fairmot_lab as fl
@@ -40,3 +41,28 @@ def test_person_strip(made):
     other = fl.open_source([scene.source.image(1)], frame_rate=10, name="other")
     with pytest.raises(PlotError, match="person is of crossing and the source is other"):
         fl.plots.person_strip(life, other)
+
+
+def test_error_map(made):
+    scene, tracker, _ = made
+    result = fl.evaluate(scene.tracks, scene.ground_truth)
+    for kind in ("MISS", "FP", "SWITCH"):
+        ax = fl.plots.error_map(result, kind, cells=(4, 3))
+        counted = ax.images[0].get_array()
+        assert counted.shape == (3, 4)
+        assert counted.filled(0).sum() == (result.errors["kind"] == kind).sum()
+    mark = result.errors[result.errors["kind"] == "SWITCH"].iloc[0]
+    cells = fl.plots.error_map(result, "SWITCH", cells=(4, 3)).images[0].get_array().filled(0)
+    width, height = scene.source.width, scene.source.height
+    assert cells[int((mark.y + mark.h) / height * 3), int((mark.x + mark.w / 2) / width * 4)] > 0
+    made_by = fl.evaluate(fl.track(scene.detections, tracker), scene.ground_truth)
+    budget = fl.error_budget(made_by, scene.detections, tracker)
+    cause = budget.causes["cause"].iloc[0]
+    assert f", {cause})" in fl.plots.error_map(budget, cause=cause, image=scene.source.image(1)).get_title(loc="left")
+    with pytest.raises(PlotError, match="has the cause 'rain'"):
+        fl.plots.error_map(budget, cause="rain")
+    with pytest.raises(PlotError, match="size of the image is not known"):
+        fl.plots.error_map(result.errors)
+    two = result.errors.assign(sequence="other")
+    with pytest.raises(PlotError, match="name one of"):
+        fl.plots.error_map(pd.concat([result.errors, two]), size=(10, 10))

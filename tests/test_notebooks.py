@@ -72,7 +72,7 @@ class Run:
 
 def test_there_are_as_many_as_the_tour_has_stops() -> None:
     wanted = ["quickstart", "heatmaps", "reid_embeddings", "thresholds", "id_switches", "mot17_benchmark"]
-    wanted += ["your_own_video", "fine_tuning", "trackers"]
+    wanted += ["your_own_video", "fine_tuning", "trackers", "error_budget"]
     assert [path.stem for path in NOTEBOOKS] == [f"{n:02d}_{name}" for n, name in enumerate(wanted, start=1)]
 
 
@@ -358,3 +358,37 @@ def test_09_trackers(notebook_workspace: Path) -> None:
     assert sum(row["mota"] for row in state["gain"].values()) > 0
     assert state["frame"] == state["switch"]
     assert (run.figures, run.widgets, run.complaints) == (1, 1, [])
+
+
+def test_10_error_budget(notebook_workspace: Path) -> None:
+    run = Run(
+        notebook_workspace / "notebooks" / "10_error_budget.ipynb",
+        "{'causes': budget.causes.to_dict('list'), 'row': row.to_dict(), 'person': int(life.gt_id),"
+        " 'both': both.fillna(0).to_dict(), 'sentences': comparison.sentences(['mota']),"
+        " 'counts': [int(result.overall[f'num_{name}']) for name in ('misses', 'false_positives', 'switches')]}",
+    )
+    state = run.state
+    causes = pd.DataFrame(state["causes"])
+    assert causes.groupby("kind")["errors"].sum()[["MISS", "FP", "SWITCH"]].tolist() == state["counts"]
+    assert f"{sum(state['counts'])} errors with a cause, {sum(state['counts'])} counted" in run.text
+    # the claims: most misses have no detection; the row is the best score below the threshold; ByteTrack uses more
+    misses = causes[causes["kind"] == "MISS"].set_index("cause")
+    assert misses["errors"].idxmax() == misses["lost_mota"].idxmax() == "no detection"
+    assert 0.3 < state["row"]["number"] < 0.4
+    assert state["row"]["setting"] == "conf_thres"
+    assert state["both"]["ByteTrack"]["score too low"] < state["both"]["JDE"]["score too low"] / 2
+    assert "not a difference" in state["sentences"][0]
+    assert f"Person {state['person']} of demo-0" in run.text
+    page = (notebook_workspace / "outputs" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<video") == state["counts"][2]
+    # the solution of the task
+    detections = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar")
+    lower = fl.JDETracker(conf_thres=0.2)
+    result = fl.evaluate(fl.track(detections, lower), notebook_workspace / "data" / "demo-0")
+    counts = fl.error_budget(result, detections, lower).errors.value_counts(["kind", "cause"])
+    told = nbformat.read(REPOSITORY / "notebooks" / "10_error_budget.ipynb", as_version=4).cells[-1].source
+    assert f"from {misses.loc['score too low', 'errors']} to {counts['MISS', 'score too low']} misses" in told
+    false = causes[causes["kind"] == "FP"].set_index("cause")["errors"]
+    assert f"from {false['background']} to {counts['FP', 'background']}," in told
+    assert f"from {false['box too far off']} to {counts['FP', 'box too far off']}." in told
+    assert (run.figures, run.widgets, run.complaints) == (5, 0, [])

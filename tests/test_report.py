@@ -37,7 +37,7 @@ def test_a_page_with_clips(scene, with_switches, tmp_path):
     path = write_report(tmp_path / "report.html", result, with_switches, tracker, scene.source, draws=50)
     page = path.read_text()
     assert page.count("<video") == 2
-    assert page.count("<img") == 2 + 2  # the budget and two people
+    assert page.count("<img") == 2 + 2 + 2  # the budget, where misses and switches are, two people
     assert "no detection" in page
     assert "By height" in page
     assert "track_buffer" in page

@@ -69,12 +69,15 @@ class ErrorBudget:
         errors repaired: mota, idf1, hota, and lost_mota, lost_idf1, lost_hota, by which they are higher.
     metrics : dict
         mota, idf1 and hota as they are.
+    sizes : dict of str to (int, int)
+        Width and height of the image in pixels, by sequence; None where they are not known.
     caption : str
     """
 
     errors: pd.DataFrame
     causes: pd.DataFrame
     metrics: dict[str, float]
+    sizes: dict[str, tuple[int | None, int | None]]
     caption: str
 
     def sentences(self) -> list[str]:
@@ -184,7 +187,8 @@ def error_budget(
         f"{len(errors)} errors of {', '.join(ones)}, protocol {evaluation.protocol}, evaluator {evaluation.evaluator}: "
         "MOTA {:.1f}, IDF1 {:.1f}, HOTA {:.1f}. In percent; lost: what repairing the errors of a cause would gain."
     ).format(*(100 * base[name] for name in _METRICS))
-    return ErrorBudget(errors, pd.DataFrame(rows, columns=columns), base, caption)
+    sizes = {name: (truth.width, truth.height) for name, truth in truths.items()}
+    return ErrorBudget(errors, pd.DataFrame(rows, columns=columns), base, sizes, caption)
 
 
 def _select(errors: pd.DataFrame, kind: str, cause: str | None) -> pd.DataFrame:

@@ -4,7 +4,7 @@ Times are in seconds, image positions in pixels of the original image, rates in 
 """
 
 from .appearance import centre_heatmap, embedding_distances, score_distributions, similarity_map
-from .errors import detection_recall, error_budget, person_strip
+from .errors import detection_recall, error_budget, error_map, person_strip
 from .identity import (
     errors_over_time,
     gap_against_distance,
@@ -37,6 +37,7 @@ __all__ = [
     "detection_recall",
     "embedding_distances",
     "error_budget",
+    "error_map",
     "errors_over_time",
     "gap_against_distance",
     "hota_curves",

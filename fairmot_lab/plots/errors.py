@@ -1,4 +1,4 @@
-"""Plots of where errors come from: the error budget, detections before tracking, one person's life."""
+"""Plots of where errors come from: the error budget, places, detections before tracking, one person's life."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 
 from ..data import same_footage
 from ..errors import PlotError
-from .style import BLUE, INK, LINES, METRIC_NAMES, MISSED, ORANGE, PURPLE, _axes, _finish, _table
+from ..evaluation.breakdown import error_map as count_in_cells
+from .identity import _backdrop
+from .style import BLUE, INK, LINES, METRIC_NAMES, MISSED, ORANGE, PURPLE, _axes, _few, _finish, _one_sequence, _table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +63,90 @@ def error_budget(budget: ErrorBudget, metric: str = "mota", *, ax: Axes | None =
     name = METRIC_NAMES.get(metric, metric)
     title = f"Where {name} is lost: {int(table['errors'].sum())} errors by cause"
     return _finish(ax, title, f"points of {name} without these errors (percent)", "", grid="x")
+
+
+def error_map(
+    errors: Any,
+    kind: str = "MISS",
+    *,
+    cause: str | None = None,
+    sequence: str | None = None,
+    image: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    cells: tuple[int, int] = (32, 18),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw where in the image errors of one kind happen, counted by the foot of the box.
+
+    Parameters
+    ----------
+    errors
+        An `Evaluation`, an `ErrorBudget`, or a table of errors: columns kind, x, y, w, h (pixels of the original
+        image) and, for a cause, cause.
+    kind
+        "MISS", "FP" or "SWITCH".
+    cause
+        Only errors with this cause, of an `ErrorBudget`.
+    sequence
+        Which sequence, where there are several: one map is of one camera.
+    image
+        (H, W, 3) uint8 BGR, drawn pale behind the cells.
+    size
+        Width and height of the image in pixels, where neither an image nor the errors give it.
+    cells
+        Columns and rows of the map.
+
+    Raises
+    ------
+    PlotError
+        If there are several sequences, no such kind or cause, or no size.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> result = fl.evaluate(scene.tracks, scene.ground_truth)
+    >>> error_map(result, "SWITCH", image=scene.source.image(20)).get_title(loc="left")
+    'Where ID switches happen (2)'
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    if kind not in _KINDS:
+        raise PlotError(f"kind={kind!r} does not exist; choose {', '.join(_KINDS)}.")
+    table = _table(errors, "errors", ("kind", *"xywh", *(["cause"] if cause else [])))
+    table = _one_sequence(table, sequence)
+    table = table[table["kind"] == kind]
+    if cause is not None:
+        if not (table["cause"] == cause).any():
+            raise PlotError(f"no error of kind {kind} has the cause {cause!r}; there are {_few(set(table['cause']))}.")
+        table = table[table["cause"] == cause]
+    size = (image.shape[1], image.shape[0]) if image is not None else size or _image_size(errors, sequence)
+    ax = _axes(ax, (7, 4.4))
+    _backdrop(ax, image, size)
+    counts = count_in_cells(table, size, cells)
+    shown = ax.imshow(
+        np.ma.masked_equal(counts, 0), cmap="viridis_r", alpha=0.75, extent=(0, size[0], size[1], 0), aspect="equal",
+        vmin=0, vmax=max(1, int(counts.max())), interpolation="nearest",
+    )  # fmt: skip
+    ax.set_xlim(0, size[0])
+    ax.set_ylim(size[1], 0)
+    bar = ax.figure.colorbar(shown, ax=ax, label="errors per cell", shrink=0.7)
+    bar.locator = MaxNLocator(integer=True)  # type: ignore[assignment]
+    bar.update_ticks()
+    name = {"MISS": "people are missed", "FP": "false positives stand", "SWITCH": "ID switches happen"}[kind]
+    title = f"Where {name} ({len(table)}{f', {cause}' if cause else ''})"
+    return _finish(ax, title, "x (pixels)", "y (pixels)", grid="")
+
+
+def _image_size(errors: Any, sequence: str | None) -> tuple[int, int]:
+    """Return width and height of the image that an evaluation or a budget is of."""
+    sizes = getattr(errors, "sizes", None)
+    if sizes is None:
+        known = getattr(errors, "sequences", {})
+        sizes = {name: (one.ground_truth.width, one.ground_truth.height) for name, one in known.items()}
+    size = sizes.get(sequence or next(iter(sizes), ""), (None, None))
+    if not all(size):
+        raise PlotError("the size of the image is not known; give image=, or size=(width, height).")
+    return size
 
 
 def detection_recall(found: DetectionEvaluation, *, ax: Axes | None = None) -> Axes:
