@@ -544,6 +544,48 @@ def test_the_workbench_opens_on_the_worst_switch(
     bench.close()
 
 
+def test_the_workbench_compares_with_intervals_and_lists_switches_of_one_tracker(
+    frames: list, truth: pd.DataFrame, tracks: pd.DataFrame
+) -> None:
+    later = tracks.copy()
+    later.loc[(later["frame"] >= 15) & (later["id"] == 1), "id"] = 9
+    bench = fl.widgets.Workbench(frames, tracks={"A": later, "B": tracks}, ground_truth=truth)
+    bench._tabs.selected_index = bench._tabs.titles.index("Compare")
+    pane = bench.panes["Compare"]
+    assert (bench.error, pane.error) == ("", "")
+    # person 2 changes at 15 under A alone, persons 1 and 2 at 10 under both
+    made = pane.shared[["made_by", "frame", "gt_id"]].to_numpy().tolist()
+    assert made == [["both", 10, 1], ["both", 10, 2], ["only A", 15, 2]]
+    assert pane._switches.title == "ID switches: 1 only A, 0 only B, 2 both"
+    assert pane._switches.chosen == ["only A"]
+    library = fl.compare({"A": later, "B": tracks}, truth).metrics
+    wanted = library[(library["metric"] == "idf1") & (library["tracker"] == "B")].iloc[0]
+    row = next(row for row in pane._figures.rows if row["metric"] == "IDF1")
+    low, high = (f"{100 * wanted[end]:.1f}" for end in ("low", "high"))
+    assert row["tracker 1"] == f"{100 * wanted['value']:.1f} ({low}\N{EN DASH}{high})"
+    assert row["difference"].startswith("+")
+    pane._switches.selected = 2
+    assert (bench.player.frame, bench.player.selected_gt_id, bench.player.selected_id) == (15, 2, 9)
+    bench.player.tracker, bench.player.compared = 1, 0  # B is A now: what only it makes
+    assert pane._switches.title == "ID switches: 0 only B, 1 only A, 2 both"
+    turned = next(row for row in pane._figures.rows if row["metric"] == "IDF1")
+    assert turned["difference"].startswith("\N{MINUS SIGN}")
+    assert "made_by" in bench.page().render()
+    bench.close()
+
+
+def test_corrected_tracks_are_compared_with_the_original(
+    frames: list, truth: pd.DataFrame, tracks: pd.DataFrame
+) -> None:
+    bench = fl.widgets.Workbench(frames, tracks=tracks, ground_truth=truth)
+    assert "Compare" not in bench._tabs.titles
+    bench._corrected("tracks corrected", tracks.assign(id=truth["id"].to_numpy()))
+    bench._tabs.selected_index = bench._tabs.titles.index("Compare")
+    assert bench.error == ""
+    assert bench.panes["Compare"]._switches.title == "ID switches: 0 only tracks corrected, 2 only tracks, 0 both"
+    bench.close()
+
+
 def test_the_workbench_tells_costs_where_the_detections_lead_to_the_tracks(
     frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs
 ) -> None:

@@ -77,7 +77,7 @@ class WorkbarView(View):
     chips : list of dict
         `name` and `metrics` (text) of each tracker.
     difference : str
-        How the compared tracker differs from the one on show.
+        How the compared tracker differs from the one on show; `intervals` the same in sentences, with intervals.
     """
 
     module = "workbar.js"
@@ -89,6 +89,7 @@ class WorkbarView(View):
     title = Unicode("").tag(sync=True)
     chips: List = List().tag(sync=True)
     difference = Unicode("").tag(sync=True)
+    intervals = Unicode("").tag(sync=True)
     tracker = Int(0).tag(sync=True)
     compared = Int(-1).tag(sync=True)
     compare_mode = Unicode("off").tag(sync=True)

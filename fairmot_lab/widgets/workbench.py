@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -35,7 +36,9 @@ from .switches import worst_switch
 if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..detection.detector import Detector
+    from ..evaluation.compare import Comparison
     from ..evaluation.result import Evaluation, SequenceEvaluation
+    from .comparison import ComparePanel
     from .corrections import CorrectionPanel
 
 METRICS = (("mota", "MOTA", True), ("idf1", "IDF1", True), ("hota", "HOTA", True), ("num_switches", "IDs", False))
@@ -120,6 +123,7 @@ class Workbench(Panel):
         self._lives: dict[tuple[int, int], Life] = {}
         self._switches: dict[int, pd.DataFrame] = {}
         self._replays: dict[int, Trace | None] = {}
+        self._comparison: tuple[list[Evaluation], Comparison] | None = None
         self.player.show(self.tracks, self.ground_truth, self.evaluations or None)
         if len(self.tracks) > 1 and self.player.compared < 0:
             self.player.compared = 1
@@ -192,8 +196,10 @@ class Workbench(Panel):
             return None
         return evaluation.sequences[sequence_of(evaluation, self.source.name)]
 
-    def _settings(self) -> Any:
-        return self._tracker.get(self.name) if isinstance(self._tracker, Mapping) else self._tracker
+    def _settings(self, name: str | None = None) -> Any:
+        if isinstance(self._tracker, Mapping):
+            return self._tracker.get(self.name if name is None else name)
+        return self._tracker
 
     def _made_by(self) -> Any:
         """The tracker that made the tracks on show, as far as is known."""
@@ -206,11 +212,17 @@ class Workbench(Panel):
             if evaluation is None:
                 chips.append({"name": key, "metrics": f"{table['id'].nunique()} tracks"})
                 continue
-            row = evaluation.overall
+            row = self._metrics_of(evaluation)
             chips.append(
                 {"name": key, "metrics": " · ".join(f"{_label} {_metric(row, k, p)}" for k, _label, p in METRICS)}
             )
         return chips
+
+    def _metrics_of(self, evaluation: Evaluation) -> dict[str, Any]:
+        """The metrics of the sequence on show."""
+        assert self.source is not None
+        summary = evaluation.summary
+        return summary[summary["sequence"] == sequence_of(evaluation, self.source.name)].iloc[0].to_dict()
 
     def _difference(self) -> str:
         """How the compared tracker differs from the one on show."""
@@ -220,12 +232,22 @@ class Workbench(Panel):
         ours, theirs = (self.evaluations.get(names[k]) for k in (player.tracker, player.compared))
         if ours is None or theirs is None:
             return ""
+        our_row, their_row = self._metrics_of(ours), self._metrics_of(theirs)
         parts = []
         for key, label, percent in METRICS:
-            change = (float(theirs.overall[key]) - float(ours.overall[key])) * (100 if percent else 1)
+            change = (float(their_row[key]) - float(our_row[key])) * (100 if percent else 1)
             text = f"{change:+.1f}" if percent else f"{change:+.0f}"
             parts.append(f"{label} {text if text.strip('+-0.') else '0'}")
         return f"{names[player.compared]} − {names[player.tracker]}: {', '.join(parts)}".replace("-", "\N{MINUS SIGN}")
+
+    def comparison(self) -> Comparison:
+        """Return what `fl.compare` says of the trackers that were evaluated: intervals of metrics and differences."""
+        from ..evaluation.compare import compare
+
+        held = list(self.evaluations.values())
+        if self._comparison is None or [*map(id, self._comparison[0])] != [*map(id, held)]:
+            self._comparison = (held, compare(self.evaluations))
+        return self._comparison[1]
 
     # -- links --------------------------------------------------------------------------------------------------------
 
@@ -245,7 +267,22 @@ class Workbench(Panel):
         self.player.observe(self._guard(lambda _: self._show_decisions()), ["frame", "playing"])
 
     def _show_difference(self) -> None:
-        self.bar.difference = self._difference()
+        with self.bar.hold_sync():
+            self.bar.difference = self._difference()
+            self.bar.intervals = self._intervals() if self.bar.difference else ""
+
+    def _intervals(self) -> str:
+        """The differences with their intervals, in sentences."""
+        names = list(self.tracks)
+        pair = {names[self.player.tracker], names[self.player.compared]}
+        try:
+            told = self.comparison()
+        except FairMOTLabError:  # the pane Compare says why
+            return ""
+        rows = told.differences[
+            [{a, b} == pair for a, b in zip(told.differences["tracker"], told.differences["other"], strict=True)]
+        ]
+        return "\n".join(replace(told, differences=rows).sentences(["mota", "idf1", "hota", "num_switches"]))
 
     def _show_tracker(self) -> None:
         """All that depends on the tracker on show."""
@@ -290,16 +327,19 @@ class Workbench(Panel):
             self._lives[key] = person_life(one, identity) if one is not None else track_life(tracks, identity)
         return self._lives[key]
 
-    def switches(self) -> pd.DataFrame:
-        """Return the ID switches of the tracker on show, with their reasons where the detections lead to its tracks."""
-        number = self.player.tracker
+    def switches(self, number: int | None = None) -> pd.DataFrame:
+        """Return the ID switches of a tracker (by default of the one on show), with their reasons where the detections
+        lead to its tracks.
+        """
+        number = self.player.tracker if number is None else number
         if number not in self._switches:
-            one = self._one()
-            if one is None:
+            name = list(self.tracks)[number]
+            evaluation = self.evaluations.get(name)
+            if evaluation is None or self.source is None:
                 self._switches[number] = pd.DataFrame({"gt_id": [], "frame": []})
             else:
-                evaluation = self.evaluations[self.name]
-                found, _ = explained_switches(evaluation, one.name, self.detections, self._settings())
+                sequence = sequence_of(evaluation, self.source.name)
+                found, _ = explained_switches(evaluation, sequence, self.detections, self._settings(name))
                 self._switches[number] = found
         return self._switches[number]
 
@@ -361,6 +401,8 @@ class Workbench(Panel):
     def _panes(self) -> dict[str, Callable[[], ipywidgets.Widget]]:
         """The panes for which the data is at hand, by title."""
         makers: dict[str, Callable[[], ipywidgets.Widget]] = {}
+        if len(self.evaluations) > 1:
+            makers["Compare"] = self._make_comparison
         if self.evaluations:
             makers["Switches"] = self._make_switches
         if self.detections is not None:
@@ -409,10 +451,32 @@ class Workbench(Panel):
         self._lives = {key: life for key, life in self._lives.items() if key[0] != number}
         self.player.show(self.tracks, self.ground_truth, self.evaluations or None)
         self.bar.chips = self._chips()
+        self._offer_comparison()
         if self.player.tracker != number:
             self.player.tracker = number
         else:
             self._show_tracker()
+
+    def _offer_comparison(self) -> None:
+        """Refresh the pane Compare, or add it once there are two trackers."""
+        from .comparison import ComparePanel
+
+        pane = self.panes.get("Compare")
+        if isinstance(pane, ComparePanel):
+            pane.show()
+        elif len(self.evaluations) > 1 and "Compare" not in self._makers:
+            self._makers["Compare"] = self._make_comparison
+            self._tabs.children = [*self._tabs.children, ipywidgets.VBox()]
+            self._tabs.titles = ["People", *self._makers]
+
+    def _make_comparison(self) -> ComparePanel:
+        from .comparison import ComparePanel
+
+        assert self.source is not None
+        name = sequence_of(self.evaluations[self.name], self.source.name)
+        return ComparePanel(
+            self.player, name, self.comparison, lambda tracker: self.switches(list(self.tracks).index(tracker))
+        )
 
     def _make_switches(self) -> ipywidgets.Widget:
         from .switches import SwitchBrowser
@@ -530,13 +594,17 @@ class Workbench(Panel):
             page.left_out(f"the lives of {len(self.people.rows) - len(held)} of {len(self.people.rows)} people")
         if len(self.tracks) > 1:
             page.left_out(f"the lives under trackers other than {self.name}")
+        panel = self._make_comparison() if len(self.evaluations) > 1 else None
         links = {t: t for t in ("tracker", "compared", "compare_mode", "focus", "range")}
         self.player.add_frames_to(page, max_width=max_width, links=links, group="bench", **options)
         self.people.add_to(
             page, changes={"lives": lives, "life": {}, "strip": []}, links={"selected": who}, group="bench"
         )
-        if self._makers:
-            page.left_out(f"the panes that need a kernel ({', '.join(self._makers)})")
+        if panel is not None:
+            panel.add_to(page)
+            panel.close()
+        without = [name for name in self._makers if name != "Compare"]
+        page.left_out(f"the panes that need a kernel ({', '.join(without)})")
         return page
 
 

@@ -17,7 +17,7 @@ class WorkbarView {
     this.line = h("div", { class: "fml-workline" });
     this.root.append(errorBanner(model, this.scope, this.root).element, this.line);
     this.scope.model(
-      "change:title change:chips change:tracker change:compared change:compare_mode change:difference",
+      "change:title change:chips change:tracker change:compared change:compare_mode change:difference change:intervals",
       () => this.draw(),
     );
     this.draw();
@@ -48,7 +48,7 @@ class WorkbarView {
     this.line.replaceChildren(
       h("h1", {}, model.get("title")),
       ...chips.map(chip),
-      h("span", { class: "fml-dim" }, model.get("difference")),
+      h("span", { class: "fml-dim", title: model.get("intervals") || null }, model.get("difference")),
     );
   }
 

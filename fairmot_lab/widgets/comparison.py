@@ -1,0 +1,220 @@
+"""Compare two trackers of a sequence: metrics with intervals, and the ID switches that only one of them makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+
+from ..diagnosis.errors import records
+from ..errors import FairMOTLabError
+from ..evaluation.names import PERCENT, SHORT
+from .base import Panel, escape, sentence
+from .parts import TableView
+
+if TYPE_CHECKING:
+    from ..evaluation.compare import Comparison
+    from .page import Page
+    from .player import TrackPlayer
+
+METRICS = ("hota", "deta", "assa", "mota", "idf1", "recall", "precision", "num_switches", "num_misses")
+SWITCHES: list[dict[str, Any]] = [
+    {"key": "frame", "label": "frame", "kind": "number"},
+    {"key": "gt_id", "label": "person", "kind": "number"},
+    {"key": "from_id", "label": "from", "kind": "number", "help": "id before"},
+    {"key": "to_id", "label": "to", "kind": "number", "help": "id after"},
+    {"key": "kind", "label": "kind", "kind": "text"},
+    {"key": "made_by", "label": "made by", "kind": "text"},
+    {"key": "why", "label": "why", "kind": "text", "wide": True},
+]
+
+
+class ComparePanel(Panel):
+    """The tracker that a player shows (A) beside the one it is compared with (B).
+
+    Parameters
+    ----------
+    player
+        The player: it says who A and B are, and a row of the table of ID switches moves it.
+    sequence
+        Name of the sequence in the evaluations.
+    compared
+        `compared()` returns what `fl.compare` says of the trackers that were evaluated.
+    switches
+        `switches(tracker)` returns its ID switches, with `why` where that is known.
+
+    Attributes
+    ----------
+    comparison : Comparison or None
+        What `compared()` returned last.
+    shared : DataFrame
+        What `shared_switches` says of A and B.
+    """
+
+    def __init__(
+        self,
+        player: TrackPlayer,
+        sequence: str,
+        compared: Callable[[], Comparison],
+        switches: Callable[[str], pd.DataFrame],
+    ) -> None:
+        super().__init__()
+        self._player, self._sequence, self._compared, self._of = player, sequence, compared, switches
+        self.comparison: Comparison | None = None
+        self.shared = pd.DataFrame()
+        self._figures = TableView(title="", columns=[])
+        self._caption = ipywidgets.HTML()
+        self._switches = TableView(
+            title="", columns=SWITCHES, sort_by="frame", filter_by="made_by", searchable=True, max_height=230
+        )
+        self._switches.observe(self._guard(lambda _: self._go()), "selected")
+        observer = self._guard(lambda _: self.show())
+        player.observe(observer, ["tracker", "compared", "trackers"])
+        self._closers.append(lambda: player.unobserve(observer, ["tracker", "compared", "trackers"]))
+        self.children = [self._banner, self._figures, self._caption, self._switches]
+        self.show()
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The names of A and B."""
+        names, player = self._player.trackers, self._player
+        a = player.tracker
+        b = player.compared if 0 <= player.compared < len(names) and player.compared != a else (a + 1) % len(names)
+        return names[a], names[b]
+
+    def show(self) -> None:
+        """Compare anew."""
+        self.error = ""
+        a, b = self.pair
+        try:
+            self.comparison = self._compared()
+            self._show_figures(a, b)
+        except FairMOTLabError as error:
+            self.error = sentence(error)
+        self.shared = shared_switches(self._of(a), self._of(b), (a, b))
+        counts = self.shared["made_by"].value_counts()
+        parts = [f"{counts.get(who, 0)} {who}" for who in (f"only {a}", f"only {b}", "both")]
+        columns = [column for column in SWITCHES if column["key"] in self.shared]
+        with self._switches.hold_sync():
+            self._switches.title = f"ID switches: {', '.join(parts)}"
+            self._switches.selected = -1
+            self._switches.columns = columns
+            self._switches.chosen = [f"only {a}"] if counts.get(f"only {a}", 0) else []
+            self._switches.rows = records(self.shared[[column["key"] for column in columns]])
+
+    def _show_figures(self, a: str, b: str) -> None:
+        assert self.comparison is not None
+        names = [a, b, *(name for name in self._player.trackers if name not in (a, b))]
+        columns = [{"key": "metric", "label": "", "kind": "text"}]
+        columns += [{"key": f"tracker {k}", "label": name, "kind": "number"} for k, name in enumerate(names)]
+        columns[3:3] = [
+            {"key": "difference", "label": f"{b} \N{MINUS SIGN} {a}", "kind": "number"},
+            {"key": "verdict", "label": "", "kind": "text"},
+        ]
+        with self._figures.hold_sync():
+            self._figures.columns = columns
+            self._figures.rows = figure_rows(self.comparison, self._sequence, names)
+            self._figures.title = f"{b} compared with {a}"
+        self._caption.value = f'<div class="fml fml-note">{escape(self.comparison.caption)}</div>'
+
+    def _go(self) -> None:
+        if not 0 <= self._switches.selected < len(self.shared):
+            return
+        row, player = self.shared.iloc[self._switches.selected], self._player
+        _, b = self.pair
+        if row["made_by"] == f"only {b}" and player.compare_mode == "off":
+            player.compared, player.compare_mode = player.trackers.index(b), "overlay"
+        player.frame = int(row["frame"])
+        player.selected_gt_id = int(row["gt_id"])
+        player.selected_id = int(row["to_id"]) if row["made_by"] != f"only {b}" else None
+
+    def add_to(self, page: Page) -> None:
+        """Put the tables into a page; there, too, an ID switch moves the player."""
+        self._figures.add_to(page, group="compare")
+        self._switches.add_to(page, group="compare")
+        if self.comparison is not None:
+            page.add_text(self.comparison.caption)
+
+    def saved_html(self) -> str:
+        """The metrics and the ID switches."""
+        return self._figures.saved_html() + self._switches.saved_html()
+
+
+def shared_switches(ours: pd.DataFrame, theirs: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
+    """Return the ID switches of two trackers and who makes them.
+
+    Parameters
+    ----------
+    ours, theirs
+        `Evaluation.switches` of one sequence.
+    names
+        Of the two trackers.
+
+    Returns
+    -------
+    DataFrame
+        `made_by` ("only A", "only B" or "both": the same person in the same frame, with the ids of `ours`), then the
+        columns of the switches; by frame.
+
+    Examples
+    --------
+    >>> a = pd.DataFrame({"frame": [5, 9], "gt_id": [1, 2]})
+    >>> shared_switches(a, a[:1], ("JDE", "SORT"))["made_by"].tolist()
+    ['both', 'only JDE']
+    """
+    keys = ["frame", "gt_id"]
+    known = [set(table[keys].itertuples(index=False, name=None)) for table in (ours, theirs)]
+    parts = []
+    for table, name, other in ((ours, names[0], known[1]), (theirs, names[1], known[0])):
+        both = np.array([key in other for key in table[keys].itertuples(index=False, name=None)], bool)
+        part = table.copy()
+        part.insert(0, "made_by", np.where(both, "both", f"only {name}"))
+        parts.append(part if name == names[0] else part[~both])
+    found = pd.concat([part for part in parts if len(part)] or parts)
+    return found.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def figure_rows(comparison: Comparison, sequence: str, names: list[str]) -> list[dict[str, Any]]:
+    """Return rows of text: each metric of each tracker with its interval, and the second minus the first.
+
+    Parameters
+    ----------
+    comparison
+        Of the trackers.
+    sequence
+        The sequence whose metrics are meant.
+    names
+        The trackers; the first two are subtracted.
+    """
+    metrics = comparison.metrics[comparison.metrics["sequence"] == sequence].set_index(["tracker", "metric"])
+    differences = comparison.differences[comparison.differences["sequence"] == sequence]
+    rows = []
+    for metric in METRICS:
+        row: dict[str, Any] = {"metric": SHORT.get(metric, metric)}
+        for k, name in enumerate(names):
+            one = metrics.loc[(name, metric)]
+            row[f"tracker {k}"] = _with_interval(metric, one["value"], one["low"], one["high"])
+        mine = differences[differences["metric"] == metric].set_index(["tracker", "other"])
+        turned = (names[1], names[0]) not in mine.index
+        one = mine.loc[(names[0], names[1]) if turned else (names[1], names[0])]
+        change, low, high = (float(one[key]) for key in ("difference", "low", "high"))
+        if turned:
+            change, low, high = -change, -high, -low
+        verdict = str(one["verdict"])
+        row["difference"] = _with_interval(metric, change, low, high, sign=True)
+        row["verdict"] = {"higher": "lower", "lower": "higher"}.get(verdict, verdict) if turned else verdict
+        row["_class"] = "fml-muted" if verdict == "not a difference" else None
+        rows.append(row)
+    return rows
+
+
+def _with_interval(metric: str, value: float, low: float, high: float, sign: bool = False) -> str:
+    """A number with its interval: shares in percent with one decimal, counts as whole numbers."""
+    scale, digits, mark = (100, 1, "+" if sign else "") if metric in PERCENT else (1, 0, "+" if sign else "")
+    shown = [f"{scale * number:{mark}.{digits}f}" for number in (value, low, high)]
+    shown = [text.lstrip("+-") if not text.strip("+-0.") else text.replace("-", "\N{MINUS SIGN}") for text in shown]
+    between = " to " if sign else "\N{EN DASH}"
+    return f"{shown[0]} ({shown[1]}{between}{shown[2]})"
