@@ -17,7 +17,7 @@ demo: setup
 	$(RUN) -m fairmot_lab demo
 
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: setup
 	$(RUN) -m ruff check .

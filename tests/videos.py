@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -67,6 +68,9 @@ def write_video(
                 frame.pts, frame.time_base = stamps[number - 1] * time_base // 1000, Fraction(1, time_base)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    if codec == "libsvtav1" and hasattr(os, "sched_setscheduler"):
+        # as root, SVT-AV1 makes its caller a real-time thread (FIFO, 99), and all that it starts later starve the rest
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 
