@@ -4,6 +4,7 @@ from .breakdown import BINS, breakdown, error_map
 from .compare import Comparison, compare, metric_intervals
 from .detections import DetectionEvaluation, evaluate_detections
 from .evaluate import compare_protocols, compute_metrics, evaluate, half_split
+from .local import local_metrics
 from .names import MOTMETRICS, OVERALL
 from .protocols import GroundTruth, prepare
 from .result import Evaluation
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate",
     "evaluate_detections",
     "half_split",
+    "local_metrics",
     "metric_intervals",
     "prepare",
     "switch_table",

@@ -51,12 +51,12 @@ def hota(scored: ScoredSequence) -> Fields:
         result["HOTA_FN"] += rows_g
         result["HOTA_FP"] += rows_t
         return _hota_ratios(result)
-    _, g, t, iou = _match_hota(scored)
+    _, g, t, iou = hota_matches(scored)
     key, pair = np.unique(g * hypotheses + t, return_inverse=True)
     g_count = np.bincount(scored.g_id, minlength=objects)[key // hypotheses]
     t_count = np.bincount(scored.t_id, minlength=hypotheses)[key % hypotheses]
-    for index, alpha in enumerate(ALPHAS):
-        true = iou >= alpha - matching.EPSILON
+    for index in range(len(ALPHAS)):
+        true = is_true(iou, index)
         count = np.bincount(pair[true], minlength=len(key))
         found = int(true.sum())
         result["HOTA_TP"][index] = found
@@ -82,23 +82,29 @@ def hota_scores(scored: ScoredSequence) -> tuple[np.ndarray, np.ndarray]:
     objects, hypotheses = len(scored.g_ids), len(scored.t_ids)
     if not len(scored.g_id) or not len(scored.t_id):
         return np.empty(0, np.int64), np.empty((len(ALPHAS), 0))
-    frame, g, t, iou = _match_hota(scored)
+    frame, g, t, iou = hota_matches(scored)
     key, pair = np.unique(g * hypotheses + t, return_inverse=True)
     sizes = np.bincount(scored.g_id, minlength=objects)[key // hypotheses]
     sizes = sizes + np.bincount(scored.t_id, minlength=hypotheses)[key % hypotheses]
     score = np.zeros((len(ALPHAS), len(iou)))
-    for index, alpha in enumerate(ALPHAS):
-        true = iou >= alpha - matching.EPSILON
+    for index in range(len(ALPHAS)):
+        true = is_true(iou, index)
         count = np.bincount(pair[true], minlength=len(key))
         score[index, true] = (count / np.maximum(1, sizes - count))[pair[true]]
     return frame, score
 
 
-def _match_hota(scored: ScoredSequence) -> tuple[np.ndarray, ...]:
+def hota_matches(scored: ScoredSequence) -> tuple[np.ndarray, ...]:
+    """Return HOTA's matches: index of the frame, codes of person and track, IoU."""
     return matching.hota_matches(
         scored.g_start, scored.t_start, scored.g_id, scored.t_id, scored.pair_start, scored.pair_g, scored.pair_t,
         scored.pair_iou, len(scored.g_ids), len(scored.t_ids),
     )  # fmt: skip
+
+
+def is_true(iou: np.ndarray, index: int) -> np.ndarray:
+    """Return which matches count at one of `ALPHAS`."""
+    return iou >= ALPHAS[index] - matching.EPSILON
 
 
 def _hota_ratios(result: Fields) -> Fields:

@@ -21,6 +21,7 @@ from .style import (
     _axes,
     _finish,
     _number,
+    _one_sequence,
     _overall,
     _overall_value,
     _table,
@@ -315,6 +316,59 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 100)
     return _finish(ax, title, "alpha (IoU at which a match counts)", "percent")
+
+
+def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL", ax: Axes | None = None) -> Axes:
+    """Draw a metric over the time horizon, one line per tracker: over which time a tracker loses its people.
+
+    After Valmadre et al., "Local Metrics for Multi-Object Tracking" (2021).
+
+    Parameters
+    ----------
+    tables
+        What `evaluation.local_metrics` returned, or a dict from the names of trackers to that.
+    metric
+        "ata", "idf1", "hota", or another of its columns.
+    sequence
+        Whose rows are drawn.
+
+    Raises
+    ------
+    PlotError
+        If the tables have different units, or no such sequence.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> table = fl.evaluation.local_metrics(fl.evaluate(scene.tracks, scene.ground_truth), [0, 5, float("inf")])
+    >>> local_metrics(table, "hota")
+    <Axes: ...>
+    """
+    several = tables if isinstance(tables, Mapping) else {"": tables}
+    units = {table.attrs.get("unit", "frames") for table in several.values()}
+    if len(units) > 1:
+        raise PlotError(f"the tables have different units ({', '.join(sorted(units))}); compute them with one.")
+    ax = _axes(ax, (6, 4))
+    rows = {
+        name: _one_sequence(_table(table, "table", ("sequence", "horizon", metric)), sequence)
+        for name, table in several.items()
+    }
+    places = sorted({horizon for table in rows.values() for horizon in table["horizon"]})
+    for number, (name, table) in enumerate(rows.items()):
+        ax.plot(
+            table["horizon"].map(places.index),
+            100 * table[metric],
+            color=COLOURS[number % len(COLOURS)],
+            linestyle=LINES[number % len(LINES)],
+            marker=MARKERS[number % len(MARKERS)],
+            label=name,
+        )
+    ax.set_xticks(range(len(places)), ["all" if np.isinf(place) else f"{place:g}" for place in places])
+    ax.set_ylim(0, 100)
+    if isinstance(tables, Mapping):
+        ax.legend(frameon=False, fontsize=8)
+    shown = METRIC_NAMES.get(metric, metric.upper())
+    return _finish(ax, f"{shown} over the time horizon", f"{units.pop()} to either side", f"{shown} (percent)")
 
 
 def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | None = None) -> Axes:
