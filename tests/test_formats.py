@@ -374,8 +374,12 @@ def test_results_and_labels_in_unexpected_places(tmp_path):
     write_mot(tracks.assign(frame=tracks["frame"] + 100), tmp_path / "late.txt")
     with pytest.raises(MotFileError, match="all rows lie beyond its end"):
         fl.evaluate(tmp_path / "late.txt", truth / "S")
-    with pytest.raises(MotFileError, match="a KITTI label file"):
+    with pytest.warns(
+        FairMOTLabWarning, match=r"2 results have another class \(Car\) and are evaluated as pedestrians"
+    ):
         fl.evaluate(make(tmp_path / "kitti", "kitti") / "training" / "label_02" / "0001.txt", truth / "S")
+    with pytest.raises(MotFileError, match="a MOTS file with masks"):
+        fl.evaluate(make(tmp_path / "mots", "mots"), truth / "S")
     with pytest.raises(EvaluationError, match="labels in a format of"):
         (tmp_path / "none").mkdir()
         fl.evaluate(tracks, tmp_path / "none")

@@ -14,7 +14,12 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--format", choices=("text", "markdown", "latex", "csv"), default="text", help="of what is printed"
     )
-    parser.add_argument("--classes", nargs="+", metavar="C", help="evaluate each of these classes, names or ids")
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="C",
+        help="evaluate each of these classes, names or ids; all: those that the data set's protocol scores",
+    )
     parser.add_argument("--csv", metavar="FILE", help="also write the summary, with full precision")
     parser.set_defaults(run=_run_evaluate)
 

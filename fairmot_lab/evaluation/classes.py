@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import EvaluationError
-from ..formats.classes import MOTCHALLENGE_CLASSES, class_notes, ignored_rows
+from ..formats.classes import MOTCHALLENGE_CLASSES, class_notes, ignored_rows, same_class, scored_classes
+from ..formats.scoring import scoring_of
 from . import trackeval
 from .motmetrics import motmetrics_rows
 from .names import OVERALL
@@ -17,61 +18,100 @@ from .protocols import GroundTruth, prepare
 from .result import Evaluation
 
 AVERAGE = "AVERAGE"
-_REGION, _OBJECT = 0, 1
+ALL = "all"
+_AS_PEOPLE = "are evaluated as pedestrians"  # of `inputs`
+_REGION, _OBJECT, _NEUTRAL = 0, 1, 2
+_ROLES = {_REGION: "ignored regions", _OBJECT: "object", _NEUTRAL: "distractor"}
 Loaded = dict[str, tuple[GroundTruth, pd.DataFrame]]
 
 
-def split_classes(loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]], classes: Iterable[str | int]) -> Loaded:
+def split_classes(
+    loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]], classes: Iterable[str | int]
+) -> tuple[Loaded, list[str]]:
     """Return ground truth and tracks of each class of each sequence, called `SEQUENCE:CLASS`.
+
+    What a data set's published protocol says of a class holds for it: which other classes results may lie on, which are
+    regions to ignore, and what else is dropped (`formats.scoring`).
 
     Parameters
     ----------
     loaded
         Ground truth and tracks by sequence.
     classes
-        Names (`attrs["classes"]` of a table says which id has which name; MOTChallenge's without it) or ids. Regions to
-        ignore stay with every class.
+        Names (`attrs["classes"]` of a table says which id has which name; MOTChallenge's without it) or ids; or "all",
+        for those that the data set's protocol scores. Regions to ignore stay with every class.
+
+    Returns
+    -------
+    dict
+        Ground truth and tracks by name.
+    list of str
+        Notes on results that are of none of the classes.
 
     Raises
     ------
     EvaluationError
         If a class is in no ground truth, or a table has no classes.
     """
-    wanted = [classes] if isinstance(classes, str | int) else list(classes)
-    if not wanted or len(set(map(str, wanted))) < len(wanted):
-        raise EvaluationError(f"classes={wanted!r} must name one class or more, each once.")
-    result: Loaded = {}
-    known: set[str] = set()
     for name, (truth, tracks) in loaded.items():
         for what, table in (("ground truth", truth.table), ("results", tracks)):
             if "class_id" not in table:
                 raise EvaluationError(f"the {what} of {name} has no classes; leave out classes=.")
+            if len(table) and (table["class_id"] < 0).all():
+                raise EvaluationError(
+                    f"the {what} of {name} has class -1 (not known) in every row; leave out classes=."
+                )
+    wanted = _wanted(loaded, classes)
+    result: Loaded = {}
+    notes: list[str] = []
+    found: set[str] = set()
+    known: set[str] = set()
+    for name, (truth, tracks) in loaded.items():
+        scoring = scoring_of(truth.table)
         ignored = ignored_rows(truth.table)
-        truth_names = _names(truth.table.attrs.get("classes") or MOTCHALLENGE_CLASSES)
-        track_names = _names(tracks.attrs.get("classes") or {}) or truth_names
-        known |= set(truth_names)
+        truth_names = truth.table.attrs.get("classes") or MOTCHALLENGE_CLASSES
+        track_names = tracks.attrs.get("classes") or truth_names
+        known |= set(map(str, truth_names.values()))
+        elsewhere = np.ones(len(tracks), bool)
         for each in wanted:
-            here = _rows(truth.table, each, truth_names) & ~ignored
-            if not here.any():
+            objects = _rows(truth.table, each, truth_names) & ~ignored
+            mine = _rows(tracks, each, track_names)
+            elsewhere &= ~mine
+            found |= {str(each)} if objects.any() else set()
+            if not objects.any() and (scoring.skips_absent or not mine.any()):
                 continue
-            table = truth.table[here | ignored].copy()
-            table["class_id"] = np.where(ignored[here | ignored], _REGION, _OBJECT)
-            table.attrs = {**truth.table.attrs, "classes": {_REGION: "ignored regions", _OBJECT: "object"}}
-            own = tracks[_rows(tracks, each, track_names)].reset_index(drop=True)
-            own.attrs = dict(tracks.attrs)
-            result[f"{name}:{each}"] = prepare(table.reset_index(drop=True), truth.name), own.assign(class_id=_OBJECT)
-    found = {name.rpartition(":")[2] for name in result}
+            neutral = np.zeros(len(objects), bool)
+            for own, others in scoring.neutral.items():
+                if same_class(own, str(each)):
+                    neutral |= np.any([_rows(truth.table, other, truth_names) for other in others], axis=0)
+            roles = np.select([ignored, objects, neutral], [_REGION, _OBJECT, _NEUTRAL], -1)
+            table = truth.table.assign(class_id=roles)[roles >= 0].reset_index(drop=True)
+            table.attrs = {**truth.table.attrs, "classes": _ROLES}
+            own_tracks = tracks[mine].reset_index(drop=True)
+            own_tracks.attrs = dict(tracks.attrs)
+            result[f"{name}:{each}"] = prepare(table, truth.name), own_tracks.assign(class_id=_OBJECT)
+        if elsewhere.any():
+            notes.append(f"{name}: {int(elsewhere.sum())} results are of none of these classes and do not count.")
     if absent := [each for each in wanted if str(each) not in found]:
         raise EvaluationError(
             f"no ground truth has objects of the class {absent[0]!r}; its classes are {', '.join(sorted(known))}."
         )
-    return result
+    return result, notes
+
+
+def _wanted(loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]], classes: Iterable[str | int]) -> list[str | int]:
+    if classes in (ALL, [ALL], (ALL,)):
+        return list(dict.fromkeys(name for truth, _ in loaded.values() for name in scored_classes(truth.table)))
+    wanted: list[str | int] = [classes] if isinstance(classes, str | int) else list(classes)
+    if not wanted or len(set(map(str, wanted))) < len(wanted):
+        raise EvaluationError(f"classes={wanted!r} must name one class or more, each once.")
+    return wanted
 
 
 def without_class_notes(notes: Iterable[str], loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]]) -> list[str]:
     """Leave out the notes that classes are not told apart."""
     untrue = {note for truth, _ in loaded.values() for note in class_notes(truth.table)}
-    return [note for note in notes if note not in untrue and not note.endswith("are evaluated as pedestrians.")]
+    return [note for note in notes if note not in untrue and _AS_PEOPLE not in note]
 
 
 def per_class(result: Evaluation, wanted: Sequence[str]) -> pd.DataFrame:
@@ -109,10 +149,6 @@ def per_class(result: Evaluation, wanted: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame([{"class": each, **row} for each, row in order])
 
 
-def _names(classes: Mapping[int, str]) -> dict[str, int]:
-    return {str(name): int(number) for number, name in classes.items()}
-
-
-def _rows(table: pd.DataFrame, wanted: str | int, names: Mapping[str, int]) -> np.ndarray:
-    number = wanted if isinstance(wanted, int) else names.get(wanted, -1)
-    return (table["class_id"] == number).to_numpy() if number >= 0 else np.zeros(len(table), bool)
+def _rows(table: pd.DataFrame, wanted: str | int, names: Mapping[int, str]) -> np.ndarray:
+    numbers = [wanted] if isinstance(wanted, int) else [n for n, name in names.items() if same_class(str(name), wanted)]
+    return table["class_id"].isin(numbers).to_numpy()

@@ -38,7 +38,7 @@ def evaluate(
     sequences: Iterable[str] | None = None,
     frames: tuple[int, int] | None = None,
     metrics: Iterable[str] | None = None,
-    classes: Iterable[str | int] | None = None,
+    classes: str | Iterable[str | int] | None = None,
 ) -> Evaluation:
     """Evaluate tracks: metrics, events and errors against ground truth.
 
@@ -62,7 +62,8 @@ def evaluate(
     metrics
         Those wanted of motmetrics' metrics, "hota", "deta" and "assa"; by default all.
     classes
-        Names or ids: evaluate each of these classes by itself. The sequences of the result are then called
+        Names or ids: evaluate each of these classes by itself, as the data set's published protocol does
+        (docs/datasets.md); "all" stands for those that it scores. The sequences of the result are then called
         `SEQUENCE:CLASS`, and `per_class` has a row for each class, their average, and all together.
 
     Returns
@@ -94,9 +95,10 @@ def evaluate(
     loaded, notes = load_pairs(tracks, ground_truth, sequences, frames, quiet=classes is not None)
     if classes is not None:
         notes = without_class_notes(notes, loaded)
+        loaded, of_classes = split_classes(loaded, classes)
+        notes += of_classes
         for note in notes:
             warnings.warn(note, FairMOTLabWarning, stacklevel=2)
-        loaded = split_classes(loaded, classes)
     protocol = protocol or default_protocol(truth for truth, _ in loaded.values())
     result = _evaluate(loaded, protocol, evaluator, frames, wanted, notes)
     if classes is not None:

@@ -15,8 +15,8 @@ import pandas as pd
 
 from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
-from ..formats.classes import class_notes
-from ..formats.labels import find_labels
+from ..formats.classes import class_notes, ignored_rows, people_classes
+from ..formats.labels import MOTCHALLENGE, find_labels, recognise
 from ..formats.mot import LARGEST_FRAME, check_table, read_mot
 from .protocols import GroundTruth, prepare
 
@@ -101,16 +101,46 @@ def _name_of(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".txt")
 
 
-def _text_files(folder: Path) -> dict[str, Path]:
+_RESULT_SUFFIXES = (".txt", ".txt.gz", ".json")
+_RESULT_FORMATS = ("kitti", "bdd100k", "coco", "aicity")
+
+
+def _result_files(folder: Path) -> dict[str, Path]:
     """Result files by name of sequence; of SEQ.txt and SEQ.txt.gz the first is read, which is said."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if not path.name.endswith((".txt", ".txt.gz")) or path.name.startswith(".") or not path.is_file():
+        if not path.name.endswith(_RESULT_SUFFIXES) or path.name.startswith(".") or not path.is_file():
             continue
-        first = found.setdefault(_name_of(path), path)
+        first = found.setdefault(_name_of(path).removesuffix(".json"), path)
         if first != path:
             warnings.warn(f"{first} is read; {path.name} beside it is not.", FairMOTLabWarning, stacklevel=6)
     return found
+
+
+def _results_in(path: Path) -> dict[str, Load]:
+    """Loaders of the results in a file: MOTChallenge text, or what the server of another data set takes."""
+    if path.suffix.lower() in (".txt", ".json"):
+        try:
+            format = recognise(path) if path.stat().st_size else MOTCHALLENGE
+        except MotFileError:
+            format = MOTCHALLENGE  # whose reader says what is wrong
+        if format.name in _RESULT_FORMATS:
+            return {
+                name: (lambda read=read, **how: _load_tracks(_as_tracks(read()), **how))
+                for name, read in format.sequences(path).items()
+            }
+        if path.suffix.lower() == ".json":
+            raise EvaluationError(
+                f"{path} holds no results; a JSON file of results has the form of BDD100K or COCO for videos."
+            )
+    return {_name_of(path): lambda **how: _load_tracks(path, **how)}
+
+
+def _as_tracks(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of a results file that a reader of ground truth has read, without regions to ignore."""
+    tracks = table[~ignored_rows(table)].drop(columns=["conf", "visibility"]).reset_index(drop=True)
+    tracks.attrs = {key: value for key, value in table.attrs.items() if key in ("classes", "frame_rate")}
+    return tracks
 
 
 def _truth_loads(path: Path) -> tuple[dict[str, Load], bool]:
@@ -132,14 +162,20 @@ def _truth_loads(path: Path) -> tuple[dict[str, Load], bool]:
 
 def _result_loads(path: Path) -> tuple[dict[str, Load], bool]:
     if path.is_file():
-        return {_name_of(path): lambda **how: _load_tracks(path, **how)}, True
-    found = _text_files(path)
+        loads = _results_in(path)
+        return loads, len(loads) == 1
+    found = _result_files(path)
     inside = path / "data"  # TrackEval keeps a tracker's files in TRACKER/data and its summaries beside
     if inside.is_dir() and all(name.endswith("_summary") for name in found):
-        found = _text_files(inside)
+        found = _result_files(inside)
     if not found:
         raise EvaluationError(f"{path} holds no result file; it needs SEQUENCE.txt for each sequence.")
-    return {name: (lambda file=file, **how: _load_tracks(file, **how)) for name, file in found.items()}, False
+    every: dict[str, Load] = {}
+    for file in found.values():
+        for name, load in _results_in(file).items():
+            if every.setdefault(name, load) is not load:
+                raise EvaluationError(f"{file} holds results of {name}, as another file of {path} does; give one.")
+    return every, False
 
 
 def _warn_if_same(tracks: Any, ground_truth: Any) -> None:
@@ -207,13 +243,22 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
             FairMOTLabWarning,
             stacklevel=4,
         )
-    if "class_id" in table and (table["class_id"] > 1).any():
-        other = int((table["class_id"] > 1).sum())
-        warnings.warn(
-            f"{truth.name}: {other} results have a class other than 1 and are evaluated as pedestrians.",
-            FairMOTLabWarning,
-            stacklevel=4,
-        )
+    if "class_id" in table:
+        names = table.attrs.get("classes")
+        odd = ~table["class_id"].isin(people_classes(names)) if names else table["class_id"] > 1
+        if odd.any():
+            kinds = (
+                f" ({', '.join(str(names.get(each, each)) for each in table['class_id'][odd].unique())})"
+                if names
+                else ""
+            )
+            warnings.warn(
+                f"{truth.name}: {int(odd.sum())} results have {'another class' if names else 'a class other than 1'}"
+                f"{kinds} and are evaluated as pedestrians; with classes= (--classes) each class is evaluated by "
+                "itself.",
+                FairMOTLabWarning,
+                stacklevel=4,
+            )
     return table
 
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ..data import DISTRACTORS, LARGEST_CLASS, NON_MOTORISED, PEDESTRIAN
+from ..data import DISTRACTOR, DISTRACTORS, LARGEST_CLASS, NON_MOTORISED, PEDESTRIAN
 from ..errors import EvaluationError
 from ..formats.classes import OTHER, ignored_rows, motchallenge_classes
 from ..formats.mot import check_table
+from ..formats.scoring import Scoring, scoring_of
 from . import matching
 from .matching import THRESHOLD
 
@@ -43,7 +44,8 @@ class GroundTruth:
     """Ground truth of one sequence, checked and laid out once, to be compared with many results.
 
     Made by `prepare`. Arrays have one entry per row of `table`, which is ordered by frame. `class_id` is in
-    MOTChallenge's numbers, whatever the table's own are; `ignored` marks regions in which results count for nothing.
+    MOTChallenge's numbers, whatever the table's own are; `ignored` marks regions in which results count for nothing;
+    `scoring` is what the protocol of the table's format adds.
     """
 
     name: str
@@ -58,6 +60,7 @@ class GroundTruth:
     width: int | None
     height: int | None
     ignored: np.ndarray
+    scoring: Scoring = field(default_factory=Scoring)
     _sides: dict[tuple[str, str], _Side] = field(default_factory=dict, repr=False)
 
     @property
@@ -100,20 +103,28 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
     def column(key: str, default: float) -> np.ndarray:
         return table[key].to_numpy() if key in table else np.full(rows, default)
 
+    scoring, frame, box = scoring_of(table), table["frame"].to_numpy().astype(np.int64), _boxes(table)
     ignored, visibility = ignored_rows(table), column("visibility", np.nan)
+    class_id = np.where(ignored, OTHER, motchallenge_classes(table))
+    for key, most in scoring.limits.items():
+        if key in table:
+            class_id[(class_id == PEDESTRIAN) & (table[key].to_numpy() > most)] = DISTRACTOR
+    if scoring.drops_truth and ignored.any():
+        class_id[_covered(frame, box, frame[ignored], box[ignored], together=True) >= 0.5] = OTHER
     return GroundTruth(
         name=name,
         table=table,
-        frame=table["frame"].to_numpy().astype(np.int64),
-        box=_boxes(table),
+        frame=frame,
+        box=box,
         conf=column("conf", 1.0),
-        class_id=np.where(ignored, OTHER, motchallenge_classes(table)),
+        class_id=class_id,
         visibility=np.where(visibility < 0, np.nan, visibility),
         length=attrs.get("length"),
         frame_rate=attrs.get("frame_rate"),
         width=attrs.get("width"),
         height=attrs.get("height"),
         ignored=ignored,
+        scoring=scoring,
     )
 
 
@@ -172,18 +183,12 @@ class Overlaps:
         self.frame = self.tracks["frame"].to_numpy().astype(np.int64)
         pairs = matching.overlapping_pairs(ground_truth.frame, ground_truth.box, self.frame, _boxes(self.tracks))
         self.g, self.t, self.iou, self.shifted = pairs
-        self.in_regions = np.zeros(len(self.frame), bool)
-        if ground_truth.ignored.any():
-            on_region = ground_truth.ignored[self.g]
-            self.in_regions = self._mostly_inside(*(each[on_region] for each in (self.g, self.t, self.iou)))
-            self.g, self.t, self.iou, self.shifted = (each[~on_region] for each in pairs)
-
-    def _mostly_inside(self, g: np.ndarray, t: np.ndarray, iou: np.ndarray) -> np.ndarray:
-        """Results more than half of whose area lies in regions to ignore, as VisDrone and KITTI drop them."""
-        (w, h), (width, height) = _boxes(self.tracks)[:, 2:].T, self.ground_truth.box[:, 2:].T
-        areas, regions = (w * h)[t], (width * height)[g]
-        shared = iou * (areas + regions) / (1 + iou)
-        return np.bincount(t, shared / areas, minlength=len(self.frame)) > 0.5
+        outside = ground_truth.ignored
+        if ground_truth.scoring.spares_matches:
+            outside = outside | (ground_truth.class_id == OTHER)
+        if outside.any():
+            kept = ~outside[self.g]
+            self.g, self.t, self.iou, self.shifted = (each[kept] for each in pairs)
 
     def scored(self, protocol: str, evaluator: str) -> ScoredSequence:
         """Apply a protocol as an evaluator does."""
@@ -191,7 +196,7 @@ class Overlaps:
         if protocol == "motchallenge" and truth.has_classes:
             _check_classes(truth)
             drop = self._on_distractors_trackeval() if evaluator == "trackeval" else self._on_distractors_motmetrics()
-            drop |= self.in_regions
+            drop |= self._in_regions()
         elif protocol == "paddle":
             drop = self._on_distractors_paddle()
         else:
@@ -214,6 +219,21 @@ class Overlaps:
         kept = g_side.keep[self.g] & t_side.keep[self.t]
         pairs = (self.g[kept], self.t[kept], self.iou[kept], distance[kept])
         return _arrange(frames, g_side, t_side, *pairs, dropped=int(drop.sum()))
+
+    def _in_regions(self) -> np.ndarray:
+        """Results that a region to ignore covers, and those too low to count, as the protocol of the format says."""
+        truth, scoring = self.ground_truth, self.ground_truth.scoring
+        box = _boxes(self.tracks)
+        regions = truth.frame[truth.ignored], truth.box[truth.ignored]
+        share = _covered(self.frame, box, *regions, together=not scoring.spares_matches)
+        inside = share >= 0.5 if scoring.drops_truth else share > 0.5 + matching.EPSILON
+        if not scoring.spares_matches:
+            return inside
+        return (inside | (box[:, 3] <= scoring.lowest + matching.EPSILON)) & ~self._matched()
+
+    def _matched(self) -> np.ndarray:
+        """Results with a partner in TrackEval's best assignment to all ground truth, whatever its class."""
+        return ~self._kept_by_trackeval(np.ones(len(self.ground_truth.frame), bool))
 
     def _frames_motmetrics(self, g_side: _Side, t_side: _Side) -> np.ndarray:
         """The frames that motmetrics walks: those of both files, filtered rows included (it keeps the index levels)."""
@@ -284,10 +304,14 @@ class Overlaps:
 
     def _on_distractors_trackeval(self) -> np.ndarray:
         truth = self.ground_truth
+        return ~self._kept_by_trackeval(np.isin(truth.class_id, distractor_classes(truth.name)))
+
+    def _kept_by_trackeval(self, flagged: np.ndarray) -> np.ndarray:
+        """Results whose partner is not flagged when all ground truth and results are assigned, frame by frame."""
+        truth = self.ground_truth
         near = self.iou >= THRESHOLD - matching.EPSILON
         g, t = self.g[near], self.t[near]
         frames = np.union1d(truth.frame, self.frame)
-        flagged = np.isin(truth.class_id, distractor_classes(truth.name))
         keep = np.ones(len(self.frame), bool)
         matching.drop_distractors(
             _starts(truth.frame, frames),
@@ -299,7 +323,32 @@ class Overlaps:
             flagged,
             keep,
         )
-        return ~keep
+        return keep
+
+
+def _covered(
+    frame: np.ndarray, box: np.ndarray, region_frame: np.ndarray, region_box: np.ndarray, *, together: bool
+) -> np.ndarray:
+    """The share of each box that regions of its frame cover: all of them together, or the one that covers most."""
+    r, b, *_ = matching.overlapping_pairs(region_frame, region_box, frame, box)
+    low = np.maximum(region_box[r, :2], box[b, :2])
+    high = np.minimum(region_box[r, :2] + region_box[r, 2:], box[b, :2] + box[b, 2:])
+    area = box[:, 2] * box[:, 3]
+    shared = (high - low).prod(axis=1) / area[b]
+    most = np.zeros(len(frame))
+    np.maximum.at(most, b, shared)
+    if not together:
+        return most
+    total = np.bincount(b, shared, minlength=len(frame))
+    for row in np.flatnonzero((total >= 0.5) & (most < 0.5)).tolist():  # regions may overlap: count no pixel twice
+        mine = b == row
+        x, y = (np.unique([low[mine, axis], high[mine, axis]]) for axis in (0, 1))
+        middle_x, middle_y = (x[1:] + x[:-1]) / 2, (y[1:] + y[:-1]) / 2
+        inside_x = (low[mine, :1] < middle_x) & (middle_x < high[mine, :1])
+        inside_y = (low[mine, 1:] < middle_y) & (middle_y < high[mine, 1:])
+        cells = (inside_x[:, :, None] & inside_y[:, None, :]).any(axis=0)
+        total[row] = (cells * np.outer(np.diff(x), np.diff(y))).sum() / area[row]
+    return total
 
 
 def _scored_truth(truth: GroundTruth, protocol: str, evaluator: str) -> np.ndarray:

@@ -122,5 +122,6 @@ FORMAT = Format(
         "../../../../labels/box_track_20/train/{sequence}.json",
         "../../../../labels/box_track_20/val/{sequence}.json",
     ),
-    protocol="BDD100K MOT: pedestrians; other persons are distractors, crowds are ignored (classes are not averaged)",
+    protocol="BDD100K MOT: pedestrians, or its eight classes each by itself and averaged; crowds, other people, "
+    "trailers and other vehicles are ignored",
 )

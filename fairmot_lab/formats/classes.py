@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..data import DISTRACTOR, PEDESTRIAN
+from .scoring import scoring_of
 
 OTHER, IGNORED = 9, 0  # roles of named classes: neither scored nor a distractor; a region to ignore
 MOTCHALLENGE_CLASSES = {
@@ -74,14 +75,49 @@ def motchallenge_classes(table: pd.DataFrame) -> np.ndarray:
     names: Mapping[int, str] = table.attrs.get("classes") or {}
     if not names:
         return class_id.copy() if (class_id > 0).any() else np.full(len(table), -1, np.int64)
+    regions = region_classes(table)
     result = np.full(len(table), OTHER, np.int64)
     for number, name in names.items():
         if _plain(name) in _NEUTRAL:
             result[class_id == number] = DISTRACTOR
-        elif _plain(name) in _REGIONS:
-            result[class_id == number] = IGNORED
-    result[np.isin(class_id, people_classes(names))] = PEDESTRIAN
+    objects = {number: name for number, name in names.items() if number not in regions}
+    result[np.isin(class_id, people_classes(objects))] = PEDESTRIAN
+    result[np.isin(class_id, regions)] = IGNORED
     return result
+
+
+def region_classes(table: pd.DataFrame) -> list[int]:
+    """Return the ids of classes that are regions to ignore: by their names, or because the data set's protocol says so.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"class_id": [11]})
+    >>> table.attrs = {"classes": {1: "pedestrian", 11: "others"}, "format": "VisDrone-MOT"}
+    >>> region_classes(table)
+    [11]
+    """
+    names: Mapping[int, str] = table.attrs.get("classes") or {}
+    regions = _REGIONS.union(scoring_of(table).regions)
+    return [number for number, name in names.items() if _plain(name) in regions]
+
+
+def scored_classes(table: pd.DataFrame) -> list[str]:
+    """Return the names of the classes that are scored each by itself, of those that have rows.
+
+    They are what the data set's published protocol scores, and every class of objects where it has no list.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"class_id": [1, 2, 2, 3]})
+    >>> table.attrs["classes"] = {1: "car", 2: "person", 3: "DontCare"}
+    >>> scored_classes(table)
+    ['car', 'person']
+    """
+    names = table.attrs.get("classes") or MOTCHALLENGE_CLASSES
+    regions, there = region_classes(table), set(table["class_id"]) if "class_id" in table else set()
+    present = {_plain(name): str(name) for number, name in names.items() if number in there and number not in regions}
+    published = [_plain(name) for name in scoring_of(table).classes]
+    return [present[name] for name in published or present if name in present and name not in _NEUTRAL]
 
 
 def people_rows(table: pd.DataFrame) -> np.ndarray:
@@ -219,7 +255,9 @@ def _odd_classes(table: pd.DataFrame, name: str) -> list[str]:
     if not (roles == OTHER).any():
         return []
     scored, left = _rows(kept), _rows(counts(OTHER))
-    return [f"{name}{title}: by the names of its classes, {scored} scored, {left} not."]
+    each = scored_classes(table)
+    remedy = f'; classes="all" (--classes all) evaluates {", ".join(each)}, each by itself' if len(each) > 1 else ""
+    return [f"{name}{title}: by the names of its classes, {scored} scored, {left} not{remedy}."]
 
 
 def _rows(counts: Mapping[str, int]) -> str:
@@ -227,6 +265,11 @@ def _rows(counts: Mapping[str, int]) -> str:
         return "no row is"
     named = ", ".join(f"{count} row{'' if count == 1 else 's'} of {name}" for name, count in counts.items())
     return f"{named} {'is' if list(counts.values()) == [1] else 'are'}"
+
+
+def same_class(name: str, other: str) -> bool:
+    """Return whether two names mean the same class: capitals, hyphens and underscores do not matter."""
+    return _plain(name) == _plain(other)
 
 
 def _plain(name: str) -> str:

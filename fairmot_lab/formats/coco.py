@@ -205,7 +205,7 @@ def _name(video: dict, key: Any) -> str:
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in name or "\\" in name else name
 
 
-def _sizes(video: dict, images: list[dict]) -> dict[str, int | None]:
+def _sizes(video: dict, images: list[dict]) -> dict[str, Any]:
     first = images[0] if images else {}
     found = {key: video.get(key) or first.get(key) for key in ("width", "height")}
     return {key: int(value) if isinstance(value, int | float) and value >= 1 else None for key, value in found.items()}

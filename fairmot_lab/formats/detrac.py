@@ -99,5 +99,5 @@ FORMAT = Format(
         "../../DETRAC-Test-Annotations-XML/{sequence}.xml",
         "../../DETRAC-Train-Annotations-XML-v3/{sequence}_v3.xml",
     ),
-    protocol="UA-DETRAC: all vehicles as one class; results in ignored regions are dropped (without its PR curve)",
+    protocol="UA-DETRAC: all vehicles as one class; what ignored regions cover is dropped (without its PR curve)",
 )

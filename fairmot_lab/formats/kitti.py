@@ -5,6 +5,7 @@ https://www.cvlibs.net/datasets/kitti/eval_tracking.php, readme.txt of the track
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ KITTI_CLASSES = {
 }  # fmt: skip
 _NUMBERS = {name: index for index, name in KITTI_CLASSES.items()} | {"Person": 5}
 _DONT_CARE = 9
+_HIDDEN = ("truncated", "occluded")
 
 
 def read_kitti(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -39,8 +41,8 @@ def read_kitti(path: str | os.PathLike[str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Ground truth as `read_mot` gives it, frames from 1. `attrs["classes"]` names the classes; DontCare regions have
-        conf 0 and an id each.
+        Ground truth as `read_mot` gives it, frames from 1, and `truncated` (0 to 2) and `occluded` (0 to 3), -1 where
+        not known. `attrs["classes"]` names the classes; DontCare regions have conf 0 and an id each.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def read_kitti(path: str | os.PathLike[str]) -> pd.DataFrame:
     [1.0, 7.0, 10.0, 20.0, 30.0, 60.0, 4.0]
     """
     path = Path(path)
-    rows = []
+    rows, hidden = [], []
     for index, line in enumerate(clean_text(read_bytes(path), path).decode("utf-8", "replace").split("\n"), start=1):
         fields = line.split()
         if not fields:
@@ -73,7 +75,14 @@ def read_kitti(path: str | os.PathLike[str]) -> pd.DataFrame:
         conf = 0.0 if kind == _DONT_CARE else number(fields[17], "the score", place) if len(fields) == 18 else 1.0
         frame, track = whole(fields[0], "the frame", place) + 1, whole(fields[1], "the track id", place)
         rows.append((frame, -1 if kind == _DONT_CARE else track, left, top, right - left, bottom - top, conf, kind))
-    return truth_table(rows, path, format=FORMAT.title, classes=KITTI_CLASSES, sequence=stem(path))
+        # a share (as in KITTI's object detection) counts as the level above it
+        truncated = math.ceil(number(fields[3], "truncated", place))
+        hidden.append((truncated, whole(fields[4], "occluded", place)))
+    columns = np.array(hidden, np.int64).reshape(-1, 2).T
+    return truth_table(
+        rows, path, format=FORMAT.title, classes=KITTI_CLASSES, sequence=stem(path),
+        more=dict(zip(_HIDDEN, columns, strict=True)),
+    )  # fmt: skip
 
 
 def write_kitti(
@@ -121,11 +130,12 @@ def write_kitti(
     right, bottom = _far(x, w), _far(y, h)
     is_truth = "conf" in rows
     score = rows["score"].to_numpy(float) if "score" in rows else np.ones(len(rows))
+    hidden = [rows[name].astype(int) if name in rows else [-1] * len(rows) for name in _HIDDEN]
     lines = [
-        f"{frame - 1} {-1 if kind == 'DontCare' else track} {kind} -1 -1 -10 {a!r} {b!r} {c!r} {d!r} "
+        f"{frame - 1} {-1 if kind == 'DontCare' else track} {kind} {cut} {behind} -10 {a!r} {b!r} {c!r} {d!r} "
         f"-1 -1 -1 -1000 -1000 -1000 -10{'' if is_truth else f' {s!r}'}\n"
-        for frame, track, kind, a, b, c, d, s in zip(
-            rows["frame"].astype(int), rows["id"].astype(int), types,
+        for frame, track, kind, cut, behind, a, b, c, d, s in zip(
+            rows["frame"].astype(int), rows["id"].astype(int), types, *hidden,
             x.tolist(), y.tolist(), right.tolist(), bottom.tolist(), score.tolist(), strict=True,
         )
     ]  # fmt: skip
@@ -159,5 +169,7 @@ FORMAT = Format(
     sequences=_sequences,
     frames=("../image_02/{sequence}",),
     labels=("../../label_02/{sequence}.txt",),
-    protocol="KITTI tracking: pedestrians; sitting persons are distractors, DontCare regions are ignored",
+    protocol="KITTI tracking: Pedestrian, or Car and Pedestrian each by itself; sitting people, vans and what is "
+    "truncated or wholly hidden may be found or not; "
+    "DontCare regions and unmatched boxes up to 25 pixels high are ignored",
 )

@@ -145,5 +145,5 @@ FORMAT = Format(
     sequences=_sequences,
     frames=("../img1", "../training/image_02/{sequence}", "../image_02/{sequence}"),
     labels=("../../instances_txt/{sequence}.txt", "../../../instances_txt/{sequence}.txt"),
-    protocol="boxes of the masks, not sMOTSA: pedestrians are scored",
+    protocol="boxes of the masks, not sMOTSA: pedestrians, or cars and pedestrians each by itself",
 )

@@ -263,7 +263,7 @@ def foreign_format(head: bytes) -> str | None:
 def _check_first_line(fields: list[str], line: str, separator: str | None, place: str) -> None:
     foreign = foreign_format(line.encode())
     if foreign is not None:
-        remedy = "read_labels and evaluate take it as ground truth; results must be MOTChallenge text"
+        remedy = "read_labels and evaluate take it as ground truth"
         if foreign == "a web page":
             remedy = "download the file itself"
         raise MotFileError(f"{place} shows that this is {foreign} ({short(line)!r}), not MOTChallenge text; {remedy}.")

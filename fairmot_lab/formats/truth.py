@@ -34,6 +34,7 @@ def truth_table(
     classes: Mapping[int, str] | None = None,
     sequence: str,
     visibility: Iterable[float] | None = None,
+    more: Mapping[str, Sequence[int]] | None = None,
     **attrs: Any,
 ) -> pd.DataFrame:
     """Return a ground-truth table as `read_mot` gives it.
@@ -52,6 +53,8 @@ def truth_table(
         Name of the sequence, kept in `attrs`.
     visibility
         Of each box, in 0..1.
+    more
+        Further columns of whole numbers.
     **attrs
         `length`, `width`, `height`, `frame_rate`, `notes`; those that are None are left out.
 
@@ -70,6 +73,7 @@ def truth_table(
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise MotFileError(f"{path}: {COLUMNS[column]} of box {row + 1} is {values[row, column]}; correct the file.")
     share = np.full(len(values), np.nan) if visibility is None else np.fromiter(visibility, float, len(values))
+    further = {name: np.array(column, np.int64) for name, column in (more or {}).items()}
     flat = (values[:, 4] <= 0) | (values[:, 5] <= 0)
     if flat.any():
         first = values[np.argmax(flat)]
@@ -79,8 +83,7 @@ def truth_table(
             FairMOTLabWarning,
             stacklevel=4,
         )
-        values, share = values[~flat], share[~flat]
-    order = np.argsort(values[:, 0], kind="stable")
+    order = np.flatnonzero(~flat)[np.argsort(values[~flat, 0], kind="stable")]
     values, share = values[order], share[order]
     for column in (0, 1, 7):
         odd = (values[:, column] % 1 != 0) | (np.abs(values[:, column]) > LARGEST_ID)
@@ -99,6 +102,8 @@ def truth_table(
     table["class_id"] = values[:, 7].astype(np.int64)
     table["conf"] = table["score"]
     table["visibility"] = share
+    for name, column in further.items():
+        table[name] = column[order]
     check_table(table, "ground_truth", name=str(path), length=attrs.get("length"))
     table.attrs = {"sequence": sequence, "format": format}
     if classes:

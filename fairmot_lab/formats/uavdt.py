@@ -90,5 +90,5 @@ FORMAT = Format(
         "../../GT/{sequence}_gt_whole.txt",
         "../GT/{sequence}_gt_whole.txt",
     ),
-    protocol="UAVDT-MOT: vehicles as one class; results in ignored regions are dropped",
+    protocol="UAVDT-MOT: all vehicles as one class; what ignored regions cover is dropped",
 )

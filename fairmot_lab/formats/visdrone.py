@@ -75,5 +75,6 @@ FORMAT = Format(
     sequences=_sequences,
     frames=("../sequences/{sequence}",),
     labels=("../../annotations/{sequence}.txt",),
-    protocol="VisDrone-MOT: pedestrian and people as one class; results in ignored regions are dropped",
+    protocol="VisDrone-MOT: pedestrian and people as one class, or the five classes of its toolkit each by itself "
+    "(pedestrian, car, van, truck, bus); what ignored regions and others cover is dropped",
 )
