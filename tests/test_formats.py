@@ -611,6 +611,62 @@ def test_boxes_of_masks_are_those_of_their_pixels(bits, shape):
     assert box == (xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1)
 
 
+def mask_pictures(folder: Path, first: int = 0) -> None:
+    """The scene as MOTS publishes it in PNG: 1000 times the class and the instance, 10000 for what is ignored."""
+    import cv2
+
+    folder.mkdir(parents=True)
+    for number in (1, 2):
+        picture = np.zeros((400, 640), np.uint16)
+        picture[0:20, 600:640] = 10_000
+        for kind, rows in ((2000, PEOPLE), (1000, CAR)):
+            for frame, identity, x, y, w, h in rows:
+                if frame == number:
+                    picture[y : y + h, x : x + w] = kind + identity
+        cv2.imwrite(str(folder / f"{number - 1 + first:06d}.png"), picture)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_masks_as_pictures_are_those_of_the_text(tmp_path, first):
+    root = tmp_path / "kitti"
+    mask_pictures(root / "instances" / "0002", first)
+    table = read_labels(root / "instances")
+    assert (table.attrs["format"], table.attrs["sequence"], table.attrs["width"]) == ("MOTS", "0002", 640)
+    assert "2 masks of ignored areas are left out" in table.attrs["notes"][0]
+    text = read_labels(make(tmp_path / "other", "mots"))
+    order = ["frame", "x"]
+    key = ["frame", "x", "y", "w", "h", "class_id"]
+    ours, theirs = (each.sort_values(order)[key].to_numpy().tolist() for each in (table, text))
+    assert ours == theirs
+    make(root, "mots")  # with the text beside, the pictures are not a second set of labels
+    assert list(find_labels(root)) == ["0002"]
+    images(root / "training" / "image_02" / "0002", ["000000.png", "000001.png"])
+    source = fl.open_source(root / "training" / "image_02" / "0002")
+    assert len(source.ground_truth) == len(table)
+    with pytest.raises(fl.errors.SourceError, match=r"holds masks \(MOTS\) and no frames; open .*image_02"):
+        fl.open_source(root / "instances" / "0002")
+    assert fl.evaluate(table.drop(columns="conf"), root / "instances", classes="all").overall["mota"] == 1
+
+
+def test_masks_that_are_none(tmp_path):
+    import cv2
+
+    mask_pictures(tmp_path / "0002")
+    whole = (tmp_path / "0002" / "000001.png").read_bytes()
+    (tmp_path / "0002" / "000001.png").write_bytes(whole[:-40])
+    with pytest.raises(MotFileError, match=r"000001\.png is not a whole grey PNG of 16 bits"):
+        read_labels(tmp_path / "0002")
+    cv2.imwrite(str(tmp_path / "0002" / "000001.png"), np.full((4, 4), 7000, np.uint16))
+    with pytest.raises(MotFileError, match="a pixel holds 7000"):
+        read_labels(tmp_path / "0002")
+    thermal = np.arange(7000, 7000 + 64, dtype=np.uint16).reshape(8, 8)
+    (tmp_path / "thermal").mkdir()
+    cv2.imwrite(str(tmp_path / "thermal" / "000000.png"), thermal)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        assert len(fl.open_source(tmp_path / "thermal")) == 1
+
+
 def test_boxes_of_masks_equal_pycocotools():
     mask_api = pytest.importorskip("pycocotools.mask")
     rng = np.random.default_rng(0)

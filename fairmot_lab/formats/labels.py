@@ -223,6 +223,8 @@ def label_files(folder: Path, most: int = _MOST_FOLDERS) -> Iterator[tuple[Path,
     """
     found = list(_label_files(folder, _DEPTH, itertools.count(1), most))
     tree = any(path.name == "gt.txt" for path, _ in found)
+    texts = {stem(path) for path, format in found if format is mots.FORMAT and path.is_file()}
+    found = [each for each in found if not (each[0].is_dir() and each[0].name in texts)]  # masks, as text and as PNG
     # beside SEQUENCE/gt/gt.txt other texts of that form are results
     yield from (each for each in found if not tree or each[0].name == "gt.txt" or each[1] is not MOTCHALLENGE)
 
@@ -241,6 +243,9 @@ def _label_files(folder: Path, depth: int, counter: Iterator[int], most: int) ->
     files = [child for child in children if _may_hold_labels(child)]
     if jde.is_jde_folder(folder):
         yield folder, jde.FORMAT
+        return
+    if mots.is_mask_folder(folder):
+        yield folder, mots.FORMAT
         return
     plain = {file.name for file in files}
     there = False
@@ -312,6 +317,9 @@ def labels_beside(frames: str | os.PathLike[str]) -> Path | None:
                 return path
             if path.is_file() and path.name == "gt.txt":
                 return path
+    for place in (home.parent.parent / "instances", home.parent.parent.parent / "instances"):
+        if mots.is_mask_folder(place / home.name):
+            return place / home.name
     return _jde_beside(home)
 
 

@@ -148,6 +148,7 @@ def _open_path(
                     opened.labels = labels
                     return opened
             files, name = _images_in(path), name or path.resolve().name
+            _refuse_masks(path)
             if len(files) > 1 or _page_count(files[0]) == 1:
                 return ImageSource(files, path, frame_rate, name, value_range)
             path = files[0]  # a folder around one stack
@@ -242,6 +243,18 @@ def _refuse_labels(path: Path) -> None:
         f"{path} is a file of labels ({format.title}) and has no frames; open {where}, with labels={str(path)!r} where "
         "the frames lie elsewhere."
     )
+
+
+def _refuse_masks(folder: Path) -> None:
+    from ..formats.labels import expected_frames, frames_beside
+    from ..formats.mots import FORMAT, is_mask_folder
+
+    if is_mask_folder(folder):
+        where = frames_beside(folder, FORMAT, folder.name) or expected_frames(folder, FORMAT, folder.name)
+        raise SourceError(
+            f"{folder} holds masks ({FORMAT.title}) and no frames; open {where}, with labels={str(folder)!r} where the "
+            "frames lie elsewhere."
+        )
 
 
 def _images_in(folder: Path) -> list[Path]:
