@@ -51,6 +51,7 @@ from .evaluation.result import Evaluation
 from .formats.labels import read_labels
 from .formats.mot import read_mot, write_mot
 from .formats.seqinfo import read_seqinfo
+from .interop import from_supervision, to_supervision, write_rerun
 from .pipeline import stream, track
 from .report import write_report
 from .sources.base import Frame, Source
@@ -107,6 +108,7 @@ __all__ = [
     "explain_switches",
     "export_model",
     "formats",
+    "from_supervision",
     "get_tracker",
     "half_split",
     "lite",
@@ -126,6 +128,7 @@ __all__ = [
     "stream",
     "sweep",
     "sweeps",
+    "to_supervision",
     "trace",
     "track",
     "trackers",
@@ -134,4 +137,5 @@ __all__ = [
     "widgets",
     "write_mot",
     "write_report",
+    "write_rerun",
 ]

@@ -631,7 +631,8 @@ def test_the_lab_draws_curves_and_takes_the_best(truth: pd.DataFrame, outputs: s
     values = [p.metrics["idf1"] for p in lab.points if p.tracker is not None]
     assert best.metrics["idf1"] == max(values)
     assert fl.evaluate(fl.track(outputs, best.tracker), truth).overall["idf1"] == pytest.approx(max(values))
-    assert f"Best so far: {best.setting}" in lab._curves.value
+    assert f"Best so far: {best.setting}" in lab._best.value
+    assert all("<polyline" in curve.value for curve in lab._curves.values())  # one under each core slider
     lab.take_best()
     assert lab.wait(60)
     assert lab.candidate.metrics["idf1"] == pytest.approx(max(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..association.base import Tracker
     from ..association.settings import Setting
 
-WIDTH, HEIGHT = 132, 34  # of a curve, in pixels
+WIDTH, HEIGHT = 120, 30  # units of a curve; the page stretches its width to that of the slider
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class CurveScan:
     measure
         Returns the metrics of a tracker: those chosen on, those held out.
     rest
-        Blocks until nothing more urgent is under way.
+        `rest(stop)` blocks until nothing more urgent is under way, or until the event `stop` is set.
     deliver
         Called with a `Point` as soon as it is known.
     """
@@ -72,7 +73,7 @@ class CurveScan:
     def __init__(
         self,
         measure: Callable[[Tracker], tuple[Mapping[str, float], Mapping[str, float]]],
-        rest: Callable[[], object],
+        rest: Callable[[threading.Event], object],
         deliver: Callable[[Point], None],
     ) -> None:
         self._measure, self._rest, self._deliver = measure, rest, deliver
@@ -104,7 +105,7 @@ class CurveScan:
     def _work(self, tracker: Tracker, settings: list[Setting], stop: threading.Event) -> None:
         for setting in settings:
             for value in values_of(setting, getattr(tracker.settings, setting.name)):
-                self._rest()
+                self._rest(stop)
                 if stop.is_set():
                     return
                 self._deliver(self._point(tracker, setting.name, value))
@@ -144,40 +145,62 @@ def best_point(
 
 
 def curve_svg(
-    name: str, points: Sequence[Point], metric: str, show: Callable[[float], str], present: float, best: Point | None
+    name: str,
+    points: Sequence[Point],
+    metric: str,
+    show: Callable[[float], str],
+    present: float,
+    best: Point | None,
+    span: tuple[float, float],
 ) -> str:
-    """Return one setting's curve as SVG: a line, a dot at the present value, a ring at the best, gaps where illegal."""
+    """Return one setting's curve as SVG, to stand below its slider.
+
+    Parameters
+    ----------
+    name
+        Of the setting.
+    points
+        What was tried, by value.
+    metric
+        What the curve shows.
+    show
+        Returns a metric's value as text.
+    present
+        The setting's value: a dot. A ring marks `best` where it is of this setting.
+    span
+        The values at the ends of the slider. Where values contradict other settings a band is hatched.
+    """
     known = [point for point in points if point.tracker is not None and not math.isnan(point.metrics[metric])]
-    left, right = points[0].value, points[-1].value
     low, high = min((p.metrics[metric] for p in known), default=0), max((p.metrics[metric] for p in known), default=1)
 
     def at(value: float) -> float:
-        return 5 + (value - left) / ((right - left) or 1) * (WIDTH - 10)
+        return (value - span[0]) / ((span[1] - span[0]) or 1) * WIDTH
 
     def up(value: float) -> float:
-        return HEIGHT - 5 - (value - low) / ((high - low) or 1) * (HEIGHT - 10)
+        return HEIGHT / 2 if high == low else HEIGHT - 6 - (value - low) / (high - low) * (HEIGHT - 12)
 
+    def dot(point: Point, style: str, size: int) -> str:
+        # a line of no length with round ends is a circle however the picture is stretched
+        place = f"{at(point.value):.1f},{up(point.metrics[metric]):.1f}"
+        return f'<path d="M{place}l0,0" {style} stroke-width="{size}"/>'
+
+    ends = [point.value for point in points]
+    middles = [span[0], *((a + b) / 2 for a, b in itertools.pairwise(ends)), span[1]]
+    bands = [
+        f'<rect x="{at(left):.1f}" y="0" width="{at(right) - at(left):.1f}" height="{HEIGHT}" fill="#D55E00" '
+        'opacity="0.25"><title>contradicts the other settings</title></rect>'
+        for point, (left, right) in zip(points, itertools.pairwise(middles), strict=True)
+        if point.tracker is None
+    ]
     line = " ".join(f"{at(p.value):.1f},{up(p.metrics[metric]):.1f}" for p in known)
-    marks = [
-        f'<circle cx="{at(p.value):.1f}" cy="{up(p.metrics[metric]):.1f}" r="3" fill="currentColor"/>'
-        for p in known
-        if p.value == present
-    ]
-    marks += [
-        f'<line x1="{at(p.value):.1f}" x2="{at(p.value):.1f}" y1="3" y2="{HEIGHT - 3}" stroke="#D55E00" '
-        'stroke-width="2"><title>contradicts the other settings</title></line>'
-        for p in points
-        if p.tracker is None
-    ]
+    marks = []
     if best is not None and best.setting == name:
-        marks.append(
-            f'<circle cx="{at(best.value):.1f}" cy="{up(best.metrics[metric]):.1f}" r="5" fill="none" '
-            'stroke="#009E73" stroke-width="2"/>'
-        )
-    span = f"{show(low)} to {show(high)}" if known else "no value fits"
+        marks.append(dot(best, 'stroke="#009E73"', 11))
+    marks += [dot(point, 'stroke="currentColor"', 6) for point in known if point.value == present]
+    words = f"{show(low)} to {show(high)}" if known else "no value fits"
     return (
-        f'<figure class="fml-curve"><figcaption><b>{escape(name)}</b> <span class="fml-dim">{escape(span)}</span>'
-        f'</figcaption><svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{escape(name)}: {escape(span)}">'
+        f'<div class="fml fml-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(name)}: {escape(words)}"><title>{escape(words)}</title>{"".join(bands)}'
         f'<polyline points="{line}" fill="none" stroke="var(--fml-accent)" stroke-width="1.5"/>{"".join(marks)}</svg>'
-        f'<span class="fml-dim">{left:g} … {right:g}</span></figure>'
+        f'<span class="fml-dim">{escape(words.replace(" to ", chr(0x2013)))}</span></div>'
     )

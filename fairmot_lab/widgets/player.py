@@ -319,6 +319,29 @@ class TrackPlayer(View):
             )
         return path
 
+    def to_rerun(self, path: str | Path, first: int = 1, last: int | None = None) -> Path:
+        """Write frames, boxes and ID switches as a recording for Rerun's viewer; see `fl.write_rerun`.
+
+        Parameters
+        ----------
+        path
+            The file, usually `.rrd`.
+        first, last
+            The frames, both included.
+        """
+        from ..interop import write_rerun
+
+        if self.source is None:
+            raise SourceError("The source holds no frames.")
+        truth = next((layers["ground_truth"] for layers in self._tables if "ground_truth" in layers), None)
+        tracks = {
+            name: layers["tracks"]
+            for name, layers in zip(self.trackers, self._tables, strict=True)
+            if "tracks" in layers
+        }
+        marks = [mark for mark in self.switches if mark["tracker"] == self.tracker]
+        return write_rerun(path, self.source, tracks, truth, switches=marks, first=first, last=last)
+
     def _clicked(self, content: dict, _: list) -> None:
         for function in self._click_observers:
             function(int(content["frame"]), float(content["x"]), float(content["y"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from ..evaluation.protocols import prepare as prepare_truth
 from .background import LatestWins
 from .base import Panel, escape, sentence, stylesheet
 from .checks import refuse_other_sequence, refuse_other_table
-from .curves import CurveScan, Point, best_point, curve_svg
+from .curves import CurveScan, Point, best_point, curve_svg, values_of
 from .packing import prepare
 from .page import Page
 from .parts import TableView, beside, counted, heading
@@ -36,6 +37,7 @@ from .player import TrackPlayer
 if TYPE_CHECKING:
     from ..detection.detections import Detections
 
+REST = 0.6  # seconds without a change of the settings after which curves are drawn
 CORE = 6  # settings that are shown at once; the others are folded
 WITHOUT_TRUTH = (
     ("num_tracks", "tracks", -1),
@@ -95,7 +97,7 @@ class ThresholdLab(Panel):
     controls : dict
         The slider or box of each setting, by name.
     points : list of curves.Point
-        What `draw_curves()` found so far; `best()` the best of it, `take_best()` moves the sliders there.
+        What the curves under the sliders show; `best()` the best of it, `take_best()` moves the sliders there.
 
     Notes
     -----
@@ -122,7 +124,7 @@ class ThresholdLab(Panel):
             refuse_other_table("ground truth", ground_truth, outputs.name, 0)
         self.outputs, self.ground_truth = outputs, ground_truth
         self._tracker = as_tracker(tracker)
-        self._setting = False
+        self._setting, self._moved = False, 0.0
         values = self._tracker.settings.to_dict()
         self.controls = {s.name: _control(s, values[s.name]) for s in self._tracker.Settings.settings().values()}
         observer = self._guard(self._turned)
@@ -159,19 +161,22 @@ class ThresholdLab(Panel):
         shown = [self._figures] if self._truth is None else [self._figures, self._switches]
         tables = beside(*shown, least="340px")
         curves = self._make_curves()
-        self.children = [self._banner, sliders, buttons, self._line, self._status, tables, curves, *views]
+        self.children = [self._banner, curves, sliders, buttons, self._line, self._status, tables, *views]
         start = self._evaluated(self._tracked(self._tracker))
         self.baseline = self.candidate = start
         self._show_baseline()
         self._show_figures()
         self._show_switches()
+        if self._live:
+            self.draw_curves()
 
     def _fold(self) -> ipywidgets.Widget:
         """The sliders: the first numbers at once, the rest folded."""
         declared = self._tracker.Settings.settings()
         numbers = [name for name, setting in declared.items() if setting.kind in ("int", "float")]
         self._core = numbers[:CORE]
-        first = [self.controls[name] for name in self._core]
+        self._curves = {name: ipywidgets.HTML() for name in self._core}
+        first = [ipywidgets.VBox([self.controls[name], self._curves[name]]) for name in self._core]
         rest = [control for name, control in self.controls.items() if name not in self._core]
         layout = {"flex_flow": "row wrap"}
         folded = ipywidgets.Accordion([ipywidgets.Box(rest, layout=layout)], titles=[f"{len(rest)} more settings"])
@@ -182,12 +187,14 @@ class ThresholdLab(Panel):
     def _make_curves(self) -> ipywidgets.Widget:
         self.points: list[Point] = []
         self._around = self._tracker
-        self._post = post_to_loop() or (lambda callback: callback())
-        self._scan = CurveScan(self._measure, lambda: self._work.wait(None), self._take_point)
+        loop = post_to_loop()
+        self._post = loop or (lambda callback: callback())
+        self._live = loop is not None  # in a kernel the curves are drawn by themselves
+        self._scan = CurveScan(self._measure, self._rest, self._take_point)
         self._closers.insert(0, self._scan.close)  # it waits for the other thread, so it ends first
         self._metrics = METRICS if self._truth is not None else METRICS_WITHOUT
         self._metric = ipywidgets.Dropdown(
-            options=list(self._metrics), description="best by", tooltip="what is compared"
+            options=list(self._metrics), description="best by", tooltip="what the curves show and what is compared"
         )
         self._least = ipywidgets.BoundedFloatText(
             0.0, min=0.0, max=100.0, step=0.5, description="IDF1 ≥ %", tooltip="leave out settings with less"
@@ -201,26 +208,38 @@ class ThresholdLab(Panel):
             control.layout.width = "220px"
         self._metric.observe(self._guard(lambda _: self._show_curves()), "value")
         self._least.observe(self._guard(lambda _: self._show_curves()), "value")
-        draw = self._button("Draw curves", "try the values of each setting by itself", self.draw_curves)
+        self._frames.observe(self._guard(lambda _: self._live and self.draw_curves()), "value")
         take = self._button("Take the best", "move the sliders to the best value found", self.take_best)
-        self._curves = ipywidgets.HTML()
+        self._best = ipywidgets.HTML()
         if self._truth is None:
             self._least.layout.display = self._frames.layout.display = "none"
-        controls = ipywidgets.Box(
-            [draw, self._metric, self._least, self._frames, take], layout={"flex_flow": "row wrap"}
-        )
-        return ipywidgets.VBox([heading("Which is best?"), controls, self._curves])
+        controls = ipywidgets.Box([self._metric, self._least, self._frames, take], layout={"flex_flow": "row wrap"})
+        return ipywidgets.VBox([controls, self._best])
 
     def draw_curves(self) -> None:
-        """Try the values of each setting by itself, in the background, around the present settings."""
+        """Try the values of each core setting by itself, in the background, around the present settings.
+
+        In a notebook this is done whenever the settings rest.
+        """
+        self._scan.close()  # no point of an older scan comes later
         self.points, self._around = [], self._tracker
+        for curve in self._curves.values():
+            curve.add_class("fml-stale")
         declared = self._tracker.Settings.settings()
         self._scan.start(self._tracker, [declared[name] for name in self._core])
-        self._show_curves()
 
     def wait_curves(self, timeout: float | None = 600) -> bool:
         """Wait until all curves are drawn; False if that took longer (seconds)."""
         return self._scan.wait(timeout)
+
+    def _rest(self, stop: threading.Event) -> None:
+        """In the background: wait until the hand has rested for a while."""
+        while not stop.is_set():
+            self._work.wait(None)
+            rest = REST - (time.monotonic() - self._moved)
+            if rest <= 0:
+                return
+            stop.wait(rest)
 
     def best(self) -> Point | None:
         """Return the best value found, as the controls ask; None where none fits."""
@@ -246,30 +265,36 @@ class ThresholdLab(Panel):
 
     def _take_point(self, point: Point) -> None:
         def take() -> None:
-            if not self._closed:
+            if not self._closed and self._around is around:
                 self.points.append(point)
                 self._show_curves()
 
+        around = self._around
         self._post(take)
 
     def _show_curves(self) -> None:
+        """Draw the curves that are complete, or that nothing was drawn of before, and name the best setting."""
         metric, best = self._metrics[self._metric.value], self.best()
         count = metric not in ("idf1", "mota", "hota")
-        figures = []
-        for name in self._core:
+        declared = self._tracker.Settings.settings()
+        for name, curve in self._curves.items():
             mine = sorted((point for point in self.points if point.setting == name), key=lambda point: point.value)
-            if mine:
-                present = getattr(self._around.settings, name)
-                figures.append(curve_svg(name, mine, metric, lambda v: _shown(v, count), present, best))
+            present = getattr(self._around.settings, name)
+            whole = len(mine) == len(values_of(declared[name], present))
+            if mine and (whole or not curve.value):
+                control = self.controls[name]
+                curve.value = curve_svg(
+                    name, mine, metric, lambda v: _shown(v, count), present, best, (control.min, control.max)
+                )
+            if whole:
+                curve.remove_class("fml-stale")
         words = ""
         if best is not None:
             words = f"Best so far: {best.setting} {best.value:g}, {_metric_words(best.metrics)}"
             words += f"; on the second half {_metric_words(best.held_out)}." if best.held_out else "."
         elif self.points:
             words = "No settings that were tried fit."
-        self._curves.value = (
-            f'<div class="fml"><p>{escape(words)}</p><div class="fml-curves">{"".join(figures)}</div></div>'
-        )
+        self._best.value = f'<div class="fml"><p>{escape(words)}</p></div>'
 
     # -- settings -----------------------------------------------------------------------------------------------------
 
@@ -298,6 +323,7 @@ class ThresholdLab(Panel):
     def _turned(self, _: Any) -> None:
         if self._setting:
             return
+        self._moved = time.monotonic()
         self._mark(())
         try:
             tracker = self._tracker.replace(**{name: control.value for name, control in self.controls.items()})
@@ -318,6 +344,7 @@ class ThresholdLab(Panel):
 
     def _want(self, tracker: Tracker) -> None:
         self.error = ""
+        self._moved = time.monotonic()
         self._tracker = tracker
         self._work.submit(tracker)
 
@@ -384,6 +411,8 @@ class ThresholdLab(Panel):
             self._show_switches()
             if boxes:
                 self.players[1].apply(boxes)
+            if self._live and self._around is not self._tracker:
+                self.draw_curves()
 
     def _fail(self, _: Tracker, error: Exception) -> None:
         self.error = sentence(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -566,6 +567,10 @@ class Workbench(Panel):
             self._lives.clear()
             self._replays.clear()
         super().close()
+
+    def to_rerun(self, path: str | Path, first: int = 1, last: int | None = None) -> Path:
+        """Write all trackers, the ground truth and the ID switches of the tracker on show for Rerun's viewer."""
+        return self.player.to_rerun(path, first, last)
 
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
