@@ -498,6 +498,20 @@ def test_data_of_another_sequence_is_refused(
 # -- several trackers, people -----------------------------------------------------------------------------------------
 
 
+def test_a_player_knows_classes_where_there_are_several(frames: list, tracks: pd.DataFrame) -> None:
+    assert fl.widgets.TrackPlayer(frames, tracks=tracks).classes == []
+    mixed = tracks.assign(class_id=np.where(tracks["id"] == 4, 2, 0))
+    mixed.attrs["classes"] = {0: "person", 2: "car"}
+    player = fl.widgets.TrackPlayer(frames, tracks=mixed)
+    assert player.classes == ["person", "car"]
+    rows = np.frombuffer(player.boxes, "<f4").reshape(-1, COLUMNS)
+    np.testing.assert_array_equal(rows[:, 10] == 1, rows[:, 2] == 4)
+    whole = player.snapshot()
+    player.hidden_classes = ["car"]
+    assert player.snapshot() != whole  # pictures and videos follow the filter
+    player.close()
+
+
 def test_trackers_share_a_player_and_know_their_people(frames: list, truth: pd.DataFrame, tracks: pd.DataFrame) -> None:
     perfect = tracks.assign(id=truth["id"].to_numpy())
     named = {"swapped": tracks, "perfect": perfect}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,14 @@ import pandas as pd
 
 from ..diagnosis.errors import error_lanes, evaluation_errors, records
 from ..errors import ViewError
-from ..formats.classes import class_notes
+from ..formats.classes import MOTCHALLENGE_CLASSES, class_notes
 from .checks import refuse_other_table, sequence_of
 
 if TYPE_CHECKING:
     from ..evaluation.result import Evaluation
 
 LAYERS = ("tracks", "ground_truth", "false_positives", "misses", "switches")
-COLUMNS = 10  # frame, layer, id, x, y, w, h, score, tracker, person
+COLUMNS = 11  # frame, layer, id, x, y, w, h, score, tracker, person, class
 _MARKS = ("frame", "gt_id", "from_id", "to_id", "kind", "why")
 
 
@@ -32,14 +33,17 @@ class Prepared:
         Their names, in the order of their numbers in `rows`.
     tables : list of dict
         For each tracker, the table of each layer.
-    rows : (N, 10) float
-        frame, layer, id, x, y, w, h, score, tracker (-1: ground truth), person (-1: not known); by frame.
+    rows : (N, 11) float
+        frame, layer, id, x, y, w, h, score, tracker (-1: ground truth), person (-1: not known), class (its place in
+        `classes`; -1: not known); by frame.
     lanes : (trackers, 2, length) or None
         False positives and misses per frame; NaN for a tracker that was not evaluated.
     switches : list of dict
         Marks of the timeline: frame, gt_id, from_id, to_id, kind, why, tracker.
     note : str
         What is not shown, and why.
+    classes : list of str
+        Names of the classes, where a table has several.
     """
 
     trackers: list[str]
@@ -48,6 +52,7 @@ class Prepared:
     lanes: np.ndarray | None
     switches: list[dict[str, Any]]
     note: str
+    classes: list[str]
 
     @property
     def available(self) -> list[str]:
@@ -93,10 +98,12 @@ def prepare(
         if len(counted) < len(ground_truth):
             notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
         shared["ground_truth"] = counted
+    named = [one for one in [*shared.values(), *(table for table, _ in trackers.values())] if one is not None]
+    classes = _several_classes(named)
     lanes = np.full((len(trackers), 2, length), np.nan) if evaluated else None
     tables: list[dict[str, pd.DataFrame]] = []
     marks: list[dict[str, Any]] = []
-    packed = [_pack(1, shared["ground_truth"], -1, shared["ground_truth"]["id"])] if shared else []
+    packed = [_pack(1, shared["ground_truth"], -1, shared["ground_truth"]["id"], classes)] if shared else []
     for number, (key, (table, one)) in enumerate(trackers.items()):
         if table is None and key in evaluated:
             table = evaluated[key].tracks
@@ -120,7 +127,7 @@ def prepare(
         for layer, rows in layers.items():
             if layer != "ground_truth":
                 whose = rows["id"] if layer == "misses" else _whose(rows, people)
-                packed.append(_pack(LAYERS.index(layer), rows, number, whose))
+                packed.append(_pack(LAYERS.index(layer), rows, number, whose, classes))
     rows = np.concatenate(packed) if packed else np.empty((0, COLUMNS))
     outside = int(((rows[:, 0] < 1) | (rows[:, 0] > length)).sum())
     if outside:
@@ -128,7 +135,7 @@ def prepare(
     if len(rows) and rows[:, 2].max() > 2**24:
         notes.append("Ids above 16777216 are shown rounded.")
     order = np.argsort(rows[:, 0], kind="stable")
-    return Prepared(list(trackers), tables, rows[order], lanes, marks, " ".join(dict.fromkeys(notes)))
+    return Prepared(list(trackers), tables, rows[order], lanes, marks, " ".join(dict.fromkeys(notes)), classes)
 
 
 def _by_tracker(tracks: Any, evaluation: Any) -> dict[str, tuple[pd.DataFrame | None, Any]]:
@@ -167,8 +174,30 @@ def _whose(rows: pd.DataFrame, people: pd.Series | None) -> np.ndarray:
     return people.reindex(index).fillna(-1).to_numpy()
 
 
-def _pack(layer: int, table: pd.DataFrame, tracker: int, person: Any) -> np.ndarray:
-    """(N, 10): see `Prepared.rows`."""
+def class_labels(table: pd.DataFrame) -> np.ndarray | None:
+    """Return the name of each row's class, or None where the table has no classes.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"class_id": [0, 2]})
+    >>> table.attrs["classes"] = {0: "person", 2: "car"}
+    >>> class_labels(table).tolist()
+    ['person', 'car']
+    """
+    if "class_id" not in table:
+        return None
+    names = table.attrs.get("classes") or (MOTCHALLENGE_CLASSES if "conf" in table else {})
+    return np.array([str(names.get(int(number), f"class {number}")) for number in table["class_id"]], object)
+
+
+def _several_classes(tables: list[pd.DataFrame]) -> list[str]:
+    """The classes of all tables, if any of them has more than one."""
+    found = [list(dict.fromkeys(labels)) for labels in map(class_labels, tables) if labels is not None]
+    return list(dict.fromkeys(itertools.chain(*found))) if any(len(names) > 1 for names in found) else []
+
+
+def _pack(layer: int, table: pd.DataFrame, tracker: int, person: Any, classes: list[str]) -> np.ndarray:
+    """(N, 11): see `Prepared.rows`."""
     rows = np.empty((len(table), COLUMNS))
     rows[:, 1] = layer
     for column, name in ((0, "frame"), (2, "id"), (3, "x"), (4, "y"), (5, "w"), (6, "h")):
@@ -176,4 +205,6 @@ def _pack(layer: int, table: pd.DataFrame, tracker: int, person: Any) -> np.ndar
     rows[:, 7] = table["score"].to_numpy() if "score" in table else 1.0
     rows[:, 8] = tracker
     rows[:, 9] = np.asarray(person)
+    labels = class_labels(table) if classes else None
+    rows[:, 10] = -1 if labels is None else [classes.index(name) if name in classes else -1 for name in labels]
     return rows

@@ -17,7 +17,7 @@ from ..errors import SourceError, ViewError
 from ..sources.base import Source
 from ..sources.open import open_source
 from .base import View, escape, floats, picture, sentence, stylesheet
-from .packing import COLUMNS, Prepared, prepare
+from .packing import COLUMNS, Prepared, class_labels, prepare
 from .page import Page
 from .parts import crops
 
@@ -73,6 +73,10 @@ class TrackPlayer(View):
         "off", "overlay" (both in one picture, coloured by tracker) or "split" (side by side).
     focus : str
         Who is shown: "all", "fade" (others than the selected are faded) or "only" (the selected alone).
+    classes : list of str
+        Names of the classes, where there are several; `hidden_classes` those that are not shown.
+    colour_by : str
+        "id", or "class".
     range : list of int
         First and last frame of the part that is played over and over and exported; empty for all.
     overlay_mode : str
@@ -117,6 +121,9 @@ class TrackPlayer(View):
     compared = Int(-1).tag(sync=True)
     compare_mode = Enum(["off", "overlay", "split"], "off").tag(sync=True)
     focus = Enum(["all", "fade", "only"], "all").tag(sync=True)
+    classes = List(Unicode()).tag(sync=True)
+    hidden_classes = List(Unicode()).tag(sync=True)
+    colour_by = Enum(["id", "class"], "id").tag(sync=True)
     range: List = List().tag(sync=True)
     exports = List(Unicode(), ["mp4", "gif", "html"]).tag(sync=True)
     overlay_mode = Enum(["overlay", "heat", "beside"], "overlay").tag(sync=True)
@@ -201,6 +208,7 @@ class TrackPlayer(View):
             if self.tracker >= len(prepared.trackers):
                 self.tracker = 0
             self.trackers = prepared.trackers
+            self.classes = prepared.classes
             self.boxes = floats(prepared.rows)
             self.lanes = b"" if prepared.lanes is None else floats(prepared.lanes)
             self.switches = prepared.switches
@@ -301,6 +309,7 @@ class TrackPlayer(View):
         }
         if any(table is None for table in tables.values()):
             raise ViewError("There are no boxes to draw; give tracks= or ground_truth=.")
+        tables = {name: self._of_shown_classes(table) for name, table in tables.items()}
         if path.suffix == ".mp4":
             render_video(self.source, tables, path, first=first, last=last, progress=False, trails=self.trail)
             return path
@@ -318,6 +327,10 @@ class TrackPlayer(View):
                 temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0, optimize=True
             )
         return path
+
+    def _of_shown_classes(self, table: pd.DataFrame) -> pd.DataFrame:
+        labels = class_labels(table) if self.hidden_classes else None
+        return table if labels is None else table[~np.isin(labels, self.hidden_classes)]
 
     def to_rerun(self, path: str | Path, first: int = 1, last: int | None = None) -> Path:
         """Write frames, boxes and ID switches as a recording for Rerun's viewer; see `fl.write_rerun`.
@@ -375,7 +388,7 @@ class TrackPlayer(View):
         tables = self._tables[self.tracker] if self.tracker < len(self._tables) else {}
         table = tables.get("tracks", tables.get("ground_truth"))
         if table is not None:
-            image = draw_tracks(image, table[table["frame"] == number])
+            image = draw_tracks(image, self._of_shown_classes(table[table["frame"] == number]))
         return encode_jpeg(image, max_width, 80)
 
     def page(self, *, frames: Sequence[int] | None = None, max_mb: float = 8.0, max_width: int = 960) -> Page:

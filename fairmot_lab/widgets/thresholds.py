@@ -167,8 +167,7 @@ class ThresholdLab(Panel):
         self._show_baseline()
         self._show_figures()
         self._show_switches()
-        if self._live:
-            self.draw_curves()
+        self._follow()
 
     def _fold(self) -> ipywidgets.Widget:
         """The sliders: the first numbers at once, the rest folded."""
@@ -208,7 +207,7 @@ class ThresholdLab(Panel):
             control.layout.width = "220px"
         self._metric.observe(self._guard(lambda _: self._show_curves()), "value")
         self._least.observe(self._guard(lambda _: self._show_curves()), "value")
-        self._frames.observe(self._guard(lambda _: self._live and self.draw_curves()), "value")
+        self._frames.observe(self._guard(lambda _: self._follow()), "value")
         take = self._button("Take the best", "move the sliders to the best value found", self.take_best)
         self._best = ipywidgets.HTML()
         if self._truth is None:
@@ -227,6 +226,11 @@ class ThresholdLab(Panel):
             curve.add_class("fml-stale")
         declared = self._tracker.Settings.settings()
         self._scan.start(self._tracker, [declared[name] for name in self._core])
+
+    def _follow(self) -> None:
+        """In a notebook, draw the curves anew."""
+        if self._live:
+            self.draw_curves()
 
     def wait_curves(self, timeout: float | None = 600) -> bool:
         """Wait until all curves are drawn; False if that took longer (seconds)."""
@@ -411,8 +415,8 @@ class ThresholdLab(Panel):
             self._show_switches()
             if boxes:
                 self.players[1].apply(boxes)
-            if self._live and self._around is not self._tracker:
-                self.draw_curves()
+            if self._around is not self._tracker:
+                self._follow()
 
     def _fail(self, _: Tracker, error: Exception) -> None:
         self.error = sentence(error)

@@ -139,6 +139,25 @@ def test_the_score_filter_works_without_the_kernel(book: lab.Notebook) -> None:
     assert book.wait_kernel("print(player.min_score)", "0.5") == "0.5"
 
 
+def test_classes_are_filtered_and_coloured(book: lab.Notebook) -> None:
+    book.kernel(
+        "mixed = tracks.assign(class_id=np.where(tracks['id'] == 4, 2, 0))\n"
+        "mixed.attrs['classes'] = {0: 'person', 2: 'car'}\n"
+        "other = fl.widgets.TrackPlayer(frames, tracks=mixed); area.children = [other]"
+    )
+    shows(book, 1, view=1)
+    second = book.page.locator(".fml-player").nth(1)
+    by_id = pixels(book, 1)
+    second.get_by_role("button", name="by class").click()
+    assert book.wait_kernel("print(other.colour_by)", "class") == "class"
+    assert (pixels(book, 1) != by_id).any()
+    second.get_by_role("button", name="car", exact=True).click()
+    book.until("() => document.querySelectorAll('.fml-screen')[1].dataset.boxes === '3'")
+    assert book.wait_kernel("print(other.hidden_classes)", "['car']") == "['car']"
+    book.kernel("area.children = []; other.close()")
+    book.until("() => document.querySelectorAll('.fml-player').length === 1")
+
+
 def test_layers_show_what_the_evaluation_found(book: lab.Notebook) -> None:
     book.kernel("player.frame = 10; player.layers = ['switches']")
     shows(book, 10)

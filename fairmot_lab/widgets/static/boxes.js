@@ -2,8 +2,8 @@
 import { COLOURS } from "./colours.js";
 import { floats } from "./numbers.js";
 
-/** Numbers of a row: frame, layer, id, x, y, w, h, score, tracker, person. */
-export const COLUMNS = 10;
+/** Numbers of a row: frame, layer, id, x, y, w, h, score, tracker, person, class. */
+export const COLUMNS = 11;
 export const FRAME = 0;
 export const LAYER = 1;
 export const ID = 2;
@@ -16,6 +16,8 @@ export const SCORE = 7;
 export const TRACKER = 8;
 /** The person of the ground truth that the box belongs to; -1 where that is not known. */
 export const PERSON = 9;
+/** Index into the trait `classes`; -1 where there are none. */
+export const CLASS = 10;
 
 /**
  * @typedef {object} Layer

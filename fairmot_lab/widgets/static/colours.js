@@ -17,6 +17,12 @@ export const TRACKERS = [COLOURS.blue, COLOURS.orange, COLOURS.green, COLOURS.pu
 /** @param {number} tracker */
 export const trackerColour = (tracker) => TRACKERS[Math.max(0, tracker) % TRACKERS.length];
 
+/** One colour per class; the chips that filter classes are their legend. */
+const CLASSES = [COLOURS.orange, COLOURS.sky, COLOURS.green, COLOURS.purple, COLOURS.yellow, COLOURS.vermilion];
+
+/** @param {number} index */
+export const classColour = (index) => CLASSES[index % CLASSES.length];
+
 /**
  * One colour per identity, by turns; identities that share one differ by their number, which is always written.
  * @param {string[]} palette

@@ -1,5 +1,6 @@
 // The bars of the player: transport, layers, trackers, whom to show, export.
 import { LAYERS } from "./boxes.js";
+import { classColour } from "./colours.js";
 import { button, choice, h, icon } from "./dom.js";
 import { asPng, asSvg, download, fileName } from "./exporting.js";
 import { clamp } from "./numbers.js";
@@ -19,7 +20,7 @@ const EXPORTS = {
   html: "HTML page",
 };
 /** Traits on which the look of the bars depends. */
-const SETTINGS = ["switches", "speed", "min_score", "layers", "available", "focus"];
+const SETTINGS = ["switches", "speed", "min_score", "layers", "available", "focus", "hidden_classes", "colour_by"];
 
 /**
  * What the bars ask of the view.
@@ -86,6 +87,15 @@ export class Controls {
       ],
       (value) => setTraits(model, { focus: value }),
     );
+    this.classes = h("span", { class: "fml-layers fml-classes", role: "group", "aria-label": "Classes" });
+    this.colourBy = choice(
+      "What colours mean",
+      [
+        ["id", "by id"],
+        ["class", "by class"],
+      ],
+      (value) => setTraits(model, { colour_by: value }),
+    );
     this.heat = choice(
       "How to show the map",
       [
@@ -117,7 +127,15 @@ export class Controls {
         button("help", "Keys (?)", actions.help),
       ),
     );
-    this.second = this.bar(this.trackers, this.layers, this.heat.element, this.focus.element, this.scoreLabel);
+    this.second = this.bar(
+      this.trackers,
+      this.layers,
+      this.classes,
+      this.colourBy.element,
+      this.heat.element,
+      this.focus.element,
+      this.scoreLabel,
+    );
     const saveSoon = savingSoon(model, scope);
     scope.dom(this.field, "change", () => this.goToField());
     scope.dom(this.save, "change", () => this.export());
@@ -142,6 +160,10 @@ export class Controls {
     const available = model.get("available");
     this.layers.replaceChildren(...available.map((/** @type {string} */ key) => this.layerToggle(key)));
     this.layers.hidden = available.length < 2;
+    /** @type {string[]} */
+    const names = model.get("classes");
+    this.classes.replaceChildren(...names.map((name, k) => this.classToggle(name, k)));
+    this.classes.hidden = this.colourBy.element.hidden = !names.length;
     this.scoreLabel.hidden = !available.includes("tracks");
     this.focus.element.hidden = !available.length;
     this.heat.element.hidden = !model.get("overlay_colours")?.byteLength;
@@ -166,6 +188,26 @@ export class Controls {
       swatch,
       LAYERS[index].label,
     );
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} index
+   */
+  classToggle(name, index) {
+    const { model } = this;
+    const flip = () => {
+      const hidden = new Set(model.get("hidden_classes"));
+      if (!hidden.delete(name)) hidden.add(name);
+      setTraits(model, { hidden_classes: [...hidden] });
+    };
+    const swatch = h("span", {
+      class: "fml-swatch",
+      style: `border-color: ${classColour(index)}`,
+      "aria-hidden": "true",
+    });
+    const title = `Show or hide ${name}`;
+    return h("button", { type: "button", class: "fml-toggle", "data-class": name, title, onclick: flip }, swatch, name);
   }
 
   /** Which tracker is on show, and which it is compared with. */
@@ -270,6 +312,10 @@ export class Controls {
     this.score.value = model.get("min_score");
     this.scoreText.textContent = model.get("min_score").toFixed(2);
     this.focus.mark(model.get("focus"));
+    this.colourBy.mark(model.get("colour_by"));
+    const hidden = new Set(model.get("hidden_classes"));
+    for (const toggle of this.classes.children)
+      toggle.setAttribute("aria-pressed", String(!hidden.has(toggle.dataset.class)));
     const shown = new Set(model.get("layers"));
     for (const toggle of this.layers.children)
       toggle.setAttribute("aria-pressed", String(shown.has(toggle.dataset.layer)));

@@ -1,6 +1,5 @@
 // The frame on show as a PNG or SVG file, made in the browser.
 import { H, ID, LAYER, LAYERS, W, X, Y } from "./boxes.js";
-import { colourOf } from "./colours.js";
 import { h } from "./dom.js";
 import { Stage } from "./stage.js";
 /** @typedef {import("./painter.js").Painter} Painter */
@@ -81,7 +80,7 @@ export function asSvg(model, painter) {
   const b = transport.boxes.values;
   for (const i of painter.visible(transport.shown)) {
     const layer = LAYERS[b[i + LAYER]];
-    const colour = layer.colour || colourOf(model.get("palette"), b[i + ID]);
+    const colour = painter.colour(i);
     const dash = layer.dash ? { "stroke-dasharray": layer.dash.join(" ") } : {};
     svg.append(
       make("rect", {

@@ -1,6 +1,6 @@
 // Paints a frame with its boxes onto a canvas.
-import { FRAME, H, ID, LAYER, LAYERS, PERSON, SCORE, TRACKER, W, X, Y } from "./boxes.js";
-import { colourOf, trackerColour } from "./colours.js";
+import { CLASS, COLUMNS, FRAME, H, ID, LAYER, LAYERS, PERSON, SCORE, TRACKER, W, X, Y } from "./boxes.js";
+import { classColour, colourOf, trackerColour } from "./colours.js";
 import { HeatPainter } from "./heat.js";
 import { drawLabels } from "./labels.js";
 /** @typedef {import("./types").Model} Model */
@@ -82,15 +82,19 @@ export class Painter {
     const only = model.get("focus") === "only" && this.following;
     const overlaid = model.get("compare_mode") === "overlay" ? this.compared : -1;
     const b = this.transport.boxes.values;
+    /** @type {string[]} */
+    const names = model.get("classes");
+    const hidden = new Set(model.get("hidden_classes").map((/** @type {string} */ name) => names.indexOf(name)));
     const rows = [];
     const [from, to] = this.transport.boxes.range(frame);
-    for (let i = from; i < to; i += 10) {
+    for (let i = from; i < to; i += COLUMNS) {
       const layer = LAYERS[b[i + LAYER]];
       if (!shown.has(layer.key)) continue;
       const owner = b[i + TRACKER];
       if (owner >= 0 && owner !== tracker && (owner !== overlaid || layer.key !== "tracks")) continue;
       if (layer.id === "selected_id" && layer.key !== "switches" && b[i + SCORE] < floor) continue;
       if (only && !this.selected(i)) continue;
+      if (b[i + CLASS] >= 0 && hidden.has(b[i + CLASS])) continue;
       rows.push(i);
     }
     return rows;
@@ -204,7 +208,7 @@ export class Painter {
     const following = this.following;
     for (let f = Math.max(1, frame - length); f <= frame; f++) {
       const [from, to] = transport.boxes.range(f);
-      for (let i = from; i < to; i += 10) {
+      for (let i = from; i < to; i += COLUMNS) {
         if (b[i + LAYER] !== 0 || b[i + TRACKER] !== viewport.tracker || b[i + SCORE] < floor) continue;
         const [x, y] = stage.toScreen(viewport, b[i + X] + b[i + W] / 2, b[i + Y] + b[i + H]);
         const trail = trails.get(b[i + ID]);
@@ -253,6 +257,21 @@ export class Painter {
   }
 
   /**
+   * The colour of a box: of its layer, of its class, of its tracker where two are in one picture, else of its id.
+   * @param {number} row
+   */
+  colour(row) {
+    const { model } = this;
+    const b = this.transport.boxes.values;
+    const layer = LAYERS[b[row + LAYER]];
+    const byClass = model.get("colour_by") === "class" && b[row + CLASS] >= 0;
+    if (byClass && (layer.key === "tracks" || layer.key === "ground_truth")) return classColour(b[row + CLASS]);
+    if (layer.colour) return layer.colour;
+    if (model.get("compare_mode") === "overlay" && this.compared >= 0) return trackerColour(b[row + TRACKER]);
+    return colourOf(model.get("palette"), b[row + ID]);
+  }
+
+  /**
    * @param {CanvasRenderingContext2D} g
    * @param {Stage} stage
    * @param {Viewport} viewport
@@ -265,13 +284,12 @@ export class Painter {
     const b = transport.boxes.values;
     const layer = LAYERS[b[row + LAYER]];
     const id = b[row + ID];
-    const overlaid = model.get("compare_mode") === "overlay" && this.compared >= 0;
     const other = b[row + TRACKER] >= 0 && b[row + TRACKER] !== viewport.tracker;
     const selected = this.selected(row);
     const hovered = row === this.hover;
     const faded = this.following && !selected && !hovered;
     const width = selected ? 4 : hovered || layer.double ? 3 : 2;
-    const colour = layer.colour || (overlaid ? trackerColour(b[row + TRACKER]) : colourOf(model.get("palette"), id));
+    const colour = this.colour(row);
     const [x, y] = stage.toScreen(viewport, b[row + X], b[row + Y]);
     const box = { x, y, w: b[row + W] * stage.scale, h: b[row + H] * stage.scale };
     if (faded) {
@@ -289,6 +307,7 @@ export class Painter {
       : box;
     this.outline(g, ratio, wide, colour, width, other ? [9, 5] : layer.dash || []);
     const must = selected || hovered;
+    const kind = b[row + CLASS] >= 0 ? ` ${model.get("classes")[b[row + CLASS]]}` : "";
     const add = (/** @type {string} */ text, /** @type {boolean} */ below, /** @type {number} */ rank) =>
       labels.push({ ...wide, text, colour, below, rank: must ? -1 : rank, must });
     if (layer.key === "switches") {
@@ -300,7 +319,7 @@ export class Painter {
         );
       add(mark ? `${mark.from_id ?? "?"} → ${mark.to_id}` : `→ ${id}`, true, 0);
     } else if (layer.key === "tracks")
-      add(must ? `${id} · ${b[row + SCORE].toFixed(2)}` : `${id}`, other, other ? 3 : 2);
+      add(must ? `${id}${kind} · ${b[row + SCORE].toFixed(2)}` : `${id}${kind}`, other, other ? 3 : 2);
     else if (layer.key === "ground_truth" || layer.key === "misses") add(`gt ${id}`, true, 4);
   }
 
@@ -362,6 +381,7 @@ export class Painter {
       if (b[row + PERSON] >= 0) words.push(`person ${b[row + PERSON]}`);
       words.push(`score ${b[row + SCORE].toFixed(2)}`);
     }
+    if (b[row + CLASS] >= 0) words.push(this.model.get("classes")[b[row + CLASS]]);
     words.push(`${b[row + W].toFixed(0)} × ${b[row + H].toFixed(0)} px`);
     return words.join(", ");
   }

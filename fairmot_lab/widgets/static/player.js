@@ -1,5 +1,5 @@
 // The player: a canvas, one time axis and controls. Frames come from the kernel, boxes are drawn here.
-import { ID, LAYER, LAYERS, PERSON, TRACKER, X } from "./boxes.js";
+import { COLUMNS, ID, LAYER, LAYERS, PERSON, TRACKER, X } from "./boxes.js";
 import { errorBanner, frameOf, noteOf } from "./chrome.js";
 import { Controls } from "./controls.js";
 import { h } from "./dom.js";
@@ -100,11 +100,11 @@ export class PlayerView {
     const { scope } = this;
     scope.model(
       "change:selected_id change:selected_gt_id change:min_score change:layers change:trail change:speed change:switches change:smooth change:focus " +
-        "change:overlay_opacity change:overlay_colours change:overlay_floor change:overlay_gamma change:active_peak change:range",
+        "change:overlay_opacity change:overlay_colours change:overlay_floor change:overlay_gamma change:active_peak change:range change:hidden_classes change:colour_by",
       () => this.paint(),
     );
     scope.model(
-      "change:width change:height change:length change:available change:name change:trackers change:tracker change:compared change:compare_mode change:overlay_mode change:overlay_colours change:exports",
+      "change:width change:height change:length change:available change:name change:trackers change:tracker change:compared change:compare_mode change:overlay_mode change:overlay_colours change:exports change:classes",
       () => this.layout(),
     );
     scope.model("msg:custom", (message) => {
@@ -353,7 +353,7 @@ export class PlayerView {
   trackOf(person) {
     const b = this.transport.boxes.values;
     const [from, to] = this.transport.boxes.range(this.transport.shown);
-    for (let i = from; i < to; i += 10)
+    for (let i = from; i < to; i += COLUMNS)
       if (b[i + LAYER] === 0 && b[i + PERSON] === person && b[i + TRACKER] === this.model.get("tracker"))
         return b[i + ID];
     return null;

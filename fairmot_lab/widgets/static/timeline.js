@@ -1,5 +1,5 @@
 // One axis for everything: the place to scrub, errors, ID switches, the selected person, and a range.
-import { FRAME, H, ID, LAYER, TRACKER, W, X, Y } from "./boxes.js";
+import { COLUMNS, FRAME, H, ID, LAYER, TRACKER, W, X, Y } from "./boxes.js";
 import { COLOURS, colourOf, fitCanvas, themeOf, trackerColour } from "./colours.js";
 import { h } from "./dom.js";
 import { clamp, counted, floats } from "./numbers.js";
@@ -273,7 +273,7 @@ export class Timeline {
     const b = this.transport.boxes.values;
     const [from, to] = this.transport.boxes.range(mark.frame);
     let row = -1;
-    for (let i = from; i < to; i += 10)
+    for (let i = from; i < to; i += COLUMNS)
       if (b[i + LAYER] === 0 && b[i + ID] === mark.to_id && b[i + TRACKER] === mark.tracker) row = i;
     if (row < 0) return;
     const asked = `${mark.frame}/${mark.to_id}/${mark.tracker}`;
@@ -362,7 +362,7 @@ export class Timeline {
   trackLife(track, tracker) {
     const b = this.transport.boxes.values;
     const life = [];
-    for (let i = 0; i < b.length; i += 10)
+    for (let i = 0; i < b.length; i += COLUMNS)
       if (b[i + LAYER] === 0 && b[i + ID] === track && b[i + TRACKER] === tracker)
         life.push({ frame: b[i], id: track });
     return life;
