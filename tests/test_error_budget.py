@@ -146,6 +146,18 @@ def test_causes_of_misses():
     assert far["number"] == pytest.approx(15 / 65)
 
 
+def test_a_weak_box_that_lies_badly_is_no_detection():
+    """A box of a low score with an IoU of 0.23, or that of somebody else, is not the person's own."""
+    here = [(100.0, 0.9)]
+    *_, budget = _scene([here, here, [(125.0, 0.2)], here], [[100.0]] * 4)
+    assert _causes(budget, "MISS") == {3: "no detection"}
+    row = budget.errors[budget.errors["kind"] == "MISS"].iloc[0]
+    assert (row["number"], row["det"]) == (pytest.approx(15 / 65), -1)
+    *_, budget = _scene([here] * 3, [[100.0, 116.0]] * 3)
+    assert set(_causes(budget, "MISS").values()) == {"no detection"}
+    assert budget.errors["number"].iloc[0] == pytest.approx(24 / 56)
+
+
 def test_a_new_track_waits_for_confirmation():
     *_, budget = _scene(
         [[(500.0, 0.9)], [(500.0, 0.9), (100.0, 0.9)], [(500.0, 0.9), (100.0, 0.9)]], [[500.0, 100.0]] * 3

@@ -242,6 +242,7 @@ def test_outside_the_motion_gate():
     row = table.iloc[0]
     assert row["why_kind"] == "outside the motion gate"
     assert row["gate"] > row["gate_limit"] == pytest.approx(9.4877)
+    assert row["setting"] == "", "no setting moves the gate"
     assert row["embedding_distance"] == pytest.approx(0, abs=1e-3)
 
 

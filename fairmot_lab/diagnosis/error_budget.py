@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 CAUSES = {
     "MISS": {
-        "no detection": "no box of the detector lies on the person: the best IoU is below 0.1",
+        "no detection": "no box is the person's own: none has an IoU of 0.5, and none that is used one of 0.1",
         "hidden by another box": "the only box there fits another person better; a second one may have been suppressed",
-        "box too far off": "the detector's box overlaps the person with an IoU of less than 0.5",
+        "box too far off": "the person's own box, which the tracker uses, has an IoU of less than 0.5",
         "score too low": "the detector found the person; the tracker does not use a score so low",
         "no track started": "the detection was left over and its score starts no track",
         "waiting for confirmation": "the detection is on a track that is not reported yet",
@@ -301,15 +301,17 @@ class CauseFinder:
         fits = mine & (near >= _NEAR)
         if record is None or not len(near):
             return "no detection", 0.0, "IoU", "", -1, -1
-        if not fits.any():
-            best = int(np.argmax(np.where(mine, near, -1)))
-            if not mine.any() or near[best] < _FAR:
-                other = int(np.argmax(near))
-                if near[other] >= _NEAR:
-                    return "hidden by another box", near[other], "IoU", "nms_iou", -1, other
-                return "no detection", max(near[best], 0.0) if mine.any() else 0.0, "IoU", "", -1, -1
-            return "box too far off", near[best], "IoU", "", -1, best
         used = np.isin(np.arange(len(near)), record.used())
+        if not fits.any():
+            # a box of a low score that lies badly as well is no sign of the person: noise lies everywhere
+            own_box = mine & used & (near >= _FAR)
+            if own_box.any():
+                best = int(np.argmax(np.where(own_box, near, -1)))
+                return "box too far off", near[best], "IoU", "", -1, best
+            best = int(np.argmax(near))
+            if near[best] >= _NEAR:
+                return "hidden by another box", near[best], "IoU", "nms_iou", -1, best
+            return "no detection", near[best], "IoU", "", -1, -1
         scores = record.detections.scores
         if not (fits & used).any():
             best = int(np.argmax(np.where(fits, scores, -np.inf)))
@@ -387,7 +389,7 @@ def _number_of(reason: Mapping[str, Any]) -> tuple[float, str]:
     }
     general = (("cost", "cost"), ("iou", "IoU"), ("undetected", "frames not detected"))
     for key, measure in (*order.get(reason["why_kind"], ()), *general):
-        if np.isfinite(reason[key]):
+        if np.isfinite(reason[key]) and (key != "undetected" or reason[key] > 0):
             return float(reason[key]), measure
     return float("nan"), ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -293,7 +294,9 @@ class SwitchDiagnosis:
         setting = setting_in(words, self.trace.tracker)
         if end.kind == "expired":
             setting = next((name for name in _BUFFERS if name in self.trace.tracker.settings.to_dict()), setting)
-        return _Finding(_KIND_OF_END[end.kind], record.frame, f"in frame {record.frame} {words}", setting=setting)
+        overlap = re.search(r"their IoU (?:is )?(\d\.\d+)", words)
+        values = {"iou": float(overlap.group(1))} if overlap else {}
+        return _Finding(_KIND_OF_END[end.kind], record.frame, f"in frame {record.frame} {words}", values, setting)
 
     def _went_away(
         self, record: FrameRecord, track: int, taken: int, person: int, wanted: int | None = None
@@ -314,7 +317,7 @@ class SwitchDiagnosis:
         outcome = stage.outcome(i, j)
         if outcome != "not chosen":  # it had no choice
             text += f"; the person's own detection: {_far(stage, i, j)}"
-            return _Finding(_kind(stage, outcome), frame, text, values, stage.setting)
+            return _Finding(_kind(stage, outcome), frame, text, values, _setting_of(stage, outcome))
         owner = record.owner(wanted)
         if owner is not None and owner != track and values["cost"] <= spent:
             text += f" (cost {_cost(spent, values['cost'])}), as track {owner} took the person's detection"
@@ -336,7 +339,7 @@ class SwitchDiagnosis:
         outcome = stage.outcome(i, j)
         if outcome in ("outside the gate", "forbidden", "too costly"):
             text = f"the detection of frame {frame} was refused to track {track}: {_far(stage, i, j)}{later}"
-            return _Finding(_kind(stage, outcome), frame, text, values, stage.setting)
+            return _Finding(_kind(stage, outcome), frame, text, values, _setting_of(stage, outcome))
         rival = record.owner(wanted)
         if rival is None:
             return None
@@ -405,6 +408,11 @@ def _joined(parts: list[_Missed]) -> _Missed:
         max([one.elsewhere for one in parts], default=-np.inf),
         any(one.shared for one in parts),
     )
+
+
+def _setting_of(stage: Stage, outcome: str) -> str:
+    """Return the setting that refused a pair; the motion gate is a quantile, not a setting."""
+    return "" if outcome == "outside the gate" else stage.setting
 
 
 def _kind(stage: Stage, outcome: str) -> str:
