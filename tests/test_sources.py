@@ -515,9 +515,14 @@ def stamped(stamps: list[int], path: Path) -> fl.Source:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
-@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libx265"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libx265", "libvpx-vp9", "libsvtav1"])
 def test_edit_list_hides_frames(tmp_path: Path, name: str, codec: str) -> None:
-    """The frames are those that FFmpeg and OpenCV give, with random access too."""
+    """The frames are those that FFmpeg and OpenCV give, with random access too.
+
+    FFmpeg before 8 also decodes the hidden frames of AV1, at times before 0; OpenCV's own FFmpeg cannot decode AV1.
+    """
+    if codec in ("libvpx-vp9", "libsvtav1") and name == "a.mov":
+        pytest.skip("QuickTime holds neither VP9 nor AV1")
     path = trim(write_video(tmp_path / "whole.mp4", 30, gop=20, codec=codec), tmp_path / name, 0.75)
     source = fl.open_source(path)
     with av.open(str(path)) as container:
@@ -527,7 +532,7 @@ def test_edit_list_hides_frames(tmp_path: Path, name: str, codec: str) -> None:
     assert [number_in(source.image(number)) for number in (22, 1, 13, 5)] == [30, 9, 21, 13]
     assert source.times()[-1] == pytest.approx(2.1)
     capture = cv2.VideoCapture(str(path))
-    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == len(source)
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == (0 if codec == "libsvtav1" else len(source))
     capture.release()
 
 

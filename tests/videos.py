@@ -78,7 +78,7 @@ def trim(path: Path, target: Path, seconds: float) -> Path:
     """Cut the beginning off without encoding again: an edit list hides the frames from the keyframe on."""
     with av.open(str(path)) as source, av.open(str(target), "w") as output:
         stream = source.streams.video[0]
-        copy = output.add_stream_from_template(stream)
+        copy = output.add_stream_from_template(stream, opaque=True)  # the decoder of AV1 has no encoder
         shift = round(seconds / stream.time_base)
         for packet in source.demux(stream):
             if packet.dts is not None:
