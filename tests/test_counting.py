@@ -149,6 +149,35 @@ def test_write(tmp_path: Path) -> None:
     assert pd.read_csv(found)[["frame", "event"]].values.tolist() == [[3, "out"]]
 
 
+def test_each_class_is_counted_by_itself(tmp_path: Path) -> None:
+    """A person and two cars cross the line; the rows of the classes are those of counting each alone."""
+    people = walk(1, (100, 50), (140, 50), (160, 50)).assign(class_id=0)
+    cars = pd.concat([walk(2, (200, 80), (120, 80), (90, 80)), walk(3, (140, 20), (130, 20), (170, 20))]).assign(
+        class_id=4
+    )
+    both = pd.concat([people, cars]).sort_values("frame", ignore_index=True)
+    both.attrs["classes"] = {0: "person", 4: "car"}
+    settings = {"lines": {"door": DOWN}, "regions": {"square": SQUARE}, "frame_rate": 2, "interval": 1}
+    counts = count(both, **settings)
+    table = counts.intervals.set_index("class")
+    assert counts.intervals["class"].tolist() == ["all", "person", "car"] * 2
+    for name, alone in (("all", both), ("person", people), ("car", cars)):
+        own = count(alone, classes={}, **settings).intervals
+        assert table.loc[name].to_dict("list") == own.to_dict("list")
+    assert table["door_out"].groupby(level=0).sum().to_dict() == {"all": 2, "person": 1, "car": 1}
+    assert counts.events[["id", "event", "class"]].values.tolist() == [
+        [2, "in", "car"],
+        [1, "out", "person"],
+        [3, "out", "car"],
+    ]
+    counter = Counter(lines={"door": DOWN}, classes={0: "person", 4: "car"})
+    counter.update(1, 0.0, both[both["frame"] == 1])
+    assert counter._shown("in frame") == "3 (1 person, 2 car)"
+    assert counter.describe()["classes"] == {"0": "person", "4": "car"}
+    assert pd.read_csv(counter.write(tmp_path / "clip")[0])["class"].tolist() == ["all", "person", "car"]
+    assert "class" not in count(people, frame_rate=2).intervals
+
+
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,x,4", "1,2", "5,5,5,5", "1,2,3,nan"])
 def test_wrong_lines(text: str) -> None:
     with pytest.raises(ConfigError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
@@ -23,14 +23,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def _counter(options: argparse.Namespace) -> Counter | None:
+def _counter(options: argparse.Namespace, classes: Mapping[int, str] | None = None) -> Counter | None:
     from ..contrib.counting import Counter, parse_line, parse_region
 
     if not (options.count or options.line or options.region):
         return None
     lines = dict(_named(text, parse_line) for text in options.line)
     regions = dict(_named(text, parse_region) for text in options.region)
-    return Counter(lines=lines, regions=regions, interval=options.count_interval)
+    several = classes if classes and len(classes) > 1 else None
+    return Counter(lines=lines, regions=regions, interval=options.count_interval, classes=several)
 
 
 def _named(text: str, parse: Callable[[str], Any]) -> tuple[str, Any]:

@@ -132,7 +132,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
     from ..sources.many import several
     from ..sources.open import open_source
 
-    counter = _counter(options)
+    _counter(options)  # a line that cannot be is refused before the model is loaded
     tracker = options.chosen_tracker
     given = {name: getattr(options, name) for name in tracker.Settings.settings()}
     tracker = tracker.replace(**{name: value for name, value in given.items() if value is not None})
@@ -167,7 +167,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
                 video=options.video or options.compare is not None,
                 overlay=_overlay(options),
                 compare=compare,
-                counter=counter,
+                counter=_counter(options, getattr(model, "class_names", None)),
                 keep_outputs=not options.no_outputs,
                 resume=options.resume,
                 score_threshold=options.score_threshold,

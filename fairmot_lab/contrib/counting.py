@@ -10,6 +10,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,17 @@ class Counter:
         Pixels.
     forget
         Seconds.
+    classes
+        Names by class id: each class is also counted by itself, and the tables get a column `class`.
+
+    Examples
+    --------
+    >>> counter = Counter(lines={"gate": Line((50, 0), (50, 100))}, classes={0: "person", 1: "car"})
+    >>> for frame, x in enumerate((20, 40, 60, 80), start=1):
+    ...     boxes = pd.DataFrame({"id": [1, 2], "x": [x, 90 - x], "y": 40, "w": 10, "h": 20, "class_id": [0, 1]})
+    ...     counter.update(frame, frame / 25, boxes)
+    >>> counter.intervals[["class", "unique", "gate_in", "gate_out"]].values.tolist()
+    [['all', 2, 1, 1], ['person', 1, 0, 1], ['car', 1, 1, 0]]
     """
 
     def __init__(
@@ -124,6 +136,7 @@ class Counter:
         interval: float = 10.0,
         margin: float = 3.0,
         forget: float = 60.0,
+        classes: Mapping[int, str] | None = None,
     ) -> None:
         if not interval > 0:
             raise ConfigError(f"The counting interval is {interval} seconds; it must be above 0.")
@@ -136,6 +149,9 @@ class Counter:
         self.interval = float(interval)
         self.margin = margin
         self.forget = forget
+        self.classes = {int(number): str(name) for number, name in (classes or {}).items()}
+        same: dict[str, Any] = {"interval": interval, "margin": margin, "forget": forget}
+        self._of_class = {number: Counter(lines=lines, regions=regions, **same) for number in self.classes}
         self.in_frame = 0
         self.totals = dict.fromkeys(self._event_columns(), 0)
         self._seen: set[int] = set()
@@ -154,6 +170,7 @@ class Counter:
             "interval": self.interval,
             "margin": self.margin,
             "forget": self.forget,
+            **({"classes": {str(number): name for number, name in self.classes.items()}} if self.classes else {}),
         }
 
     @property
@@ -177,7 +194,18 @@ class Counter:
         tracks
             The tracks of this frame: `FrameTracks`, or rows of a tracks table.
         """
-        ids, boxes = _ids_and_boxes(tracks)
+        ids, boxes, class_ids = _rows_of(tracks)
+        before = len(self._events)
+        self._count(frame, time, ids, boxes)
+        if self.classes:
+            kinds = dict(zip(ids, class_ids, strict=True))
+            for event in self._events[before:]:
+                event["class"] = self.classes.get(kinds[event["id"]], "")
+        for kind, counter in self._of_class.items():
+            mine = [each == kind for each in class_ids]
+            counter._count(frame, time, list(compress(ids, mine)), list(compress(boxes, mine)))
+
+    def _count(self, frame: int, time: float, ids: list[int], boxes: list[list[float]]) -> None:
         self._present = set(ids)
         row = self._row(time)
         before = len(self._seen)
@@ -256,8 +284,18 @@ class Counter:
 
         Columns: `start`, `end` (seconds), `frames`, `people_mean` and `people_max` (in one frame), `unique` (different
         tracks in the interval), `new` (tracks never seen before); for each line NAME `NAME_in` and `NAME_out`; for each
-        region `NAME_entries`, `NAME_exits` and `NAME_inside_max` (in one frame).
+        region `NAME_entries`, `NAME_exits` and `NAME_inside_max` (in one frame). With classes there is a first column
+        `class`: "all", then one row for each class.
         """
+        if self.classes:
+            named = {"all": self._table(), **{self.classes[kind]: c._table() for kind, c in self._of_class.items()}}
+            tables = [table.assign(**{"class": name}) for name, table in named.items()]
+            table = pd.concat(tables, keys=range(len(tables)), names=["class_order", "row"])
+            table = table.sort_index(level=["row", "class_order"], sort_remaining=False)
+            return table[["class", *(name for name in table if name != "class")]].reset_index(drop=True)
+        return self._table()
+
+    def _table(self) -> pd.DataFrame:
         rows = []
         for row in self._rows:
             mean = row["people"] / row["frames"] if row["frames"] else 0.0
@@ -271,8 +309,9 @@ class Counter:
 
     @property
     def events(self) -> pd.DataFrame:
-        """One row per crossing, entry or exit: `frame`, `time`, `id`, `name`, `event`, `x`, `y` (the feet)."""
-        return pd.DataFrame(self._events, columns=["frame", "time", "id", "name", "event", "x", "y"])
+        """One row per crossing, entry or exit: `frame`, `time`, `id`, `name`, `event`, `x`, `y` (the feet), `class`."""
+        columns = ["frame", "time", "id", "name", "event", "x", "y", *(["class"] if self.classes else [])]
+        return pd.DataFrame(self._events, columns=columns)
 
     def draw(self, image: np.ndarray) -> np.ndarray:
         """Draw lines, regions and the counts so far on a copy of a frame."""
@@ -281,7 +320,8 @@ class Counter:
         for name, region in self.regions.items():
             corners = np.rint(np.array(region.corners)).astype(np.int32)
             cv2.polylines(canvas, [corners], True, _REGION_COLOUR, width, cv2.LINE_AA)
-            text = f"{name}: {self.inside(name)} inside, {self.totals[f'{name}_entries']} entered"
+            inside, entered = self._shown("inside", name), self._shown("total", f"{name}_entries")
+            text = f"{name}: {inside} inside, {entered} entered"
             draw_label(canvas, text, tuple(corners[0].tolist()), _REGION_COLOUR, above=True)
         for name, line in self.lines.items():
             start, end = ((round(x), round(y)) for x, y in (line.start, line.end))
@@ -289,11 +329,25 @@ class Counter:
             cv2.arrowedLine(
                 canvas, start, end, _LINE_COLOUR, width, cv2.LINE_AA, tipLength=min(0.2, 12 * width / length)
             )
-            text = f"{name}: {self.totals[f'{name}_in']} in, {self.totals[f'{name}_out']} out"
+            text = f"{name}: {self._shown('total', f'{name}_in')} in, {self._shown('total', f'{name}_out')} out"
             draw_label(canvas, text, start, _LINE_COLOUR, above=True)
         corner = (0, canvas.shape[0])
-        draw_label(canvas, f"in frame {self.in_frame}  seen {self.unique}", corner, _TEXT_GROUND, above=True)
+        text = f"in frame {self._shown('in frame')}  seen {self._shown('seen')}"
+        draw_label(canvas, text, corner, _TEXT_GROUND, above=True)
         return canvas
+
+    def _shown(self, what: str, name: str = "") -> str:
+        """A number, and those of the classes that have a share in it."""
+        parts = [
+            f"{part} {self.classes[kind]}" for kind, c in self._of_class.items() if (part := c._number(what, name))
+        ]
+        shown = str(self._number(what, name))
+        return f"{shown} ({', '.join(parts)})" if parts else shown
+
+    def _number(self, what: str, name: str) -> int:
+        if what == "inside":
+            return self.inside(name)
+        return self.totals[name] if what == "total" else self.in_frame if what == "in frame" else self.unique
 
     def write(self, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
         """Write `STEM.counts.csv` (the intervals) and `STEM.events.csv`; gives their paths."""
@@ -330,6 +384,7 @@ def count(
     frame_rate: float | None = None,
     length: int | None = None,
     margin: float = 3.0,
+    classes: Mapping[int, str] | None = None,
 ) -> Counts:
     """Count in a tracks table.
 
@@ -344,11 +399,20 @@ def count(
     length
         Frames of the sequence, those without people included; `tracks.attrs["length"]`, or the last frame with people,
         unless given.
+    classes
+        Names by class id, to count each class by itself too; `tracks.attrs["classes"]` where it names several, unless
+        given. {} counts all as one.
 
     Raises
     ------
     ConfigError
         If the frame rate is not known, or a line, region or interval cannot be used.
+
+    Examples
+    --------
+    >>> tracks = pd.DataFrame({"frame": [1, 2, 2], "id": [1, 1, 2], "x": 10.0, "y": 10.0, "w": 20.0, "h": 50.0})
+    >>> count(tracks, frame_rate=25).per_frame[["frame", "people", "unique"]].values.tolist()
+    [[1, 1, 1], [2, 2, 2]]
     """
     from ..drawing import FrameRows
 
@@ -358,7 +422,10 @@ def count(
             "The frame rate of these tracks is not known, so seconds cannot be counted; give frame_rate=."
         )
     length = length or tracks.attrs.get("length") or int(tracks["frame"].max() if len(tracks) else 0)
-    counter = Counter(lines=lines, regions=regions, interval=interval, margin=margin)
+    if classes is None:
+        named = tracks.attrs.get("classes") or {}
+        classes = named if len(named) > 1 else {}
+    counter = Counter(lines=lines, regions=regions, interval=interval, margin=margin, classes=classes)
     rows = FrameRows(tracks)
     frames = []
     for frame in range(1, length + 1):
@@ -370,12 +437,17 @@ def count(
 
 
 def parse_line(text: str) -> Line:
-    """A line from "x1,y1,x2,y2".
+    """Return the line that a text "x1,y1,x2,y2" describes.
 
     Raises
     ------
     ConfigError
-        If it is no such text.
+        If it is not such a text.
+
+    Examples
+    --------
+    >>> parse_line("0,0,100,50").end
+    (100.0, 50.0)
     """
     points = _parse_points(text)
     if len(points) != 2:
@@ -384,12 +456,17 @@ def parse_line(text: str) -> Line:
 
 
 def parse_region(text: str) -> Region:
-    """A region from "x1,y1,x2,y2,x3,y3,...".
+    """Return the region that a text "x1,y1,x2,y2,x3,y3,..." describes.
 
     Raises
     ------
     ConfigError
-        If it is no such text.
+        If it is not such a text.
+
+    Examples
+    --------
+    >>> len(parse_region("0,0,100,0,100,50").corners)
+    3
     """
     return Region(tuple(_parse_points(text)))
 
@@ -412,7 +489,9 @@ def _check_points(what: str, points: Sequence[Any], fewest: int) -> None:
             raise ConfigError(f"{what} has the point {point}; give x and y as finite numbers of pixels.")
 
 
-def _ids_and_boxes(tracks: FrameTracks | pd.DataFrame) -> tuple[list[int], list[list[float]]]:
+def _rows_of(tracks: FrameTracks | pd.DataFrame) -> tuple[list[int], list[list[float]], list[int]]:
+    """Ids, boxes and class ids."""
     if isinstance(tracks, pd.DataFrame):
-        return tracks["id"].tolist(), tracks[["x", "y", "w", "h"]].to_numpy(float).tolist()
-    return tracks.ids.tolist(), np.asarray(tracks.boxes, float).tolist()
+        class_ids = tracks["class_id"].tolist() if "class_id" in tracks else [-1] * len(tracks)
+        return tracks["id"].tolist(), tracks[["x", "y", "w", "h"]].to_numpy(float).tolist(), class_ids
+    return tracks.ids.tolist(), np.asarray(tracks.boxes, float).tolist(), tracks.class_ids.tolist()
