@@ -11,10 +11,10 @@ endif
 RUN := $(ENVIRONMENT)/bin/python
 READY := $(ENVIRONMENT)/.fairmot-lab-ready
 
-.PHONY: demo test lint setup docs clean
+.PHONY: demo test lint setup docs package clean
 
 demo: setup
-	$(RUN) -m fairmot_lab demo
+	$(RUN) -m fairmot_lab demo $(DEMO)
 
 test: lint
 	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile
@@ -27,7 +27,12 @@ lint: setup
 	$(ENVIRONMENT)/bin/lint-imports
 
 docs: setup
-	$(RUN) scripts/build_api.py
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+	@echo "open site/index.html"
+
+# wheel and sdist, checked and installed where nothing else is
+package: setup
+	PYTHON=$(RUN) sh scripts/check_package.sh
 
 setup: $(READY)
 
@@ -39,4 +44,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist site *.egg-info

@@ -7,7 +7,7 @@ in `__init__.pyi` and loaded on first use, so that `import fairmot_lab` loads no
 import lazy_loader
 
 _find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> object:

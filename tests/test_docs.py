@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +20,7 @@ DOCUMENTS = [
     path
     for folder in (REPOSITORY, REPOSITORY / "docs", REPOSITORY / "data", REPOSITORY / "notebooks")
     for path in sorted(folder.glob("*.md"))
-] + sorted((REPOSITORY / "docs" / "models").glob("*.md"))
+] + [path for name in ("models", "how-to") for path in sorted((REPOSITORY / "docs" / name).glob("*.md"))]
 
 
 def anchors(text: str) -> set[str]:
@@ -42,7 +44,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_the_index_lists_every_document() -> None:
     index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
-    for path in [*(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "docs" / "models").glob("*.md")]:
+    for path in (REPOSITORY / "docs").glob("**/*.md"):
         name = path.relative_to(REPOSITORY / "docs").as_posix()
         assert name == "README.md" or f"({name})" in index, name
     for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
@@ -76,32 +78,49 @@ def test_names_used_in_documents_and_notebooks_are_public() -> None:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The API pages, built without a network and in a process of its own: it imports every library."""
-    folder = tmp_path_factory.mktemp("api")
-    script = "import socket, runpy, sys; socket.socket.connect = None; sys.argv = sys.argv[1:]; "
-    script += "runpy.run_path(sys.argv[0], run_name='__main__')"
-    build = str(REPOSITORY / "scripts" / "build_api.py")
-    done = subprocess.run(
-        [sys.executable, "-c", script, build, str(folder)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built without a network: a broken link, anchor or reference fails it (`strict` in mkdocs.yml).
+
+    The pictures of the gallery are left out: its code runs in test_documents_run.py.
+    """
+    folder = tmp_path_factory.mktemp("site")
+    script = "import socket, runpy; socket.socket.connect = None; runpy.run_module('mkdocs', run_name='__main__')"
+    command = [sys.executable, "-c", script, "build", "--quiet", "--site-dir", str(folder)]
+    given = {**os.environ, "FAIRMOT_LAB_GALLERY": "no", "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, env=given)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return folder
 
 
-def test_every_public_name_has_its_place(pages: Path) -> None:
-    front = (pages / "fairmot_lab.html").read_text(encoding="utf-8")
+def test_every_public_name_has_its_place(site: Path) -> None:
+    front = (site / "reference" / "index.html").read_text(encoding="utf-8")
     for name in fairmot_lab.__all__:
-        if inspect.ismodule(getattr(fairmot_lab, name)):
-            assert (pages / "fairmot_lab" / f"{name}.html").exists(), name
-        else:
-            assert f'id="{name}"' in front, name
+        assert f"fl.{name}</code>" in front, name
     for path in (REPOSITORY / "fairmot_lab").glob("[!_]*.py"):
-        assert (pages / "fairmot_lab" / f"{path.stem}.html").exists(), path.stem
+        page = (site / "reference" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert 'class="doc doc-object' in page, path.stem
 
 
-def test_pages_need_no_network_and_name_no_machine(pages: Path) -> None:
-    for page in pages.rglob("*.html"):
+def test_every_document_and_notebook_has_its_page(site: Path) -> None:
+    for path in REPOSITORY.glob("docs/**/*.md"):
+        name = path.relative_to(REPOSITORY / "docs").with_suffix(".html")
+        assert name.name == "README.html" or (site / name).exists(), name
+    for path in REPOSITORY.glob("notebooks/*.ipynb"):
+        assert (site / "tour" / f"{path.stem}.html").exists(), path.stem
+    front = (site / "index.html").read_text(encoding="utf-8")
+    for name in ("changelog", "contributing", "data", "gallery"):
+        assert f'href="{name}.html"' in front, name
+
+
+def test_search_finds_docs_and_docstrings(site: Path) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    titles = {entry["location"]: entry["title"] for entry in index["docs"]}
+    assert "how-to/why-did-person-12-switch.html" in titles
+    assert any(place.endswith("#fairmot_lab.pipeline.table.track") for place in titles)
+
+
+def test_pages_need_no_network_and_name_no_machine(site: Path) -> None:
+    for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?://[^\"]+)", text)
         assert not loaded, (page.name, loaded)

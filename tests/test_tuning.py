@@ -149,6 +149,6 @@ def test_plots(data):
     bars = fl.plots.setting_importance(found.importance("hota"))
     assert [label.get_text() for label in bars.get_yticklabels()][-1] == found.importance("hota").index[0]
     points = fl.plots.pareto_front(found).collections[0].get_offsets()
-    np.testing.assert_allclose(points, found.table[["validation_idf1", "validation_hota"]])
+    np.testing.assert_allclose(points, 100 * found.table[["validation_idf1", "validation_hota"]])
     with pytest.raises(PlotError, match="needs two objectives"):
         fl.plots.pareto_front(fl.tune(data, "bytetrack", trials=1, progress=False))

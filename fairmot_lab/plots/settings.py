@@ -281,8 +281,8 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
     Parameters
     ----------
     curves
-        Tracker name to a DataFrame with columns `alpha` and `hota`, `deta`, `assa` in [0, 1]; or one such DataFrame, of
-        which all three parts are drawn.
+        Tracker name to an `Evaluation` by TrackEval's rules, or to a DataFrame with columns `alpha` and `hota`, `deta`,
+        `assa` in [0, 1]; or one of these, of which all three parts are drawn. Of several sequences, OVERALL is drawn.
     part
         Which column, where several trackers are compared.
 
@@ -295,10 +295,12 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
     """
     ax = _axes(ax, (6, 4))
     if isinstance(curves, Mapping):
-        lines = [(name, _table(table, "hota_curves", ("alpha", part)), part) for name, table in curves.items()]
+        lines = [
+            (name, _overall(_table(table, "hota_curves", ("alpha", part))), part) for name, table in curves.items()
+        ]
         title = f"{METRIC_NAMES.get(part, part)} over the localisation threshold"
     else:
-        table = _table(curves, "hota_curves", ("alpha", "hota", "deta", "assa"))
+        table = _overall(_table(curves, "hota_curves", ("alpha", "hota", "deta", "assa")))
         lines = [(METRIC_NAMES[column], table, column) for column in ("hota", "deta", "assa")]
         title = "HOTA and its parts over the localisation threshold"
     for number, (name, table, column) in enumerate(lines):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import PlotError
-from .style import BLUE, GREY, METRIC_NAMES, ORANGE, VERMILLION, _axes, _finish, _table
+from .style import BLUE, GREY, METRIC_NAMES, ORANGE, RATES, VERMILLION, _axes, _finish, _table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,14 +66,19 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
         raise PlotError(f"part={part!r} does not exist; choose 'train' or 'validation'.")
     ax = _axes(ax, (5, 4))
     x, y = (f"{part}_{name}" for name in names)
-    ax.scatter(tuning.table[x], tuning.table[y], s=18, color=GREY, label="trials")
-    front = tuning.pareto.sort_values(x)
+    unit = {f"{part}_{name}": 100 if name in RATES else 1 for name in names}
+    table, front = (
+        rows.assign(**{name: rows[name] * unit[name] for name in unit}) for rows in (tuning.table, tuning.pareto)
+    )
+    ax.scatter(table[x], table[y], s=18, color=GREY, label="trials")
+    front = front.sort_values(x)
     ax.plot(front[x], front[y], color=BLUE, marker="o", markersize=5, linewidth=1, label="front of the training part")
-    given = tuning.table[tuning.table["trial"] < 0]
+    given = table[table["trial"] < 0]
     ax.scatter(given[x], given[y], s=50, color=VERMILLION, marker="X", label="as given", zorder=3)
     ax.legend(frameon=False, fontsize=8)
     shown = [METRIC_NAMES.get(name, name) for name in names]
-    return _finish(ax, f"{shown[0]} and {shown[1]}, {part}", *shown)
+    axes = [f"{label} (percent)" if name in RATES else label for name, label in zip(names, shown, strict=True)]
+    return _finish(ax, f"{shown[0]} and {shown[1]}, {part}", *axes)
 
 
 def camera_motion(motion: Any, *, ax: Axes | None = None) -> Axes:
