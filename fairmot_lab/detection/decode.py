@@ -9,7 +9,7 @@ from ..data import FrameDetections, Letterbox
 
 
 def find_peaks(heatmap: np.ndarray, score_floor: float, limit: int) -> tuple[np.ndarray, ...]:
-    """Cells that are the largest of their 3x3 neighbourhood, best first.
+    """Return the cells that are the largest of their 3x3 neighbourhood, best first.
 
     Parameters
     ----------
@@ -24,6 +24,13 @@ def find_peaks(heatmap: np.ndarray, score_floor: float, limit: int) -> tuple[np.
     -------
     classes, ys, xs : (N,) int64
         Ties are ordered by class, row and column.
+
+    Examples
+    --------
+    >>> heatmap = np.zeros((1, 5, 5), np.float32)
+    >>> heatmap[0, 1, 1], heatmap[0, 1, 2], heatmap[0, 4, 4] = 0.6, 0.5, 0.9
+    >>> [each.tolist() for each in find_peaks(heatmap, 0.3, 10)]
+    [[0, 0], [4, 1], [4, 1]]
     """
     kernel = np.ones((3, 3), np.uint8)
     largest = np.stack([cv2.dilate(plane, kernel) for plane in heatmap])
@@ -75,6 +82,15 @@ def decode(
     The decoding of CenterNet ("Objects as Points", Zhou et al. 2019) with FairMOT's four distances, equal to ppdet's
     `CenterNetPostProcess` and `FairMOTEmbeddingHead` down to the score floor. Peaks whose box has no area are
     counted in `discarded`: ppdet hands them on to the tracker.
+
+    Examples
+    --------
+    >>> heatmap, size = np.zeros((1, 1, 8, 16), np.float32), np.ones((1, 4, 8, 16), np.float32)
+    >>> heatmap[0, 0, 4, 6] = 0.9
+    >>> offset, embedding = np.full((1, 2, 8, 16), 0.5, np.float32), np.ones((1, 1, 8, 16), np.float32)
+    >>> found = decode(heatmap, size, offset, embedding, Letterbox.fit((64, 32), (64, 32)))
+    >>> found.boxes.tolist(), found.scores.tolist()
+    ([[22.0, 14.0, 8.0, 8.0]], [0.8999999761581421])
     """
     classes, ys, xs = find_peaks(heatmap[0], score_floor, max_per_frame)
     edges = size[0][:, ys, xs]

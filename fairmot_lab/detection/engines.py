@@ -259,7 +259,7 @@ class PaddleEngine:
 
 
 def available_threads() -> int:
-    """CPU cores that this process may use, also inside a container with a quota."""
+    """Return the CPU cores that this process may use, also inside a container with a quota."""
     cores = cpu_count()
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
@@ -269,7 +269,7 @@ def available_threads() -> int:
 
 
 def agreement(ours: Maps, reference: Maps) -> dict[str, float]:
-    """How far two engines' maps of one frame are apart.
+    """Return how far two engines' maps of one frame are apart.
 
     Returns
     -------
@@ -278,6 +278,13 @@ def agreement(ours: Maps, reference: Maps) -> dict[str, float]:
         peaks, in input pixels; in percent of the box's longer side where that is above 100 pixels (rounding
         grows with size). `cosine`: smallest cosine between the embeddings of the peaks that score 0.05 or more.
         Elsewhere many cells score the same nothing, and the compact model may describe another of two.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> maps = tuple(random.random((1, channels, 8, 16), np.float32) for channels in (1, 4, 2, 8))
+    >>> agreement(maps, maps)["boxes"], round(agreement((maps[0] + 0.5, *maps[1:]), maps)["heatmap"], 3)
+    (0.0, 0.5)
     """
     classes, ys, xs = find_peaks(reference[0][0], 0.0, 500)
     scoring = reference[0][0][classes, ys, xs] >= 0.05
@@ -301,6 +308,11 @@ def run_ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
 
     An error in `items` is raised here, behind the items that came before it. When the consumer stops early the thread
     ends with the item it is at.
+
+    Examples
+    --------
+    >>> list(run_ahead(range(4), depth=2))
+    [0, 1, 2, 3]
     """
     waiting: queue.Queue = queue.Queue(maxsize=depth)
     stop = threading.Event()

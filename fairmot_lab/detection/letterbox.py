@@ -35,6 +35,12 @@ def letterbox(
     -----
     Unless `fast`, equal to PaddleDetection's `LetterBoxResize`, `NormalizeImage` and `Permute` with the settings of its
     FairMOT models.
+
+    Examples
+    --------
+    >>> blob, box = letterbox(np.zeros((1080, 1920, 3), np.uint8), (1088, 608))
+    >>> blob.shape, round(box.scale, 3), (box.pad_x, box.pad_y)
+    ((1, 3, 608, 1088), 0.563, (3.5, 0.0))
     """
     box = Letterbox.fit((image.shape[1], image.shape[0]), input_size, stride)
     size = box.content_size

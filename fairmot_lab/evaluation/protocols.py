@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ..boxes import union_area
 from ..data import DISTRACTOR, DISTRACTORS, LARGEST_CLASS, NON_MOTORISED, PEDESTRIAN
 from ..errors import EvaluationError
 from ..formats.classes import OTHER, ignored_rows, motchallenge_classes
@@ -341,13 +342,7 @@ def _covered(
         return most
     total = np.bincount(b, shared, minlength=len(frame))
     for row in np.flatnonzero((total >= 0.5) & (most < 0.5)).tolist():  # regions may overlap: count no pixel twice
-        mine = b == row
-        x, y = (np.unique([low[mine, axis], high[mine, axis]]) for axis in (0, 1))
-        middle_x, middle_y = (x[1:] + x[:-1]) / 2, (y[1:] + y[:-1]) / 2
-        inside_x = (low[mine, :1] < middle_x) & (middle_x < high[mine, :1])
-        inside_y = (low[mine, 1:] < middle_y) & (middle_y < high[mine, 1:])
-        cells = (inside_x[:, :, None] & inside_y[:, None, :]).any(axis=0)
-        total[row] = (cells * np.outer(np.diff(x), np.diff(y))).sum() / area[row]
+        total[row] = union_area(np.hstack((low, high))[b == row]) / area[row]
     return total
 
 
