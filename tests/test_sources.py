@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import pickle
 import threading
 import time
 import warnings
@@ -382,6 +383,25 @@ def test_deep_tiff_of_every_kind(tmp_path: Path, dtype: str, channels: int) -> N
     with pytest.warns(FairMOTLabWarning, match="are shown as 0 to 255"):
         source = fl.open_source(tmp_path / "a.tif")
     assert np.abs(source.image(1).astype(int) - picture(5)).max() <= 1
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [("uint16", 3), ("uint16", 4), ("float32", 3), ("float64", 1)], ids=str)
+def test_deep_stacks_that_pillow_does_not_know(tmp_path: Path, dtype: str, channels: int) -> None:
+    made = []
+    for number in range(1, 5):
+        grey = picture(number)[..., 0] * 20.0 + 100
+        made.append(grey.astype(dtype) if channels == 1 else np.dstack([grey] * channels).astype(dtype))
+    uncompressed = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
+    cv2.imwritemulti(str(tmp_path / "a.tif"), made, uncompressed)
+    with pytest.warns(FairMOTLabWarning, match="values from 100 to 5200 are shown as 0 to 255") as said:
+        source = fl.open_source(tmp_path / "a.tif")
+    assert (len(source), len(said)) == (4, 1)
+    assert numbers(source) == [1, 2, 3, 4]
+    assert number_in(pickle.loads(pickle.dumps(source)).image(3)) == 3
+    whole = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(whole[: int(0.6 * len(whole))])
+    with pytest.raises(SourceError, match=r"cut short|cannot be decoded"):
+        list(fl.open_source(tmp_path / "a.tif"))
 
 
 @pytest.mark.parametrize("lenient", [False, True])  # ppdet tells Pillow to accept what is cut short

@@ -23,9 +23,10 @@ from .images import (
     is_left_to_opencv,
     own_range,
     read_bytes,
+    read_page,
     read_raw,
     strict_pillow,
-    tiff_is_cut,
+    tiff_pages,
     to_bgr,
     warn_of_range,
 )
@@ -190,19 +191,27 @@ class PageSource(ImageSource):
     ) -> None:
         from PIL import Image
 
-        with path.open("rb") as file:
-            if file.read(2) in (b"II", b"MM") and tiff_is_cut(file, path.stat().st_size):
-                raise SourceError(f"{path} is cut short: {pages} of its pages could be read; restore the file.")
         self._lock = threading.Lock()
-        self._picture: Any = Image.open(path)
-        weakref.finalize(self, self._picture.close)
         self._path, self._pages, self._given_rate = path, pages, frame_rate
-        if is_left_to_opencv(self._picture):
-            raise SourceError(
-                f"{path} is a stack with colours of 16 bits or 64-bit values, which is not read; save it as single "
-                "images or with grey values."
-            )
-        seconds = [self._page(number).info.get("duration", 0) / 1000 for number in range(1, pages + 1)]
+        with path.open("rb") as file:
+            tiff = file.read(2) in (b"II", b"MM")
+            if tiff and tiff_pages(file, path.stat().st_size) is None:
+                raise SourceError(f"{path} is cut short: {pages} of its pages could be read; restore the file.")
+        self._picture: Any = None  # where OpenCV reads the pages
+        try:
+            picture = Image.open(path)
+        except Exception:
+            if not tiff:
+                raise
+        else:
+            if is_left_to_opencv(picture):
+                picture.close()
+            else:
+                self._picture = picture
+                weakref.finalize(self, picture.close)
+        seconds = [0.0]
+        if self._picture is not None:
+            seconds = [self._page(number).info.get("duration", 0) / 1000 for number in range(1, pages + 1)]
         self._times: np.ndarray | None = None
         if frame_rate is None and all(each > 0 for each in seconds):
             self._times = np.concatenate([[0.0], np.cumsum(seconds[:-1])])
@@ -225,6 +234,8 @@ class PageSource(ImageSource):
         return self._picture
 
     def _raw(self, number: int) -> np.ndarray:
+        if self._picture is None:
+            return read_page(self._path, number)
         with self._lock:
             return from_pillow(self._page(number))
 
@@ -255,8 +266,10 @@ def _page_count(path: Path) -> int:
             warnings.simplefilter("ignore")
             with Image.open(path) as picture:
                 return getattr(picture, "n_frames", 1)
-    except Exception:  # reading the file says what is wrong with it
-        return 1
+    except Exception:  # a kind that Pillow does not know, or reading the file says what is wrong with it
+        with path.open("rb") as file:
+            is_tiff = file.read(2) in (b"II", b"MM")
+            return (tiff_pages(file, path.stat().st_size) or 1) if is_tiff else 1
 
 
 class SequenceSource(ImageSource):

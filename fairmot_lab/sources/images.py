@@ -216,11 +216,30 @@ def _decode(data: bytes, path: Path) -> np.ndarray:
         image = None
     if image is None:
         raise _broken(path)
-    if data[:4] in _TIFF:  # one, three, or with transparency four channels
-        image = image[..., :3] if image.ndim == 3 and image.shape[2] > 2 else image.reshape(image.shape[:2])
-        if image.dtype == np.uint8 and image.ndim == 2:
-            image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    return image
+    return _channels(image) if data[:4] in _TIFF else image
+
+
+def read_page(path: Path, number: int) -> np.ndarray:
+    """Read one page of a TIFF, counted from 1, as OpenCV knows it: also 16-bit colours, and 64 bits.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be decoded.
+    """
+    try:
+        _, pages = cv2.imreadmulti(str(path), number - 1, 1, flags=cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pages = ()
+    if not pages:
+        raise SourceError(f"Page {number} of {path} cannot be decoded; restore the file.")
+    return _channels(pages[0])
+
+
+def _channels(image: np.ndarray) -> np.ndarray:
+    """One or three channels of a TIFF, which may also have transparency."""
+    image = image[..., :3] if image.ndim == 3 and image.shape[2] > 2 else image.reshape(image.shape[:2])
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.dtype == np.uint8 and image.ndim == 2 else image
 
 
 def is_left_to_opencv(picture: Any) -> bool:
@@ -262,7 +281,7 @@ def _is_cut(data: bytes) -> bool:
     if data[:8] == _PNG:
         return data.rfind(b"IEND") < 0
     if data[:4] in _TIFF:
-        return tiff_is_cut(io.BytesIO(data), len(data))
+        return tiff_pages(io.BytesIO(data), len(data)) is None
     if data[:2] != _JPEG:
         return False
     # Walk over the segments before the first scan: an embedded thumbnail has an end marker of its own.
@@ -275,8 +294,11 @@ def _is_cut(data: bytes) -> bool:
     return data.find(b"\xff\xd9", position) < 0
 
 
-def tiff_is_cut(file: BinaryIO, size: int) -> bool:
-    """Whether a TIFF refers to a page beyond its end (TIFF 6.0, section 2; BigTIFF has longer fields)."""
+def tiff_pages(file: BinaryIO, size: int) -> int | None:
+    """Return how many pages a TIFF has; None if it refers to one beyond its end.
+
+    TIFF 6.0, section 2; BigTIFF has longer fields.
+    """
     file.seek(0)
     head = file.read(16)
     order: Literal["little", "big"] = "little" if head[:1] == b"I" else "big"
@@ -290,10 +312,10 @@ def tiff_is_cut(file: BinaryIO, size: int) -> bool:
         count = int.from_bytes(file.read(counted), order)
         end = place + counted + count * entry + offset
         if end > size:
-            return True
+            return None
         file.seek(end - offset)
         place = int.from_bytes(file.read(offset), order)
-    return False
+    return len(seen)
 
 
 def crop(image: np.ndarray, box: Sequence[float], height: int = 88, margin: float = 0.05) -> np.ndarray:
