@@ -537,3 +537,10 @@ def test_broken_seqinfo(tmp_path, old, new, words):
 def test_seqinfo_missing(tmp_path):
     with pytest.raises(MotFileError, match=r"seqinfo.ini is missing"):
         read_seqinfo(tmp_path)
+
+
+def test_columns_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("1,1,394,9,20,1,30,40,1,-1,-1,-1\n")
+    with pytest.warns(FairMOTLabWarning, match=r"a\.txt has 12 columns.*after the 10th are not read.*points"):
+        read_mot(path)

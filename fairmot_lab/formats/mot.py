@@ -109,6 +109,13 @@ def table_of(
             f"{path} is a VisDrone-MOT file with ignored regions (class 0, score 0); read it with read_labels, or give "
             "the file to evaluate as ground truth."
         )
+    if values.shape[1] > 10:
+        warnings.warn(
+            f"{path} has {values.shape[1]} columns, MOTChallenge has 10 at most: those after the 10th are not read. If "
+            "decimals are written with commas, write points.",
+            FairMOTLabWarning,
+            stacklevel=3,
+        )
     table = _name_columns(values, kind, path, where)
     _check(table, kind, where, length)
     _warn_about_corners(table, str(path), width, height)
