@@ -11,6 +11,8 @@ import io
 import os
 import platform
 import tempfile
+from collections import deque
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,8 @@ import pandas as pd
 
 from ._files import atomic_write
 from .association.base import Tracker, as_tracker
-from .data import same_footage
+from .boxes import BOX
+from .data import FrameTracks, same_footage
 from .diagnosis.error_budget import ErrorBudget, error_budget
 from .diagnosis.person import person
 from .diagnosis.reasons import explain_switches, one_sequence, tracker_of
@@ -184,17 +187,17 @@ def _people(
 def _switches(switches: pd.DataFrame, one: Any, source: Source | None, room: int, left_out: list[str]) -> str:
     if not len(switches):
         return "<p>There is none.</p>"
+    switches = switches.sort_values("frame", kind="stable")
+    clips = iter(()) if source is None else _clips(source, one.tracks, switches)
     parts, dropped = [], 0
     for row in switches.itertuples():
         words = html.escape(
             f"Frame {row.frame}: person {row.gt_id} changes from track {row.from_id} to {row.to_id} ({row.kind}); "
             f"{row.why}."
         )
-        clip = b"" if source is None or dropped else _clip(source, one.tracks, row)
-        text = base64.b64encode(clip).decode()
-        if (clip and len(text) > room) or (dropped and source is not None):
-            dropped += 1
-        if clip and not dropped:
+        text = "" if dropped else base64.b64encode(next(clips, b"")).decode()
+        dropped += source is not None and (dropped > 0 or len(text) > room)
+        if text and not dropped:
             room -= len(text)
             video = f'<video controls muted loop preload="metadata" src="data:video/mp4;base64,{text}"></video>'
             parts.append(f"<figure>{video}<figcaption>{words}</figcaption></figure>")
@@ -205,30 +208,60 @@ def _switches(switches: pd.DataFrame, one: Any, source: Source | None, room: int
     return "".join(parts)
 
 
-def _clip(source: Source, tracks: pd.DataFrame, switch: Any, wide: int = 480) -> bytes:
-    """Return a second before and after a switch as H.264, cut to the surroundings of the person."""
-    import cv2
+def _clips(source: Source, tracks: pd.DataFrame, switches: pd.DataFrame, wide: int = 480) -> Iterator[bytes]:
+    """Give a second before and after each switch as H.264, cut to the surroundings of the person.
 
-    from .drawing import draw_tracks
+    Switches are in the order of their frames, and each frame is read once.
+    """
     from .video_writer import VideoWriter
 
     rate = float(source.frame_rate or 25.0)
     around = round(rate)
-    first, last = max(1, switch.frame - around), min(source.length or switch.frame, switch.frame + around)
+    waiting = deque(
+        (max(1, row.frame - around), min(source.length or row.frame, row.frame + around), row)
+        for row in switches.itertuples()
+    )
+    frames = tracks["frame"].to_numpy()  # ascending
+    ids, boxes = tracks["id"].to_numpy(), tracks[BOX].to_numpy(float)
+    begun: deque[tuple[int, Any, VideoWriter]] = deque()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        with VideoWriter(path, rate, crf=28) as writer:
-            for number in range(first, last + 1):
-                image = draw_tracks(source.image(number), tracks[tracks["frame"] == number], scores=False)
-                height, width = image.shape[:2]
-                size = int(min(max(3 * switch.h, 240), height, width))
-                left = int(np.clip(switch.x + switch.w / 2 - size / 2, 0, width - size))
-                top = int(np.clip(switch.y + switch.h / 2 - size / 2, 0, height - size))
-                crop = image[top : top + size, left : left + size]
-                scale = min(wide / size, 1.0)
-                side = max(2, int(size * scale) // 2 * 2)
-                writer.write(np.ascontiguousarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)))
-        return path.read_bytes()
+        try:
+            number = 0
+            while waiting or begun:
+                number = number + 1 if begun else waiting[0][0]
+                while waiting and waiting[0][0] <= number:
+                    _, last, row = waiting.popleft()
+                    writer = VideoWriter(Path(folder) / f"{len(waiting)}.mp4", rate, crf=28)
+                    begun.append((last, row, writer))
+                image = source.image(number)
+                here = slice(*np.searchsorted(frames, [number, number + 1]))
+                for _, row, writer in begun:
+                    writer.write(_surroundings(image, ids[here], boxes[here], row, wide))
+                while begun and begun[0][0] <= number:
+                    _, _, writer = begun.popleft()
+                    writer.close()
+                    yield writer.path.read_bytes()
+                    writer.path.unlink()
+        finally:
+            for _, _, writer in begun:
+                writer.stop()
+
+
+def _surroundings(image: np.ndarray, ids: np.ndarray, boxes: np.ndarray, switch: Any, wide: int) -> np.ndarray:
+    """Return the image around a switched person, at most `wide` pixels wide, with the tracks of its frame drawn."""
+    import cv2
+
+    from .drawing import draw_tracks
+
+    height, width = image.shape[:2]
+    size = int(min(max(3 * switch.h, 240), height, width))
+    left = int(np.clip(switch.x + switch.w / 2 - size / 2, 0, width - size))
+    top = int(np.clip(switch.y + switch.h / 2 - size / 2, 0, height - size))
+    side = max(2, min(size, wide) // 2 * 2)
+    crop = cv2.resize(image[top : top + size, left : left + size], (side, side), interpolation=cv2.INTER_AREA)
+    placed = (boxes - [left, top, 0, 0]) * (side / size)
+    none = np.full(len(ids), -1)
+    return draw_tracks(crop, FrameTracks(0, ids, placed, np.ones(len(ids)), none, none), scores=False)
 
 
 def _picture(ax: Any, name: str, wide: bool = False) -> str:
