@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("fairmot-lab", "motmetrics", "numpy", "pandas", "onnxruntime", "paddlepaddle", "av")
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums;margin:.5rem 0}
+table,td,th{border:0}table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums;margin:.5rem 0}
 td,th{padding:.2em .6em;border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child{text-align:left}
 figure{display:inline-block;margin:.5rem 1rem .5rem 0;max-width:520px;vertical-align:top}video,img{max-width:100%}
 figcaption{font-size:14px}h2{margin-top:2rem;border-top:1px solid #ddd;padding-top:1rem}"""

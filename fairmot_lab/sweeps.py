@@ -53,6 +53,7 @@ def sweep(
     camera_motion: Any = None,
     n_jobs: int | None = None,
     file: str | os.PathLike[str] | None = None,
+    intervals: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Track and evaluate with every setting of a grid.
@@ -81,6 +82,9 @@ def sweep(
     file
         Rows are appended to this file as they come. If it holds rows of the same sweep, those are not computed again:
         a sweep that was killed goes on.
+    intervals
+        Add the ends of 95 % intervals of the metrics as columns `mota_low`, `mota_high`, and so on, as `compare` gives
+        them. It takes more time; the best of many settings has a metric that is too good, whatever its interval.
     progress
         Show a progress bar.
 
@@ -129,10 +133,10 @@ def sweep(
         material = open_material(packed)  # here first: what cannot be used is said before anything is computed
         for one in {type(one): one for one in tried}.values():
             one.check_embeddings(material.has_embeddings)
-        record = _Record(file, material) if file is not None else None
+        record = _Record(file, material, intervals) if file is not None else None
         done = dict(record.rows) if record else {}
         pending = {key: one for key, one in zip(map(_key, tried), tried, strict=True) if key not in done}
-        calls = (joblib.delayed(_run)(packed, key, one) for key, one in pending.items())
+        calls = (joblib.delayed(_run)(packed, key, one, intervals) for key, one in pending.items())
         # one setting at a time, so that a worker that dies takes little with it
         workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
         with tqdm(total=len(pending), disable=not progress, unit="setting") as bar:
@@ -581,12 +585,15 @@ class _Material:
             return evaluate(tracks, self.truths, protocol=self.protocol)
 
 
-def _run(packed: bytes, key: str, tracker: Tracker) -> tuple[str, list[dict[str, Any]]]:
+def _run(packed: bytes, key: str, tracker: Tracker, intervals: bool) -> tuple[str, list[dict[str, Any]]]:
     """One setting, in a worker: its rows as plain values."""
+    from .evaluation.compare import summary_with_intervals
+
     material = open_material(packed)
     start = time.perf_counter()
-    summary = material.evaluated(tracker).summary
+    result = material.evaluated(tracker)
     seconds = time.perf_counter() - start
+    summary = summary_with_intervals(result) if intervals else result.summary
     if len(material.arrays) == 1:
         summary = summary.tail(1)
     names = [str(name) for name in summary.columns]
@@ -720,11 +727,12 @@ def _no_tracks(name: str) -> pd.DataFrame:
 class _Record:
     """Rows on disk, one line of JSON per setting after a first line that says what was replayed."""
 
-    def __init__(self, path: str | os.PathLike[str], material: _Material) -> None:
+    def __init__(self, path: str | os.PathLike[str], material: _Material, intervals: bool = False) -> None:
         self.path = Path(path)
         self.rows: dict[str, list[dict[str, Any]]] = {}
         header = {"format": _FORMAT, "material": material.digest, "protocol": material.protocol}
         header["sequences"] = list(material.arrays)  # type: ignore[assignment]
+        header["intervals"] = intervals or None  # type: ignore[assignment]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""

@@ -22,6 +22,7 @@ from .association.base import Tracker, as_tracker
 from .association.run import track_arrays
 from .data import SequenceArrays
 from .errors import ConfigError, FairMOTLabWarning
+from .evaluation.compare import metric_intervals
 from .evaluation.evaluate import compute_metrics, half_split
 from .evaluation.names import HOTA, MOTMETRICS
 from .evaluation.protocols import GroundTruth, prepare
@@ -113,6 +114,7 @@ def tune(
     protocol: str | None = None,
     storage: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    intervals: bool = False,
     progress: bool = True,
 ) -> Tuning:
     """Search the settings of a tracker that are best on one part of the data, and measure them on the other too.
@@ -142,6 +144,9 @@ def tune(
         of a database ("sqlite:///trials.db").
     seed
         Of the random numbers.
+    intervals
+        Add the ends of 95 % intervals to the table: `validation_hota_low`, `validation_hota_high`, and so on. It takes
+        more time.
     progress
         Whether a progress bar is shown.
 
@@ -176,7 +181,7 @@ def tune(
     base.check_embeddings(material.has_embeddings)
     with _quiet(optuna):
         study = _study(optuna, names, storage, seed, base, material.digest, _plain(split), n_jobs)
-        given = _measure(packed, base, tuple(names))
+        given = _measure(packed, base, tuple(names), intervals)
         workers = max(1, joblib.effective_n_jobs(n_jobs))
         held = len([trial for trial in study.trials if trial.state.is_finished()])
         with tqdm(total=trials, initial=min(held, trials), unit="trial", disable=not progress) as bar:
@@ -189,7 +194,7 @@ def tune(
                     except ConfigError:  # settings that contradict each other
                         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
                         refused += 1
-                calls = (joblib.delayed(_measure)(packed, one, tuple(names)) for _, one in batch)
+                calls = (joblib.delayed(_measure)(packed, one, tuple(names), intervals) for _, one in batch)
                 for (trial, _), metrics in zip(batch, joblib.Parallel(n_jobs=n_jobs)(calls), strict=True):
                     for part in PARTS:
                         trial.set_user_attr(part, metrics[part])
@@ -197,7 +202,7 @@ def tune(
                 held += len(batch) + refused
                 bar.update(len(batch) + refused)
     _parts.cache_clear()
-    table = _table(study, given, base, space, names)
+    table = _table(study, given, base, space, names, intervals)
     table.attrs.update(tracker=base.name, objective=names, split=_plain(split))
     best = table[f"train_{names[0]}"].astype(float)
     row = table.loc[best.idxmin() if names[0] in ERRORS else best.idxmax()]
@@ -301,11 +306,14 @@ def _study(
     return study
 
 
-def _table(study: Any, given: dict[str, Any], base: Tracker, space: dict[str, Any], names: list[str]) -> pd.DataFrame:
+def _table(
+    study: Any, given: dict[str, Any], base: Tracker, space: dict[str, Any], names: list[str], intervals: bool
+) -> pd.DataFrame:
     import pandas as pd
 
     def row(number: int, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
-        shown = dict.fromkeys((*names, *SHOWN))
+        ends = ("", "_low", "_high") if intervals else ("",)
+        shown = [f"{name}{end}" for name in dict.fromkeys((*names, *SHOWN)) for end in ends]
         figures = {f"{part}_{name}": metrics[part].get(name) for part in PARTS for name in shown}
         return {"trial": number, **{name: settings[name] for name in space}, **figures}
 
@@ -390,8 +398,10 @@ def _cut_truth(truth: GroundTruth, first: int, last: int) -> GroundTruth:
     return prepare(table, truth.name)
 
 
-def _measure(packed: bytes, tracker: Tracker, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Return the metrics of each part."""
+def _measure(
+    packed: bytes, tracker: Tracker, names: tuple[str, ...], intervals: bool = False
+) -> dict[str, dict[str, float]]:
+    """Return the metrics of each part, and with `intervals` the ends of those that have one."""
     material, parts = _parts(packed)
     results = {}
     with warnings.catch_warnings():
@@ -407,5 +417,11 @@ def _measure(packed: bytes, tracker: Tracker, names: tuple[str, ...]) -> dict[st
                 for name, arrays in data.arrays.items()
             }
             metrics = compute_metrics(tracks, data.truths, protocol=material.protocol)
-            results[part] = {name: float(metrics[name]) for name in dict.fromkeys((*names, *SHOWN))}
+            wanted = dict.fromkeys((*names, *SHOWN))
+            results[part] = {name: float(metrics[name]) for name in wanted}
+            if intervals:
+                found = metric_intervals(tracks, data.truths, protocol=material.protocol)
+                for name in wanted:
+                    if name in found:
+                        results[part] |= {f"{name}_low": found[name][0], f"{name}_high": found[name][1]}
     return results

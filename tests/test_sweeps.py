@@ -371,3 +371,29 @@ def test_a_worker_that_dies_is_told_in_one_sentence(tree, tmp_path, monkeypatch)
         ConfigError, match=r"a worker process of the sweep died .*0 of 2 settings .*kept in .*rows\.jsonl"
     ):
         fl.sweep(tree / "ONE", None, {"conf_thres": [0.3, 0.4]}, file=tmp_path / "rows.jsonl", progress=False)
+
+
+def test_intervals_are_those_of_compare(tree, tmp_path):
+    """Of each sequence and overall; a file of a sweep without intervals is another sweep's."""
+    settings = {"grid": {"conf_thres": [0.3, 0.5]}, "progress": False, "file": tmp_path / "rows.jsonl"}
+    table = fl.sweep(tree, "sort", {"max_age": [1, 5]}, progress=False, intervals=True)
+    assert table["sequence"].tolist() == ["ONE", "TWO", "OVERALL"] * 2
+    tracks = {
+        one.name: fl.track(one, fl.get_tracker("sort", max_age=5)) for one in map(fl.open_detections, _dets(tree))
+    }
+    found = fl.compare({"": fl.evaluate(tracks, tree)}).metrics.set_index(["sequence", "metric"])
+    for row in table[table["setting"] == 1].itertuples():
+        for metric in ("mota", "hota", "num_switches"):
+            expected = found.loc[(row.sequence, metric)]
+            ends = getattr(row, f"{metric}_low"), getattr(row, f"{metric}_high")
+            assert ends == pytest.approx((expected["low"], expected["high"]))
+    ax = fl.plots.metric_against_threshold(table, "max_age", ("mota",))
+    assert ax.get_title(loc="left").endswith("(95 % intervals)")
+    assert len(ax.collections) == 1
+    fl.sweep(tree, "jde", **settings)
+    with pytest.raises(ConfigError, match="its intervals differ"):
+        fl.sweep(tree, "jde", **settings, intervals=True)
+
+
+def _dets(tree):
+    return sorted(tree.glob("*/det/det.txt"))

@@ -152,3 +152,17 @@ def test_plots(data):
     np.testing.assert_allclose(points, 100 * found.table[["validation_idf1", "validation_hota"]])
     with pytest.raises(PlotError, match="needs two objectives"):
         fl.plots.pareto_front(fl.tune(data, "bytetrack", trials=1, progress=False))
+
+
+def test_intervals(data):
+    """The table gets the ends of the intervals of each part, and the front its bars."""
+    found = fl.tune(
+        data, "sort", objective=["mota", "num_switches"], trials=2, progress=False, intervals=True, sequences=["SEQ-01"]
+    )
+    for part in ("train", "validation"):
+        for metric in ("hota", "mota", "idf1", "num_switches"):
+            low, value, high = (found.table[f"{part}_{metric}{end}"].astype(float) for end in ("_low", "", "_high"))
+            assert (low <= value + 1e-9).all()
+            assert (value <= high + 1e-9).all()
+    ax = fl.plots.pareto_front(found)
+    assert any(text.get_text() == "95 % intervals" for text in ax.get_legend().get_texts())

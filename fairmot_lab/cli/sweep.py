@@ -33,6 +33,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1: one per core (default: 1)")
     parser.add_argument("--file", metavar="FILE", help="append rows here as they come; run again to go on")
+    parser.add_argument("--intervals", action="store_true", help="with 95 %% intervals of the metrics")
     parser.add_argument("--csv", metavar="FILE", help="also write the table, with every column")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_run_sweep)
@@ -59,6 +60,7 @@ def _run_sweep(options: argparse.Namespace) -> None:
         protocol=options.protocol,
         n_jobs=options.jobs,
         file=options.file,
+        intervals=options.intervals,
         progress=not options.quiet,
     )
     if options.csv:
@@ -66,4 +68,10 @@ def _run_sweep(options: argparse.Namespace) -> None:
             table.to_csv(path, index=False)
     swept = list(table.columns[1 : list(table.columns).index("sequence")])
     shown = ["sequence", *swept, "mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses", "seconds"]
+    if options.intervals:
+        for name in ("mota", "idf1", "hota"):
+            table[name] = [
+                f"{value:.3f} ({low:.3f} to {high:.3f})"
+                for value, low, high in zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+            ]
     print(table[[name for name in shown if name in table]].to_string(index=False, float_format="{:.4f}".format))

@@ -208,6 +208,37 @@ def metric_intervals(
     return {row.metric: (row.low, row.high) for row in rows.itertuples()}
 
 
+def summary_with_intervals(
+    evaluation: Evaluation, *, confidence: float = 0.95, draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Return the summary of an evaluation with the ends of intervals: mota_low, mota_high, and so on.
+
+    Parameters
+    ----------
+    evaluation
+        What `evaluate` returned.
+    confidence, draws, seed
+        As for `compare`.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> table = summary_with_intervals(fl.evaluate(scene.tracks, scene.ground_truth), draws=100)
+    >>> (table["mota_low"] <= table["mota"]).all() and (table["mota"] <= table["mota_high"]).all()
+    True
+    """
+    summary = evaluation.summary
+    found = compare({"": evaluation}, confidence=confidence, draws=draws, seed=seed).metrics
+    ends = found.pivot_table(index="sequence", columns="metric", values=["low", "high"], dropna=False)
+    known = [metric for metric in COMPARED if metric in summary]
+    columns = {
+        f"{metric}_{end}": ends[end, metric].reindex(summary["sequence"]).to_numpy()
+        for metric in known
+        for end in ("low", "high")
+    }
+    return pd.concat([summary, pd.DataFrame(columns, index=summary.index)], axis=1)
+
+
 # -- counts per frame
 
 

@@ -45,7 +45,8 @@ def metric_against_threshold(
     ----------
     table
         What `sweep` returns: one row per setting; of several sequences the rows named OVERALL are drawn.
-        Where other settings were swept too, the line is the median and the band spans all of them.
+        Where other settings were swept too, the line is the median and the band spans all of them; else the band is the
+        95 % interval where the sweep computed it (`intervals=True`).
     setting
         The column for the x axis.
     metrics
@@ -62,6 +63,7 @@ def metric_against_threshold(
     ax = _axes(ax, (6, 4))
     table = _overall(_table(table, "summary", (setting, *metrics)))
     right = None
+    note = ""
     for number, metric in enumerate(metrics):
         percent = 100 if metric in RATES else 1
         if percent == 1 and right is None:
@@ -70,6 +72,10 @@ def metric_against_threshold(
         target = ax if percent == 100 or right is None else right
         groups = (table.set_index(setting)[metric].astype(float) * percent).groupby(level=0)
         middle, low, high = groups.median(), groups.min(), groups.max()
+        if f"{metric}_low" in table and len(middle) == len(table):
+            ends = table.set_index(setting).loc[middle.index]
+            low, high = (ends[f"{metric}_{end}"].astype(float) * percent for end in ("low", "high"))
+            note = " (95 % intervals)"
         colour = COLOURS[number % len(COLOURS)]
         if (high > low).any():
             target.fill_between(middle.index, low, high, color=colour, alpha=0.18, linewidth=0)
@@ -93,7 +99,7 @@ def metric_against_threshold(
         handles, labels = [*handles, line], [*labels, f"default {default:g}"]
     ax.legend(handles, labels, frameon=False, fontsize=8)
     names = ", ".join(METRIC_NAMES.get(metric, metric) for metric in metrics)
-    return _finish(ax, f"{names} against {setting}", setting, "percent")
+    return _finish(ax, f"{names} against {setting}{note}", setting, "percent")
 
 
 def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *, ax: Axes | None = None) -> Axes:

@@ -73,6 +73,10 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
     ax.scatter(table[x], table[y], s=18, color=GREY, label="trials")
     front = front.sort_values(x)
     ax.plot(front[x], front[y], color=BLUE, marker="o", markersize=5, linewidth=1, label="front of the training part")
+    if f"{x}_low" in front:
+        low, high = ([front[f"{name}_{end}"] * unit[name] for name in (x, y)] for end in ("low", "high"))
+        ends = [np.maximum([front[name] - low[i], high[i] - front[name]], 0) for i, name in enumerate((x, y))]
+        ax.errorbar(front[x], front[y], ends[1], ends[0], "none", ecolor=BLUE, elinewidth=0.7, label="95 % intervals")
     given = table[table["trial"] < 0]
     ax.scatter(given[x], given[y], s=50, color=VERMILLION, marker="X", label="as given", zorder=3)
     ax.legend(frameon=False, fontsize=8)
