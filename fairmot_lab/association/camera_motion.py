@@ -7,6 +7,7 @@ R. Orfaig, B. Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian trackin
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -91,13 +92,14 @@ class CameraMotion(Mapping[int, np.ndarray]):
 
 def camera_motion(
     source: Any,
-    detections: Detections | None = None,
+    detections: Any = None,
     *,
     method: str = "flow",
     min_score: float = MASK_SCORE,
     folder: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
     progress: bool = True,
-) -> CameraMotion:
+) -> Any:
     """Estimate how the camera moved in every frame of a sequence.
 
     The result is kept on disk beside detections that `detect()` kept. Called again it is read from there; after an
@@ -106,15 +108,19 @@ def camera_motion(
     Parameters
     ----------
     source
-        A `Source` or anything that `open_source` takes.
+        A `Source` or anything that `open_source` takes. Several sequences, as for `detect`: a folder of them such as
+        `MOT17/train`, a list, or a dict from name to one.
     detections
-        Of the same sequence: people move by themselves, so that their boxes are left out.
+        Of the same sequence: people move by themselves, so that their boxes are left out. Of several sequences a dict
+        by name, as `detect` returns it.
     method
         "flow", "orb" or "ecc"; see `METHODS`.
     min_score
         Boxes with a lower score are not left out.
     folder
         Where the result is kept; needed to keep it for public detections, or without detections.
+    n_jobs
+        Of several sequences: processes, as joblib counts them; by default joblib's own setting.
     progress
         Show a progress bar.
 
@@ -124,11 +130,12 @@ def camera_motion(
         It can be given to `track`, `trace` and `sweep` as `camera_motion`, or kept with the detections, as
         `detections.camera_motion`, for all that tracks them. The first frame has no motion; a frame in
         which fewer than 10 points agree, or in which the motion found does not bring the pictures closer, has none.
+        Of several sequences a dict by name, which `track` takes too; one that fails is told of at the end.
 
     Raises
     ------
     ConfigError
-        If there is no such method.
+        If there is no such method, or the detections of several sequences are not by name.
     TrackingError
         If the detections are of a sequence of another size or length.
     SourceError
@@ -146,10 +153,21 @@ def camera_motion(
     """
     import pandas as pd
 
+    from ..sources.many import run_each, several
     from ..sources.open import open_source
 
     if method not in METHODS:
         raise ConfigError(f"There is no method {method!r} for camera motion; there are {', '.join(METHODS)}.")
+    sequences = several(source)
+    if sequences is not None:
+        if detections is not None and not isinstance(detections, Mapping):
+            raise ConfigError(
+                f"{len(sequences)} sequences need their detections as a dict by name; detect() returns one."
+            )
+        each = functools.partial(
+            _motion_of, detections=detections or {}, method=method, min_score=min_score, folder=folder
+        )
+        return run_each(each, sequences, n_jobs=n_jobs, description="camera motion", progress=progress)
     source = open_source(source)
     _check_same(source, detections)
     path = _place(source, detections, method, min_score, folder)
@@ -157,6 +175,10 @@ def camera_motion(
     if path is None or not path.exists():
         rows = _estimate(source, detections, method, min_score, path, rows, progress)
     return CameraMotion(source.name, method, pd.DataFrame(rows, columns=COLUMNS).astype(_KINDS), path)
+
+
+def _motion_of(name: str, source: Any, *, detections: Mapping[str, Any], **options: Any) -> CameraMotion:
+    return camera_motion(source, detections.get(name), progress=False, **options)
 
 
 _KINDS = {"frame": np.int64, "points": np.int64, "inliers": np.int64}

@@ -21,7 +21,7 @@ from fairmot_lab.association import (
 from fairmot_lab.association.camera_motion import METHODS, MotionEstimator, camera_motion
 from fairmot_lab.data import FrameDetections
 from fairmot_lab.detection.detections import Detections
-from fairmot_lab.errors import ConfigError, SourceError, TrackingError
+from fairmot_lab.errors import ConfigError, FairMOTLabWarning, SourceError, TrackingError
 
 SIZE = 640, 360
 
@@ -133,6 +133,18 @@ def test_kept_and_resumed(tmp_path, monkeypatch):
     other = camera_motion(source, folder=tmp_path / "kept", method="orb", progress=False)
     assert other.path != again.path
     assert sorted(tmp_path.joinpath("kept").iterdir()) == sorted([other.path, again.path])
+
+
+def test_several_sequences_at_once(tmp_path):
+    pictures, _ = moving(3)
+    folders = [write(tmp_path / name, pictures) for name in ("a", "b")]
+    (tmp_path / "c").mkdir()  # without images
+    with pytest.warns(FairMOTLabWarning, match="1 of 3 sequences failed and are left out. c: "):
+        found = camera_motion([*folders, tmp_path / "c"], folder=tmp_path / "kept", progress=False)
+    assert list(found) == ["a", "b"]
+    assert found["a"].digest == found["b"].digest == camera_motion(folders[0], progress=False).digest
+    with pytest.raises(ConfigError, match="2 sequences need their detections as a dict by name"):
+        camera_motion(folders, object())
 
 
 def test_mistakes_are_told():
