@@ -305,6 +305,13 @@ def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene
     known = lab.figures.set_index("metric")["candidate"]
     assert known.to_dict() == pytest.approx({name: expected[name] for name in shown}, abs=1e-12)
     assert lab.code == "JDETracker(conf_thres=0.3)"
+    before, now = (fl.evaluate(fl.track(outputs, one), truth) for one in (fl.JDETracker(), lab.tracker))
+    rows = fl.compare({"now": now, "before": before}, draws=500).differences
+    rows = rows[rows["sequence"] == "OVERALL"].set_index("metric")
+    spans = lab.figures.set_index("metric")
+    for name in shown:
+        assert spans.loc[name, ["low", "high"]].tolist() == pytest.approx(rows.loc[name, ["low", "high"]].tolist())
+    assert all(" to " in row["interval"] for row in lab._figures.rows)
     lab.pin()
     assert (lab.figures["difference"] == 0).all()
     path = lab.save(tmp_path / "tracker.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import threading
 import time
@@ -22,7 +23,9 @@ from ..diagnosis.errors import compare_figures, compare_switches, records
 from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
 from ..errors import ConfigError
+from ..evaluation.compare import compare
 from ..evaluation.evaluate import compute_metrics, half_split
+from ..evaluation.names import OVERALL
 from ..evaluation.protocols import prepare as prepare_truth
 from .background import LatestWins
 from .base import Panel, escape, sentence, stylesheet
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from ..detection.detections import Detections
 
 REST = 0.6  # seconds without a change of the settings after which curves are drawn
+Spans = dict[str, tuple[float, float]]  # ends of an interval by metric
 CORE = 6  # settings that are shown at once; the others are folded
 WITHOUT_TRUTH = (
     ("num_tracks", "tracks", -1),
@@ -52,6 +56,7 @@ FIGURES: list[dict[str, Any]] = [
     {"key": "baseline", "label": "baseline", "kind": "number"},
     {"key": "candidate", "label": "now", "kind": "number"},
     {"key": "difference", "label": "difference", "kind": "number"},
+    {"key": "interval", "label": "95 % interval", "kind": "text"},
     {"key": "verdict", "label": "", "kind": "text"},
 ]
 SWITCHES: list[dict[str, Any]] = [
@@ -91,7 +96,8 @@ class ThresholdLab(Panel):
     code : str
         The candidate as a line of Python.
     figures : pandas.DataFrame
-        What `compare_figures` says of baseline and candidate.
+        What `compare_figures` says of baseline and candidate, and low and high, the ends of the difference's 95 %
+        interval (see `fl.compare`; NaN while it is not known).
     switches : pandas.DataFrame
         What `compare_switches` says: the ID switches that vanish and appear.
     controls : dict
@@ -125,6 +131,7 @@ class ThresholdLab(Panel):
         self.outputs, self.ground_truth = outputs, ground_truth
         self._tracker = as_tracker(tracker)
         self._setting, self._moved = False, 0.0
+        self._spans: Spans = {}
         values = self._tracker.settings.to_dict()
         self.controls = {s.name: _control(s, values[s.name]) for s in self._tracker.Settings.settings().values()}
         observer = self._guard(self._turned)
@@ -361,7 +368,7 @@ class ThresholdLab(Panel):
         self.wait()
         if self.candidate.evaluation is None:
             self.candidate = self._evaluated(self.candidate)
-        self.baseline = self.candidate
+        self.baseline, self._spans = self.candidate, {}
         self._show_baseline()
         self._show_figures()
         self._show_switches()
@@ -398,20 +405,25 @@ class ThresholdLab(Panel):
     def _evaluated(self, replayed: Replay) -> Replay:
         return replayed if self._truth is None else evaluate_replay(replayed, self._truth)
 
-    def _evaluate(self, _: Tracker, replayed: Replay) -> tuple[Replay, Any]:
-        """In the background, once the hand rests: ID switches, and the boxes for the player."""
-        found = self._evaluated(replayed)
+    def _evaluate(self, _: Tracker, replayed: Replay) -> tuple[Replay, Any, Spans]:
+        """In the background, once the hand rests: ID switches, the boxes for the player, intervals of differences."""
+        found, spans = self._evaluated(replayed), {}
+        if self.baseline.evaluation is not None and found.evaluation is not None:
+            rows = compare({"now": found.evaluation, "baseline": self.baseline.evaluation}, draws=500).differences
+            spans = {row.metric: (row.low, row.high) for row in rows[rows["sequence"] == OVERALL].itertuples()}
         if not self.players:
-            return found, None
+            return found, None, spans
         player = self.players[1]
-        return found, prepare(self.outputs.name, player.length, found.tracks, self.ground_truth, found.evaluation)
+        boxes = prepare(self.outputs.name, player.length, found.tracks, self.ground_truth, found.evaluation)
+        return found, boxes, spans
 
     def _deliver(self, stage: int, _: Tracker, result: Any) -> None:
         if stage == 0:
-            self.candidate = result
+            self.candidate, self._spans = result, {}
             self._show_figures()
         else:
-            self.candidate, boxes = result
+            self.candidate, boxes, self._spans = result
+            self._show_figures()
             self._show_switches()
             if boxes:
                 self.players[1].apply(boxes)
@@ -430,7 +442,9 @@ class ThresholdLab(Panel):
         """Figures of baseline and candidate."""
         if self._truth is None:
             return _compare(self.baseline.metrics, self.candidate.metrics)
-        return compare_figures(self.baseline.metrics, self.candidate.metrics)
+        table = compare_figures(self.baseline.metrics, self.candidate.metrics)
+        spans = [self._spans.get(metric, (math.nan, math.nan)) for metric in table["metric"]]
+        return table.assign(low=[low for low, _ in spans], high=[high for _, high in spans])
 
     @property
     def switches(self) -> pd.DataFrame:
@@ -520,7 +534,16 @@ def _figure_row(row: dict[str, Any]) -> dict[str, Any]:
     shown = {key: _shown(row[key], counts) for key in ("baseline", "candidate")}
     difference = _shown(row["difference"], counts)
     sign = "+" if row["difference"] > 0 and difference.strip("0.") else ""
-    return {**row, **shown, "difference": sign + difference, "verdict": _verdict(row["difference"] * row["better"])}
+    low, high = row.get("low", math.nan), row.get("high", math.nan)
+    known = not math.isnan(low)
+    verdict = _verdict(row["difference"] * row["better"])
+    return {
+        **{key: value for key, value in row.items() if key not in ("low", "high")},
+        **shown,
+        "difference": sign + difference,
+        "interval": f"{_shown(low, counts)} to {_shown(high, counts)}" if known else "",
+        "verdict": "not a difference" if known and verdict and low <= 0 <= high else verdict,
+    }
 
 
 def _shown(value: float, count: bool) -> str:
