@@ -445,21 +445,22 @@ class _Light:
         self.gain = drift * rng.uniform(0.72, 1.2)
         self.tint = rng.uniform(0.93, 1.07, 3).astype(np.float32)
         y, x = np.mgrid[-1 : 1 : config.height * 1j, -1 : 1 : config.width * 1j]
-        self.vignette = (1 - rng.uniform(0, 0.25) * (x**2 + y**2) / 2).astype(np.float32)[..., None]
+        self.vignette = (1 - rng.uniform(0, 0.25) * (x**2 + y**2) / 2).astype(np.float32)
         slope, self.speed = rng.uniform(-0.5, 0.5), rng.uniform(0.05, 0.2) / config.frame_rate
-        self.cloud_at, self.cloud = (x + slope * y).astype(np.float32)[..., None], rng.uniform(0, 0.3)
+        self.cloud_at, self.cloud = (x + slope * y).astype(np.float32), rng.uniform(0, 0.3)
         self.start = rng.uniform(-1.5, 1)
-        noise = rng.normal(0, rng.uniform(1, 4), (config.height + 64, config.width + 64, 1))
+        noise = rng.normal(0, rng.uniform(1, 4), (config.height + 64, config.width + 64))
         self.noise, self.rng_seed = noise.astype(np.float32), int(rng.integers(2**31))
 
     def apply(self, image: np.ndarray, number: int) -> np.ndarray:
         """The frame as the camera would give it."""
         edge = (self.cloud_at - self.start - self.speed * number) * 4
-        shade = 1 - self.cloud / (1 + np.exp(-edge))
+        shade = self.vignette * (1 - self.cloud / (1 + np.exp(-edge)))
         dy, dx = np.random.default_rng((self.rng_seed, number)).integers(0, 64, 2)
         noise = self.noise[dy : dy + image.shape[0], dx : dx + image.shape[1]]
-        lit = image * (self.vignette * shade * (self.tint * np.float32(self.gain[number - 1]))) + noise
-        return np.clip(lit, 0, 255).astype(np.uint8)
+        tint = self.tint * np.float32(self.gain[number - 1])
+        lit = cv2.multiply(image, cv2.merge([shade * part for part in tint])) + cv2.merge([noise] * 3)
+        return np.clip(lit, 0, 255, out=lit).astype(np.uint8)
 
 
 def _smooth_noise(rng: np.random.Generator, length: int, columns: int, width: float) -> np.ndarray:
@@ -835,11 +836,10 @@ def _draw_figure(actor: _Actor, time: float, x: float, y: float, height: float) 
     colour = canvas.astype(np.float32)
     light = 1 + 0.22 * cv2.resize(actor.looks.texture, mask.shape[::-1])
     light *= np.linspace(0.82, 1.12, mask.shape[1], dtype=np.float32)  # the sun stands on the right
-    colour *= light[..., None]
-    solid = mask.astype(np.float32)[..., None] / 255
-    small = cv2.resize(np.concatenate((colour * solid, solid), 2), (width, tall), interpolation=cv2.INTER_AREA)
-    alpha = small[..., 3]
-    return _Sprite(small[..., :3] / np.maximum(alpha, 1e-3)[..., None], alpha, left, top)
+    solid = mask.astype(np.float32) / 255
+    colour = cv2.multiply(cv2.multiply(colour, cv2.merge([light] * 3)), cv2.merge([solid] * 3))
+    *small, alpha = cv2.split(cv2.resize(cv2.merge([colour, solid]), (width, tall), interpolation=cv2.INTER_AREA))
+    return _Sprite(cv2.merge([part / np.maximum(alpha, 1e-3) for part in small]), alpha, left, top)
 
 
 class _Pen:
