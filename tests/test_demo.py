@@ -7,34 +7,64 @@ import json
 import pandas as pd
 import pytest
 
+import fairmot_lab as fl
 from fairmot_lab.cli.main import main
 from fairmot_lab.errors import ConfigError
 from fairmot_lab.formats.mot import read_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
-from fairmot_lab.lite.demo import make_sequence, run_demo
-from fairmot_lab.lite.scenes import SceneConfig
+from fairmot_lab.lite.demo import make_sequence, make_tour, run_demo
+from fairmot_lab.lite.scenes import Scene, SceneConfig
 from fairmot_lab.lite.training_data import TRAINING_SEED
 
 
-def test_bundled_model_tracks_scenes_it_never_saw(tmp_path):
-    reports = [
-        run_demo(tmp_path / "data", tmp_path / "outputs", seed=seed, video=False, progress=False) for seed in range(5)
-    ]
-    figures = pd.DataFrame([report.summary.iloc[-1] for report in reports])
-    assert set(figures["sequence"]) == {"OVERALL"}
-    assert set(figures["protocol"]) == {"motchallenge"}
-    assert figures["mota"].mean() >= 0.85
-    assert figures["idf1"].mean() >= 0.87
-    report = reports[1]
+def test_bundled_model_tracks_scenes_it_never_saw():
+    """The first 80 frames of five demo scenes; docs/models/fairmot_lite.md has the figures of all 300."""
+    model, figures = fl.load_model("fairmot_lite"), []
+    for seed in range(5):
+        scene, tracker, tables, found = Scene(seed), fl.JDETracker(), [], []
+        for number in range(1, 81):
+            drawn = scene.render(number)
+            tables.append(drawn.objects.assign(frame=number, conf=drawn.objects["class_id"].eq(1).astype(int)))
+            found.append(tracker.update(model(drawn.image, frame=number)))
+        assert tables[-1]["conf"].sum() >= 10
+        truth = pd.concat(tables, ignore_index=True)
+        figures.append(fl.evaluate(fl.association.tracks_table(found), truth, protocol="motchallenge").overall)
+    mean = pd.DataFrame(figures)[["mota", "idf1"]].astype(float).mean()
+    assert mean["mota"] >= 0.83, mean
+    assert mean["idf1"] >= 0.87, mean
+
+
+def test_demo_is_a_sequence_with_its_figures(tmp_path):
+    config = SceneConfig(length=40)
+    report = run_demo(tmp_path / "data", tmp_path / "outputs", seed=1, config=config, video=False, progress=False)
+    row = report.summary.iloc[-1]
+    assert (row["sequence"], row["protocol"]) == ("OVERALL", "motchallenge")
+    assert row["mota"] > 0.7
     info = read_seqinfo(report.sequence / "seqinfo.ini")
-    assert (info.length, info.width, info.height) == (300, 960, 540)
+    assert (info.length, info.width, info.height) == (40, 960, 540)
     truth = read_mot(report.sequence / "gt" / "gt.txt", "ground_truth")
     people = truth[truth["class_id"] == 1]
-    assert people["id"].nunique() >= 12
     assert people.groupby("frame").size().median() >= 12
-    assert len(read_mot(report.text)) > 2000
+    assert len(read_mot(report.text)) > 250
     assert report.picture.stat().st_size > 100_000
     assert report.video is None
+
+
+def test_tour_has_what_the_notebooks_take_apart(tmp_path):
+    """A swap, a takeover, a crowd in the middle, and a setting that MOTA and IDF1 disagree about."""
+    source = fl.open_source(make_tour(tmp_path, progress=False))
+    assert (source.name, len(source)) == ("tour", 200)
+    detections, truth = fl.detect(source, "fairmot_lite", tmp_path / "kept", progress=False), source.ground_truth
+    result = fl.evaluate(fl.track(detections, fl.JDETracker(), progress=False), source)
+    assert {"swap", "takeover"} <= set(result.switches["kind"])
+    people = truth[truth["conf"] == 1].groupby("frame").size()
+    assert people.idxmax() > 50
+    assert people.max() >= 16
+    grid = {"conf_thres": [0.3, 0.35, 0.4, 0.45, 0.5, 0.55]}
+    table = fl.sweep(detections, fl.JDETracker(), grid, ground_truth=source, progress=False)
+    best = {name: table.loc[table[name].astype(float).idxmax()] for name in ("mota", "idf1")}
+    assert best["mota"]["conf_thres"] != best["idf1"]["conf_thres"]
+    assert best["idf1"]["idf1"] > best["mota"]["idf1"] + 0.01
 
 
 def test_command_writes_everything_and_uses_the_sequence_again(tmp_path, capsys):

@@ -7,28 +7,22 @@ YOLOX are folded into the convolutions of the file that training starts from.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._files import atomic_write
-from .._paddle import import_paddle, silence
+from .._paddle import import_paddle
 from ..detection.appearance import BINS
-from ..detection.onnx import use_single_precision_scales
+from ..detection.zoo import BUNDLED
 from ..errors import WeightsError
 
 paddle: Any = import_paddle()
 nn, functional = paddle.nn, paddle.nn.functional
 Layer: Any = nn.Layer
 
-OPSET = 17
 DIMENSION = 64  # of an embedding
-OUTPUTS = ("stride8", "stride16", "stride32")
 
 
 class Convolution(nn.Conv2D):  # type: ignore[name-defined]
@@ -226,81 +220,29 @@ def _of_yolox(network: CompactNetwork, convolutions: list[Any], path: Any) -> di
     return tensors
 
 
-@contextlib.contextmanager
-def _quiet_descriptors() -> Iterator[None]:
-    """Keep C++ code from writing to the process's output: paddle2onnx tells there what it does."""
-    kept = [(number, os.dup(number)) for number in (1, 2)]
-    try:
-        with open(os.devnull, "w") as nothing:
-            for number, _ in kept:
-                os.dup2(nothing.fileno(), number)
-        yield
-    finally:
-        for number, copy in kept:
-            os.dup2(copy, number)
-            os.close(copy)
-
-
 def save_network(network: CompactNetwork, path: str | os.PathLike[str], about: dict[str, str] | None = None) -> None:
     """Write the network as ONNX, for images of any size, with weights in half precision.
+
+    The graph is that of the bundled file, which was exported with paddle2onnx; its weights are replaced.
 
     Parameters
     ----------
     network
-        Is left in evaluation mode.
+        Its weights are written.
     path
         The file, which `load_model` and `load_network` read.
     about
         What the file says of itself.
     """
     import onnx
-    import onnxruntime
-    import paddle2onnx
     from onnx import helper, numpy_helper
 
-    network.eval()
-    with tempfile.TemporaryDirectory() as folder:
-        program, file = str(Path(folder, "network")), str(Path(folder, "network.onnx"))
-        spec = paddle.static.InputSpec([1, 3, None, None], "float32", "image")
-        with silence(), _quiet_descriptors():
-            paddle.jit.save(paddle.jit.to_static(network, input_spec=[spec], full_graph=True), program)
-            use_single_precision_scales(Path(f"{program}.json"))
-            parts = (f"{program}.json", f"{program}.pdiparams")
-            paddle2onnx.export(*parts, file, opset_version=OPSET, optimize_tool="none")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level, options.optimized_model_filepath = 3, file
-        # brings the biases into the convolutions
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        model = onnx.load(file)
-    graph = model.graph
-    names = {parameter.name: name for name, parameter in network.named_parameters()}
-    renamed = {output.name: name for output, name in zip(graph.output, OUTPUTS, strict=True)}
-    for node in graph.node:
-        if node.op_type == "Conv":
-            weight = names[node.input[1]]
-            renamed |= {node.input[1]: weight, node.input[2]: weight.removesuffix("weight") + "bias"}
-    for entry in (*graph.output, *graph.initializer):
-        entry.name = renamed.get(entry.name, entry.name)
-    graph.initializer.append(numpy_helper.from_array(network.projection.numpy(), "projection"))
-    kept = {name for name, value in network.state_dict().items() if value.ndim > 1}
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.name in kept:
-            casts.append(helper.make_node("Cast", [tensor.name], [f"{tensor.name}.single"], to=onnx.TensorProto.FLOAT))
-            half = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
-    for node in graph.node:
-        for place in (node.input, node.output):
-            new = [renamed.get(name, name) for name in place]
-            place[:] = [f"{name}.single" if name in kept else name for name in new]
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    size = list(network.projection.shape)
-    graph.output.append(helper.make_tensor_value_info("projection.single", onnx.TensorProto.FLOAT, size))
-    del graph.value_info[:]
+    model, weights = onnx.load(os.fspath(BUNDLED)), network.state_dict()
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+            tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name].numpy().astype(kind), tensor.name))
+    del model.metadata_props[:]
     helper.set_model_props(model, {"architecture": "fairmot_lite", **(about or {})})
-    onnx.checker.check_model(model)
     with atomic_write(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
