@@ -17,7 +17,7 @@ from traitlets import TraitError
 
 import fairmot_lab as fl
 from fairmot_lab.data import Letterbox
-from fairmot_lab.errors import ConfigError, DetectionsError, SourceError, ViewError
+from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError, SourceError, ViewError
 from fairmot_lab.widgets.modules import STATIC, bundle
 from fairmot_lab.widgets.overlay import Overlay
 from fairmot_lab.widgets.packing import COLUMNS
@@ -361,6 +361,32 @@ def test_switches_are_explained_where_the_outputs_lead_to_the_tracks(
     assert "nothing to browse" in none._pictures.value
 
 
+def test_the_budget_moves_the_player_to_an_error(
+    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+) -> None:
+    """Person 3 is detected with low scores; person 4 is not in the ground truth from frame 11 on."""
+    part = truth[(truth["id"] != 4) | (truth["frame"] <= 10)]
+    tracker = fl.JDETracker()
+    result = fl.evaluate(fl.track(outputs, tracker), part)
+    browser = fl.widgets.BudgetBrowser(frames, evaluation=result, detections=outputs, tracker=tracker)
+    causes = browser.budget.causes
+    assert browser.causes_table.rows[browser.cause]["errors"] == causes["errors"].max() == 20
+    assert browser.errors_table.title == "missed, score too low: 20"
+    browser.selected = 4
+    row = browser.errors_table.rows[4]
+    assert (browser.player.frame, browser.player.selected_gt_id, browser.player.selected_id) == (row["frame"], 3, None)
+    assert "Score 0.35; conf_thres decides." in browser._story.value
+    browser.cause = int((causes["kind"] == "FP").to_numpy().argmax())
+    assert (browser.selected, len(browser.errors)) == (-1, 10)
+    browser.selected = 0
+    assert (browser.frame, browser.player.selected_gt_id) == (11, None)
+    assert browser.player.selected_id == browser.errors["id"][0]
+    assert "track" in browser.saved_html()
+    browser.close()
+    with pytest.raises(EvaluationError, match="other tracks than were evaluated"):
+        fl.widgets.BudgetBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=outputs, tracker=tracker)
+
+
 def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scene.SceneOutputs) -> None:
     inspector = fl.widgets.AssociationInspector(frames, detections=outputs, tracker=fl.JDETracker(), frame=5)
     stage = inspector.record.stages[0]
@@ -622,7 +648,8 @@ def test_the_workbench_tells_costs_where_the_detections_lead_to_the_tracks(
     for index in range(1, len(bench._tabs.titles)):
         bench._tabs.selected_index = index
         assert bench.error == ""
-    assert set(bench.panes) == {"Switches", "Heatmap", "ReID", "Association", "Settings", "Correct"}
+    assert bench.panes["Errors"].budget.causes["errors"].tolist() == [20]
+    assert set(bench.panes) == {"Switches", "Errors", "Heatmap", "ReID", "Association", "Settings", "Correct"}
     assert bench.player.overlay is None  # the heatmap rests while another pane is open
     bench._tabs.selected_index = bench._tabs.titles.index("Heatmap")
     assert bench.player.overlay is not None

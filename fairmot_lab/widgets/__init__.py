@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .association import AssociationInspector
+    from .budget import BudgetBrowser
     from .corrections import Corrections
     from .embeddings import EmbeddingExplorer
     from .heatmaps import HeatmapInspector
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AssociationInspector": "association",
+    "BudgetBrowser": "budget",
     "Corrections": "corrections",
     "EmbeddingExplorer": "embeddings",
     "HeatmapInspector": "heatmaps",
@@ -28,6 +30,7 @@ _HOME = {
 
 __all__ = [
     "AssociationInspector",
+    "BudgetBrowser",
     "Corrections",
     "EmbeddingExplorer",
     "HeatmapInspector",

@@ -296,7 +296,7 @@ class Workbench(Panel):
             self.people.rows = track_rows(self.tracks[self.name], player.width, player.height, player.length)
         self._show_difference()
         self._show_life()
-        for pane in ("Switches", "Association"):
+        for pane in ("Switches", "Errors", "Association"):
             self._forget(pane)
         self._open()
 
@@ -406,6 +406,8 @@ class Workbench(Panel):
             makers["Compare"] = self._make_comparison
         if self.evaluations:
             makers["Switches"] = self._make_switches
+            if self.detections is not None:
+                makers["Errors"] = self._make_budget
         if self.detections is not None:
             if self.detections.has_heatmaps:
                 makers["Heatmap"] = self._make_heatmap
@@ -488,6 +490,17 @@ class Workbench(Panel):
             detections=self.detections,
             tracker=self._settings(),
             selected=-1,
+        )
+
+    def _make_budget(self) -> ipywidgets.Widget:
+        from .budget import BudgetBrowser
+
+        assert self.detections is not None
+        return BudgetBrowser(
+            evaluation=self.evaluations[self.name],
+            player=self.player,
+            detections=self.detections,
+            tracker=self._settings(),
         )
 
     def _make_heatmap(self) -> ipywidgets.Widget:

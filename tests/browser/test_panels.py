@@ -17,6 +17,8 @@ MAKE = {
     "embeddings": "fl.widgets.EmbeddingExplorer(frames, detections=outputs, ground_truth=truth, min_score=0.1)",
     "thresholds": "fl.widgets.ThresholdLab(frames, detections=outputs, ground_truth=truth)",
     "switches": "fl.widgets.SwitchBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=outputs)",
+    "budget": "fl.widgets.BudgetBrowser(frames, evaluation=fl.evaluate(fl.track(outputs, 'jde'), truth), "
+    "detections=outputs)",
     "association": "fl.widgets.AssociationInspector(frames, detections=outputs, frame=5)",
 }
 
@@ -177,6 +179,17 @@ def test_switches_are_picked_filtered_and_sorted(book: lab.Notebook) -> None:
     assert [row[2] for row in table(book)] == ["2", "1"]
     book.page.locator(".fml-tableview input[type=search]").fill("nothing like this")
     book.until("() => document.querySelector('.fml-table').tBodies[0].rows.length === 0")
+
+
+def test_an_error_of_the_budget_is_picked(book: lab.Notebook) -> None:
+    show(book, "budget")
+    book.until("() => document.querySelectorAll('.fml-table')[1]?.tBodies[0].rows.length === 20")
+    assert table(book)[0][:3] == ["missed", "score too low", "20"]
+    book.page.locator(".fml-table").nth(1).locator("tbody tr").nth(6).click()
+    asked = "print(w.selected, w.player.frame, w.player.selected_gt_id)"
+    assert book.wait_kernel(asked, "6 7 3") == "6 7 3"
+    frame_shown(book, 7)
+    book.page.locator(".fml", has_text="Score 0.35; conf_thres decides.").first.wait_for()
 
 
 def test_a_cell_says_why(book: lab.Notebook) -> None:

@@ -150,7 +150,7 @@ def test_the_timeline_zooms_and_its_card_says_who(book: lab.Notebook) -> None:
 
 
 def test_every_pane_opens(book: lab.Notebook) -> None:
-    for name in ("Switches", "Heatmap", "ReID", "Association", "Settings", "Correct"):
+    for name in ("Switches", "Errors", "Heatmap", "ReID", "Association", "Settings", "Correct"):
         book.page.locator(".fml-panes .lm-TabBar-tab", has_text=name).click()
         assert book.wait_kernel(f"print({name!r} in bench.panes, bench.error)", "True") == "True"
         assert book.kernel(f"print(getattr(bench.panes[{name!r}], 'error', ''))").strip() in ("",) or name == "Switches"
