@@ -166,11 +166,7 @@ class EmbeddingExplorer(Panel):
             self._banner,
             ipywidgets.Box([self._method, self._least, self._other], layout={"flex_flow": "row wrap"}),
         ]
-        if own and self.player is not None:
-            parts.append(beside(self.player, self.scatter))
-        else:
-            parts.append(self.scatter)
-        parts.append(beside(self.histogram, self.matrix))
+        lower: list[ipywidgets.Widget] = [self.histogram, self.matrix]
         if self.source is not None and model is not None:
             self.map = TrackPlayer(self.source, overlay=self._map_overlay, prefetch=0, frame=self.other_frame)
             self.map.overlay_colours = colours("inferno")
@@ -178,7 +174,16 @@ class EmbeddingExplorer(Panel):
             mirror = link((self, "other_frame"), (self.map, "frame"))
             self._closers.append(mirror.unlink)
             self._map_title = heading("")
-            parts += [self._map_title, self.map]
+            mapped = ipywidgets.VBox([self._map_title, self.map])
+            upper: list[ipywidgets.Widget] = (
+                [self.player, mapped] if own and self.player is not None else [self.scatter, mapped]
+            )
+            lower = [self.scatter, *lower] if own else lower
+        else:
+            upper = [self.player, self.scatter] if own and self.player is not None else [self.scatter]
+        parts += [beside(*upper), beside(*lower, least="340px")]
+        if own:
+            self.add_class("fml-low")  # the whole fits a window of 900 pixels
         self.children = parts
         self._guard(self._measure)()
         if self.map is not None and len(outputs.frame(self.frame)):

@@ -57,7 +57,9 @@ export class Controls {
       "aria-label": "Frame number",
       title: "Frame number",
     });
-    this.counter = h("output", { class: "fml-counter" });
+    this.total = h("span");
+    this.seconds = h("span", { class: "fml-seconds" });
+    this.counter = h("output", { class: "fml-counter" }, this.total, this.seconds);
     this.playButton = button("play", "Play (space)", () => transport.play(!transport.playing));
     this.playButton.classList.add("fml-primary");
     const speeds = SPEEDS.map((s) => h("option", { value: s }, `${s}×`));
@@ -294,8 +296,8 @@ export class Controls {
     const { model, transport } = this;
     const rate = model.get("frame_rate");
     if (document.activeElement !== this.field) this.field.value = transport.frame;
-    const seconds = rate ? ` · ${((transport.frame - 1) / rate).toFixed(2)} s` : "";
-    this.counter.textContent = transport.last ? `/ ${transport.last}${seconds}` : "no frames";
+    this.total.textContent = transport.last ? `/ ${transport.last}` : "no frames";
+    this.seconds.textContent = transport.last && rate ? ` · ${((transport.frame - 1) / rate).toFixed(2)} s` : "";
     if (this.playButton.dataset.playing !== String(transport.playing)) {
       this.playButton.dataset.playing = String(transport.playing);
       const label = transport.playing ? "Pause (space)" : "Play (space)";
