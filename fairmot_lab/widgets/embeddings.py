@@ -170,6 +170,7 @@ class EmbeddingExplorer(Panel):
         if self.source is not None and model is not None:
             self.map = TrackPlayer(self.source, overlay=self._map_overlay, prefetch=0, frame=self.other_frame)
             self.map.overlay_colours = colours("inferno")
+            self.map.overlay_floor = 0.5  # where the line is drawn
             self.map.overlay_gamma = 1.5  # most places look a little alike: let the best stand out
             mirror = link((self, "other_frame"), (self.map, "frame"))
             self._closers.append(mirror.unlink)
@@ -300,8 +301,8 @@ class EmbeddingExplorer(Panel):
             raise ConfigError("The similarity map needs frames and the network: give source= and model=.")
         self.query = (frame, row)
         self._map_title.value = heading_html(
-            f"Similarity map: how much each place of the frame below looks like detection {row} of frame {frame}; "
-            "click another person in the player above"
+            f"Similarity map: how much each place looks like detection {row} of frame {frame}; "
+            "click another person in the player"
         )
         self.map.refresh()
 

@@ -16,6 +16,7 @@ import { clamp } from "./numbers.js";
  */
 /** @typedef {{x: number, y: number, width: number, height: number}} Box */
 
+const MANY = 30; // labels above which they are written smaller
 const LIFTS = 5; // how many lines above its box a label may be lifted, with a leader line
 
 /** @type {Map<string, number>} */
@@ -45,7 +46,7 @@ function widthOf(g, text) {
  * @returns {number} how many were left out
  */
 export function drawLabels(g, labels, bounds, ratio) {
-  const size = 12 * ratio;
+  const size = (labels.length > MANY ? 10.5 : 12) * ratio;
   const height = size + 4 * ratio;
   g.font = `600 ${size}px system-ui, sans-serif`;
   g.textBaseline = "alphabetic";

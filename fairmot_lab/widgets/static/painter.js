@@ -11,6 +11,7 @@ import { drawLabels } from "./labels.js";
 /** @typedef {import("./labels.js").Label} Label */
 /** @typedef {import("./transport.js").Transport} Transport */
 
+const CROWD = 40; // boxes above which people whose track is labelled have no label of their own
 const FADED = 0.4; // opacity of those who are not followed
 
 export class Painter {
@@ -24,6 +25,8 @@ export class Painter {
     this.heat = new HeatPainter(model);
     /** @type {number | null} */
     this.hover = null; // row under the pointer
+    /** @type {Set<number>} */
+    this.named = new Set(); // people whose own label is left out
   }
 
   /** Index of the tracker that is compared with the one on show; -1 for none. */
@@ -163,11 +166,23 @@ export class Painter {
       this.heat.peaks(g, stage, viewport, overlay, labels);
     }
     this.trails(g, stage, viewport, frame);
-    for (const row of this.visible(frame, viewport.tracker)) this.box(g, stage, viewport, row, labels);
+    const rows = this.visible(frame, viewport.tracker);
+    this.named = this.namedByTracks(rows);
+    for (const row of rows) this.box(g, stage, viewport, row, labels);
     drawLabels(g, labels, viewport, stage.ratio);
     if (overlay) this.heat.bar(g, stage, viewport, overlay);
     if (viewport.title) this.title(g, stage, viewport);
     g.restore();
+  }
+
+  /**
+   * In a crowd the people whose track is labelled go without a label of their own: two each would hide them all.
+   * @param {number[]} rows
+   */
+  namedByTracks(rows) {
+    const b = this.transport.boxes.values;
+    const tracks = rows.length > CROWD ? rows.filter((i) => b[i + LAYER] === 0) : [];
+    return new Set(tracks.map((i) => b[i + PERSON]));
   }
 
   /**
@@ -320,7 +335,8 @@ export class Painter {
       add(mark ? `${mark.from_id ?? "?"} → ${mark.to_id}` : `→ ${id}`, true, 0);
     } else if (layer.key === "tracks")
       add(must ? `${id}${kind} · ${b[row + SCORE].toFixed(2)}` : `${id}${kind}`, other, other ? 3 : 2);
-    else if (layer.key === "ground_truth" || layer.key === "misses") add(`gt ${id}`, true, 4);
+    else if (layer.key === "misses" || (layer.key === "ground_truth" && (must || !this.named.has(id))))
+      add(`gt ${id}`, true, 4);
   }
 
   /**
