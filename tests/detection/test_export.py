@@ -11,7 +11,7 @@ import pytest
 
 import fairmot_lab as fl
 from fairmot_lab.cli import main as cli
-from fairmot_lab.detection.export import KEY, export_model
+from fairmot_lab.detection.export import HALF_LIMITS, KEY, export_model
 from fairmot_lab.detection.fairmot import Heads, random_weights
 from fairmot_lab.detection.letterbox import letterbox
 from fairmot_lab.detection.onnx import _photograph
@@ -21,6 +21,12 @@ from fairmot_lab.errors import ConfigError, WeightsError, WriteError
 
 IMAGE = _photograph()  # random weights get their statistics from it, and the conversion is checked on it
 NAME = "mcfairmot_dla34_30e_1088x608_visdrone_vehicle_bytetracker"
+
+
+@pytest.fixture(autouse=True)
+def cache(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is converted once serves all tests."""
+    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(weights.parent / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +39,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_onnx_export_gives_the_same_detections(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path / "cache"))
     target = tmp_path / f"{NAME}.onnx"
     assert cli.main(["export", str(weights), "--output", str(target), "--input-size", "160x96"]) == 0
     assert capsys.readouterr().out.strip() == str(target)
@@ -54,6 +59,29 @@ def test_an_onnx_export_gives_the_same_detections(
     blob, _ = letterbox(IMAGE, (160, 96))
     maps = session.run(["heatmap", "size", "offset", "embedding"], {"image": blob})
     assert [values.shape for values in maps] == [(1, n, 24, 40) for n in (4, 2, 2, 128)]
+
+
+def test_half_precision_halves_the_file_within_its_bound(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["export", str(weights), "--input-size", "160x96", "--output"]
+    monkeypatch.setitem(HALF_LIMITS, "cosine", 0.9)  # embeddings of random weights depend on every bit
+    assert cli.main([*arguments, str(tmp_path / "whole.onnx")]) == 0
+    assert cli.main([*arguments, str(tmp_path / "half.onnx"), "--half"]) == 0
+    whole, half = (tmp_path / f"{name}.onnx" for name in ("whole", "half"))
+    assert half.stat().st_size < 0.55 * whole.stat().st_size
+    blob, _ = letterbox(IMAGE, (160, 96))
+    ours, theirs = (onnxruntime.InferenceSession(str(path)).run(None, {"image": blob}) for path in (half, whole))
+    assert 0 < np.abs(ours[0] - theirs[0]).max() < 0.01
+    found, expected = (fl.load_model(path, threads=1)(IMAGE) for path in (half, whole))
+    assert np.abs(found.boxes[:20] - expected.boxes[:20]).max() < 10  # pixels of the image, 600 high in 96
+    monkeypatch.setitem(HALF_LIMITS, "heatmap", 0.0)
+    capsys.readouterr()
+    assert cli.main([*arguments, str(tmp_path / "other.onnx"), "--half"]) == 2
+    assert "half precision changes scores by" in capsys.readouterr().err
+    assert not (tmp_path / "other.onnx").exists()
+    with pytest.raises(ConfigError, match="half precision is for ONNX files"):
+        export_model(weights, tmp_path / "w.safetensors", format="safetensors", half=True)
 
 
 def test_a_safetensors_export_holds_the_same_tensors(weights: Path, tmp_path: Path) -> None:
