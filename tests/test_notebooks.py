@@ -364,6 +364,7 @@ def test_10_error_budget(notebook_workspace: Path) -> None:
     run = Run(
         notebook_workspace / "notebooks" / "10_error_budget.ipynb",
         "{'causes': budget.causes.to_dict('list'), 'row': row.to_dict(), 'person': int(life.gt_id),"
+        " 'browser': len(browser.budget.errors),"
         " 'both': both.fillna(0).to_dict(), 'sentences': comparison.sentences(['mota']),"
         " 'counts': [int(result.overall[f'num_{name}']) for name in ('misses', 'false_positives', 'switches')]}",
     )
@@ -371,6 +372,7 @@ def test_10_error_budget(notebook_workspace: Path) -> None:
     causes = pd.DataFrame(state["causes"])
     assert causes.groupby("kind")["errors"].sum()[["MISS", "FP", "SWITCH"]].tolist() == state["counts"]
     assert f"{sum(state['counts'])} errors with a cause, {sum(state['counts'])} counted" in run.text
+    assert state["browser"] == sum(state["counts"])
     # the claims: most misses have no detection; the row is the best score below the threshold; ByteTrack uses more
     misses = causes[causes["kind"] == "MISS"].set_index("cause")
     assert misses["errors"].idxmax() == misses["lost_mota"].idxmax() == "no detection"
@@ -391,4 +393,4 @@ def test_10_error_budget(notebook_workspace: Path) -> None:
     false = causes[causes["kind"] == "FP"].set_index("cause")["errors"]
     assert f"from {false['background']} to {counts['FP', 'background']}," in told
     assert f"from {false['box too far off']} to {counts['FP', 'box too far off']}." in told
-    assert (run.figures, run.widgets, run.complaints) == (5, 0, [])
+    assert (run.figures, run.widgets, run.complaints) == (5, 1, [])
