@@ -11,6 +11,7 @@ import pytest
 
 import fairmot_lab as fl
 from fairmot_lab.cli import main as cli
+from fairmot_lab.detection.engines import agreement
 from fairmot_lab.detection.export import HALF_LIMITS, KEY, export_model
 from fairmot_lab.detection.fairmot import Heads, random_weights
 from fairmot_lab.detection.letterbox import letterbox
@@ -73,8 +74,8 @@ def test_half_precision_halves_the_file_within_its_bound(
     blob, _ = letterbox(IMAGE, (160, 96))
     ours, theirs = (onnxruntime.InferenceSession(str(path)).run(None, {"image": blob}) for path in (half, whole))
     assert 0 < np.abs(ours[0] - theirs[0]).max() < 0.01
-    found, expected = (fl.load_model(path, threads=1)(IMAGE) for path in (half, whole))
-    assert np.abs(found.boxes[:20] - expected.boxes[:20]).max() < 10  # pixels of the image, 600 high in 96
+    assert 0 < agreement(ours, theirs)["boxes"] < 1
+    assert len(fl.load_model(half, threads=1)(IMAGE).boxes) > 100
     monkeypatch.setitem(HALF_LIMITS, "heatmap", 0.0)
     capsys.readouterr()
     assert cli.main([*arguments, str(tmp_path / "other.onnx"), "--half"]) == 2
