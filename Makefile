@@ -40,7 +40,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(ENVIRONMENT)
 	$(RUN) -m pip install --quiet -c constraints.txt -e '.[paddle,test]'
 	$(RUN) -m pip check
-	$(RUN) -c "from fairmot_lab.association import warm_up; warm_up()"
+	$(RUN) -m fairmot_lab warm-up
 	touch $@
 
 clean:

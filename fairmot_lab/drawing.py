@@ -370,14 +370,13 @@ def render_video(
     >>> fl.open_source(path)
     <video 'crossing': 40 frames, 320x160, 10 frames/s>
     """
-    from tqdm.auto import tqdm
-
+    from ._progress import progress_bar
     from .video_writer import VideoWriter
 
     total = None if source.length is None else min(last or source.length, source.length) - first + 1
     drawn = render_frames(source, tracks, first=first, last=last, **settings)
     with VideoWriter(path, source.frame_rate, pixel_aspect=source.pixel_aspect, inputs=source) as writer:
-        for frame, image in tqdm(drawn, total=total, unit="frame", desc="video", disable=not progress):
+        for frame, image in progress_bar(drawn, total=total, unit="frame", desc="video", disable=not progress):
             writer.write(image, frame.time)
 
 

@@ -121,7 +121,8 @@ def sweep(
     [[0.3, 0.98], [0.85, 0.48]]
     """
     import joblib
-    from tqdm.auto import tqdm
+
+    from ._progress import progress_bar
 
     base = as_tracker(tracker)
     settings, left_out = _combinations(grid, base)
@@ -139,7 +140,7 @@ def sweep(
         calls = (joblib.delayed(_run)(packed, key, one, intervals) for key, one in pending.items())
         # one setting at a time, so that a worker that dies takes little with it
         workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        with tqdm(total=len(pending), disable=not progress, unit="setting") as bar:
+        with progress_bar(total=len(pending), disable=not progress, unit="setting") as bar:
             try:
                 for key, rows in workers(calls):
                     done[key] = rows

@@ -167,7 +167,8 @@ def tune(
     >>> found.best, found.table[["train_hota", "validation_hota"]].max()                    # doctest: +SKIP
     """
     import joblib
-    from tqdm.auto import tqdm
+
+    from ._progress import progress_bar
 
     optuna = _optuna()
     base = as_tracker(tracker)
@@ -184,7 +185,7 @@ def tune(
         given = _measure(packed, base, tuple(names), intervals)
         workers = max(1, joblib.effective_n_jobs(n_jobs))
         held = len([trial for trial in study.trials if trial.state.is_finished()])
-        with tqdm(total=trials, initial=min(held, trials), unit="trial", disable=not progress) as bar:
+        with progress_bar(total=trials, initial=min(held, trials), unit="trial", disable=not progress) as bar:
             while held < trials:
                 batch, refused = [], 0
                 for _ in range(min(workers, trials - held)):

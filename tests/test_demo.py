@@ -74,7 +74,11 @@ def test_command_writes_everything_and_uses_the_sequence_again(tmp_path, capsys)
     arguments = ["demo", "--frames", "8", "--seed", "5", "--quiet", *folders]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    for word in ("MOTA", "IDF1", "HOTA", "frames a second", "demo-5.txt", "demo-5.mp4", "demo-5.png"):
+    assert "MOTA" in said.split("\n")[0]
+    assert "Next:" in said
+    assert max(len(line) for line in said.splitlines() if str(tmp_path) not in line) <= 80
+    names = ("demo-5.txt", "demo-5.mp4", "demo-5.png")
+    for word in ("MOTA", "IDF1", "HOTA", "frames a second", "switches --gt", "jupyter", *names):
         assert word in said
     with av.open(str(tmp_path / "out" / "demo-5.mp4")) as film:
         assert film.streams.video[0].codec_context.name == "h264"

@@ -374,7 +374,8 @@ def test_command_line(tmp_path, capsys, mot17, golden):
     assert main([*arguments, "--csv", str(tmp_path / "switches.csv")]) == 0
     out = capsys.readouterr().out
     assert out.startswith("32 ID switches: ")
-    assert out.count("\n") == 33
+    assert sum(not line.startswith(" ") for line in out.splitlines()) == 33
+    assert max(map(len, out.splitlines())) <= 80
     table = pd.read_csv(tmp_path / "switches.csv")
     assert len(table) == 32
     assert {"kind", "from_fate", "covered", "protocol", "evaluator", "num_frames", "num_dropped"} <= set(table)
@@ -391,7 +392,7 @@ def test_command_line_with_public_detections(tmp_path, capsys, mot17_09):
             ]
         )
     assert code == 0
-    assert "a lost track is kept for 30" in capsys.readouterr().out
+    assert "a lost track is kept for 30" in " ".join(capsys.readouterr().out.split())
     assert {"why", "why_kind"} <= set(pd.read_csv(tmp_path / "switches.csv"))
 
 

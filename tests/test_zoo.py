@@ -556,7 +556,12 @@ def test_offline_says_where_to_put_the_file(monkeypatch: pytest.MonkeyPatch, cac
 def test_models_list_shows_every_official_model(capsys: pytest.CaptureFixture[str], cache: Path) -> None:
     assert cli.main(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    shown = {line.split()[0]: line for line in lines if "fairmot" in line.split(" ")[0]}
+    named = [at for at, line in enumerate(lines) if line.startswith("  ") and line[2] != " "]
+    shown = {
+        lines[at].split()[0]: " ".join(" ".join(lines[at:end]).split())
+        for at, end in zip(named, [*named[1:], len(lines)], strict=True)
+    }
+    assert max(len(line) for line in lines[:-1]) <= 80
     assert len([name for name in shown if name in CARDS]) == 31
     assert [line for line in lines if line.endswith(":")] == [
         "pedestrian:",

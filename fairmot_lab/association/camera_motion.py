@@ -405,11 +405,11 @@ def _estimate(
     rows: list[list[float]],
     progress: bool,
 ) -> list[list[float]]:
-    from tqdm.auto import tqdm
+    from .._progress import progress_bar
 
     estimator = MotionEstimator(source.width, source.height, method)
     threads = cv2.getNumThreads()
-    bar = tqdm(
+    bar = progress_bar(
         total=source.length, initial=len(rows), unit="frame", desc=f"{source.name}: camera", disable=not progress
     )
     file = None

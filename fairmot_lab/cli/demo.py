@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
+from pathlib import Path
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
@@ -31,8 +34,23 @@ def _run_demo(options: argparse.Namespace) -> None:
         progress=not options.quiet,
     )
     row = report.summary.iloc[-1]
-    print(f"MOTA {row['mota']:.3f}  IDF1 {row['idf1']:.3f}  HOTA {row['hota']:.3f}  switches {row['num_switches']:.0f}")
+    metrics = "  ".join(f"{name.upper()} {row[name]:.1%}" for name in ("mota", "idf1", "hota"))
+    print(f"{metrics}  ID switches {row['num_switches']:.0f}")
     print(f"{report.frames} frames in {report.seconds:.1f} s: {report.frames / report.seconds:.1f} frames a second")
     for path in (report.sequence, report.text, report.picture, report.video):
         if path is not None:
             print(f"  {path}")
+    ours, files = _command("fairmot-lab"), (report.sequence, report.text)
+    print("Next:")
+    print(f"  {ours} switches --gt {files[0]} --results {files[1]}\n      what happened at each ID switch")
+    print(f"  {ours} view {files[0]} --tracks {files[1]}\n      look at the tracks in the browser")
+    print(f"  {ours} track VIDEO --video\n      track a video of your own")
+    print(f"  {_command('jupyter')} lab notebooks\n      the tour: ten notebooks on this sequence")
+
+
+def _command(name: str) -> str:
+    """Return a command of this environment as it has to be typed here."""
+    beside = Path(sys.executable).parent / name
+    if shutil.which(name) or not beside.exists():
+        return name
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)

@@ -27,10 +27,13 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 def _run_evaluate(options: argparse.Namespace) -> None:
     from .._files import atomic_write
     from ..evaluation.evaluate import compare_protocols, evaluate
+    from ..evaluation.names import SHOWN
+    from .tables import table_text, wrapped
 
     if options.compare:
         table = compare_protocols(options.results, options.gt, **_comparison(options))
-        print(table.to_csv(index=False) if options.format == "csv" else table.to_string(index=False))
+        shown = ["sequence", "protocol", "evaluator", *SHOWN[1:], "num_dropped"]
+        print(table.to_csv(index=False) if options.format == "csv" else table_text(table, shown, keys=3))
         if options.csv:
             with atomic_write(options.csv) as path:
                 table.to_csv(path, index=False)
@@ -45,9 +48,13 @@ def _run_evaluate(options: argparse.Namespace) -> None:
         **_comparison(options),
     )
     written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}
-    print(written[options.format]() if options.format in written else result)
+    if options.format in written:
+        print(written[options.format]())
+    else:
+        print(table_text(result.summary, SHOWN))
+        print(wrapped(result.caption))
     if result.per_class is not None and options.format == "text":
         shown = ["class", "mota", "idf1", "num_switches", "num_false_positives", "num_misses"]
-        print(result.per_class[[name for name in shown if name in result.per_class]].to_string(index=False))
+        print(table_text(result.per_class, shown))
     if options.csv:
         result.to_csv(options.csv)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import io
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from .sweep import _add_sweep
 from .switches import _add_switches
 from .track import _add_track
 from .view import _add_view
+from .warm_up import _add_warm_up
 
 
 def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -59,6 +59,7 @@ COMMANDS: list[Callable[[argparse._SubParsersAction], None]] = [
     _add_view,
     _add_demo,
     _add_finetune,
+    _add_warm_up,
 ]
 
 
@@ -74,8 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # consoles of Windows and containers may have another encoding
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    if not sys.stderr.isatty():
-        os.environ.setdefault("TQDM_MININTERVAL", "30")  # a log should not hold every step of a progress bar
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", FairMOTLabWarning)
     logging.basicConfig(format="fairmot-lab: %(message)s")

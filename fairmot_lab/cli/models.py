@@ -23,21 +23,19 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
 
 def _run_models_list(options: argparse.Namespace) -> None:
     from ..detection.zoo import ARCHITECTURES, AUTHORS_CARDS, CARDS, cache_folder, server, state
+    from .tables import wrapped
 
-    cards = [*CARDS.values(), *AUTHORS_CARDS.values()]
-    rows = [("NAME", "NETWORK", "INPUT", "MB", "STATE", "PUBLISHED MOTA / IDF1 / IDS")]
-    for card in cards:
-        size = f"{card.input_size[0]}x{card.input_size[1]}"
-        title = ARCHITECTURES[card.architecture].title
-        rows.append((card.name, title, size, f"{card.megabytes:g}", state(card), card.published))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     group = ""
-    for row, heading in zip(rows, ["", *(card.group for card in cards)], strict=True):
-        if heading != group:
-            group = heading
+    for card in [*CARDS.values(), *AUTHORS_CARDS.values()]:
+        if card.group != group:
+            group = card.group
             print(f"\n{group}:")
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    print(f"\nThe cache is {cache_folder()}; weights come from {server()}.")
+        size = f"input {card.input_size[0]}x{card.input_size[1]}, {card.megabytes:g} MB"
+        print(f"  {card.name}")
+        network = ARCHITECTURES[card.architecture].title
+        print(wrapped(f"      {state(card)}; {network}; {size}; {card.published}", "      "))
+    print("\nPublished figures are MOTA / IDF1 / ID switches.")
+    print(f"The cache is {cache_folder()}; weights come from {server()}.")
 
 
 def _run_models_download(options: argparse.Namespace) -> None:

@@ -43,6 +43,7 @@ def _run_sweep(options: argparse.Namespace) -> None:
     from .._files import atomic_write
     from ..association.base import get_tracker, load_tracker
     from ..sweeps import grid_from_text, random_search, sweep
+    from .tables import table_text
 
     name = options.tracker or "jde"
     tracker = load_tracker(options.config, default=name) if options.config else get_tracker(name)
@@ -71,7 +72,8 @@ def _run_sweep(options: argparse.Namespace) -> None:
     if options.intervals:
         for name in ("mota", "idf1", "hota"):
             table[name] = [
-                f"{value:.3f} ({low:.3f} to {high:.3f})"
+                f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
                 for value, low, high in zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
             ]
-    print(table[[name for name in shown if name in table]].to_string(index=False, float_format="{:.4f}".format))
+    written = {name: table[name].map("{:g}".format) for name in swept if table[name].dtype.kind == "f"}
+    print(table_text(table.assign(**written), shown, keys=1 + len(swept)))

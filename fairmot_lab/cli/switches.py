@@ -33,6 +33,7 @@ def _run_switches(options: argparse.Namespace) -> None:
     from .._files import atomic_write
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
+    from .tables import wrapped
 
     comparison = {"protocol": options.protocol, "evaluator": options.evaluator, **_comparison(options)}
     if options.outputs:
@@ -42,7 +43,7 @@ def _run_switches(options: argparse.Namespace) -> None:
     else:
         result = evaluate(options.results, options.gt, **comparison)
         table, lines = result.switches, describe(result.switches, result.caption)
-    print("\n".join(lines))
+    print("\n".join(wrapped(line, "    ") if len(line.split("  ")) == 1 else line for line in lines))
     if options.csv:
         with atomic_write(options.csv) as path:
             table.assign(**{str(key): value for key, value in table.attrs.items()}).to_csv(path, index=False)

@@ -322,7 +322,7 @@ def detect(
     ...     print(len(detections), detections.has_embeddings)
     40 True
     """
-    from tqdm.auto import tqdm
+    from .._progress import progress_bar
 
     sequences = several(source)
     if sequences is not None:
@@ -330,7 +330,7 @@ def detect(
         return run_each(each, sequences, n_jobs=n_jobs, description="detect", progress=progress)
     with DetectionWriter(source, model, folder, heatmaps=heatmaps) as writer:
         info = writer.info
-        bar = tqdm(total=info.length, initial=writer.held, unit="frame", desc=info.name, disable=not progress)
+        bar = progress_bar(total=info.length, initial=writer.held, unit="frame", desc=info.name, disable=not progress)
         with bar:
             for _ in writer.run():
                 bar.update()

@@ -101,12 +101,12 @@ class _Transfer:
     """Brings the bytes of one address into one file, over as many connections as it takes."""
 
     def __init__(self, card: ModelCard, file: BinaryIO, progress: bool, timeout: float) -> None:
-        from tqdm.auto import tqdm
+        from .._progress import progress_bar
 
         self.card, self.file, self.timeout = card, file, timeout
         self.url = card.url
         self.etag_file = card.path.with_suffix(".part.etag")
-        self.bar = tqdm(unit="B", unit_scale=True, unit_divisor=1000, desc=card.name, disable=not progress)
+        self.bar = progress_bar(unit="B", unit_scale=True, unit_divisor=1000, desc=card.name, disable=not progress)
         self.length: int | None = None
         self.answered = False
 

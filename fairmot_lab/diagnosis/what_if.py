@@ -109,7 +109,7 @@ def what_if(
     >>> list(found.changes.columns[:3])
     ['change', 'setting', 'value']
     """
-    from tqdm.auto import tqdm
+    from .._progress import progress_bar
 
     one = one_sequence(evaluation, sequence, detections.name)
     tracker = tracker_of(one.tracks) if tracker is None else as_tracker(tracker)
@@ -127,7 +127,7 @@ def what_if(
     held = set(zip(table["gt_id"], table["frame"], strict=True))
     rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "gone": 0, "added": 0, **base}]
     avoided_by: dict[str, np.ndarray] = {}
-    for text, other in tqdm(tries.items(), desc="what if", disable=not progress, leave=False):
+    for text, other in progress_bar(tries.items(), desc="what if", disable=not progress, leave=False):
         tracks = evaluated_part(one, track_detections(detections, other))
         matched = match_tracks(tracks, one.ground_truth, evaluation.protocol, evaluation.evaluator)
         carriers = _carriers(matched)

@@ -90,11 +90,12 @@ def cells(summary: pd.DataFrame, columns: Sequence[str] | None = None) -> list[l
         raise EvaluationError(f"the summary has no column {missing[0]!r}; it has {', '.join(map(str, summary))}.")
     if "sequence" not in names:
         names.insert(0, "sequence")
-    rows = [[_cell(name, value) for name, value in zip(names, row, strict=True)] for row in summary[names].to_numpy()]
+    rows = [[cell(name, value) for name, value in zip(names, row, strict=True)] for row in summary[names].to_numpy()]
     return [[SHORT.get(name, name) for name in names], *rows]
 
 
-def _cell(name: str, value: Any) -> str:
+def cell(name: str, value: Any) -> str:
+    """Return one value of a summary as text: ratios in percent with one decimal."""
     if isinstance(value, str):
         return value
     if name in PERCENT:

@@ -323,15 +323,14 @@ def write_sequence(
     -----
     The detections are the ground truth of people at least 0.3 visible, with jitter, misses and false alarms.
     """
-    from tqdm.auto import tqdm
-
+    from .._progress import progress_bar
     from ..sources.images import encode_jpeg
 
     folder = make_folder(folder)
     name = name or folder.name
     make_folder(folder / "img1")
     tables = []
-    for number in tqdm(range(1, len(scene) + 1), desc=f"{name}: drawing", disable=not progress, unit="frame"):
+    for number in progress_bar(range(1, len(scene) + 1), desc=f"{name}: drawing", disable=not progress, unit="frame"):
         frame = scene.render(number)
         with atomic_write(folder / "img1" / f"{number:06d}.jpg") as temporary:
             temporary.write_bytes(encode_jpeg(frame.image, quality=92))

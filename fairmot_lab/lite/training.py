@@ -436,7 +436,7 @@ def train(
     WeightsError
         If `start` is no network of this kind.
     """
-    from tqdm.auto import tqdm
+    from .._progress import progress_bar
 
     folder = make_folder(folder)
     weights, checkpoint, curve = (
@@ -457,7 +457,7 @@ def train(
             network.projection.set_value(projection)
     about = {"trained_on": ", ".join(trainer.names), "config": json.dumps(dataclasses.asdict(config))}
     recent: list[dict[str, float]] = []
-    with tqdm(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
+    with progress_bar(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
         while trainer.step_number < config.steps:
             if not rows:
                 rows.append({"step": 0} | measure(trainer.average, held_out))

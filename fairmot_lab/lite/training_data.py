@@ -104,7 +104,7 @@ def prepare_footage(
     FairMOTLabWarning
         If rows or frames of the ground truth are left out; see `formats.classes`.
     """
-    from tqdm.auto import tqdm
+    from .._progress import progress_bar
 
     truth, count = source.ground_truth if truth is None else truth, len(source)
     if len(truth) and truth["frame"].max() > count:
@@ -116,7 +116,9 @@ def prepare_footage(
     if not path.exists():
         with atomic_write(path) as temporary:
             frames = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, height, width, 3))
-            for frame in tqdm(source, total=count, desc=f"{source.name}: frames", disable=not progress, unit="frame"):
+            for frame in progress_bar(
+                source, total=count, desc=f"{source.name}: frames", disable=not progress, unit="frame"
+            ):
                 frames[frame.number - 1] = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA)
             frames.flush()
             del frames
@@ -170,10 +172,10 @@ def rendered_footage(
     frames
         Frames of each scene, 8 a second.
     """
-    from tqdm.auto import tqdm
+    from .._progress import progress_bar
 
     footages = []
-    for number in tqdm(range(seed, seed + count), desc="scenes", disable=not progress, unit="scene"):
+    for number in progress_bar(range(seed, seed + count), desc="scenes", disable=not progress, unit="scene"):
         folder = Path(cache) / f"scene-{number}-{frames}"
         if not (folder / "seqinfo.ini").exists():
             rng = np.random.default_rng((number, 0))

@@ -353,9 +353,9 @@ class _Run:
         return self.drawing is not None and self.drawing.annotator.heatmap
 
     def _bar(self, frames: Iterable[Any], progress: bool, what: str = "") -> Iterable[Any]:
-        from tqdm.auto import tqdm
+        from .._progress import progress_bar
 
-        return tqdm(
+        return progress_bar(
             frames, total=self.source.length, unit="frame", desc=f"{self.report.name}{what}", disable=not progress
         )
 

@@ -128,13 +128,13 @@ def _track_source(
     camera_motion: Mapping[int, np.ndarray] | str | None,
     progress: bool,
 ) -> pd.DataFrame:
-    from tqdm.auto import tqdm
+    from .._progress import progress_bar
 
     tracker = chosen_tracker(tracker, model, source)
     kept: list[FrameTracks] = []
     counts: list[int] = []
     results = tracked_frames(source, model, tracker, 0.0, False, CameraInput(camera_motion, tracker, source))
-    for result in tqdm(results, total=source.length, unit="frame", desc=source.name, disable=not progress):
+    for result in progress_bar(results, total=source.length, unit="frame", desc=source.name, disable=not progress):
         kept.append(result.frame_tracks)
         counts.append(len(result.outputs))
     tracks = tracks_table(kept, np.cumsum([0, *counts])[:-1])

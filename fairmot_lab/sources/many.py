@@ -108,13 +108,14 @@ def run_each(
     {'a': 2, 'b': 3}
     """
     import joblib
-    from tqdm.auto import tqdm
+
+    from .._progress import progress_bar
 
     calls = (joblib.delayed(_attempt)(function, name, one) for name, one in sequences.items())
     results: dict[str, Any] = {}
     failures: dict[str, FairMOTLabError] = {}
     workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-    with tqdm(total=len(sequences), unit="sequence", desc=description, disable=not progress) as bar:
+    with progress_bar(total=len(sequences), unit="sequence", desc=description, disable=not progress) as bar:
         for name, result, error in workers(calls):
             if error is None:
                 results[name] = result

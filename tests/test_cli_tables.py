@@ -1,0 +1,46 @@
+"""What commands print fits the terminal, and progress does not fill logs."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pandas as pd
+import pytest
+
+from fairmot_lab._progress import progress_bar
+from fairmot_lab.cli.tables import table_text, wrapped
+
+TABLE = pd.DataFrame({"sequence": ["MOT17-09-FRCNN", "OVERALL"], "mota": [0.5, 0.7512], "idf1": 1.0, "num_misses": 7})
+
+
+def test_a_table_that_fits_has_one_block() -> None:
+    assert table_text(TABLE, ["sequence", "mota", "idf1", "absent", "num_misses"]).splitlines() == [
+        "sequence        MOTA   IDF1  FN",
+        "MOT17-09-FRCNN  50.0  100.0   7",
+        "OVERALL         75.1  100.0   7",
+    ]
+
+
+def test_columns_without_room_follow_below_the_same_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "28")
+    text = table_text(TABLE, ["sequence", "mota", "idf1", "num_misses"])
+    assert text.splitlines() == [
+        "sequence        MOTA   IDF1",
+        "MOT17-09-FRCNN  50.0  100.0",
+        "OVERALL         75.1  100.0",
+        "sequence        FN",
+        "MOT17-09-FRCNN   7",
+        "OVERALL          7",
+    ]
+    assert wrapped("one two three four five six", "    ").splitlines() == ["one two three four five six"]
+    monkeypatch.setenv("COLUMNS", "14")
+    assert wrapped("one two three four", "    ").splitlines() == ["one two three", "    four"]
+
+
+def test_a_log_gets_few_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert sum(progress_bar(range(1000))) == 499500
+    assert len(log.getvalue().split("\r")) <= 4
