@@ -22,10 +22,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
-from crowds import crowd, first_frames, with_looks
+from crowds import crowd, with_looks
 from ppdet_oracle import reference
 
-from fairmot_lab.association import get_tracker, trace, track_arrays, tracker_from_dict
+from fairmot_lab.association import get_tracker, trace, track_detections, tracker_from_dict
 from fairmot_lab.detection.cache import open_detections
 from fairmot_lab.errors import FairMOTLabWarning
 
@@ -68,9 +68,9 @@ def compare_speed(plot):
         arrays = crowd(people, frames)
         for form, name in (("JDE", "jde"), ("BYTE", "ppdet_byte")):
             tracker = get_tracker(name)
-            ours, fast = seconds(track_arrays, arrays, tracker, repeats=3)
+            ours, fast = seconds(track_detections, arrays, tracker, repeats=3)
             _, traced = seconds(lambda: len(trace(arrays, tracker)), repeats=3)  # noqa: B023
-            theirs, slow = seconds(track_arrays, arrays, reference(tracker))
+            theirs, slow = seconds(track_detections, arrays, reference(tracker))
             print(
                 f"{people:6d} {frames:7d}  {form:5s} {1e3 * fast / frames:14.3f} {1e3 * slow / frames:15.2f} "
                 f"{slow / fast:6.1f} {traced / fast:10.2f}x {difference(ours, theirs):13.1e}"
@@ -79,7 +79,7 @@ def compare_speed(plot):
     lengths = []
     for frames in (250, 500, 1000, 2000):
         arrays = crowd(30, frames)
-        lengths.append((frames, seconds(track_arrays, arrays, repeats=3)[1]))
+        lengths.append((frames, seconds(track_detections, arrays, repeats=3)[1]))
         print(f"    30 {frames:7d}  JDE   {1e3 * lengths[-1][1] / frames:14.3f}")
     draw(rows, lengths, plot)
 
@@ -107,11 +107,11 @@ def time_sequences(train):
         "sequence         frames  people  ours s  (from kept detections, with 64 generated numbers of embedding each)"
     )
     for name in ("MOT17-09-SDP", "MOT17-04-SDP"):
-        arrays = with_looks(open_detections(train / name).arrays())
-        _, fast = seconds(track_arrays, arrays, repeats=3)
+        arrays = with_looks(open_detections(train / name))
+        _, fast = seconds(track_detections, arrays, repeats=3)
         print(f"{name:16s} {len(arrays.frames):6d} {len(arrays.scores) / len(arrays.frames):7.1f} {fast:7.3f}")
     arrays = crowd(45, 1050)
-    _, fast = seconds(track_arrays, arrays, repeats=3)
+    _, fast = seconds(track_detections, arrays, repeats=3)
     print(f"{'crowd':16s} {1050:6d} {45:7.1f} {fast:7.3f}")
 
 
@@ -121,18 +121,18 @@ def prove_parity(train):
     worst = 0.0
     for folder in sorted(path for path in train.iterdir() if (path / "det" / "det.txt").is_file()):
         outputs = open_detections(folder)
-        for arrays in (outputs.arrays(), with_looks(outputs.arrays())):
+        for arrays in (outputs, with_looks(outputs)):
             cases = [(arrays, {}), (arrays, {"tracker": "ppdet_byte"})]
-            cases += [(first_frames(arrays, 100), changes) for changes in GRID]
+            cases += [(arrays.part(1, 100), changes) for changes in GRID]
             for detections, changes in cases:
                 tracker = tracker_from_dict({"any_scores": True, **changes})
-                ours = track_arrays(detections, tracker, outputs.frame_rate)
-                gap = difference(ours, track_arrays(detections, reference(tracker), outputs.frame_rate))
+                ours = track_detections(detections, tracker)
+                gap = difference(ours, track_detections(detections, reference(tracker)))
                 runs += 1
                 failed += gap > 0.01
                 worst = max(worst, gap)
                 if gap > 0.01:
-                    print(f"{folder.name} embeddings={arrays.embeddings is not None} {changes}: {gap}")
+                    print(f"{folder.name} embeddings={arrays.has_embeddings} {changes}: {gap}")
         print(
             f"{folder.name}: {runs} runs so far, {failed} differ, largest difference of a box {worst:.1e} px",
             flush=True,
@@ -153,9 +153,9 @@ def main():
     small = crowd(5, 3)
     for name in ("jde", "ppdet_byte"):
         tracker = get_tracker(name)
-        _, spent = seconds(track_arrays, small, tracker)
+        _, spent = seconds(track_detections, small, tracker)
         print(f"first call: {spent:.2f} s")
-        track_arrays(small, reference(tracker))
+        track_detections(small, reference(tracker))
     compare_speed(options.plot)
     if train:
         time_sequences(train)

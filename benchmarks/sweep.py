@@ -27,7 +27,7 @@ import pandas as pd
 from ppdet_oracle import reference
 
 import fairmot_lab as fl
-from fairmot_lab.association import track_arrays
+from fairmot_lab.association import track_detections
 from fairmot_lab.errors import FairMOTLabWarning
 
 METRICS = ["num_frames", "mota", "motp", "idf1", "num_switches", "num_false_positives", "num_misses", "mostly_tracked"]
@@ -40,7 +40,7 @@ def peer(folders, tracker):
     accumulators, results = [], {}
     for folder in folders:
         outputs = fl.open_detections(folder)
-        tracks = track_arrays(outputs.arrays(), reference(tracker), outputs.frame_rate)
+        tracks = track_detections(outputs, reference(tracker))
         results[folder.name] = tracks
         table = pd.DataFrame(
             {
@@ -78,7 +78,7 @@ def main():
     outputs = [fl.open_detections(folder) for folder in folders]
 
     fl.sweep([folders[0]], None, {"conf_thres": [0.5]}, ground_truth=train, progress=False)  # compiles
-    track_arrays(outputs[0].arrays(), reference(fl.JDETracker()))  # imports ppdet
+    track_detections(outputs[0], reference(fl.JDETracker()))  # imports ppdet
 
     start = time.process_time()
     table = fl.sweep([*folders], None, {"conf_thres": values}, ground_truth=train, progress=False)
@@ -87,7 +87,7 @@ def main():
     summaries = [peer(folders, fl.JDETracker(conf_thres=value))[0] for value in values[: options.peer]]
     theirs = (time.process_time() - start) / options.peer * len(values)
 
-    frames = sum(len(one.arrays().frames) for one in outputs)
+    frames = sum(len(one) for one in outputs)
     print(f"{len(values)} thresholds x {len(folders)} sequences ({frames} frames, detections {options.detector})")
     print(f"fairmot_lab      {ours:9.1f} s CPU")
     run = "all run" if options.peer == len(values) else f"{options.peer} of {len(values)} run, multiplied"

@@ -60,7 +60,7 @@ def timed(update, frames):
 
 def ours(name, given):
     """Frames per second of our tracker."""
-    from fairmot_lab.association.base import get_tracker
+    from fairmot_lab.association.registry import get_tracker
 
     frames = [
         SimpleNamespace(frame=i + 1, boxes=given.boxes[i], scores=given.scores[i], embeddings=given.embeddings[i])
@@ -169,7 +169,7 @@ def main():
         function = roboflow if kind == "roboflow" else lambda name, given: authors(name, given, arguments.peers)
         print(json.dumps({people: function(name, scene(people)) for people in PEOPLE}))
         return
-    from fairmot_lab.association.base import TRACKERS
+    from fairmot_lab.association.registry import TRACKERS
 
     print(f"{'tracker':12}{'people':>8}{'ours':>10}{'roboflow':>10}{'times':>8}{'authors':>10}{'times':>8}")
     for name in arguments.trackers or TRACKERS:

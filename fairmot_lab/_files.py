@@ -7,8 +7,9 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from .errors import WriteError
 
@@ -18,13 +19,15 @@ _READ_ENDINGS = {".txt", ".gz", ".zip", ".ini", ".xml", ".json", ".tar", ".jpg",
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str], *inputs: Any) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; rename it into place when the block ends well.
 
     Parameters
     ----------
     path
         The file to make or replace. Its folder is made if it is missing.
+    *inputs
+        What the file is made from, as for `refuse_overwrite`.
 
     Yields
     ------
@@ -35,7 +38,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     WriteError
-        If the folder cannot be made, the file cannot be written, or the disk is full.
+        If `path` is one of the inputs, the folder cannot be made, the file cannot be written, or the disk is full.
 
     Examples
     --------
@@ -47,6 +50,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     temporary: Path | None = None
+    refuse_overwrite(path, *inputs)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:30]}-", suffix=path.suffix)
@@ -197,15 +201,15 @@ def file_name(name: str) -> str:
     return clean
 
 
-def refuse_overwrite(output: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str] | None]) -> None:
+def refuse_overwrite(output: str | os.PathLike[str], *inputs: Any) -> None:
     """Raise an error if writing `output` would overwrite one of the inputs; compares real paths.
 
     Parameters
     ----------
     output
         A file that is about to be written.
-    inputs
-        Files that are read; a folder stands for the text, archive and image files in it.
+    *inputs
+        What it is made from; see `files_of`. A folder stands for the text, archive and image files in it.
 
     Raises
     ------
@@ -214,21 +218,53 @@ def refuse_overwrite(output: str | os.PathLike[str], inputs: Iterable[str | os.P
 
     Examples
     --------
-    >>> refuse_overwrite("clip.mp4", ["./clip.mp4"])
+    >>> refuse_overwrite("clip.mp4", "./clip.mp4")
     Traceback (most recent call last):
         ...
     fairmot_lab.errors.WriteError: clip.mp4 is an input and would be overwritten; choose another name or folder.
     """
     place = os.path.realpath(output)
-    for each in inputs:
-        if each is None:
-            continue
+    for each in files_of(*inputs):
         real = os.path.realpath(each)
         inside = place.startswith(os.path.join(real, "")) and Path(place).suffix.lower() in _READ_ENDINGS
         if place == real or _same_file(place, real) or (inside and os.path.exists(place)):
             raise WriteError(
                 f"{os.fspath(output)} is an input and would be overwritten; choose another name or folder."
             )
+
+
+def files_of(*things: Any) -> list[str]:
+    """Return the files that things were read from.
+
+    Parameters
+    ----------
+    *things
+        Paths; tables, whose `attrs["files"]` name the files; objects with a method `inputs`, such as sources,
+        detections and evaluations; lists and dicts of these. Anything else was read from no file.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame()
+    >>> table.attrs["files"] = ["gt.txt"]
+    >>> files_of("clip.mp4", {"truth": table}, None)
+    ['clip.mp4', 'gt.txt']
+    """
+    files: list[str] = []
+    for thing in things:
+        if isinstance(thing, str | os.PathLike):
+            files.append(os.fspath(thing))
+        elif isinstance(thing, Mapping):
+            files += files_of(*thing.values())
+        elif isinstance(thing, list | tuple):
+            files += files_of(*thing)
+        elif callable(getattr(thing, "inputs", None)):
+            files += files_of(*thing.inputs())
+        elif isinstance(attrs := getattr(thing, "attrs", None), dict):
+            parts = attrs.get("sequences")
+            for each in (attrs, *(parts.values() if isinstance(parts, dict) else ())):
+                files += each.get("files", [])
+    return files
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:

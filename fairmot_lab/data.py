@@ -6,7 +6,7 @@ Boxes are `x, y, w, h` in pixels of the original image, `x, y` being the top-lef
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,31 @@ def same_footage(a: str | None, b: str | None) -> bool:
     """
     plain = [re.sub(r"^(MOT17-\d+)-(DPM|FRCNN|SDP)$", r"\1", name or "") for name in (a, b)]
     return plain[0] == plain[1] or not all(plain)
+
+
+def note_on_step(numbers: Sequence[int]) -> str:
+    """Return a sentence on frames that are numbered in steps, such as 1, 3, 5, and nothing for others.
+
+    Trackers count a frame that is left out as one in which nothing was detected, while the authors' own code takes
+    every image as the next frame.
+
+    Examples
+    --------
+    >>> note_on_step([1, 3, 5]).partition(",")[0]
+    ' Only every 2nd frame is there'
+    >>> note_on_step([1, 2, 4])
+    ''
+    """
+    steps = {int(step) for step in np.diff(numbers)}
+    if len(numbers) < 3 or len(steps) != 1 or steps == {1}:
+        return ""
+    step = steps.pop()
+    nth = {2: "2nd", 3: "3rd"}.get(step, f"{step}th")
+    return (
+        f" Only every {nth} frame is there, and trackers count the others as frames without people, in which tracks "
+        "are lost and new ones are dropped; to track every image as the next frame, number the frames without gaps, "
+        f"and divide the frame rate by {step}."
+    )
 
 
 @dataclass(frozen=True)
@@ -150,33 +175,6 @@ class FrameDetections:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-
-@dataclass(frozen=True)
-class SequenceArrays:
-    """All detections of a sequence in flat arrays; those of the frame at index `i` are `offsets[i]:offsets[i + 1]`.
-
-    Attributes
-    ----------
-    frames : (F,) int64
-        Frame numbers, ascending.
-    offsets : (F + 1,) int64
-    boxes : (T, 4) float32
-        `x, y, w, h` in pixels of the original image.
-    scores : (T,) float32
-        Descending within a frame.
-    embeddings : (T, D) float32 or None
-        Unit length to half precision.
-    class_ids : (T,) int64
-        -1 where unknown.
-    """
-
-    frames: np.ndarray
-    offsets: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
-    embeddings: np.ndarray | None
-    class_ids: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,6 @@ PALETTE: tuple[str, ...] = (
 """Colours as "#rrggbb"; track `id` has number `id % len(PALETTE)`."""
 
 
-def __getattr__(name: str) -> Any:
-    if name == "VideoWriter":  # lives with PyAV, which drawing on images does not need
-        from .video_writer import VideoWriter
-
-        return VideoWriter
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 def id_color(track_id: int) -> tuple[int, int, int]:
     """Return the colour of a track as (blue, green, red), 0..255; always the same for the same id.
 

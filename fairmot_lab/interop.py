@@ -74,7 +74,7 @@ def write_rerun(
     rr = _need("rerun", "rerun")
     source = open_source(source)
     path = Path(path)
-    refuse_overwrite(path, source.inputs())
+    refuse_overwrite(path, source, tracks, ground_truth)
     tables = dict(tracks) if isinstance(tracks, Mapping) else {} if tracks is None else {"tracks": tracks}
     if ground_truth is not None:
         counted = ground_truth[ground_truth["conf"] != 0] if "conf" in ground_truth else ground_truth

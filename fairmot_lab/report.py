@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._files import atomic_write
-from .association.base import Tracker, as_tracker
+from ._files import atomic_write, refuse_overwrite
+from .association.base import Tracker
+from .association.registry import as_tracker
 from .boxes import BOX
 from .data import FrameTracks, same_footage
 from .diagnosis.error_budget import ErrorBudget, error_budget
@@ -83,7 +84,7 @@ def write_report(
     EvaluationError
         If the detections and the tracker do not give the tracks that were evaluated, or the source is another sequence.
     WriteError
-        If the file cannot be written.
+        If the file cannot be written, or is one that is read.
 
     Examples
     --------
@@ -93,6 +94,7 @@ def write_report(
     >>> write_report(folder / "report.html", result, scene.detections, fl.JDETracker(), draws=50).name
     'report.html'
     """
+    refuse_overwrite(path, evaluation, detections, source)
     one = one_sequence(evaluation, sequence, detections.name)
     if source is not None and not same_footage(source.name, one.name):
         raise EvaluationError(f"the source is {source.name} and {one.name} was evaluated; give the same sequence.")

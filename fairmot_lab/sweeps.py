@@ -21,24 +21,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._files import write_error
-from .association.base import Tracker, as_tracker, tracker_from_dict
+from ._files import refuse_overwrite, write_error
+from .association.base import Tracker
 from .association.camera_motion import motion_by_sequence
-from .association.run import track_arrays
+from .association.registry import as_tracker, tracker_from_dict
+from .association.run import track_detections
 from .association.settings import Setting
-from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
+from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .data import SequenceArrays
     from .detection.detections import Detections
     from .evaluation.protocols import GroundTruth
     from .evaluation.result import Evaluation
 
 OVERALL = "OVERALL"
 ERRORS = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
-"""Metrics of which the smallest is best."""
+"""Metrics where smaller is better."""
 _FORMAT = "fairmot_lab sweep 1"
 
 
@@ -64,7 +64,7 @@ def sweep(
         Kept outputs or public detections: what `detect` or `open_detections` gives, a path for `open_detections`, or
         several of them in a dict from name to one, or in a list. A folder of several is taken whole.
     grid
-        A dict from setting to values, of which every combination is tried: a list, a `range`, or text such as
+        A dict from setting to values; every combination is tried. Values are a list, a `range`, or text such as
         "0.2:0.6:0.1" (both ends included). Or a list of settings to try one by one, such as `random_search` gives:
         dicts of settings, or trackers, which may be of several kinds (the column `tracker` then names them).
     ground_truth
@@ -81,7 +81,7 @@ def sweep(
         `joblib.parallel_config`.
     file
         Rows are appended to this file as they come. If it holds rows of the same sweep, those are not computed again:
-        a sweep that was killed goes on.
+        an interrupted sweep resumes.
     intervals
         Add the ends of 95 % intervals of the metrics as columns `mota_low`, `mota_high`, and so on, as `compare` gives
         them. It takes more time; the best of many settings has a metric that is too good, whatever its interval.
@@ -124,6 +124,8 @@ def sweep(
 
     from ._progress import progress_bar
 
+    if file is not None:
+        refuse_overwrite(file, detections, ground_truth)
     base = as_tracker(tracker)
     settings, left_out = _combinations(grid, base)
     if left_out:
@@ -157,7 +159,7 @@ def sweep(
                 ) from error
     finally:
         open_material.cache_clear()
-    table = _table(settings, [done[_key(one)] for one in tried], base, list(material.arrays))
+    table = _table(settings, [done[_key(one)] for one in tried], base, list(material.detections))
     table.attrs["left_out"] = [setting for setting, _ in left_out]
     return table
 
@@ -559,8 +561,7 @@ def _partners(before: pd.DataFrame, after: pd.DataFrame, tolerance: int) -> np.n
 class _Material:
     """Detections and ground truth by sequence, ready to be replayed."""
 
-    arrays: dict[str, SequenceArrays]
-    frame_rates: dict[str, float]
+    detections: dict[str, Detections]
     truths: dict[str, GroundTruth]
     motions: dict[str, Any]  # of the camera, where it is given
     protocol: str | None
@@ -568,7 +569,14 @@ class _Material:
 
     @property
     def has_embeddings(self) -> bool:
-        return all(arrays.embeddings is not None for arrays in self.arrays.values())
+        return all(one.has_embeddings for one in self.detections.values())
+
+    def track(self, name: str, detections: Detections, tracker: Tracker) -> pd.DataFrame:
+        """Track a sequence, or a part of it."""
+        motion = self.motions.get(name) if tracker.uses_camera_motion else None
+        tracks = track_detections(detections, tracker, camera_motion=motion)
+        del tracks.attrs["sequence"]  # sequences may be called otherwise here than in their ground truth
+        return tracks
 
     def evaluated(self, tracker: Tracker) -> Evaluation:
         """Track every sequence and compare it with its ground truth."""
@@ -576,13 +584,7 @@ class _Material:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FairMOTLabWarning)
-            tracks = {}
-            for name, arrays in self.arrays.items():
-                try:
-                    motion = self.motions.get(name) if tracker.uses_camera_motion else None
-                    tracks[name] = track_arrays(arrays, tracker, self.frame_rates[name], camera_motion=motion)
-                except TrackingError as error:
-                    raise TrackingError(f"{name}: {error}") from error
+            tracks = {name: self.track(name, one, tracker) for name, one in self.detections.items()}
             return evaluate(tracks, self.truths, protocol=self.protocol)
 
 
@@ -595,7 +597,7 @@ def _run(packed: bytes, key: str, tracker: Tracker, intervals: bool) -> tuple[st
     result = material.evaluated(tracker)
     seconds = time.perf_counter() - start
     summary = summary_with_intervals(result) if intervals else result.summary
-    if len(material.arrays) == 1:
+    if len(material.detections) == 1:
         summary = summary.tail(1)
     names = [str(name) for name in summary.columns]
     rows = [dict(zip(names, map(_plain, values), strict=True)) for values in summary.itertuples(index=False, name=None)]
@@ -623,7 +625,7 @@ def pack_material(
         wanted = [sequences] if isinstance(sequences, str) else list(sequences)
         for name in wanted:
             if name not in held:
-                raise DetectionsError(f"there are no outputs of {name}; there are those of {', '.join(held)}.")
+                raise DetectionsError(f"there are no detections of {name}; there are those of {', '.join(held)}.")
         held = {name: held[name] for name in wanted}
     if ground_truth is None:
         ground_truth = {name: _truth_beside(name, one) for name, one in held.items()}
@@ -654,8 +656,7 @@ def open_material(packed: bytes) -> _Material:
     order = list(held) if len(held) > 1 else list(pairs)
     truths = {name: pairs[key][0](name=name) for name, key in zip(held, order, strict=True)}
     return _Material(
-        arrays={name: one.arrays() for name, one in held.items()},
-        frame_rates={name: one.frame_rate or 30.0 for name, one in held.items()},
+        detections=held,
         truths=truths,
         motions=motions,
         protocol=protocol,
@@ -667,9 +668,9 @@ def _digest(held: dict[str, Detections], truths: dict[str, GroundTruth], motions
     """Tells apart what was replayed and what it was compared with."""
     sha = hashlib.sha256()
     for name, one in held.items():
-        arrays, truth = one.arrays(), truths[name]
+        truth = truths[name]
         sha.update(f"{name} {one.frame_rate} {truth.length}".encode())
-        parts = (arrays.frames, arrays.offsets, arrays.boxes, arrays.scores, arrays.embeddings)
+        parts = (one.frames, one.offsets, one.boxes, one.scores, one.embeddings() if one.has_embeddings else None)
         for part in (*parts, truth.frame, truth.table["id"].to_numpy(), truth.box, truth.conf, truth.class_id):
             if part is not None:
                 sha.update(np.ascontiguousarray(part).tobytes())
@@ -692,7 +693,7 @@ def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
         for one in several if len(several) > 1 else [path]:
             opened = open_detections(one)
             yield opened.name, opened
-    elif isinstance(outputs, Iterable) and not hasattr(outputs, "arrays"):
+    elif isinstance(outputs, Iterable) and not hasattr(outputs, "offsets"):
         for one in outputs:
             yield from _named(one)
     else:
@@ -700,7 +701,7 @@ def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _as_path(value: Any) -> Any:
-    """The absolute path of what lies on disk; everything else as it is."""
+    """Return the absolute path of what is on disk; anything else unchanged."""
     path = value if isinstance(value, str | os.PathLike) else getattr(value, "path", None)
     if path is None or isinstance(value, Mapping) or not Path(path).exists():
         return value
@@ -714,7 +715,7 @@ def _truth_beside(name: str, outputs: Any) -> Path:
         folder = path if path.is_dir() else path.parent.parent
         if (folder / "gt" / "gt.txt").is_file():
             return folder / "gt" / "gt.txt"
-    raise EvaluationError(f"there is no gt/gt.txt beside the outputs of {name}; give ground_truth.")
+    raise EvaluationError(f"there is no gt/gt.txt next to the detections of {name}; give ground_truth.")
 
 
 def _no_tracks(name: str) -> pd.DataFrame:
@@ -732,7 +733,7 @@ class _Record:
         self.path = Path(path)
         self.rows: dict[str, list[dict[str, Any]]] = {}
         header = {"format": _FORMAT, "material": material.digest, "protocol": material.protocol}
-        header["sequences"] = list(material.arrays)  # type: ignore[assignment]
+        header["sequences"] = list(material.detections)  # type: ignore[assignment]
         header["intervals"] = intervals or None  # type: ignore[assignment]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -748,7 +749,7 @@ class _Record:
         except OSError as error:
             raise write_error(self.path, error) from error
         except UnicodeDecodeError as error:
-            raise self._foreign("it is no text") from error
+            raise self._foreign("it is not text") from error
 
     def _read(self, lines: list[str], header: dict[str, Any]) -> None:
         try:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .association.base import Tracker, as_tracker
-from .association.run import track_arrays
-from .data import SequenceArrays
+from ._files import refuse_overwrite
+from .association.base import Tracker
+from .association.registry import as_tracker
+from .detection.detections import Detections
 from .errors import ConfigError, FairMOTLabWarning
 from .evaluation.compare import metric_intervals
 from .evaluation.evaluate import compute_metrics, half_split
@@ -171,6 +172,8 @@ def tune(
     from ._progress import progress_bar
 
     optuna = _optuna()
+    if storage is not None:
+        refuse_overwrite(storage, detections, ground_truth)
     base = as_tracker(tracker)
     names = [objective] if isinstance(objective, str) else list(objective)
     unknown = [name for name in names if name not in (*HOTA, *MOTMETRICS)]
@@ -350,7 +353,7 @@ def _plain(split: Any) -> Any:
 class _Part:
     """Detections and ground truth of the frames that belong to one part, by sequence."""
 
-    arrays: dict[str, SequenceArrays]
+    detections: dict[str, Detections]
     truths: dict[str, GroundTruth]
 
 
@@ -360,37 +363,19 @@ def _parts(packed: bytes) -> tuple[Any, dict[str, _Part]]:
     material = open_material(inner)
     parts = {part: _Part({}, {}) for part in PARTS}
     if split == "half":
-        for name, arrays in material.arrays.items():
-            length = material.truths[name].length or int(arrays.frames[-1])
+        for name, one in material.detections.items():
+            length = material.truths[name].length or int(one.frames[-1])
             for part, frames in zip(PARTS, half_split(length).values(), strict=True):
-                parts[part].arrays[name] = _cut(arrays, *frames)
+                parts[part].detections[name] = one.part(*frames)
                 parts[part].truths[name] = _cut_truth(material.truths[name], *frames)
         return material, parts
     for part, names in split.items():
         for name in names:
-            if name not in material.arrays:
-                raise ConfigError(f"split names {name}, and the detections are of {', '.join(material.arrays)}.")
-            parts[part].arrays[name] = material.arrays[name]
+            if name not in material.detections:
+                raise ConfigError(f"split names {name}, and the detections are of {', '.join(material.detections)}.")
+            parts[part].detections[name] = material.detections[name]
             parts[part].truths[name] = material.truths[name]
     return material, parts
-
-
-def _cut(arrays: SequenceArrays, first: int, last: int) -> SequenceArrays:
-    kept = (arrays.frames >= first) & (arrays.frames <= last)
-    places = np.flatnonzero(kept)
-    if not len(places):
-        return dataclasses.replace(
-            arrays, frames=arrays.frames[:0], offsets=arrays.offsets[:1] * 0, **_rows(arrays, 0, 0)
-        )
-    start, end = arrays.offsets[places[0]], arrays.offsets[places[-1] + 1]
-    offsets = arrays.offsets[places[0] : places[-1] + 2] - start
-    return dataclasses.replace(arrays, frames=arrays.frames[kept], offsets=offsets, **_rows(arrays, start, end))
-
-
-def _rows(arrays: SequenceArrays, start: int, end: int) -> dict[str, Any]:
-    names = ("boxes", "scores", "embeddings", "class_ids")
-    values = {name: getattr(arrays, name) for name in names}
-    return {name: None if value is None else value[start:end] for name, value in values.items()}
 
 
 def _cut_truth(truth: GroundTruth, first: int, last: int) -> GroundTruth:
@@ -408,15 +393,7 @@ def _measure(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
         for part, data in parts.items():
-            tracks = {
-                name: track_arrays(
-                    arrays,
-                    tracker,
-                    material.frame_rates[name],
-                    camera_motion=material.motions.get(name) if tracker.uses_camera_motion else None,
-                )
-                for name, arrays in data.arrays.items()
-            }
+            tracks = {name: material.track(name, one, tracker) for name, one in data.detections.items()}
             metrics = compute_metrics(tracks, data.truths, protocol=material.protocol)
             wanted = dict.fromkeys((*names, *SHOWN))
             results[part] = {name: float(metrics[name]) for name in wanted}

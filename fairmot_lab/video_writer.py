@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from ._files import atomic_write, make_folder, refuse_overwrite, write_error
 from .errors import WriteError
-from .sources.base import DEFAULT_FRAME_RATE, Source
+from .sources.base import DEFAULT_FRAME_RATE
 from .sources.video import _boxes, _reason
 
 _TICKS = 90_000  # time stamps of written videos, per second
@@ -71,7 +71,7 @@ class VideoWriter:
         *,
         crf: int = 23,
         pixel_aspect: Fraction = Fraction(1),
-        inputs: Source | Iterable[str | os.PathLike[str]] = (),
+        inputs: Any = (),
     ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
@@ -80,9 +80,8 @@ class VideoWriter:
             raise WriteError(f"{self.path} cannot be written with {frame_rate} frames per second; it must be above 0.")
         self.frame_rate = float(frame_rate)
         self.partial = self.path.with_name(f"{self.path.stem}.partial.mp4")
-        used = inputs.inputs() if isinstance(inputs, Source) else list(inputs)
         for place in (self.path, self.partial):
-            refuse_overwrite(place, used)
+            refuse_overwrite(place, inputs)
         self.count = 0
         self.last_time: float | None = None
         self._crf = crf
@@ -136,7 +135,7 @@ class VideoWriter:
         self.last_time = time
 
     def close(self) -> None:
-        """Finish the video and move it to its place. Without any frame there is no file."""
+        """Finish the video and move it to its place; without frames no file is written."""
         self._finish()
         if self.partial.exists():
             with atomic_write(self.path) as temporary, _refusals(self.path):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from crowds import crowd, first_frames
+from crowds import changed, crowd
 
-from fairmot_lab.association.base import get_tracker
-from fairmot_lab.association.run import track_arrays
-from fairmot_lab.data import SequenceArrays
+from fairmot_lab.association.registry import get_tracker
+from fairmot_lab.association.run import track_detections
 from fairmot_lab.detection.cache import open_detections
+from fairmot_lab.detection.detections import Detections
 from fairmot_lab.errors import FairMOTLabWarning
 
 GOLDEN = Path(__file__).parent / "golden" / "tracks.json"
@@ -43,32 +43,32 @@ GRID: dict[str, tuple[str, dict[str, Any]]] = {
         {"metric_type": "euclidean", "tracked_thresh": 0.7, "track_buffer": 0, "conf_thres": 0.7},
     ),
 }
-Case = tuple[SequenceArrays, float, str, dict[str, Any]]
+Case = tuple[Detections, float, str, dict[str, Any]]
 
 
 def crowd_cases() -> Iterator[tuple[str, Case]]:
     """Generated crowds, with and without embeddings."""
     for dimension in (0, 32):
-        arrays = crowd(20, 150, dimension=dimension, missed=0.15, noise=0.1, seed=dimension)
+        whole = crowd(20, 150, dimension=dimension, missed=0.15, noise=0.1, seed=dimension)
         for name, (tracker, settings) in GRID.items():
-            yield f"crowd, {dimension} numbers, {name}", (arrays, 25.0, tracker, settings)
+            yield f"crowd, {dimension} numbers, {name}", (whole, 25.0, tracker, settings)
 
 
 def public_cases(data: Path) -> Iterator[tuple[str, Case]]:
     """Public detections: whole sequences with the defaults, their first 100 frames with every setting."""
     for path in sorted(data.glob("MOT1[57]/train/*/det/det.txt")):
         detections = open_detections(path.parent.parent)
-        whole = detections.arrays()
         for name, (tracker, settings) in GRID.items():
-            arrays = whole if name in WHOLE else first_frames(whole, 100)
-            yield f"{path.parent.parent.name}, {name}", (arrays, detections.frame_rate or 30.0, tracker, settings)
+            part = detections if name in WHOLE else detections.part(1, 100)
+            yield f"{path.parent.parent.name}, {name}", (part, detections.frame_rate or 30.0, tracker, settings)
 
 
-def measure(arrays: SequenceArrays, frame_rate: float, tracker: str, settings: dict[str, Any]) -> dict[str, Any]:
+def measure(detections: Detections, frame_rate: float, tracker: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Track and give the number of rows and ids, a digest of who took which detection, and the mean box."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
-        tracks = track_arrays(arrays, get_tracker(tracker, any_scores=True, **settings), frame_rate)
+        whole = changed(detections, frame_rate=frame_rate)
+        tracks = track_detections(whole, get_tracker(tracker, any_scores=True, **settings))
     who = tracks[["frame", "id", "det"]].to_numpy(np.int64)
     return {
         "rows": len(tracks),

@@ -72,7 +72,7 @@ def test_labels_without_frames(tmp_path: Path) -> None:
         (lambda s: shutil.copy(s / "img1/000003.jpg", s / "img1/000004.jpg"), "4 images for 3 frames"),
         (lambda s: (s / "img1/000003.jpg").write_bytes(b"\xff\xd8 cut"), "000003.jpg cannot be read"),
         (lambda s: Image.new("RGB", (64, 49)).save(s / "img1/000003.jpg"), "is 64x49, seqinfo.ini says 64x48"),
-        (lambda s: (s / "img1/notes.txt").write_text("x"), "1 file in img1 that are no images"),
+        (lambda s: (s / "img1/notes.txt").write_text("x"), "1 file in img1 that are not images"),
         (lambda s: (s / "img1/000002.jpg").rename(s / "img1/b.jpg"), "not all plain frame numbers"),
         (lambda s: (s / "img1/000002.jpg").rename(s / "img1/000002.png"), "do not all end with .jpg"),
         (lambda s: [p.unlink() for p in (s / "img1").iterdir()], "img1 is empty"),

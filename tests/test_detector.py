@@ -243,5 +243,5 @@ def test_a_frame_that_the_source_leaves_out_is_marked(
         lambda self, first=1, last=None: (f for f in whole(self, first) if f.number not in (5, 40)),
     )
     detections = fl.detect(source, DetectorAndReID(), tmp_path, progress=False)
-    assert detections.arrays().embeddings is not None
+    assert detections.has_embeddings
     assert (detections.missing, len(detections.frame(5)), detections.has_embeddings) == ((5, 40), 0, True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_switches import FakeOutputs, evaluate, people, walk
+from test_switches import evaluate, outputs_of, people, walk
 
 import fairmot_lab as fl
 from fairmot_lab.association.assignment import pair
@@ -24,19 +24,13 @@ ROWS = [*walk(range(1, 21), 100), *walk(range(121, 141), 100), *walk(range(1, 14
 TRUTH = people((1, range(1, 141), 100, 400), (2, range(1, 141), 600, 400))
 
 
-class Kept(FakeOutputs, fl.Detections):
-    """The same as what `detect` keeps."""
-
-    has_embeddings = True
-
-
 @pytest.fixture(params=fl.trackers())
 def tracker(request):
     return fl.get_tracker(request.param)
 
 
 def test_a_switch_is_explained_from_the_trackers_own_record(tracker):
-    detections = Kept(ROWS)
+    detections = outputs_of(ROWS)
     whole = fl.trace(detections, tracker)
     pd.testing.assert_frame_equal(fl.association.track_detections(detections, tracker), whole.tracks)
     assert whole.tracks.attrs["tracker"] == tracker.name
@@ -60,9 +54,9 @@ def test_a_switch_is_explained_from_the_trackers_own_record(tracker):
 def test_a_sweep_takes_its_settings(tracker):
     name, setting = next((n, s) for n, s in tracker.Settings.settings().items() if s.kind == "float")
     values = sorted({*setting.neighbours(setting.default)[-2:], setting.default})
-    table = fl.sweep(Kept(ROWS), tracker, {name: values}, ground_truth=TRUTH, progress=False)
+    table = fl.sweep(outputs_of(ROWS), tracker, {name: values}, ground_truth=TRUTH, progress=False)
     assert table[name].tolist() == values
-    expected = fl.association.track_detections(Kept(ROWS), tracker.replace(**{name: values[0]}))
+    expected = fl.association.track_detections(outputs_of(ROWS), tracker.replace(**{name: values[0]}))
     assert table["idf1"].iloc[0] == pytest.approx(evaluate(expected, TRUTH).overall["idf1"])
     drawn = fl.random_search([name], 5, tracker=tracker)
     assert all(setting.search[0] <= one[name] <= setting.search[1] for one in drawn)
@@ -134,13 +128,13 @@ class NearestTracker(fl.Tracker):
 
 
 def test_a_tracker_of_ones_own_need_not_be_registered():
-    detections, tracker = Kept(ROWS), NearestTracker(reach=20)
+    detections, tracker = outputs_of(ROWS), NearestTracker(reach=20)
     assert repr(tracker) == "NearestTracker(reach=20.0)"
     result = evaluate(fl.track(detections, tracker), TRUTH)
     table = fl.explain_switches(result, detections, tracker)
     assert table["why_kind"].tolist() == ["ended"]
     assert "nothing is within reach" in table["why"].iloc[0]
-    with pytest.raises(ConfigError, match=r"no tracker 'NearestTracker'.*passed itself"):
+    with pytest.raises(ConfigError, match=r"no tracker 'NearestTracker'.*pass a tracker of your own"):
         fl.explain_switches(result, detections)
     swept = fl.sweep(detections, tracker, {"reach": [5, 600]}, ground_truth=TRUTH, progress=False)
     assert swept["reach"].tolist() == [5, 600]
@@ -165,6 +159,6 @@ def test_a_model_brings_the_tracker_it_was_published_with():
 def test_what_is_no_tracker_is_refused():
     for wrong in (3, object(), ["jde"]):
         with pytest.raises(ConfigError, match="give one such as"):
-            fl.trace(Kept(ROWS), wrong)
+            fl.trace(outputs_of(ROWS), wrong)
     with pytest.raises(ConfigError, match="no tracker 'jed'"):
-        fl.trace(Kept(ROWS), "jed")
+        fl.trace(outputs_of(ROWS), "jed")

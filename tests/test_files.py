@@ -109,8 +109,8 @@ def test_an_output_that_is_an_input_is_refused_by_its_real_path(tmp_path, monkey
     (tmp_path / "linked").symlink_to(tmp_path)
     for output in ("clip.mp4", "./clip.mp4", "hard.mp4", "soft.mp4", tmp_path / "clip.mp4", "linked/clip.mp4"):
         with pytest.raises(WriteError, match="is an input and would be overwritten"):
-            refuse_overwrite(output, [None, "clip.mp4"])
-    refuse_overwrite("other.mp4", ["clip.mp4", "missing.mp4"])
+            refuse_overwrite(output, None, "clip.mp4")
+    refuse_overwrite("other.mp4", "clip.mp4", "missing.mp4")
 
 
 def test_a_folder_of_inputs_protects_what_is_read_from_it(tmp_path):

@@ -32,7 +32,6 @@ from fairmot_lab.diagnosis.errors import (
     evaluation_errors,
     only_sequence,
     records,
-    switch_marks,
 )
 from fairmot_lab.diagnosis.peaks import detection_at, peak_table
 from fairmot_lab.diagnosis.replay import evaluate_replay
@@ -72,8 +71,8 @@ def test_error_boxes_and_lanes_of_a_scene_counted_by_hand(truth: pd.DataFrame) -
     assert lanes.sum() == 2
     assert lanes[0, 6] == 1  # the false positive, frame 7
     assert lanes[1, 4] == 1  # the miss, frame 5
-    marks = switch_marks(switches)
-    assert [(m["frame"], m["gt_id"], m["from_id"], m["to_id"]) for m in marks] == [(10, 1, 1, 2), (10, 2, 2, 1)]
+    told = switches[["frame", "gt_id", "from_id", "to_id"]]
+    assert told.to_numpy().tolist() == [[10, 1, 1, 2], [10, 2, 2, 1]]
 
 
 def test_an_evaluation_of_other_sequences_is_refused(truth: pd.DataFrame) -> None:

@@ -44,7 +44,7 @@ def test_one_table_equal_to_tracking_each(data, n_jobs):
 
 def test_a_failed_sequence_is_told_and_the_others_are_kept(data):
     sequences = opened(data, 1, 2)
-    sequences[1].arrays().scores[3] = 7
+    sequences[1].scores[3] = 7
     with pytest.warns(FairMOTLabWarning, match="1 of 2 sequences failed and are left out. SEQ-02: .* has the score 7"):
         whole = fl.track(sequences, "bytetrack", progress=False)
     assert set(whole["sequence"]) == {"SEQ-01"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -177,7 +178,7 @@ def test_other_spellings_give_the_same_table(tmp_path, content):
     assert (table["class_id"] == -1).all()
     assert table["frame"].dtype == np.int64
     assert table["id"].dtype == np.int64
-    assert table.attrs == {"sequence": "SEQ", "length": 30}
+    assert table.attrs == {"sequence": "SEQ", "length": 30, "files": [os.path.realpath(path)]}
 
 
 @pytest.mark.parametrize(("content", "column", "value"), ODD_BUT_RIGHT.values(), ids=ODD_BUT_RIGHT.keys())

@@ -94,8 +94,8 @@ def test_outputs_on_disk_are_those_in_memory(images: Path, tmp_path: Path) -> No
         same(kept, direct)
         assert np.abs(kept.heatmap - direct.heatmap).max() <= 0.5 / 255 + 1e-6
         total += len(direct)
-    arrays, table = outputs.arrays(), outputs.table()
-    assert len(table) == total == arrays.offsets[-1]
+    table = outputs.table()
+    assert len(table) == total == outputs.offsets[-1]
     same_frame = table[table["frame"] == 5]
     np.testing.assert_array_equal(same_frame[["x", "y", "w", "h"]], outputs.frame(5).boxes)
     np.testing.assert_array_equal(outputs.embeddings()[same_frame["det"]], outputs.frame(5).embeddings)
@@ -400,10 +400,17 @@ def test_public_detections(mot17_09: Path) -> None:
         outputs.embeddings()
 
 
+def test_detections_of_every_other_frame_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text("".join(f"{frame},-1,10,10,40,80,0.9\n" for frame in (1, 3, 5, 7)))
+    with pytest.warns(FairMOTLabWarning, match="Only every 2nd frame is there"):
+        fl.open_detections(path)
+
+
 def test_every_public_detection_file_opens(mot17: Path) -> None:
     for folder in sorted(mot17.iterdir()):
         outputs = open_detections(folder)
-        assert outputs.arrays().offsets[-1] == len((folder / "det" / "det.txt").read_text().splitlines())
+        assert outputs.offsets[-1] == len((folder / "det" / "det.txt").read_text().splitlines())
 
 
 def test_the_first_member_tells_everything(images: Path, tmp_path: Path) -> None:

@@ -249,7 +249,12 @@ def test_jpeg_bytes(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("present", "length", "last", "said"),
     [
-        ([1, 3, 5, 7], 4, 7, "frames 1, 3, 5, 7 of 7 .seqLength=4.. Without an image: 2, 4, 6"),
+        (
+            [1, 3, 5, 7],
+            4,
+            7,
+            "frames 1, 3, 5, 7 of 7 .seqLength=4.. Without an image: 2, 4, 6. Only every 2nd frame is there",
+        ),
         ([3, 4, 5, 6, 7, 8], 6, 8, "Without an image: 1-2"),
         ([1, 2, 4, 5], 5, 5, "Without an image: 3"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,8 @@ import pytest
 import fairmot_lab as fl
 from fairmot_lab.association.run import track_detections
 from fairmot_lab.cli.main import main
+from fairmot_lab.data import FrameDetections
+from fairmot_lab.detection.detections import Detections
 from fairmot_lab.diagnosis.reasons import REASONS, explain_switches
 from fairmot_lab.diagnosis.what_if import single_changes, what_if
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning
@@ -160,30 +161,22 @@ def test_as_many_as_the_metric_counts_on_real_results(mot17, golden):
 # ----------------------------------------------------------------------------------------------------------- reasons
 
 
-class FakeOutputs:
-    """Detections with embeddings, in the shape of Detections: rows of (frame, x, y, score, look)."""
-
-    name, frame_rate, length, has_embeddings = "A", 30.0, 200, True
-
-    def __init__(self, rows: list[tuple]) -> None:
-        rows = sorted(rows)
-        frames = sorted({row[0] for row in rows})
-        looks = np.eye(8, dtype=np.float32)
-        self._arrays = SimpleNamespace(
-            frames=np.array(frames),
-            offsets=np.searchsorted([row[0] for row in rows], [*frames, frames[-1] + 1]),
-            boxes=np.array([(row[1], row[2], 40, 100) for row in rows], np.float32),
-            scores=np.array([row[3] for row in rows], np.float32),
-            embeddings=np.array([looks[row[4]] for row in rows]),
-            class_ids=np.full(len(rows), 0),
-        )
-
-    def arrays(self):
-        return self._arrays
+def outputs_of(rows: list[tuple]) -> Detections:
+    """Detections with embeddings, of rows of (frame, x, y, score, look)."""
+    looks = np.eye(8, dtype=np.float32)
+    frames = []
+    for frame in sorted({row[0] for row in rows}):
+        here = sorted(row for row in rows if row[0] == frame)
+        boxes = np.array([(row[1], row[2], 40, 100) for row in here], np.float32)
+        scores = np.array([row[3] for row in here], np.float32)
+        frames.append(FrameDetections(frame, boxes, scores, looks[[row[4] for row in here]], np.zeros(len(here), int)))
+    outputs = Detections.from_frames(frames, name="A")
+    outputs.length = 200
+    return outputs
 
 
 def story(rows: list[tuple], truth: pd.DataFrame, tracker: fl.Tracker | None = None):
-    outputs = FakeOutputs(rows)
+    outputs = outputs_of(rows)
     made = track_detections(outputs, tracker)
     truth.attrs["length"] = 200
     result = evaluate(made, truth)

@@ -61,6 +61,8 @@ def test_track_gives_the_table_of_kept_outputs(clip: Path, tmp_path: Path) -> No
     assert list(direct.columns) == COLUMNS
     assert direct["id"].nunique() == 2
     assert len(direct) == 80
+    files = direct.attrs.pop("files"), kept.attrs.pop("files")
+    assert files == ([os.path.realpath(clip)], [os.path.realpath(outputs.path)])
     assert direct.attrs == kept.attrs
     assert direct.attrs["sequence"] == "clip"
     assert direct.attrs["frame_rate"] == 10

@@ -11,6 +11,7 @@ import pytest
 from golden_scenes import random_scene
 
 import fairmot_lab as fl
+from fairmot_lab.detection.detections import Detections
 from fairmot_lab.errors import ConfigError, PlotError
 
 optuna = pytest.importorskip("optuna")
@@ -62,18 +63,9 @@ def test_both_halves_are_measured_apart(data):
     for part, frames in (("train", (1, 31)), ("validation", (32, 60))):
         tracks = {}
         for name in ("SEQ-01", "SEQ-02"):
-            detections = fl.open_detections(data / name).arrays()
-            kept = slice(frames[0] - 1, frames[1])
-            rows = slice(detections.offsets[frames[0] - 1], detections.offsets[frames[1]])
-            half = type(detections)(
-                detections.frames[kept],
-                detections.offsets[frames[0] - 1 : frames[1] + 1] - rows.start,
-                detections.boxes[rows],
-                detections.scores[rows],
-                None,
-                detections.class_ids[rows],
-            )
-            tracks[name] = fl.association.track_arrays(half, tracker, 25)
+            half = [one for one in fl.open_detections(data / name) if frames[0] <= one.frame <= frames[1]]
+            half = Detections.from_frames(half, name=name, frame_rate=25)
+            tracks[name] = fl.track(half, tracker)
         expected = fl.evaluate(tracks, data, frames=frames).overall
         for metric in ("hota", "idf1", "num_switches"):
             assert table[f"{part}_{metric}"][0] == pytest.approx(expected[metric]), (part, metric)

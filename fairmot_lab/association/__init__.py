@@ -5,11 +5,12 @@ Each tracker is one module; `get_tracker` and `trackers` find them by name. docs
 
 from typing import Any
 
-from .base import TRACKERS, Tracker, as_tracker, get_tracker, load_tracker, tracker_class, tracker_from_dict, trackers
+from .base import Tracker
 from .explanation import explain, explain_pair
 from .per_class import PerClass
 from .records import FrameRecord, Note, Stage
-from .run import Trace, trace, track_arrays, track_detections, tracks_table, warm_up
+from .registry import TRACKERS, as_tracker, get_tracker, load_tracker, tracker_class, tracker_from_dict, trackers
+from .run import Trace, trace, track_detections, tracks_table, warm_up
 from .settings import Setting, TrackerSettings
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "get_tracker",
     "load_tracker",
     "trace",
-    "track_arrays",
     "track_detections",
     "tracker_class",
     "tracker_from_dict",

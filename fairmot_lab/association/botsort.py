@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import TrackingError
 from . import kalman_xywh
 from .bytetrack import ByteTrackTracker, check_low_score
+from .lists import Observations
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
@@ -105,28 +106,31 @@ class BoTSORTTracker(ByteTrackTracker):
     kalman: ClassVar[Any] = kalman_xywh
     reports_unconfirmed = True
 
-    def _reset(self) -> None:
-        super()._reset()
-        self._smooth = np.empty((0, 0), np.float32)  # embeddings by slot
-
     def _score_thresholds(self) -> tuple[float, float, float]:
         settings = self.settings
         return settings.track_low_thresh, settings.track_high_thresh, settings.new_track_thresh
+
+    @property
+    def _birth_score(self) -> tuple[float, str]:
+        return float(self._birth), "new_track_thresh"
+
+    def _features(self, detections: FrameDetections) -> np.ndarray:
+        if not self.settings.with_reid or detections.embeddings is None:
+            return super()._features(detections)
+        return detections.embeddings / np.linalg.norm(detections.embeddings, axis=1, keepdims=True)
 
     def check_embeddings(self, present: bool) -> None:
         """Refuse ReID without embeddings."""
         if self.settings.with_reid and not present:
             raise TrackingError("These detections have no embeddings; set with_reid=False, or detect with FairMOT.")
 
-    def _cost(
-        self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray, detections: FrameDetections
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        cost, measures = super()._cost(slots, rows, corners, detections)
+    def _cost(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> tuple[np.ndarray, dict[str, Any]]:
+        cost, measures = super()._cost(slots, rows, frame)
         if not self.settings.with_reid or not cost.size:
             return cost, measures
-        features = detections.embeddings[rows].astype(np.float64)  # type: ignore[index]
+        features = frame.detections.embeddings[rows].astype(np.float64)  # type: ignore[index]
         features /= np.linalg.norm(features, axis=1, keepdims=True)
-        smooth = self._smooth[slots].astype(np.float64)
+        smooth = self._table.feature[slots].astype(np.float64)
         smooth /= np.linalg.norm(smooth, axis=1, keepdims=True)
         distance = np.maximum(0.0, 1.0 - smooth @ features.T)
         half = distance / 2.0
@@ -134,18 +138,7 @@ class BoTSORTTracker(ByteTrackTracker):
         half[1.0 - measures["iou"] > self.settings.proximity_thresh] = 1.0
         return np.minimum(cost, half), {**measures, "appearance": distance}
 
-    def _update_appearance(self, slots: np.ndarray, rows: np.ndarray, detections: FrameDetections, new: bool) -> None:
-        if not self.settings.with_reid or not len(slots):
-            return
-        features = detections.embeddings[rows]  # type: ignore[index]
-        features = features / np.linalg.norm(features, axis=1, keepdims=True)
-        if new:
-            if len(self._smooth) < len(self._table.ids):
-                grown = np.zeros((len(self._table.ids), features.shape[1]), np.float32)
-                if len(self._smooth):
-                    grown[: len(self._smooth)] = self._smooth
-                self._smooth = grown
-            self._smooth[slots] = features
-        else:
-            smooth = _KEEP * self._smooth[slots] + (np.float32(1) - _KEEP) * features
-            self._smooth[slots] = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
+    def _update_appearance(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> None:
+        if self.settings.with_reid and len(slots):
+            smooth = _KEEP * self._table.feature[slots] + (np.float32(1) - _KEEP) * frame.embeddings[rows]
+            self._table.feature[slots] = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)

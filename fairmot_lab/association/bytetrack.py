@@ -15,17 +15,12 @@ from .._jit import compiled
 from ..data import FrameTracks
 from ..errors import ConfigError
 from . import kalman_xyah
-from .assignment import Pairs, pair
-from .base import Tracker
 from .costs import overlaps
+from .lists import DUPLICATE_IOU, ListTracker, Observations
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
-
-
-FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot
-DUPLICATE_IOU = 0.85  # above it a tracked and a lost track are one
 
 
 def check_low_score(low_name: str, low: float, high_name: str, high: float) -> None:
@@ -80,7 +75,7 @@ class ByteTrackSettings(TrackerSettings):
         check_low_score("low_thresh", self.low_thresh, "track_thresh", self.track_thresh)
 
 
-class ByteTrackTracker(Tracker):
+class ByteTrackTracker(ListTracker):
     """ByteTrack as published, one frame at a time.
 
     Tracks meet the detections of high score first (IoU, multiplied by the score), those still without one the
@@ -107,29 +102,30 @@ class ByteTrackTracker(Tracker):
     Settings: ClassVar[type[TrackerSettings]] = ByteTrackSettings
     uses_camera_motion = True
     kalman: ClassVar[Any] = kalman_xyah
-    reports_unconfirmed: ClassVar[bool] = False
 
     def _reset(self) -> None:
-        settings = self.settings
+        super()._reset()
         low, high, birth = self._score_thresholds()
         self.min_score = low
         # detections hold single precision: a score of 0.7 must not be below a threshold of 0.7
         self._low, self._high, self._birth = np.float32(low), np.float32(high), np.float32(birth)
-        self.max_time_lost = int(self.frame_rate / 30.0 * settings.track_buffer)
-        self._table = TrackTable.empty(64, self.kalman.MOTION_SIZE)
-        self._tracked = np.empty(0, np.int64)  # slots, in the authors' order
-        self._lost = np.empty(0, np.int64)
-        self._last_id = 0
 
     def _score_thresholds(self) -> tuple[float, float, float]:
         """Scores above the first are used, above the second in the first stage; the third starts a track."""
         settings = self.settings
         return settings.low_thresh, settings.track_thresh, settings.track_thresh + settings.birth_margin
 
+    @property
+    def _birth_score(self) -> tuple[float, str]:
+        return float(self._birth), "track_thresh + birth_margin ="
+
+    def _features(self, detections: FrameDetections) -> np.ndarray:
+        """Return the embeddings that tracks learn, (N, D); ByteTrack has no use for any."""
+        return np.empty((len(detections), 0), np.float32)
+
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
-        table, kalman, frame = self._table, self.kalman, detections.frame
-        scores = detections.scores
-        corners, measurements = kalman.measure(detections.boxes)
+        table, kalman, scores = self._table, self.kalman, detections.scores
+        frame = Observations(detections, self._features(detections), *kalman.measure(detections.boxes))
 
         count, pool, unconfirmed, high, low = _divide(
             table.confirmed, self._tracked, self._lost, scores, self._low, self._high
@@ -139,173 +135,58 @@ class ByteTrackTracker(Tracker):
         if warp is not None:
             kalman.warp(table.motion, pool, warp)
             kalman.warp(table.motion, unconfirmed, warp)
+        if self._record is not None:
+            self._note_scores(detections, low)
 
-        cost, measures = self._cost(pool, high, corners, detections)
-        first = self._pair("first stage", pool, high, cost, "match_thresh", measures)
+        settings = self.settings
+        cost, measures = self._cost(pool, high, frame)
+        first = self._pair("first stage", pool, high, cost, settings.match_thresh, "match_thresh", **measures)
         is_taken = first.matched >= 0
         unseen, found = confirmed[~is_taken[:count]], self._lost[is_taken[count:]]
 
-        cost, iou = self._overlap_cost(unseen, low, corners, scores, False)
-        second = self._pair("second stage", unseen, low, cost, "second_thresh", {"iou": iou})
-        newly_lost = second.tracks_left
+        cost, iou = self._overlap_cost(unseen, low, frame, False)
+        second = self._pair("second stage", unseen, low, cost, settings.second_thresh, "second_thresh", iou=iou)
 
-        cost, measures = self._cost(unconfirmed, first.rows_left, corners, detections)
-        third = self._pair("third stage", unconfirmed, first.rows_left, cost, "unconfirmed_thresh", measures)
+        left = first.rows_left
+        cost, measures = self._cost(unconfirmed, left, frame)
+        third = self._pair(
+            "third stage", unconfirmed, left, cost, settings.unconfirmed_thresh, "unconfirmed_thresh", **measures
+        )
 
         for stage in (first, second, third):
-            self._update_matched(stage, measurements, detections)
+            self._update_matched(stage.tracks, stage.rows, frame)
         for stage in (first, third):
-            self._update_appearance(stage.tracks, stage.rows, detections, new=False)
+            self._update_appearance(stage.tracks, stage.rows, frame)
         is_strong = scores[third.rows_left] >= self._birth
-        newborn = self._spawn(third.rows_left[is_strong], measurements, detections)
-        table = self._table  # a larger one if there were too few slots
-
-        # The authors drop an expired track from the lost ones one frame late, so that it can be found for one frame
-        # more; if it is, and is lost again, they drop it at once.
-        tracked, lost, expired, again = _next_lists(
-            table.status,
-            table.has_expired,
-            table.last,
-            self._tracked,
-            self._lost,
-            newborn,
-            found,
-            newly_lost,
-            third.tracks_left,
-            frame,
-            self.max_time_lost,
-        )
-        tracked, lost = self._remove_duplicates(tracked, lost)
-
-        result = self._report(detections, tracked)
-        if self._record is not None:
-            self._note_scores(detections, low)
-            self._note_births(newborn, third.rows_left[~is_strong], detections)
-            self._note_ends(newly_lost, again, expired, third, frame)
-        if len(tracked) + len(lost) < len(self._tracked) + len(self._lost) + len(newborn):
-            table.keep_only(tracked, lost)
-        self._tracked, self._lost = tracked, lost
-        return result
+        newborn = self._spawn(third.rows_left[is_strong], frame)
+        return self._finish(frame, newborn, found, second.tracks_left, third, third.rows_left[~is_strong])
 
     # -- costs and pairs
 
-    def _cost(
-        self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray, detections: FrameDetections
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    def _cost(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the cost of the first and third stage, and what it was made from."""
-        cost, iou = self._overlap_cost(slots, rows, corners, detections.scores, self.settings.fuse_score)
+        cost, iou = self._overlap_cost(slots, rows, frame, self.settings.fuse_score)
         return cost, {"iou": iou}
 
     def _overlap_cost(
-        self, slots: np.ndarray, rows: np.ndarray, corners: np.ndarray, scores: np.ndarray, fuse_score: bool
+        self, slots: np.ndarray, rows: np.ndarray, frame: Observations, fuse_score: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return 1 - IoU, the IoU multiplied by the score where wanted; and the IoU."""
         if not (len(slots) and len(rows)):
             nothing = np.empty((len(slots), len(rows)))
             return nothing, nothing
-        return _overlap_cost(self._corners(slots), corners, rows, scores, fuse_score)
+        return _overlap_cost(self._corners(slots), frame.corners, rows, frame.scores, fuse_score)
 
     def _corners(self, slots: np.ndarray) -> np.ndarray:
         return self.kalman.boxes_of(self._table.motion, slots)[1]
 
-    def _pair(
-        self, title: str, slots: np.ndarray, rows: np.ndarray, cost: np.ndarray, setting: str, measures: dict[str, Any]
-    ) -> Pairs:
-        max_cost = getattr(self.settings, setting)
-        if cost.size:
-            pairs = pair(cost, max_cost, slots, rows)
-        else:
-            pairs = Pairs(np.full(len(slots), -1), slots[:0], rows[:0], slots, rows)
-        if self._record is not None:
-            self._record_stage(title, self._table.ids[slots], rows, cost, max_cost, setting, pairs.matched, **measures)
-        return pairs
-
-    # -- changes of tracks
-
-    def _update_matched(self, stage: Pairs, measurements: np.ndarray, detections: FrameDetections) -> None:
-        """Correct tracks by the detections that they took."""
-        slots, rows, table = stage.tracks, stage.rows, self._table
-        if not len(slots):
-            return
-        self.kalman.update(table.motion, slots, measurements, rows)
-        table.status[slots] = TRACKED
-        table.confirmed[slots] = True
-        table.last[slots] = detections.frame
-        table.score[slots] = detections.scores[rows]
-        table.row[slots] = rows
-
-    def _update_appearance(self, slots: np.ndarray, rows: np.ndarray, detections: FrameDetections, new: bool) -> None:
+    def _update_appearance(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> None:
         """Learn the appearance of tracks from detections of high score; ByteTrack has no use for it."""
 
-    def _spawn(self, rows: np.ndarray, measurements: np.ndarray, detections: FrameDetections) -> np.ndarray:
-        """Start tracks at detections; return their slots."""
-        slots = np.flatnonzero(self._table.status == FREE)[: len(rows)]
-        if len(slots) < len(rows):
-            self._table = self._table.enlarged(2 * len(self._table.ids) + len(rows))
-            slots = np.flatnonzero(self._table.status == FREE)[: len(rows)]
-        table = self._table
-        if len(rows):
-            self.kalman.initiate(table.motion, slots, measurements, rows)
-            table.ids[slots] = np.arange(self._last_id + 1, self._last_id + 1 + len(rows))
-            self._last_id += len(rows)
-            table.status[slots] = TRACKED
-            table.confirmed[slots] = detections.frame == self._first_frame
-            table.has_expired[slots] = False
-            table.start[slots] = table.last[slots] = detections.frame
-            table.score[slots] = detections.scores[rows]
-            table.row[slots] = rows
-            self._update_appearance(slots, rows, detections, new=True)
-        return slots
-
-    def _remove_duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of a tracked and a lost track on one spot, drop the one that has been seen over fewer frames."""
-        if not (len(tracked) and len(lost)):
-            return tracked, lost
-        table = self._table
+    def _duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         iou = overlaps(self._corners(tracked), self._corners(lost), np.arange(len(lost)), 1.0)
         i, j = np.nonzero(1.0 - iou < 1.0 - DUPLICATE_IOU)
-        if not len(i):
-            return tracked, lost
-        age = table.last - table.start
-        drops_lost = age[tracked[i]] > age[lost[j]]
-        if self._record is not None:
-            for a, b, drops in zip(tracked[i], lost[j], drops_lost, strict=True):
-                dropped, kept = (b, a) if drops else (a, b)
-                self._record.note(
-                    "duplicate",
-                    f"track {table.ids[dropped]} is dropped as a duplicate of track {table.ids[kept]}: their IoU is "
-                    f"above {DUPLICATE_IOU}, and it has been seen over fewer frames, or as few.",
-                    track=int(table.ids[dropped]),
-                )
-        return np.delete(tracked, i[~drops_lost]), np.delete(lost, j[drops_lost])
-
-    def _report(self, detections: FrameDetections, tracked: np.ndarray) -> FrameTracks:
-        """Return the tracks that are reported."""
-        table, settings = self._table, self.settings
-        slots = tracked if self.reports_unconfirmed else tracked[table.confirmed[tracked]]
-        boxes, _ = self.kalman.boxes_of(table.motion, slots)
-        width, height = boxes[:, 2], boxes[:, 3]
-        is_shown = width * height > settings.min_box_area
-        if settings.vertical_ratio > 0:
-            is_shown &= width / height <= settings.vertical_ratio
-        if self._record is not None:
-            for track in table.ids[slots[~is_shown]].tolist():
-                self._record.note(
-                    "filtered",
-                    f"track {track} is not reported: its box has at most min_box_area {settings.min_box_area:g} square "
-                    f"pixels, or is wider than vertical_ratio {settings.vertical_ratio:g} times its height.",
-                    track=track,
-                )
-        shown = slots[is_shown]
-        rows = table.row[shown]
-        return FrameTracks(
-            detections.frame,
-            table.ids[shown],
-            boxes[is_shown].astype(np.float32),
-            table.score[shown],
-            detections.class_ids[rows],
-            rows,
-        )
+        return i, j, iou[i, j]
 
     # -- the record
 
@@ -319,43 +200,6 @@ class ByteTrackTracker(Tracker):
             self._record.note(
                 "unused", f"detection {row} has score {scores[row]:.2f}, {kind}: it was not used.", detection=row
             )
-
-    def _note_births(self, newborn: np.ndarray, weak: np.ndarray, detections: FrameDetections) -> None:
-        assert self._record is not None
-        table, scores = self._table, detections.scores
-        for track, row in zip(table.ids[newborn].tolist(), table.row[newborn].tolist(), strict=True):
-            end = "." if detections.frame == self._first_frame else "; a second detection has to confirm it."
-            self._record.note(
-                "birth",
-                f"a new track {track} was born from detection {row} "
-                f"(score {scores[row]:.2f} >= {self._birth:.4g}){end}",
-                track=track,
-                detection=row,
-            )
-        for row in weak.tolist():
-            self._record.note(
-                "unborn",
-                f"detection {row} was left over; its score {scores[row]:.2f} < {self._birth:.4g} starts no track.",
-                detection=row,
-            )
-
-    def _note_ends(
-        self, newly_lost: np.ndarray, again: np.ndarray, expired: np.ndarray, third: Pairs, frame: int
-    ) -> None:
-        assert self._record is not None
-        record, table = self._record, self._table
-        for track, is_over in zip(table.ids[newly_lost].tolist(), again.tolist(), strict=True):
-            if is_over:
-                text = "ends: it had expired before it was found again, and is then dropped at its next miss."
-                record.note("re_expired", f"track {track} {text}", track=track)
-            else:
-                text = f"is lost; it can be found again for {self.max_time_lost} frames."
-                record.note("lost", f"track {track} {text}", track=track)
-        for track in table.ids[expired].tolist():
-            text = f"ends: it was not seen for more than {self.max_time_lost} frames."
-            record.note("expired", f"track {track} {text}", track=track)
-        for track in table.ids[third.tracks_left].tolist():
-            record.note("unconfirmed", f"track {track} ends: it was seen in one frame only.", track=track)
 
 
 @compiled
@@ -386,72 +230,3 @@ def _overlap_cost(own, corners, rows, scores, fuse_score):
         for i in range(len(own)):
             cost[i, j] = 1.0 - iou[i, j] * weight
     return cost, iou
-
-
-@compiled
-def _next_lists(
-    status, has_expired, last, tracked, lost, newborn, found, newly_lost, unconfirmed, frame, max_time_lost
-):
-    """Change the status of tracks; return those tracked, lost and expired, and which of `newly_lost` had expired."""
-    status[newly_lost] = LOST
-    status[unconfirmed] = REMOVED
-    expired = lost[frame - last[lost] > max_time_lost]
-    status[expired] = REMOVED
-    again = has_expired[newly_lost]
-    stays_lost = lost[(status[lost] != TRACKED) & ~has_expired[lost]]
-    has_expired[expired] = True
-    stays_tracked = tracked[status[tracked] == TRACKED]
-    return (
-        np.concatenate((stays_tracked, newborn, found)),
-        np.concatenate((stays_lost, newly_lost[~again])),
-        expired,
-        again,
-    )
-
-
-@dataclasses.dataclass
-class TrackTable:
-    """Per-track state: a track holds one slot (row) of every array; free slots are reused."""
-
-    motion: np.ndarray  # (K, ...) float64, the Kalman filter's
-    ids: np.ndarray
-    status: np.ndarray
-    confirmed: np.ndarray  # it was seen twice, or in the first frame
-    has_expired: np.ndarray
-    start: np.ndarray  # first frame
-    last: np.ndarray  # last frame in which it took a detection
-    score: np.ndarray
-    row: np.ndarray  # of the detection that it took last
-
-    @classmethod
-    def empty(cls, slots: int, motion_size: int) -> TrackTable:
-        """Return a table of free slots."""
-
-        def integers() -> np.ndarray:
-            return np.zeros(slots, np.int64)
-
-        return cls(
-            motion=np.zeros((slots, motion_size)),
-            ids=integers(),
-            status=integers(),
-            confirmed=np.zeros(slots, np.bool_),
-            has_expired=np.zeros(slots, np.bool_),
-            start=integers(),
-            last=integers(),
-            score=np.zeros(slots, np.float32),
-            row=integers(),
-        )
-
-    def enlarged(self, slots: int) -> TrackTable:
-        """Return the same tracks with more slots."""
-        new = TrackTable.empty(slots, self.motion.shape[1])
-        for name, old in vars(self).items():
-            getattr(new, name)[: len(old)] = old
-        return new
-
-    def keep_only(self, tracked: np.ndarray, lost: np.ndarray) -> None:
-        """Free the slots of all other tracks."""
-        is_held = np.zeros(len(self.status), np.bool_)
-        is_held[tracked] = True
-        is_held[lost] = True
-        self.status[~is_held] = FREE

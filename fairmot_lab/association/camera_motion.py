@@ -53,7 +53,7 @@ class CameraMotion(Mapping[int, np.ndarray]):
     table : pandas.DataFrame
         One row per frame: `frame`; the matrix, `x' = xx x + xy y + dx` and `y' = yx x + yy y + dy`; `points` followed
         and `inliers` that agree with it; `before` and `after`, the mean difference of the frame to the one before,
-        outside the detections, in grey levels (0 to 255), as they are and with the motion taken back.
+        outside the detections, in grey levels (0 to 255), before and after the motion is compensated.
     path : pathlib.Path or None
         The file it is kept in.
 

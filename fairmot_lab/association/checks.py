@@ -1,4 +1,4 @@
-"""What a tracker refuses: detections that would give wrong tracks without a word."""
+"""What a tracker refuses: detections that would give wrong tracks silently."""
 
 from __future__ import annotations
 

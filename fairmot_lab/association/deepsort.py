@@ -45,7 +45,7 @@ class DeepSORTSettings(TrackerSettings):
         0,
         1,
         (0.5, 1.0),
-        "a detection of which a stronger one covers more than this share is not used; 1: all are",
+        "a detection is not used if a stronger one covers more than this share of it; 1: all are used",
     )
     min_detection_height: int = number(0, 0, 100_000, (0, 80), "detections of a smaller height are not used, in pixels")
     report_missed: bool = switch(

@@ -6,19 +6,18 @@ Wang et al., "Towards Real-Time Multi-Object Tracking", ECCV 2020; Zhang et al.,
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..data import FrameDetections, FrameTracks
 from . import costs, kalman
-from .assignment import Pairs, pair
-from .base import Tracker, warn
+from .assignment import Pairs
+from .base import warn
+from .lists import ListTracker, Observations, frames
 from .settings import TrackerSettings, choice, number, switch
 
-FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot
-DUPLICATE_COST = 0.15  # 1 - IoU below which a tracked and a lost track are one
-_NO_ROWS = np.empty(0, np.int64)
+_DUPLICATE_COST = float(np.float32(0.15))  # 1 - DUPLICATE_IOU, in ppdet's precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ class JDESettings(PPDetSettings):
     )
 
 
-class JDETracker(Tracker):
+class JDETracker(ListTracker):
     """FairMOT's tracker: appearance and motion first, then IoU; exactly ppdet's JDETracker, at a fraction of its time.
 
     In the first frame, whatever its number, detections are tracked at once; later ones must be seen twice. Without
@@ -91,14 +90,16 @@ class JDETracker(Tracker):
     title = "JDE, as FairMOT uses it (PaddleDetection)"
     uses_camera_motion = True
     Settings: ClassVar[type[TrackerSettings]] = JDESettings
+    kalman: ClassVar[Any] = kalman
+    motion_type: ClassVar[type] = np.float32
 
     def _reset(self) -> None:
-        self.max_time_lost = int(self.frame_rate / 30.0 * self.settings.track_buffer)
+        super()._reset()
         self.min_score = self.settings.conf_thres
-        self._table = _TrackTable.with_room(64, 0)
-        self._tracked = _NO_ROWS  # slots, in ppdet's order
-        self._lost = _NO_ROWS
-        self._last_id = 0
+        repaired = "ppdet_quirks=False repairs that"
+        self._keeps_expired = self.settings.ppdet_quirks
+        self._grace = f" (ppdet can find it in the next frame still; {repaired})" if self._keeps_expired else ""
+        self._no_second = f"ppdet then gives it no second one ({repaired})"
 
     def check_embeddings(self, present: bool) -> None:
         """Say what is compared where there are no embeddings."""
@@ -112,10 +113,9 @@ class JDETracker(Tracker):
 
     @property
     def _birth_score(self) -> tuple[float, str]:
-        """Smallest score that starts a track, and what it is called."""
         return self.settings.det_thresh, "det_thresh"
 
-    def _second_stage(self, unseen: np.ndarray, first: Pairs, frame: _Observations) -> tuple[Pairs, np.ndarray]:
+    def _second_stage(self, unseen: np.ndarray, first: Pairs, frame: Observations) -> tuple[Pairs, np.ndarray]:
         """Offer the tracks still to be seen what the first stage left over; return what is left after that too."""
         second = self._iou_stage(
             "second stage", unseen, first.rows_left, frame, self.settings.r_tracked_thresh, "r_tracked_thresh"
@@ -134,7 +134,10 @@ class JDETracker(Tracker):
         """Track one frame as ppdet's `JDETracker.update` does."""
         settings, table, quirks = self.settings, self._table, self.settings.ppdet_quirks
         number, scores = detections.frame, detections.scores
-        frame = _Observations.of(detections)
+        features = detections.embeddings
+        if features is None:
+            features = np.empty((len(detections), 0), np.float32)
+        frame = Observations(detections, features, *kalman.measure(detections.boxes))
         if self._dimension:
             costs.normalise(frame.embeddings)
 
@@ -175,38 +178,11 @@ class JDETracker(Tracker):
         if quirks:
             table.score[found] = old_scores
         below_birth_score = scores[third.rows_left].astype(np.float64) < self._birth_score[0]
-        newborn = self._spawn_tracks(third.rows_left[~below_birth_score], frame)
-        table = self._table  # the births may have called for a larger one
-
-        # the lists of the next frame; ppdet takes an expired track off the lost ones one frame late, and off at once
-        # if it is found in that frame and lost again later
-        table.status[newly_lost] = LOST
-        table.status[third.tracks_left] = REMOVED
-        expired = self._lost[number - table.last[self._lost] > self.max_time_lost]
-        table.status[expired] = REMOVED
-        stays_lost = (table.status[self._lost] != TRACKED) & ~table.retired[self._lost]
-        if not quirks:
-            stays_lost &= table.status[self._lost] != REMOVED
-        re_expired = table.retired[newly_lost]
-        table.retired[expired] = True
-        stays_tracked = table.status[self._tracked] == TRACKED
-        tracked = np.concatenate((self._tracked[stays_tracked], newborn, found))
-        lost = np.concatenate((self._lost[stays_lost], newly_lost[~re_expired]))
-        if self._record is not None:
-            self._note_births(newborn, third.rows_left[below_birth_score], scores)
-            self._note_losses(newly_lost[~re_expired], expired, newly_lost[re_expired], number)
-            self._note_unconfirmed(third)
-        if len(lost) and len(tracked):
-            tracked, lost = self._remove_duplicates(tracked, lost)
-
-        result = self._report(detections, tracked)
-        if len(tracked) + len(lost) < len(self._tracked) + len(self._lost) + len(newborn):
-            table.keep_only(tracked, lost)
-        self._tracked, self._lost = tracked, lost
-        return result
+        newborn = self._spawn(third.rows_left[~below_birth_score], frame)
+        return self._finish(frame, newborn, found, newly_lost, third, third.rows_left[below_birth_score])
 
     def _appearance_stage(
-        self, title: str, slots: np.ndarray, rows: np.ndarray, frame: _Observations, max_cost: float, setting: str
+        self, title: str, slots: np.ndarray, rows: np.ndarray, frame: Observations, max_cost: float, setting: str
     ) -> Pairs:
         table, metric = self._table, self.settings.metric_type
         appearance, mahalanobis, cost = costs.appearance_cost(
@@ -219,247 +195,45 @@ class JDETracker(Tracker):
             metric == "euclidean",
             self._record is not None,
         )
-        pairs = pair(cost, max_cost, slots, rows)
-        self._record_stage(
+        return self._pair(
             title,
-            table.ids[slots],
+            slots,
             rows,
             cost,
             max_cost,
             setting,
-            pairs.matched,
             appearance=appearance,
             metric=metric,
             mahalanobis=mahalanobis,
             gate=costs.GATE,
         )
-        return pairs
 
     def _iou_stage(
-        self, title: str, slots: np.ndarray, rows: np.ndarray, frame: _Observations, max_cost: float, setting: str
+        self, title: str, slots: np.ndarray, rows: np.ndarray, frame: Observations, max_cost: float, setting: str
     ) -> Pairs:
-        if len(slots) and len(rows):
-            _, corners = kalman.estimate(self._table.motion, slots)
+        cost = np.empty((len(slots), len(rows)))
+        if cost.size:
+            _, corners = kalman.boxes_of(self._table.motion, slots)
             cost = costs.iou_cost(corners, frame.corners, rows)
-            pairs = pair(cost, max_cost, slots, rows)
-        else:
-            cost = np.empty((len(slots), len(rows)))
-            pairs = Pairs(np.full(len(slots), -1), _NO_ROWS, _NO_ROWS, slots, rows)
-        if self._record is not None:
-            ids = self._table.ids[slots]
-            self._record_stage(title, ids, rows, cost, max_cost, setting, pairs.matched, iou=1 - cost)
-        return pairs
+        measures = {} if self._record is None else {"iou": 1 - cost}
+        return self._pair(title, slots, rows, cost, max_cost, setting, **measures)
 
-    def _update_matched(self, slots: np.ndarray, rows: np.ndarray, frame: _Observations) -> None:
-        if not len(slots):
-            return
-        table = self._table
-        kalman.update(table.motion, slots, frame.measurements, rows)
-        if self._dimension:
-            costs.update_embeddings(table.feature, slots, frame.embeddings, rows)
-        table.status[slots] = TRACKED
-        table.confirmed[slots] = True
-        table.last[slots] = frame.number
-        table.score[slots] = frame.scores[rows]
-        table.row[slots] = rows
+    def _update_matched(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> None:
+        super()._update_matched(slots, rows, frame)
+        if self._dimension and len(slots):
+            costs.update_embeddings(self._table.feature, slots, frame.embeddings, rows)
 
-    def _spawn_tracks(self, rows: np.ndarray, frame: _Observations) -> np.ndarray:
-        """Start tracks at detections; return their slots."""
-        if not len(rows):
-            return _NO_ROWS
-        slots = np.flatnonzero(self._table.status == FREE)[: len(rows)]
-        if len(slots) < len(rows) or self._table.feature.shape[1] != frame.embeddings.shape[1]:
-            self._table = self._table.enlarged(2 * len(self._table.ids) + len(rows), frame.embeddings.shape[1])
-            slots = np.flatnonzero(self._table.status == FREE)[: len(rows)]
-        table = self._table
-        kalman.initiate(table.motion, slots, frame.measurements, rows)
-        table.feature[slots] = frame.embeddings[rows]
-        table.ids[slots] = np.arange(self._last_id + 1, self._last_id + 1 + len(rows))
-        self._last_id += len(rows)
-        table.status[slots] = TRACKED
-        table.confirmed[slots] = frame.number == self._first_frame
-        table.retired[slots] = False
-        table.start[slots] = table.last[slots] = frame.number
-        table.score[slots] = frame.scores[rows]
-        table.row[slots] = rows
-        return slots
-
-    def _remove_duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of a tracked and a lost track on one spot, drop the one that has been seen for fewer frames."""
-        table = self._table
-        _, corners = kalman.estimate(table.motion, tracked)
-        _, others = kalman.estimate(table.motion, lost)
+    def _duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        _, corners = kalman.boxes_of(self._table.motion, tracked)
+        _, others = kalman.boxes_of(self._table.motion, lost)
         cost = costs.iou_cost(corners, others, np.arange(len(lost)))
-        i, j = np.nonzero(cost < float(np.float32(DUPLICATE_COST)))
-        if not len(i):
-            return tracked, lost
-        age = table.last - table.start
-        drops_lost = age[tracked[i]] > age[lost[j]]
-        if self._record is not None:
-            dropped = table.ids[np.where(drops_lost, lost[j], tracked[i])]
-            kept = table.ids[np.where(drops_lost, tracked[i], lost[j])]
-            self._note_duplicates(dropped, kept, 1 - cost[i, j])
-        return np.delete(tracked, i[~drops_lost]), np.delete(lost, j[drops_lost])
-
-    def _report(self, detections: FrameDetections, tracked: np.ndarray) -> FrameTracks:
-        """Return the tracks that are confirmed, large enough and not too wide."""
-        table, settings = self._table, self.settings
-        slots = tracked[table.confirmed[tracked]]
-        boxes, _ = kalman.estimate(table.motion, slots)
-        width, height = boxes[:, 2], boxes[:, 3]
-        is_shown = (width * height).astype(np.float64) > settings.min_box_area
-        if settings.vertical_ratio > 0:
-            is_shown &= (width / height).astype(np.float64) <= settings.vertical_ratio
-        if self._record is not None:
-            for track in table.ids[slots[~is_shown]].tolist():
-                self._record.note(
-                    "filtered",
-                    f"track {track} is not reported: its box has at most min_box_area {settings.min_box_area:g} square "
-                    f"pixels, or is wider than vertical_ratio {settings.vertical_ratio:g} times its height.",
-                    track=track,
-                )
-        shown = slots[is_shown]
-        rows = table.row[shown]
-        return FrameTracks(
-            detections.frame, table.ids[shown], boxes[is_shown], table.score[shown], detections.class_ids[rows], rows
-        )
-
-    # -- the record in words; called only where one is kept
-
-    def _note_unused(self, row: int, words: str, kind: str = "unused") -> None:
-        assert self._record is not None
-        self._record.note(kind, f"detection {row} {words}", detection=row)
+        i, j = np.nonzero(cost < _DUPLICATE_COST)
+        return i, j, 1 - cost[i, j]
 
     def _note_absence(self, pool: np.ndarray, number: int) -> None:
         assert self._record is not None
         for track, last in zip(self._table.ids[pool].tolist(), self._table.last[pool].tolist(), strict=True):
             if number - last > 1:
                 self._record.note(
-                    "absent", f"track {track} had been lost for {_frames(number - last - 1)}.", track=track
+                    "absent", f"track {track} had been lost for {frames(number - last - 1)}.", track=track
                 )
-
-    def _note_births(self, newborn: np.ndarray, unborn: np.ndarray, scores: np.ndarray) -> None:
-        record, table, (limit, name) = self._record, self._table, self._birth_score
-        assert record is not None
-        for slot in newborn.tolist():
-            track, row = int(table.ids[slot]), int(table.row[slot])
-            end = "." if table.confirmed[slot] else "; a second detection has to confirm it."
-            words = (
-                f"a new track {track} was born from detection {row} (score {scores[row]:.2f} >= {name} {limit:g}){end}"
-            )
-            record.note("birth", words, track=track, detection=row)
-        for row in unborn.tolist():
-            words = f"was left over; its score {scores[row]:.2f} < {name} {limit:g} starts no track."
-            self._note_unused(row, words, "unborn")
-
-    def _note_losses(self, lost: np.ndarray, expired: np.ndarray, re_expired: np.ndarray, number: int) -> None:
-        record, table, buffer = self._record, self._table, self.max_time_lost
-        assert record is not None
-        for track in table.ids[lost].tolist():
-            record.note("lost", f"track {track} is lost; it can be found again for {_frames(buffer)}.", track=track)
-        for slot in self._lost[table.status[self._lost] == LOST].tolist():
-            track, left = int(table.ids[slot]), buffer - (number - int(table.last[slot])) + 1
-            words = f"track {track} stays lost; it can be found again for {_frames(left, ' more')}."
-            record.note("lost", words, track=track)
-        for slot in expired.tolist():
-            track = int(table.ids[slot])
-            is_first = number - table.last[slot] == buffer + 1 and self.settings.ppdet_quirks
-            grace = " (ppdet can find it in the next frame still; ppdet_quirks=False repairs that)" if is_first else ""
-            words = f"track {track} ends: its buffer of {_frames(buffer)} has run out{grace}."
-            record.note("expired", words, track=track)
-        for track in table.ids[re_expired].tolist():
-            record.note(
-                "re_expired",
-                f"track {track} ends: its buffer had run out before it was found again, and ppdet then gives it no "
-                "second one (ppdet_quirks=False repairs that).",
-                track=track,
-            )
-
-    def _note_unconfirmed(self, third: Pairs) -> None:
-        record, ids = self._record, self._table.ids
-        assert record is not None
-        for track in ids[third.tracks].tolist():
-            record.note("confirmed", f"track {track} is confirmed: it was seen a second time.", track=track)
-        for track in ids[third.tracks_left].tolist():
-            record.note("unconfirmed", f"track {track} ends: it was seen in one frame only.", track=track)
-
-    def _note_duplicates(self, dropped: np.ndarray, kept: np.ndarray, iou: np.ndarray) -> None:
-        record, least = self._record, 1 - DUPLICATE_COST
-        assert record is not None
-        for one, other, overlap in zip(dropped.tolist(), kept.tolist(), iou.tolist(), strict=True):
-            shown = f"{overlap:.4f}" if overlap - least < 0.005 else f"{overlap:.2f}"
-            words = f"track {one} is dropped as a duplicate of track {other}"
-            reason = f"their IoU {shown} > {least:g}, and track {one} has been seen over fewer frames, or as few"
-            record.note("duplicate", f"{words}: {reason}.", track=one)
-            record.note("kept", f"{words} (IoU {overlap:.2f}).", track=other)
-
-
-def _frames(count: int, more: str = "") -> str:
-    return f"{count}{more} frame{'' if count == 1 else 's'}"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Observations:
-    """A frame's detections as the stages take them; see `kalman.measure`."""
-
-    number: int
-    scores: np.ndarray
-    embeddings: np.ndarray  # (N, D), D being 0 where there are none
-    corners: np.ndarray
-    measurements: np.ndarray
-
-    @classmethod
-    def of(cls, detections: FrameDetections) -> _Observations:
-        features = detections.embeddings
-        if features is None:
-            features = np.empty((len(detections), 0), np.float32)
-        return cls(detections.frame, detections.scores, features, *kalman.measure(detections.boxes))
-
-
-@dataclasses.dataclass
-class _TrackTable:
-    """Per-track state: a track holds one slot (row) of every array; free slots are reused."""
-
-    motion: np.ndarray  # (K, 24) float32, see kalman.py
-    feature: np.ndarray  # (K, D) float32, the smoothed embedding
-    ids: np.ndarray
-    status: np.ndarray
-    confirmed: np.ndarray  # seen twice, or in the first frame
-    retired: np.ndarray  # its buffer ran out once
-    start: np.ndarray  # first frame
-    last: np.ndarray  # last frame in which it took a detection
-    score: np.ndarray
-    row: np.ndarray  # of the detection that it took last
-
-    @classmethod
-    def with_room(cls, slots: int, dimension: int) -> _TrackTable:
-        def whole() -> np.ndarray:
-            return np.zeros(slots, np.int64)
-
-        return cls(
-            motion=np.zeros((slots, kalman.MOTION_SIZE), np.float32),
-            feature=np.zeros((slots, dimension), np.float32),
-            ids=whole(),
-            status=whole(),
-            confirmed=np.zeros(slots, np.bool_),
-            retired=np.zeros(slots, np.bool_),
-            start=whole(),
-            last=whole(),
-            score=np.zeros(slots, np.float32),
-            row=whole(),
-        )
-
-    def enlarged(self, slots: int, dimension: int) -> _TrackTable:
-        """Return the same tracks with more room; embeddings may appear where there were none."""
-        new = _TrackTable.with_room(slots, dimension)
-        for name, old in vars(self).items():
-            if old.size:
-                getattr(new, name)[: len(old)] = old
-        return new
-
-    def keep_only(self, tracked: np.ndarray, lost: np.ndarray) -> None:
-        """Free the slots of all other tracks."""
-        is_held = np.zeros(len(self.status), np.bool_)
-        is_held[tracked] = True
-        is_held[lost] = True
-        self.status[~is_held] = FREE

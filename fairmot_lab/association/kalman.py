@@ -176,7 +176,7 @@ def measure(boxes):
 
 
 @compiled
-def estimate(motion, slots):
+def boxes_of(motion, slots):
     """Return boxes x, y, w, h and corners left, top, right, bottom of tracks, each (n, 4) float32."""
     boxes = np.empty((len(slots), 4), np.float32)
     corners = np.empty((len(slots), 4), np.float32)

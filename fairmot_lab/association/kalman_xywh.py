@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import compiled
+from . import kalman_xyah
 
 MOTION_SIZE = 28
 
@@ -33,13 +34,8 @@ def measure(boxes):
     -------
     corners, measurements : (N, 4) float64
     """
-    corners, measurements = np.empty((len(boxes), 4)), np.empty((len(boxes), 4))
-    for i in range(len(boxes)):
-        x, y = np.float64(boxes[i, 0]), np.float64(boxes[i, 1])
-        width, height = np.float64(boxes[i, 2]), np.float64(boxes[i, 3])
-        corners[i, 0], corners[i, 1], corners[i, 2], corners[i, 3] = x, y, x + width, y + height
-        measurements[i, 0], measurements[i, 1] = x + width / 2, y + height / 2
-        measurements[i, 2], measurements[i, 3] = width, height
+    corners, measurements = kalman_xyah.measure(boxes)
+    measurements[:, 2] = boxes[:, 2]
     return corners, measurements
 
 

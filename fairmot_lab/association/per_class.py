@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..data import FrameDetections, FrameTracks
-from .base import Tracker, as_tracker
+from ..errors import ConfigError
+from .base import Tracker
 from .records import FrameRecord, Note
 
 if TYPE_CHECKING:
@@ -24,14 +25,19 @@ class PerClass(Tracker):
     Parameters
     ----------
     tracker
-        A tracker, its name, or None for `JDETracker()`. It is cloned for each class.
+        It is cloned for each class.
     frame_rate
         Frames per second, as for any tracker.
+
+    Raises
+    ------
+    ConfigError
+        If it is not given a tracker.
 
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> tracker = PerClass("jde", frame_rate=25)
+    >>> tracker = PerClass(fl.JDETracker(), frame_rate=25)
     >>> boxes, embeddings = [[10, 10, 40, 100], [10, 10, 40, 100]], [[0.6, 0.8], [0.6, 0.8]]
     >>> frame = SimpleNamespace(frame=1, boxes=boxes, scores=[0.9, 0.8], embeddings=embeddings, class_ids=[3, 0])
     >>> tracks = tracker.update(frame)
@@ -41,9 +47,13 @@ class PerClass(Tracker):
 
     several_classes = True
 
-    def __init__(self, tracker: Tracker | str | None = None, *, frame_rate: float | None = None) -> None:
-        given = as_tracker(tracker)
-        self.tracker: Tracker = given.tracker if isinstance(given, PerClass) else given
+    def __init__(self, tracker: Tracker, *, frame_rate: float | None = None) -> None:
+        if not isinstance(tracker, Tracker):
+            raise ConfigError(
+                f"PerClass needs a tracker, not {tracker!r}; give one such as JDETracker(), or use "
+                'get_tracker("per_class:NAME").'
+            )
+        self.tracker: Tracker = tracker.tracker if isinstance(tracker, PerClass) else tracker
         self.Settings: type[TrackerSettings] = self.tracker.Settings  # type: ignore[misc]
         self.name = "per_class:" + self.tracker.name  # type: ignore[misc]
         self.title = f"{self.tracker.title}, each class by itself"  # type: ignore[misc]
@@ -76,7 +86,7 @@ class PerClass(Tracker):
         number = detections.frame
         for new in sorted(set(detections.class_ids.tolist()) - self._classes.keys()):
             tracker = self.tracker.clone(self.frame_rate)
-            # a class that appears later is no first frame to the tracker
+            # a class that appears later does not start in its first frame
             if number != self._first_frame:
                 tracker._first_frame, tracker._frame = self._first_frame, number - 1
             self._classes[new] = tracker

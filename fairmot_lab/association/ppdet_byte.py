@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import ConfigError
 from .assignment import Pairs
-from .jde import JDETracker, PPDetSettings, _Observations
+from .jde import JDETracker, PPDetSettings
+from .lists import Observations
 from .settings import number
 
 SECOND_COST = 0.4  # fixed in ppdet
@@ -57,7 +58,7 @@ class PPDetByteTracker(JDETracker):
     def _birth_score(self) -> tuple[float, str]:
         return self.settings.conf_thres + 0.1, "conf_thres + 0.1 ="
 
-    def _second_stage(self, unseen: np.ndarray, first: Pairs, frame: _Observations) -> tuple[Pairs, np.ndarray]:
+    def _second_stage(self, unseen: np.ndarray, first: Pairs, frame: Observations) -> tuple[Pairs, np.ndarray]:
         low = np.flatnonzero(self._is_low(frame.scores))
         return self._iou_stage("second stage", unseen, low, frame, SECOND_COST, ""), first.rows_left
 

@@ -2,90 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._files import files_of
 from ..data import FrameDetections, FrameTracks
 from ..errors import TrackingError
-from .base import Tracker, as_tracker, trackers
+from .base import Tracker
 from .checks import check_ascending, check_detections, no_detections, own_copy
 from .records import FrameRecord
+from .registry import as_tracker, trackers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..data import SequenceArrays
     from ..detection.detections import Detections
 
 Warps = Mapping[int, np.ndarray]
 
 
-def track_arrays(
-    arrays: SequenceArrays,
-    tracker: Tracker | None = None,
-    frame_rate: float | None = None,
-    *,
-    camera_motion: Warps | None = None,
+def track_detections(
+    detections: Detections, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
 ) -> pd.DataFrame:
-    """Track a whole sequence from the flat arrays of its detections, as `Tracker.update` does frame by frame.
+    """Track the detections of a whole sequence, as `Tracker.update` does frame by frame.
 
     Parameters
     ----------
-    arrays
-        As `Detections.arrays()` gives them: `frames` (F,) ascending, `offsets` (F + 1,), `boxes` (T, 4: x, y, w, h in
-        pixels), `scores` (T,), `embeddings` (T, D) or None, `class_ids` (T,).
+    detections
+        As `open_detections`, `detect` or `Detections.from_frames` gives them.
     tracker
         A clone of it is used; `JDETracker()` unless given.
-    frame_rate
-        Frames per second, unless the tracker was made with its own; 30 by default.
     camera_motion
         From a frame's number to the affine matrix (2, 3) that moves points of the frame before to where they are in
-        it; frames may be missing.
+        it; frames may be missing. By default what the detections carry.
 
     Returns
     -------
     pandas.DataFrame
         `frame`, `id`, `x`, `y`, `w`, `h` (pixels, top-left), `score`, `class_id`, and `det`: the row of the detection
-        that the track took, -1 where a predicted box is reported. Sorted by frame; `attrs` hold frame_rate, tracker,
-        settings and length (the last frame's number).
-
-    Raises
-    ------
-    TrackingError
-        If the detections hold something that no tracker should accept; see `Tracker.update`.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> arrays = SimpleNamespace(frames=[1, 2], offsets=[0, 1, 2], boxes=[[10, 10, 40, 80], [12, 10, 40, 80]],
-    ...                          scores=[0.9, 0.8], embeddings=[[0, 1], [0, 1]], class_ids=None)
-    >>> track_arrays(arrays)[["frame", "id", "det"]].values.tolist()
-    [[1, 1, 0], [2, 1, 1]]
-    """
-    return _Sequence(arrays, tracker, frame_rate, camera_motion).track()
-
-
-def track_detections(
-    detections: Detections, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
-) -> pd.DataFrame:
-    """Track kept or public detections.
-
-    Parameters
-    ----------
-    detections
-        As `open_detections` or `detect` gives them.
-    tracker, camera_motion
-        As of `track_arrays`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As of `track_arrays`; `det` is the row in `detections.embeddings()`, and `attrs` name the sequence and its
-        length too.
+        that the track took in `detections.table()`, -1 where a predicted box is reported. Sorted by frame; `attrs`
+        hold sequence, frame_rate, tracker, settings, length (in frames), and classes and files where they are known.
 
     Raises
     ------
@@ -98,20 +59,16 @@ def track_detections(
     >>> track_detections(scene.detections, "jde")["id"].nunique()
     2
     """
-    return _sequence(detections, tracker, camera_motion).track()
+    return _Sequence(detections, tracker, camera_motion).track()
 
 
-def trace(
-    detections: Detections | SequenceArrays, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
-) -> Trace:
+def trace(detections: Detections, tracker: Tracker | None = None, *, camera_motion: Warps | None = None) -> Trace:
     """Track, and return the record of every decision.
 
     Parameters
     ----------
-    detections
-        As `open_detections` or `detect` gives them, or flat arrays as of `track_arrays`.
-    tracker, camera_motion
-        As of `track_arrays`.
+    detections, tracker, camera_motion
+        As of `track_detections`.
 
     Returns
     -------
@@ -130,7 +87,7 @@ def trace(
     >>> [stage.title for stage in record.stages]
     ['only stage']
     """
-    return Trace(_sequence(detections, tracker, camera_motion))
+    return Trace(_Sequence(detections, tracker, camera_motion))
 
 
 class Trace:
@@ -142,7 +99,7 @@ class Trace:
     Attributes
     ----------
     tracks : pandas.DataFrame
-        As of `track_arrays`.
+        As of `track_detections`.
     tracker : Tracker
         As it was used.
     """
@@ -198,47 +155,31 @@ _EVERY, _WINDOWS = 32, 4
 class _Sequence:
     """The detections of a sequence, all checked, and a tracker that has seen none of them."""
 
-    def __init__(
-        self,
-        arrays: SequenceArrays,
-        tracker: Tracker | None,
-        frame_rate: float | None,
-        camera_motion: Warps | None,
-        name: str = "",
-        length: int | None = None,
-        class_names: Mapping[int, str] | None = None,
-    ) -> None:
-        self.tracker = as_tracker(tracker).clone(frame_rate)
-        self.frame_rate = frame_rate or self.tracker.frame_rate
-        self.name, self.length, self.class_names = name, length, dict(class_names or {})
-        self.frames = np.asarray(arrays.frames, np.int64)
-        self.offsets = offsets = np.asarray(arrays.offsets, np.int64)
+    def __init__(self, detections: Detections, tracker: Tracker | None, camera_motion: Warps | None) -> None:
+        self.source = detections
+        self.tracker = as_tracker(tracker).clone(detections.frame_rate)
+        if camera_motion is None and self.tracker.uses_camera_motion:
+            camera_motion = detections.camera_motion
+        self.frames, self.offsets = detections.frames, detections.offsets
+        embeddings = detections.embeddings() if detections.has_embeddings else None
+        whole = FrameDetections(0, detections.boxes, detections.scores, embeddings, detections.class_ids)
         try:
-            self.detections = own_copy(arrays, "the sequence")
-            self._check()
+            self.detections = own_copy(whole, "the sequence")
+            check_ascending(self.frames)
+            check_detections(
+                self.detections, self.tracker.settings.any_scores, self._place, self.tracker.several_classes
+            )
         except TrackingError as error:
-            if not name:
-                raise
-            raise TrackingError(f"{name}: {error}") from error
+            raise TrackingError(f"{detections.name}: {error}") from error
         self.warps = {
             int(frame): self.tracker._check_warp(warp, int(frame)) for frame, warp in (camera_motion or {}).items()
         }
-        if offsets[-1]:
+        if len(self.detections):
             self.tracker.check_embeddings(self.detections.embeddings is not None)
 
-    def _check(self) -> None:
-        frames, offsets, count = self.frames, self.offsets, len(self.detections)
-        if len(offsets) != len(frames) + 1 or offsets[0] or offsets[-1] != count or (np.diff(offsets) < 0).any():
-            raise TrackingError(
-                f"offsets do not divide {count} detections among {len(frames)} frames; see SequenceArrays."
-            )
-        check_ascending(frames)
-
-        def place(row: int) -> str:
-            index = int(np.searchsorted(offsets, row, side="right")) - 1
-            return f"frame {frames[index]}, detection {row - offsets[index]}"
-
-        check_detections(self.detections, self.tracker.settings.any_scores, place, self.tracker.several_classes)
+    def _place(self, row: int) -> str:
+        index = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        return f"frame {self.frames[index]}, detection {row - self.offsets[index]}"
 
     def step(self, tracker: Tracker, index: int) -> FrameTracks:
         """Put the frame of an index through a tracker."""
@@ -262,27 +203,19 @@ class _Sequence:
                 copies.append(pickle.dumps(tracker))
             results.append(self.step(tracker, index))
         tracks = tracks_table(results, self.offsets[:-1])
+        source = self.source
         tracks.attrs = {
-            "frame_rate": self.frame_rate,
+            "sequence": source.name,
+            "frame_rate": source.frame_rate,
             "tracker": tracker.name,
             "settings": tracker.arguments(),
-            "length": self.length or (int(self.frames[-1]) if len(self.frames) else 0),
+            "length": source.length or (int(self.frames[-1]) if len(self.frames) else 0),
         }
-        if self.name:
-            tracks.attrs["sequence"] = self.name
-        if self.class_names:
-            tracks.attrs["classes"] = self.class_names
+        if source.class_names:
+            tracks.attrs["classes"] = source.class_names
+        if files := files_of(source):
+            tracks.attrs["files"] = [os.path.realpath(file) for file in files]
         return tracks
-
-
-def _sequence(detections: Any, tracker: Tracker | None, camera_motion: Warps | None) -> _Sequence:
-    if not hasattr(detections, "arrays"):
-        return _Sequence(detections, tracker, None, camera_motion)
-    if camera_motion is None and as_tracker(tracker).uses_camera_motion:
-        camera_motion = getattr(detections, "camera_motion", None)
-    rate, length = detections.frame_rate, getattr(detections, "length", None)
-    names = getattr(detections, "class_names", None)
-    return _Sequence(detections.arrays(), tracker, rate, camera_motion, detections.name, length, names)
 
 
 def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.ndarray | None = None) -> pd.DataFrame:
@@ -299,7 +232,7 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
     Returns
     -------
     pandas.DataFrame
-        As of `track_arrays`, without `attrs`.
+        As of `track_detections`, without `attrs`.
 
     Examples
     --------

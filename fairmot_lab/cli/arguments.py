@@ -44,7 +44,7 @@ def _named(text: str, parse: Callable[[str], Any]) -> tuple[str, Any]:
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 1088x608")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it as 1088x608")
     return int(width), int(height)
 
 
@@ -54,7 +54,7 @@ def _overlap(text: str) -> float | str | None:
     try:
         return float(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no overlap; give 0 to 1, none or auto") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not an overlap; give 0 to 1, none or auto") from error
 
 
 @contextlib.contextmanager

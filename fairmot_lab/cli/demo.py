@@ -10,7 +10,7 @@ from pathlib import Path
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
-        "demo", help="render a street scene, track it with the bundled model, judge the result"
+        "demo", help="render a street scene, track it with the bundled model, evaluate the result"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which scene (default: 0)")
     parser.add_argument("--data", default="data", metavar="DIR", help="where the sequence goes (default: data)")

@@ -33,7 +33,7 @@ def _add_finetune(commands: argparse._SubParsersAction) -> None:
     add("--learning-rate", type=float, default=1.5e-4, help="%(default)s")
     add("--labels", type=float, default=1.0, help="weight of the loss on the labels of real views (%(default)s)")
     add("--anchor", type=float, default=3.0, help="weight of what keeps the model as it was (%(default)s)")
-    add("--appearance", action="store_true", help="compute anew what tells people apart, from these sequences alone")
+    add("--appearance", action="store_true", help="compute the appearance projection from these sequences alone")
     add("--seed", type=int, default=0, help="%(default)s")
     add("--evaluate-every", type=int, default=100, metavar="STEPS", help="%(default)s")
     add("--quiet", action="store_true", help="no progress bars")

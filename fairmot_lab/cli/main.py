@@ -12,6 +12,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .._files import refuse_overwrite
 from ..errors import FairMOTLabError, FairMOTLabWarning
@@ -92,15 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse_overwrites(options: argparse.Namespace) -> None:
-    """Raise an error if a table or page would overwrite what the command reads; `track` checks its own files."""
-    written = ["csv", "file", *(["output"] if options.command == "view" else [])]
-    read: list[str | None] = []
-    for name in ("source", "folder", "gt", "results", "outputs", "detections", "tracks", "config"):
-        value = getattr(options, name, None)
-        read += value if isinstance(value, list) else [value]
-    for name in written:
-        if getattr(options, name, None):
-            refuse_overwrite(getattr(options, name), read)
+    """Raise an error if a file that the command writes is one that it reads: any other argument may name one."""
+    values: dict[str, Any] = {
+        name: value for name, value in vars(options).items() if value and isinstance(value, str | list)
+    }
+    outputs = [values.pop(name, None) for name in ("csv", "file", "output")]
+    if values.pop("command") in ("track", "demo", "hub", "finetune"):  # whose output is a folder
+        outputs.pop()
+    for path in outputs:
+        if path:
+            refuse_overwrite(path, values)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

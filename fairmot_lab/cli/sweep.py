@@ -32,7 +32,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--protocol", metavar="P", help="motchallenge, raw or paddle")
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1: one per core (default: 1)")
-    parser.add_argument("--file", metavar="FILE", help="append rows here as they come; run again to go on")
+    parser.add_argument("--file", metavar="FILE", help="append rows here as they come; run again to resume")
     parser.add_argument("--intervals", action="store_true", help="with 95 %% intervals of the metrics")
     parser.add_argument("--csv", metavar="FILE", help="also write the table, with every column")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -41,7 +41,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 
 def _run_sweep(options: argparse.Namespace) -> None:
     from .._files import atomic_write
-    from ..association.base import get_tracker, load_tracker
+    from ..association.registry import get_tracker, load_tracker
     from ..sweeps import grid_from_text, random_search, sweep
     from .tables import table_text
 

@@ -87,7 +87,7 @@ def switches_from_outputs(
 
 def tracker_of_record(results: Path) -> Any:
     """Return the tracker in the record beside results (NAME.json); None where there is no record."""
-    from ..association.base import tracker_from_dict
+    from ..association.registry import tracker_from_dict
 
     record = results.with_suffix(".json")
     if not record.is_file():

@@ -96,7 +96,7 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
 
 def _named_tracker(arguments: Sequence[str]) -> Tracker:
     """Return the tracker that the arguments name, by themselves, in a file, or through the model."""
-    from ..association.base import get_tracker, load_tracker
+    from ..association.registry import get_tracker, load_tracker
     from ..pipeline import DEFAULT_MODEL, recommended_tracker
 
     sniffer = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -182,7 +182,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
 
 
 def _track_several(options: argparse.Namespace, sequences: dict[str, Any], tracker: Tracker) -> int | None:
-    """Track the sequences of a folder; what fails is told at the end, and gives the exit status 2."""
+    """Track the sequences of a folder; failures are reported at the end and give the exit status 2."""
     from ..sources.many import run_each
 
     for name in ("compare", "name", "line", "region", "count"):

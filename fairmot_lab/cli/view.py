@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from .._files import file_name
 from ..errors import ViewError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _add_view(commands: argparse._SubParsersAction) -> None:

@@ -102,7 +102,7 @@ class Counter:
 
     A side or a region is taken as changed once the feet are more than `margin` pixels beyond the border, so that
     somebody who stands on it is counted once. Who is first seen inside a region has not entered it. The memory is one
-    row per interval and event, and one number per track; what is known of a track's place is forgotten after `forget`
+    row per interval and event, and one number per track; a track's last place is forgotten after `forget`
     seconds out of sight.
 
     Parameters
@@ -451,7 +451,7 @@ def parse_line(text: str) -> Line:
     """
     points = _parse_points(text)
     if len(points) != 2:
-        raise ConfigError(f"{text!r} is no line; write it as x1,y1,x2,y2 in pixels.")
+        raise ConfigError(f"{text!r} is not a line; write it as x1,y1,x2,y2 in pixels.")
     return Line(*points)
 
 
@@ -477,7 +477,7 @@ def _parse_points(text: str) -> list[Point]:
     except ValueError:
         numbers = []
     if not numbers or len(numbers) % 2:
-        raise ConfigError(f"{text!r} is no list of points; write it as x1,y1,x2,y2,... in pixels.")
+        raise ConfigError(f"{text!r} is not a list of points; write it as x1,y1,x2,y2,... in pixels.")
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 

@@ -92,7 +92,7 @@ def Module(  # PaddleHub's name
             "jde_darknet53 is another network (JDE) and is not served; use hub.Module(name='fairmot_dla34')."
         )
     if name != NAME:
-        raise HubError(f"There is no module {name!r} here; the one that is served is 'fairmot_dla34'.")
+        raise HubError(f"There is no module {name!r} here; use 'fairmot_dla34'.")
     if version not in (None, *VERSIONS):
         raise HubError(f"There is no version {version} of {NAME}; there are {' and '.join(VERSIONS)}.")
     module = FairmotTracker_1088x608(weights)

@@ -1,4 +1,4 @@
-"""Appearance of the compact model: colour histograms of strips of a box, and the projection that tells people apart.
+"""Appearance of the compact model: colour histograms of strips of a box, and their discriminant projection.
 
 A tracker compares people who were under one camera within seconds. Which colours they wear, and where on the body,
 carries over to people and cameras never seen; a network that learned from a few dozen people does not

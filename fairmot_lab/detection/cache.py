@@ -28,12 +28,12 @@ import cv2
 import numpy as np
 
 from .._files import file_name, make_folder
-from ..data import STRIDE, FrameDetections, Letterbox, SequenceArrays
+from ..data import STRIDE, FrameDetections, Letterbox
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
 from ..sources.many import run_each, several
 from ..sources.open import open_source
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
-from .detections import Detections, PublicDetections, join_frames
+from .detections import Columns, Detections, PublicDetections, join_frames
 from .detector import Detector, check_detector, run_detector
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ class CachedDetections(Detections):
         If the file is not one of detections, is damaged, or holds nothing yet.
     """
 
+    path: Path
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
         self.path = Path(path)
@@ -161,9 +163,8 @@ class CachedDetections(Detections):
         with self._open() as file:
             return _unpack(self._scan.read(file, number), number, self.info, self.path)
 
-    def arrays(self) -> SequenceArrays:
-        """Return all detections in flat arrays, read once and kept in memory."""
-        if self._arrays is None or len(self._arrays.frames) != len(self):
+    def _columns(self) -> Columns:
+        if self._held is None or len(self._held.frames) != len(self):
             parts, missing = [], []
             with self._open() as file:
                 for number in self.frames.tolist():
@@ -171,8 +172,8 @@ class CachedDetections(Detections):
                     parts.append(_unpack(members, number, self.info, self.path, heatmap=False))
                     if "safetensors" not in members:
                         missing.append(number)
-            self._arrays, self.missing = join_frames(self.frames, parts), tuple(missing)
-        return self._arrays
+            self._held, self.missing = join_frames(self.frames, parts), tuple(missing)
+        return self._held
 
     def _open(self) -> BinaryIO:
         try:
@@ -300,7 +301,7 @@ def detect(
     Returns
     -------
     CachedDetections
-        Of several sequences a dict from name to `CachedDetections`. A sequence that fails is told of at the end; the
+        Of several sequences a dict from name to `CachedDetections`. A sequence that fails is reported at the end; the
         others are kept.
 
     Raises

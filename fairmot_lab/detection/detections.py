@@ -1,23 +1,43 @@
-"""The detections of a sequence, wherever they come from: by frame, in flat arrays, or as a table."""
+"""The detections of a sequence, wherever they come from: by frame, as columns, or as a table."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..data import FrameDetections, SequenceArrays
-from ..errors import DetectionsError
+from ..data import FrameDetections, note_on_step
+from ..errors import DetectionsError, FairMOTLabWarning
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
 
 if TYPE_CHECKING:
     from ..sources.base import Source
+
+
+class Columns(NamedTuple):
+    """What `Detections` holds inside: one array per column, so that a sequence is checked and copied in one go."""
+
+    frames: np.ndarray
+    offsets: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray | None
+    class_ids: np.ndarray
+
+    def part(self, first: int, last: int) -> Columns:
+        """Return the columns of the frames of the indices `first` to `last`, the last one excluded."""
+        offsets = self.offsets[first : last + 1]
+        rows = slice(offsets[0], offsets[-1])
+        embeddings = None if self.embeddings is None else self.embeddings[rows]
+        frames, offsets = self.frames[first:last], offsets - offsets[0]
+        return Columns(frames, offsets, self.boxes[rows], self.scores[rows], embeddings, self.class_ids[rows])
 
 
 class Detections:
@@ -26,11 +46,13 @@ class Detections:
     Attributes
     ----------
     name, frame_rate, width, height, length
-        Of the sequence. `width`, `height` and `length` are None where nothing tells them.
+        Of the sequence. `width`, `height` and `length` are None where they are not known.
+    path : pathlib.Path or None
+        The file that holds them.
     fingerprint : dict
         What the detections were made from.
     class_names : dict
-        From class id to name; empty where nothing tells them.
+        From class id to name; empty where they are not known.
     missing : tuple of int
         Frames that the source could not give.
     camera_motion : mapping or None
@@ -43,11 +65,13 @@ class Detections:
     height: int | None
     length: int | None
     fingerprint: dict[str, Any]
+    path: Path | None = None
     has_heatmaps = False
     camera_motion: Mapping[int, np.ndarray] | None = None
 
     def __init__(self) -> None:
-        self._arrays: SequenceArrays | None = None
+        self._held: Columns | None = None
+        self._inputs: list[Path] = []
         self._frames: dict[int, FrameDetections] = {}
         self.class_names: dict[int, str] = {}
         self.missing: tuple[int, ...] = ()
@@ -88,24 +112,61 @@ class Detections:
         self.class_names = dict(class_names or {})
         self.fingerprint = {"name": name, "engine": "memory"}
         self.has_heatmaps = any(one.heatmap is not None for one in self._frames.values())
-        self._arrays = join_frames(numbers, list(self._frames.values()))
+        self._held = join_frames(numbers, list(self._frames.values()))
         return self
+
+    def part(self, first: int, last: int) -> Detections:
+        """Return the detections of the frames `first` to `last`, both included, without heatmaps.
+
+        Examples
+        --------
+        >>> fl.example().detections.part(11, 20)
+        <Detections 'crossing': 10 frames, 18 detections, with embeddings>
+        """
+        places = np.searchsorted(self.frames, [first, last + 1])
+        part = Detections()
+        part._held = self._columns().part(int(places[0]), max(int(places[0]), int(places[1])))
+        part.name, part.frame_rate, part.length = self.name, self.frame_rate, self.length
+        part.width, part.height, part._inputs = self.width, self.height, self.inputs()
+        part.class_names, part.camera_motion = self.class_names, self.camera_motion
+        part.fingerprint = {**self.fingerprint, "frames": [first, last]}
+        return part
 
     def __repr__(self) -> str:
         parts = [("embeddings", self.has_embeddings), ("heatmaps", self.has_heatmaps)]
         given = " and ".join(part for part, there in parts if there)
-        count = f"{len(self)} frames, {len(self.arrays().scores)} detections"
+        count = f"{len(self)} frames, {len(self.scores)} detections"
         return f"<{type(self).__name__} {self.name!r}: {count}{', with ' + given if given else ''}>"
 
     @property
     def has_embeddings(self) -> bool:
         """Whether there are embeddings."""
-        return self.arrays().embeddings is not None
+        return self._columns().embeddings is not None
 
     @property
     def frames(self) -> np.ndarray:
         """Frame numbers (F,) int64, ascending."""
-        return self.arrays().frames
+        return self._columns().frames
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Places (F + 1,) int64: the detections of the frame at index `i` are the rows `offsets[i]:offsets[i + 1]`."""
+        return self._columns().offsets
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """Boxes (T, 4) float32 of all frames: `x, y, w, h` in pixels of the original image."""
+        return self._columns().boxes
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores (T,) float32, descending within a frame."""
+        return self._columns().scores
+
+    @property
+    def class_ids(self) -> np.ndarray:
+        """Class ids (T,) int64, -1 where unknown."""
+        return self._columns().class_ids
 
     def frame(self, number: int) -> FrameDetections:
         """Return the detections of one frame.
@@ -117,13 +178,12 @@ class Detections:
         """
         if number in self._frames:
             return self._frames[number]
-        arrays = self.arrays()
-        index = int(np.searchsorted(arrays.frames, number))
-        if index == len(arrays.frames) or arrays.frames[index] != number:
-            raise DetectionsError(f"{self.name} holds no frame {number}; it holds {_span(arrays.frames)}.")
-        rows = slice(arrays.offsets[index], arrays.offsets[index + 1])
-        embeddings = None if arrays.embeddings is None else arrays.embeddings[rows]
-        return FrameDetections(number, arrays.boxes[rows], arrays.scores[rows], embeddings, arrays.class_ids[rows])
+        held = self._columns()
+        index = int(np.searchsorted(held.frames, number))
+        if index == len(held.frames) or held.frames[index] != number:
+            raise DetectionsError(f"{self.name} holds no frame {number}; it holds {_span(held.frames)}.")
+        one = held.part(index, index + 1)
+        return FrameDetections(number, one.boxes, one.scores, one.embeddings, one.class_ids)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -131,10 +191,14 @@ class Detections:
     def __iter__(self) -> Iterator[FrameDetections]:
         return (self.frame(int(number)) for number in self.frames)
 
-    def arrays(self) -> SequenceArrays:
-        """Return all detections in flat arrays, read once and kept in memory."""
-        assert self._arrays is not None
-        return self._arrays
+    def inputs(self) -> list[Path]:
+        """Return the files that are read, which no output may overwrite."""
+        return self._inputs if self.path is None else [self.path]
+
+    def _columns(self) -> Columns:
+        """All detections, read once and kept in memory."""
+        assert self._held is not None
+        return self._held
 
     def embeddings(self) -> np.ndarray:
         """Return the embeddings (T, D) float32: one row per detection, numbered as the column `det` of `table()`.
@@ -144,7 +208,7 @@ class Detections:
         DetectionsError
             If these are detections without embeddings.
         """
-        embeddings = self.arrays().embeddings
+        embeddings = self._columns().embeddings
         if embeddings is None:
             raise DetectionsError(
                 f"{self.name} holds detections without embeddings; make detections with detect() and a FairMOT model."
@@ -160,14 +224,14 @@ class Detections:
             `frame` (from 1), `x`, `y`, `w`, `h` (pixels of the original image, top-left corner), `score`, `class_id`
             (-1 unknown), `det` (row in `embeddings()`).
         """
-        arrays = self.arrays()
-        table = pd.DataFrame(arrays.boxes.astype(np.float64), columns=["x", "y", "w", "h"])
-        table.insert(0, "frame", np.repeat(arrays.frames, np.diff(arrays.offsets)))
-        table["score"] = arrays.scores.astype(np.float64)
-        table["class_id"] = arrays.class_ids
+        table = pd.DataFrame(self.boxes.astype(np.float64), columns=["x", "y", "w", "h"])
+        table.insert(0, "frame", np.repeat(self.frames, np.diff(self.offsets)))
+        table["score"] = self.scores.astype(np.float64)
+        table["class_id"] = self.class_ids
         table["det"] = np.arange(len(table))
         known = {"length": self.length, "width": self.width, "height": self.height, "class_names": self.class_names}
         table.attrs.update(sequence=self.name, frame_rate=self.frame_rate, **{k: v for k, v in known.items() if v})
+        table.attrs["files"] = [os.path.realpath(path) for path in self.inputs()]
         return table
 
     def embedding_map(self, number: int, source: Source, detector: Any) -> np.ndarray:
@@ -181,10 +245,10 @@ class Detections:
         raise DetectionsError(f"{self.name} comes without a network, so there is no embedding map to compute.")
 
 
-def join_frames(frames: np.ndarray, parts: list[FrameDetections]) -> SequenceArrays:
-    """Join the detections of frames (F,) into flat arrays; embeddings are None where no frame has them."""
+def join_frames(frames: np.ndarray, parts: list[FrameDetections]) -> Columns:
+    """Join the detections of frames (F,) into columns; embeddings are None where no frame has them."""
     vectors = [part.embeddings for part in parts if len(part) and part.embeddings is not None]
-    return SequenceArrays(
+    return Columns(
         frames=frames,
         offsets=np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64),
         boxes=np.concatenate([np.empty((0, 4), np.float32), *(part.boxes for part in parts)]),
@@ -206,9 +270,11 @@ class PublicDetections(Detections):
     Parameters
     ----------
     path
-        The text file. A `seqinfo.ini` beside it or in the folder above tells name, length, size and frame rate;
+        The text file. Name, length, size and frame rate come from a `seqinfo.ini` next to it or in the folder above;
         without one the name is the file's, the length the last frame with a detection, the frame rate 30.
     """
+
+    path: Path
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
@@ -222,10 +288,12 @@ class PublicDetections(Detections):
                 break
         table = read_mot(self.path, kind="detections", length=self.length, width=self.width, height=self.height)
         table = table.sort_values(["frame", "score"], ascending=[True, False], kind="stable")
+        if note := note_on_step(table["frame"].unique()):
+            warnings.warn(f"{self.path} has frames that are numbered in steps.{note}", FairMOTLabWarning, stacklevel=3)
         if self.length is None:
             self.length = int(table["frame"].max()) if len(table) else 0
         numbers = np.arange(1, self.length + 1)
-        self._arrays = SequenceArrays(
+        self._held = Columns(
             frames=numbers,
             offsets=np.append(0, np.searchsorted(table["frame"].to_numpy(), numbers, side="right")).astype(np.int64),
             boxes=table[["x", "y", "w", "h"]].to_numpy(np.float32),

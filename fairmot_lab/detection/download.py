@@ -155,7 +155,7 @@ class _Transfer:
             request.add_header("Range", f"bytes={held}-")
             request.add_header("If-Range", etag)
         elif held:
-            self._restart()  # nothing tells whether the server still has the same file
+            self._restart()  # the server may have another file now
             held = 0
         with _Deadline(3 * self.timeout) as deadline:
             response = deadline.opener().open(request, timeout=self.timeout)
@@ -324,7 +324,7 @@ class Weights:
     embedding_dim
         Length of an embedding.
     card
-        What is known of the model, by its name or the file's.
+        The model's description, by its name or the file's.
     class_names
         From class id to name.
     """

@@ -83,7 +83,7 @@ def export_model(
         raise ConfigError("half precision is for ONNX files; leave out half, or give format='onnx'.")
     weights = find_weights(name_or_path, architecture)
     target = Path(path) if path is not None else Path(f"{weights.name}.{format}")
-    refuse_overwrite(target, [weights.path])
+    refuse_overwrite(target, weights.path)
     if weights.path.suffix == ".onnx":
         if format != "onnx":
             raise ConfigError(f"{weights.name} is an ONNX file without separate weights; give format='onnx'.")

@@ -254,7 +254,7 @@ def _paddle_may_have_cuda() -> bool:
 
 
 def _gpu_missing() -> str:
-    """Why there is no GPU for paddle; empty where there is one."""
+    """Return why paddle cannot use a GPU; empty where it can."""
     paddle = import_paddle()
     if not paddle.device.is_compiled_with_cuda():
         return "this paddle is built without CUDA (install paddlepaddle-gpu)"

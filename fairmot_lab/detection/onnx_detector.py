@@ -317,7 +317,7 @@ class _Network:
         self._input, self._half = inputs[0].name, inputs[0].type == "tensor(float16)"
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.input_size = _input_size(path, inputs[0].shape, input_size, metadata)
-        # the outputs' shapes may be open, so a grey image tells
+        # the outputs' shapes may be open, so they are measured on a grey image
         shapes = [values.shape for values in self._outputs(np.full((1, 3, *self.input_size[::-1]), GREY, np.float32))]
         self.layout = _infer_layout(path, shapes, self.input_size) if layout == "auto" else layout
         self._form = LAYOUTS[self.layout]

@@ -314,7 +314,7 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one cannot be kept from settin
         return str(key), kind, count
 
     def load_build(self) -> None:
-        """Give an array its numbers; anything else keeps its attributes as they are."""
+        """Fill an array with its numbers; anything else keeps its attributes."""
         state = self.stack.pop()  # type: ignore[attr-defined]
         target = self.stack[-1]  # type: ignore[attr-defined]
         if isinstance(target, _Array | _Kind):

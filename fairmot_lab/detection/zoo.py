@@ -56,7 +56,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a model.
+    """The description of a model.
 
     Attributes
     ----------

@@ -83,19 +83,18 @@ def label_detections(outputs: Detections, table: pd.DataFrame, min_iou: float = 
     """
     from scipy.optimize import linear_sum_assignment
 
-    arrays = outputs.arrays()
-    ids = np.full(len(arrays.scores), -1, np.int64)
+    ids = np.full(len(outputs.scores), -1, np.int64)
     if "det" in table:  # tracks made from these outputs know their detections
         ids[table["det"]] = table["id"]
         return ids
     used = table[table["conf"] != 0] if "conf" in table else table
     rows = {int(part["frame"].iloc[0]): part for _, part in used.groupby("frame")}
-    for i, number in enumerate(arrays.frames):
+    for i, number in enumerate(outputs.frames):
         part = rows.get(int(number))
         if part is None:
             continue
-        first, last = arrays.offsets[i], arrays.offsets[i + 1]
-        overlap = iou(arrays.boxes[first:last], part[BOX].to_numpy())
+        first, last = outputs.offsets[i], outputs.offsets[i + 1]
+        overlap = iou(outputs.boxes[first:last], part[BOX].to_numpy())
         overlap[overlap < min_iou] = 0
         detections, boxes = linear_sum_assignment(-overlap)
         good = overlap[detections, boxes] > 0
@@ -353,8 +352,7 @@ def switch_distances(switches: pd.DataFrame, outputs: Detections, tracks: pd.Dat
     [0.0, 0.0]
     """
     ids = label_detections(outputs, tracks)
-    arrays = outputs.arrays()
-    numbers = np.repeat(arrays.frames, np.diff(arrays.offsets))
+    numbers = np.repeat(outputs.frames, np.diff(outputs.offsets))
     row_of = {key: row for row, key in enumerate(zip(numbers.tolist(), ids.tolist(), strict=True)) if key[1] >= 0}
     distances = np.full(len(switches), np.nan)
     embeddings = outputs.embeddings()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..association.base import Tracker, as_tracker
+from ..association.base import Tracker
 from ..association.records import FrameRecord
+from ..association.registry import as_tracker
 from ..association.run import Trace, trace
 from ..boxes import BOX, iou
 from ..data import PEOPLE

@@ -85,11 +85,6 @@ def only_sequence(evaluation: Evaluation, name: str) -> str:
     raise EvaluationError(f"The evaluation holds {', '.join(names) or 'no sequence'}, but not {name}; evaluate it too.")
 
 
-def switch_marks(switches: pd.DataFrame) -> list[dict[str, Any]]:
-    """The ID switches of one sequence as plain records: frame, gt_id, from_id, to_id, kind."""
-    return records(switches[[c for c in ("frame", "gt_id", "from_id", "to_id", "kind") if c in switches]])
-
-
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as JSON knows them: plain numbers and texts, None for missing values."""
     return [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")]

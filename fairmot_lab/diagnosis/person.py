@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..association.base import Tracker, as_tracker
+from ..association.base import Tracker
 from ..association.records import FrameRecord
+from ..association.registry import as_tracker
 from ..association.run import trace
 from ..boxes import BOX, iou
 from ..errors import EvaluationError

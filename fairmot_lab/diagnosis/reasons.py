@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..association.base import Tracker, as_tracker
+from ..association.base import Tracker
 from ..association.explanation import number_beside
 from ..association.records import ENDS, FrameRecord, Note, Stage
+from ..association.registry import as_tracker
 from ..association.run import Trace, trace
 from ..boxes import iou
 from ..data import PEOPLE

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..association.base import Tracker, as_tracker, trackers
+from ..association.base import Tracker
+from ..association.registry import as_tracker, trackers
 from ..association.run import track_detections
 from ..errors import ConfigError
 from ..evaluation.evaluate import compute_metrics, match_tracks

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write
+from .._files import atomic_write, files_of
 from . import report, trackeval
 from .breakdown import box_table, breakdown
 from .events import SequenceEvaluation, count_fragments
@@ -115,6 +115,10 @@ class Evaluation:
             f"{int(last['num_frames'])} frames, {int(last['num_dropped'])} results dropped as distractors"
         )
 
+    def inputs(self) -> list[str]:
+        """Return the files that tracks and ground truth were read from, which no output may overwrite."""
+        return files_of([(one.tracks, one.ground_truth.table) for one in self.sequences.values()])
+
     def to_markdown(self, columns: Sequence[str] | None = None) -> str:
         """Return the summary, or some of its columns, as a GitHub table under its caption; ratios in percent."""
         return report.to_markdown(self.summary, self.caption, columns)
@@ -128,7 +132,7 @@ class Evaluation:
         text = self.summary.to_csv(index=False, lineterminator="\n")
         if path is None:
             return text
-        with atomic_write(path) as temporary:
+        with atomic_write(path, self) as temporary:
             temporary.write_text(text, encoding="utf-8")
         return None
 

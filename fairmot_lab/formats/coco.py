@@ -131,6 +131,8 @@ def write_coco(
     ------
     MotFileError
         If a table breaks the rules of `read_mot`.
+    WriteError
+        If the file cannot be written, or is one that a table was read from.
 
     Examples
     --------
@@ -184,7 +186,7 @@ def write_coco(
         "annotations": annotations,
         "categories": [{"id": number, "name": name} for number, name in sorted(names.items())],
     }
-    with atomic_write(path) as temporary:
+    with atomic_write(path, tracks) as temporary:
         temporary.write_text(json.dumps(content) + "\n", encoding="utf-8", newline="\n")
     return Path(path)
 

@@ -46,6 +46,8 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
         If a class has no label.
     MotFileError
         If the table breaks the rules of `read_mot`.
+    WriteError
+        If the file cannot be written, or is one that a table was read from.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
     visibility = rows["visibility"].to_numpy(float) if "visibility" in rows else np.ones(len(rows))
     table["visibility"] = np.where(np.isnan(visibility), 1.0, visibility)
     text = table.to_csv(header=False, index=False, lineterminator="\n")
-    return _write_zip(path, {"gt/gt.txt": text, "gt/labels.txt": "\n".join(names) + "\n"})
+    return _write_zip(path, {"gt/gt.txt": text, "gt/labels.txt": "\n".join(names) + "\n"}, tracks)
 
 
 def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray, list[str]]:
@@ -153,7 +155,8 @@ def read_cvat(path: str | os.PathLike[str]) -> pd.DataFrame:
             "export again."
         )
     name = path.resolve().name.removesuffix(".zip")
-    table.attrs |= {"sequence": name, "format": FORMAT.title, "classes": classes}
+    files = [os.path.realpath(path / each) for each in found] if path.is_dir() else [os.path.realpath(path)]
+    table.attrs |= {"sequence": name, "format": FORMAT.title, "classes": classes, "files": files}
     return table
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from ..errors import MotFileError, SourceError
 from .base import Format, Loader, first_line
 from .seqinfo import read_seqinfo
-from .text import clean_text, read_bytes, short
+from .text import read_fields, short
 from .truth import number, truth_table, whole
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -54,12 +54,7 @@ def read_jde(path: str | os.PathLike[str], *, width: int | None = None, height: 
     rows = []
     for file in _files(path):
         frame = int(file.stem)
-        content = clean_text(read_bytes(file), file).decode("utf-8", "replace")
-        for index, line in enumerate(content.split("\n"), start=1):
-            fields = line.split()
-            if not fields:
-                continue
-            place = Path(f"{file}, line {index}")
+        for place, fields, line in read_fields(file):
             if len(fields) != 6:
                 raise MotFileError(f"{place} has {len(fields)} columns ({short(line)!r}); labels_with_ids has 6.")
             kind, track = whole(fields[0], "the class", place), whole(fields[1], "the id", place)

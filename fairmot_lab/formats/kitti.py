@@ -17,7 +17,7 @@ from .._files import atomic_write
 from ..errors import EvaluationError, MotFileError
 from .base import Format, Loader, first_line, stem
 from .mot import check_table
-from .text import clean_text, read_bytes, short
+from .text import read_fields, short
 from .truth import number, truth_table, whole
 
 KITTI_CLASSES = {
@@ -59,11 +59,7 @@ def read_kitti(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(path)
     rows, hidden = [], []
-    for index, line in enumerate(clean_text(read_bytes(path), path).decode("utf-8", "replace").split("\n"), start=1):
-        fields = line.split()
-        if not fields:
-            continue
-        place = Path(f"{path}, line {index}")
+    for place, fields, line in read_fields(path):
         if len(fields) not in (17, 18):
             raise MotFileError(
                 f"{place} has {len(fields)} columns ({short(line)!r}); a KITTI label file has 17, a result file 18."
@@ -105,6 +101,8 @@ def write_kitti(
         If a class is not one of KITTI's types.
     MotFileError
         If the table breaks the rules of `read_mot`.
+    WriteError
+        If the file cannot be written, or is one that a table was read from.
 
     Examples
     --------
@@ -139,7 +137,7 @@ def write_kitti(
             x.tolist(), y.tolist(), right.tolist(), bottom.tolist(), score.tolist(), strict=True,
         )
     ]  # fmt: skip
-    with atomic_write(path) as temporary:
+    with atomic_write(path, tracks) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
     return Path(path)
 

@@ -53,9 +53,9 @@ def read_mot(
         (int64), `x`, `y`, `w`, `h` (float64 pixels, top-left corner), `score` (1 where the file has none), `class_id`
         (int64, -1 where the file has none). Detections have `det`, the row, in place of `id`. Ground truth also has
         `conf` (the same as `score`) and `visibility` (NaN where the file has none, or -1). `attrs` holds `sequence`
-        (from the file's name), `length`, `width`, `height` where they were given, and `classes`, the names by
-        `class_id`, where labels.txt lies beside gt.txt. Columns beyond these are checked to be numbers and not
-        returned.
+        (from the file's name), `files` (what was read: no writer overwrites it), `length`, `width`, `height` where they
+        were given, and `classes`, the names by `class_id`, where there is a labels.txt next to gt.txt. Columns beyond
+        these are checked to be numbers and not returned.
 
     Raises
     ------
@@ -80,9 +80,11 @@ def read_mot(
     path = Path(path)
     values, where = read_numbers(path)
     table = table_of(values, where, path, kind, length=length, width=width, height=height)
+    table.attrs["files"] = [os.path.realpath(path)]
     labels = path.with_name("labels.txt")
     if kind == "ground_truth" and path.name == "gt.txt" and labels.is_file():
         table.attrs["classes"] = named_classes(table, labels_in(read_bytes(labels), labels))
+        table.attrs["files"].append(os.path.realpath(labels))
     return table
 
 
@@ -147,7 +149,7 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     MotFileError
         If the table breaks the rules that `read_mot` enforces.
     WriteError
-        If the file cannot be written.
+        If the file cannot be written, or is one that the table was read from.
 
     Examples
     --------
@@ -182,7 +184,7 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         columns |= {"class_id": classes, "unused": np.full(count, -1), "unused_too": np.full(count, -1)}
     text = pd.DataFrame(columns).to_csv(header=False, index=False, lineterminator="\n")
     data = text.encode("ascii")
-    with atomic_write(path) as temporary:
+    with atomic_write(path, tracks) as temporary:
         temporary.write_bytes(gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
 
 

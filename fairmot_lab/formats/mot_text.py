@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,8 @@ def _mot_text(tracks: pd.DataFrame) -> str:
     return table.assign(a=-1, b=-1, c=-1).to_csv(header=False, index=False, lineterminator="\n")
 
 
-def _write_zip(path: str | os.PathLike[str], texts: Mapping[str, str]) -> Path:
-    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+def _write_zip(path: str | os.PathLike[str], texts: Mapping[str, str], inputs: Any) -> Path:
+    with atomic_write(path, inputs) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():
             entry = zipfile.ZipInfo(name)  # dated 1980, so that the same results give the same file
             entry.compress_type = zipfile.ZIP_DEFLATED

@@ -62,6 +62,8 @@ def write_submission(
         If a sequence is not of the benchmark, or one of its test set is missing: the server refuses such a zip.
     MotFileError
         If a table breaks the rules of `read_mot`.
+    WriteError
+        If the file cannot be written, or is one that a table was read from.
 
     Examples
     --------
@@ -92,7 +94,7 @@ def write_submission(
         if not len(tracks[name]):
             warnings.warn(f"{name} has no track at all.", FairMOTLabWarning, stacklevel=2)
         texts[f"{name}.txt"] = _mot_text(tracks[name])
-    return _write_zip(path, texts)
+    return _write_zip(path, texts, tracks)
 
 
 def _benchmark_of(tracks: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,13 @@ def clean_text(data: bytes, path: Path) -> bytes:
     return data
 
 
+def read_fields(path: Path) -> Iterator[tuple[Path, list[str], str]]:
+    """Yield place ("FILE, line N"), fields and text of each line of a file of labels that is not blank."""
+    for index, line in enumerate(clean_text(read_bytes(path), path).decode("utf-8", "replace").split("\n"), start=1):
+        if fields := line.split():
+            yield Path(f"{path}, line {index}"), fields, line
+
+
 def read_numbers(path: Path) -> tuple[np.ndarray, Callable[[int], str]]:
     """Return the numbers of a text file, and a function that names the place of a row.
 
@@ -124,7 +131,7 @@ def parse_numbers(data: bytes) -> np.ndarray | None:
     """Parse text in which nothing is odd with the C parser of pandas; None where `parse_strictly` must look at it.
 
     One separator, alone or with one space on either side, and the same 6 to 12 columns in every line. Whatever else
-    stands in the text is not accepted here: the C parser stops a number at a space without a word.
+    stands in the text is not accepted here: the C parser silently stops a number at a space.
 
     Returns
     -------

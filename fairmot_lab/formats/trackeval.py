@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._files import refuse_overwrite
 from ..errors import EvaluationError
 from .classes import ignored_rows, motchallenge_classes
 from .mot import check_table, write_mot
 from .mot_text import _mot_text, _write_text
+
+_FILES = ("gt/gt.txt", "seqinfo.ini")
 
 
 def write_trackeval(
@@ -52,6 +55,8 @@ def write_trackeval(
         If tracks have no ground truth, or the benchmark needs classes and there are none.
     MotFileError
         If a table breaks the rules of `read_mot`.
+    WriteError
+        If a file cannot be written, or is one that a table was read from.
 
     Examples
     --------
@@ -65,25 +70,29 @@ def write_trackeval(
     absent = [name for name in tracks if name not in ground_truth]
     if absent:
         raise EvaluationError(f"the tracks of {absent[0]} have no ground truth; give it under the same name.")
+    homes = {name: folder / "gt" / part / name for name in tracks}
+    texts = {name: folder / "trackers" / part / tracker / "data" / f"{name}.txt" for name in tracks}
+    seqmap = folder / "gt" / "seqmaps" / f"{part}.txt"
+    for path in (seqmap, *texts.values(), *(home / file for home in homes.values() for file in _FILES)):
+        refuse_overwrite(path, tracks, ground_truth)
     for name, table in tracks.items():
-        truth = ground_truth[name]
+        truth, home = ground_truth[name], homes[name]
         known = truth.attrs
         check_table(truth, "ground_truth", name=f"ground truth of {name}", length=known.get("length"))
-        home = folder / "gt" / part / name
         if benchmark != "MOT15" and not (motchallenge_classes(truth) >= 1).any():
             raise EvaluationError(
                 f"{name} has no classes, and TrackEval needs them for {benchmark}; use benchmark='MOT15'."
             )
-        write_mot(_trackeval_truth(truth), home / "gt" / "gt.txt")
+        write_mot(_trackeval_truth(truth), home / _FILES[0])
         last = max((int(each["frame"].max()) for each in (truth, table) if len(each)), default=1)
         length = known.get("length") or last
         info = {
             "name": name, "imDir": "img1", "frameRate": f"{known.get('frame_rate') or 30:g}", "seqLength": length,
             "imWidth": known.get("width") or 1, "imHeight": known.get("height") or 1, "imExt": ".jpg",
         }  # fmt: skip
-        _write_text(home / "seqinfo.ini", "\n".join(["[Sequence]", *(f"{k}={v}" for k, v in info.items()), ""]))
-        _write_text(folder / "trackers" / part / tracker / "data" / f"{name}.txt", _mot_text(table))
-    _write_text(folder / "gt" / "seqmaps" / f"{part}.txt", "\n".join(["name", *tracks, ""]))
+        _write_text(home / _FILES[1], "\n".join(["[Sequence]", *(f"{k}={v}" for k, v in info.items()), ""]))
+        _write_text(texts[name], _mot_text(table))
+    _write_text(seqmap, "\n".join(["name", *tracks, ""]))
     return folder
 
 

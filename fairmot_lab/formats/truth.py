@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import warnings
 import zipfile
 import zlib
@@ -44,7 +45,7 @@ def truth_table(
     rows
         (frame, id, x, y, w, h, conf, class_id) of each box, frames from 1; an id of -1 gets a number of its own.
     path
-        The file, for messages.
+        The file or folder that was read, for messages and for `attrs["files"]`.
     format
         Title of the format, kept in `attrs`.
     classes
@@ -105,7 +106,7 @@ def truth_table(
     for name, column in further.items():
         table[name] = column[order]
     check_table(table, "ground_truth", name=str(path), length=attrs.get("length"))
-    table.attrs = {"sequence": sequence, "format": format}
+    table.attrs = {"sequence": sequence, "format": format, "files": [os.path.realpath(path)]}
     if classes:
         table.attrs["classes"] = dict(classes)
     table.attrs |= {key: value for key, value in attrs.items() if value is not None}

@@ -64,7 +64,9 @@ def read_uavdt(path: str | os.PathLike[str]) -> pd.DataFrame:
         regions = np.column_stack((regions, np.zeros(len(regions)), np.zeros(len(regions))))
         regions[:, 1] = -1
         rows = np.concatenate((rows, regions))
-    return truth_table(rows, path, format=FORMAT.title, classes=UAVDT_CLASSES, sequence=_name(path))
+    table = truth_table(rows, path, format=FORMAT.title, classes=UAVDT_CLASSES, sequence=_name(path))
+    table.attrs["files"].append(os.path.realpath(ignored))
+    return table
 
 
 def _name(path: Path) -> str:

@@ -443,7 +443,7 @@ def train(
         folder / name for name in ("fairmot_lite.onnx", "checkpoint.safetensors", "curve.csv")
     )
     for path in (weights, checkpoint):
-        refuse_overwrite(path, [start])
+        refuse_overwrite(path, start)
     trainer = Trainer(footages, config, start)
     rows: list[dict] = []
     if checkpoint.exists():

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..association.base import Tracker, as_tracker, tracker_from_dict
+from ..association.base import Tracker
 from ..association.camera_motion import MASK_SCORE, METHODS, MotionEstimator
 from ..association.per_class import PerClass
+from ..association.registry import as_tracker, tracker_from_dict
 from ..association.run import tracks_table
 from ..data import FrameDetections, FrameTracks
 from ..detection.detector import check_detector, run_detector
@@ -70,7 +71,7 @@ def stream(
     source
         Anything that `open_source` takes: a file, a camera number, an RTSP address, an iterator of arrays.
     tracker
-        A tracker, of which a clone is used, or its name; that which the model was published with unless given.
+        A tracker (a clone is used) or its name; by default the one that the model was published with.
     model
         A `Detector`, or a name or path that `load_model` takes; the bundled compact model unless given.
     score_threshold

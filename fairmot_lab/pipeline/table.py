@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..association.base import Tracker, as_tracker
+from ..association.base import Tracker
 from ..association.camera_motion import motion_by_sequence
+from ..association.registry import as_tracker
 from ..association.run import track_detections, tracks_table
 from ..data import FrameTracks, join_sequences
 from ..detection.cache import open_detections
@@ -46,7 +47,7 @@ def track(
         Several sequences: a folder of them such as `MOT17/train`, a folder of kept detections, a list, or a dict from
         name to one.
     tracker
-        A tracker, of which a clone is used, or its name. Unless given, `JDETracker()` for kept detections, else the
+        A tracker (a clone is used) or its name. By default `JDETracker()` for kept detections, else the
         tracker that the model was published with.
     model
         A `Detector`, or a name or path that `load_model` takes; the bundled compact model unless given.
@@ -144,6 +145,7 @@ def _track_source(
         "length": source.length or len(kept),
         "tracker": tracker.name,
         "settings": tracker.arguments(),
+        "files": source.table_files(),
     }
     if names := getattr(model, "class_names", None):
         tracks.attrs["classes"] = dict(names)

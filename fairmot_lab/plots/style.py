@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write
-from ..errors import PlotError
+from .._files import atomic_write, write_error
+from ..errors import PlotError, WriteError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def save(ax: Axes, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
     PlotError
         If the suffix is not one of the four.
     WriteError
-        If the file cannot be written.
+        If the file cannot be written, or is there and is not a figure of matplotlib's: a photo is not overwritten.
 
     Examples
     --------
@@ -94,11 +94,21 @@ def save(ax: Axes, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
     suffix = path.suffix.lower()
     if suffix not in (".pdf", ".svg", ".eps", ".png"):
         raise PlotError(f"{path} has no suffix that a figure is written in; use .pdf, .svg, .eps or .png.")
+    if path.exists() and not _is_figure(path):
+        raise WriteError(f"{path} is not a figure and would be overwritten; choose another name or folder.")
     dates: dict[str, dict[str, Any]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     text = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fairmot_lab"}
     with atomic_write(path) as temporary, matplotlib.rc_context(text):
         ax.figure.savefig(temporary, dpi=dpi, metadata=dates.get(suffix), format=suffix[1:])  # type: ignore[union-attr]
     return path
+
+
+def _is_figure(path: Path) -> bool:
+    """Whether matplotlib wrote a file: all four formats name their maker."""
+    try:
+        return b"matplotlib" in path.read_bytes().lower()
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:

@@ -86,7 +86,7 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
 
 
 def camera_motion(motion: Any, *, ax: Axes | None = None) -> Axes:
-    """Draw how much frames differ from those before, as they are and with the camera's motion taken back.
+    """Draw how much frames differ from those before, with and without compensation of the camera's motion.
 
     Parameters
     ----------

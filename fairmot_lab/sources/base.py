@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 
 from ..errors import FairMOTLabWarning, SourceError
-from .images import encode_jpeg
+from .images import IMAGE_SUFFIXES, encode_jpeg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +131,11 @@ class Source(abc.ABC):
 
     def inputs(self) -> list[Path]:
         """Return the files that are read, which no output may overwrite."""
-        return [] if self.path is None else [self.path]
+        return [path for path in (self.path, self.labels) if path is not None]
+
+    def table_files(self) -> list[str]:
+        """Return the real paths of `inputs` without images, for `attrs["files"]` of tables."""
+        return [os.path.realpath(path) for path in self.inputs() if path.suffix.lower() not in IMAGE_SUFFIXES]
 
     def close(self) -> None:  # noqa: B027, most media hold nothing open
         """Release the camera, file or connection; a file is opened again when needed."""
@@ -192,6 +197,7 @@ class Source(abc.ABC):
             )
         table = read_truth(self.labels, self.name, length=self.length, width=self.width, height=self.height)
         table.attrs.update(sequence=self.name, frame_rate=self.frame_rate, width=self.width, height=self.height)
+        table.attrs["files"] = [*table.attrs.get("files", ()), *self.table_files()]
         if self.length is not None:
             table.attrs["length"] = self.length
         return table

@@ -17,8 +17,7 @@ from ..formats.classes import class_notes, frames_without_labels, people_rows
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, read_truth, sequences_in
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
-from .folders import IMAGE_SUFFIXES
-from .images import read_image
+from .images import IMAGE_SUFFIXES, read_image
 
 OWN = "own"
 SEPARATOR = " | "
@@ -161,7 +160,7 @@ def check_data(folder: str | os.PathLike[str] = "data") -> pd.DataFrame:
         no file), `remarks` (joined by " | "), `path`. `state` is "complete" (labels as the split has them, and all
         frames), "labels only" (no frames: public detections can still be evaluated), "odd" (see the remarks), or
         "missing" (the benchmark has it, the folder does not). `.attrs["notes"]` holds what concerns more than one
-        sequence: copies, archives that were not unpacked, benchmarks of which nothing was found.
+        sequence: copies, archives that were not unpacked, benchmarks without any sequence.
 
     Raises
     ------
@@ -302,7 +301,7 @@ def _check_images(found: _Found, folder: Path, extension: str | None, width: int
     pictures = sorted(name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES)
     found.images = len(pictures)
     if len(names) > len(pictures):
-        found.note(f"{_many(len(names) - len(pictures), 'file')} in {folder.name} that are no images", odd=True)
+        found.note(f"{_many(len(names) - len(pictures), 'file')} in {folder.name} that are not images", odd=True)
     if not pictures:
         found.note(f"{folder.name} is empty", odd=True)
         return

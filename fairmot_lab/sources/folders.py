@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data import note_on_step
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
 from .images import (
+    IMAGE_SUFFIXES,
     ValueRange,
     from_pillow,
     is_left_to_opencv,
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _PAGED = (".png", ".apng", ".tif", ".tiff", ".webp")
 _SAMPLES = 32  # images whose values give the range of a sequence
 _SECONDS = r"[1-9][0-9]{8,}\.[0-9]+"  # as time.time() gives
@@ -137,7 +138,7 @@ class ImageSource(Source):
         return to_bgr(raw, self.value_range)
 
     def _raw(self, number: int) -> np.ndarray:
-        """Frame `number` as it is stored."""
+        """Return frame `number` without conversion."""
         return read_raw(self._file(number))
 
     def _find_range(self, dtype: np.dtype) -> None:
@@ -166,7 +167,7 @@ class ImageSource(Source):
         return digest.hexdigest()
 
     def inputs(self) -> list[Path]:
-        return list(self.files)
+        return [*self.files, *([] if self.labels is None else [self.labels])]
 
     def _has_image(self, number: int) -> bool:
         return True
@@ -311,7 +312,7 @@ class SequenceSource(ImageSource):
         said = f" (seqLength={length})" if last != length else ""
         warnings.warn(
             f"{self.folder} holds {len(files)} images; by name they are frames {ranges(numbers)} of {last}{said}. "
-            f"Without an image: {ranges(gaps)}.",
+            f"Without an image: {ranges(gaps)}.{note_on_step(numbers)}",
             FairMOTLabWarning,
             stacklevel=5,
         )
@@ -356,7 +357,7 @@ class SequenceSource(ImageSource):
 
     def inputs(self) -> list[Path]:
         assert self.path is not None
-        return [*self.files, *(self.path / each for each in ("seqinfo.ini", "gt/gt.txt", "det/det.txt"))]
+        return [*super().inputs(), *(self.path / each for each in ("seqinfo.ini", "gt/gt.txt", "det/det.txt"))]
 
     @property
     def ground_truth(self) -> pd.DataFrame:
@@ -383,4 +384,5 @@ class SequenceSource(ImageSource):
         table.attrs.update(
             sequence=self.name, length=self.length, frame_rate=self.frame_rate, width=self.width, height=self.height
         )
+        table.attrs["files"] = self.table_files()
         return table

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import FairMOTLabWarning, SourceError
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 ValueRange = tuple[float, float]
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -30,7 +31,7 @@ def read_image(path: str | os.PathLike[str], value_range: ValueRange | None = No
 
     Grey images get three equal channels, transparency is dropped, and EXIF orientation is applied. Values of more than
     8 bits and floats are scaled by `value_range`, or by their own range. A JPEG or PNG that is cut short is an error,
-    and so is a JPEG whose data end too early: decoders would fill the rest without a word. Surplus bytes in a JPEG's
+    and so is a JPEG whose data end too early: decoders would silently fill the rest. Surplus bytes in a JPEG's
     data give a warning.
 
     Parameters
@@ -58,7 +59,7 @@ def read_image(path: str | os.PathLike[str], value_range: ValueRange | None = No
 
 
 def read_raw(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read one image as it is stored: (H, W, 3) uint8 BGR, or a deep image (H, W) or (H, W, 3)."""
+    """Read one image without conversion: (H, W, 3) uint8 BGR, or a deep image (H, W) or (H, W, 3)."""
     return _decode(read_bytes(path), Path(path))
 
 
@@ -170,7 +171,7 @@ def encode_jpeg(image: np.ndarray, max_width: int | None = None, quality: int = 
 
 @contextlib.contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Have Pillow refuse images that are cut short: ppdet, once imported, tells it to fill them with grey."""
+    """Make Pillow refuse truncated images: ppdet, once imported, makes it fill them with grey."""
     from PIL import ImageFile
 
     before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
@@ -272,7 +273,7 @@ def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:
     except ValueError as error:
         if "extraneous bytes" not in str(error):  # those come from damage, but from some cameras as well
             raise SourceError(f"The image {path} is damaged ({error}); restore the file.") from error
-        warnings.warn(f"The image {path} may be damaged ({error}); it is used as it is.", FairMOTLabWarning, 4)
+        warnings.warn(f"The image {path} may be damaged ({error}); it is used unchanged.", FairMOTLabWarning, 4)
         return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=False)
 
 

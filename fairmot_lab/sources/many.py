@@ -1,4 +1,4 @@
-"""Several sequences at once: found in a folder or a list, worked on by joblib, failures told at the end."""
+"""Several sequences at once: found in a folder or a list, processed by joblib, failures reported at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
-from .folders import IMAGE_SUFFIXES
+from .images import IMAGE_SUFFIXES
 
 
 def several(source: Any) -> dict[str, Any] | None:
@@ -125,9 +125,9 @@ def run_each(
     if failures and not results:
         raise next(failures[name] for name in sequences if name in failures)
     if failures:
-        told = "; ".join(f"{name}: {failures[name]}" for name in sequences if name in failures)
+        failed = "; ".join(f"{name}: {failures[name]}" for name in sequences if name in failures)
         warnings.warn(
-            f"{len(failures)} of {len(sequences)} sequences failed and are left out. {told}",
+            f"{len(failures)} of {len(sequences)} sequences failed and are left out. {failed}",
             FairMOTLabWarning,
             stacklevel=3,
         )

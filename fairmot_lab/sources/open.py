@@ -19,7 +19,6 @@ from ..errors import MotFileError, SourceError
 from .arrays import ArraySource
 from .base import Source
 from .folders import (
-    IMAGE_SUFFIXES,
     ImageSource,
     PageSource,
     SequenceSource,
@@ -27,7 +26,7 @@ from .folders import (
     image_files,
     natural_key,
 )
-from .images import checked_range
+from .images import IMAGE_SUFFIXES, checked_range
 
 
 def open_source(
@@ -258,7 +257,7 @@ def _refuse_masks(folder: Path) -> None:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """The images of a plain folder; the error tells what the folder is instead."""
+    """Return the images of a plain folder; the error says what the folder holds instead."""
     files = image_files(folder)
     if files:
         return files

@@ -516,7 +516,7 @@ def _boxes_are_cut(path: Path) -> bool:
 
 
 def _demux(container: InputContainer, stream: Any, failures: list[Exception] | None = None) -> Iterator[Any]:
-    """Packets of a stream; reading goes on after damaged places, and ends after many of them without a packet."""
+    """Yield the packets of a stream; damaged places are skipped, many of them in a row end the stream."""
     fruitless = 0
     while fruitless < 20:
         try:

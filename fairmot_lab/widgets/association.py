@@ -8,8 +8,9 @@ import ipywidgets
 import numpy as np
 from traitlets import Int, Unicode, link
 
-from ..association.base import Tracker, as_tracker
+from ..association.base import Tracker
 from ..association.records import ENDS, FrameRecord, Stage
+from ..association.registry import as_tracker
 from ..association.run import trace
 from ..diagnosis.replay import cell_sentences
 from .base import Panel, stylesheet

@@ -14,12 +14,14 @@ import ipywidgets
 import numpy as np
 from traitlets import Bool, Unicode
 
-from .._files import refuse_overwrite
+from .._files import files_of, refuse_overwrite
 from ..errors import FairMOTLabError
-from ..sources.base import Source
 from .checks import refuse_unknown
 from .modules import STATIC, bundle
 from .page import Page
+
+# Attributes of views that hold what was read.
+_DATA = ("source", "tracks", "_tables", "ground_truth", "evaluations", "detections", "outputs", "players")
 
 # The saved picture hides while a live view precedes it; where there is none (no kernel), the picture stands in for it.
 _SAVED_STYLE = """<style>
@@ -70,6 +72,10 @@ class Shown:
         """What a notebook shows that is opened without its kernel: HTML without scripts."""
         raise NotImplementedError
 
+    def inputs(self) -> list[str]:
+        """Return the files that were read for what is on show: no file that the view writes may overwrite them."""
+        return files_of([getattr(self, name, None) for name in _DATA])
+
     def page(self, *, max_mb: float = 8.0, max_width: int = 960) -> Page:
         """Return a page that shows the view without a kernel and without a network; see `to_html`."""
         raise NotImplementedError
@@ -94,10 +100,9 @@ class Shown:
         Raises
         ------
         WriteError
-            If the file cannot be written, or is one of those that the source reads.
+            If the file cannot be written, or is one that the view shows.
         """
-        source = getattr(self, "source", None)
-        refuse_overwrite(path, source.inputs() if isinstance(source, Source) else [])
+        refuse_overwrite(path, self)
         return self.page(**options).write(path)
 
 

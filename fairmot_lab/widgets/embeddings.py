@@ -111,9 +111,8 @@ class EmbeddingExplorer(Panel):
         self.query: tuple[int, int] | None = None
         self.similarity: np.ndarray | None = None
         self.ids = label_detections(outputs, labels)
-        arrays = outputs.arrays()
-        self._frames = np.repeat(arrays.frames, np.diff(arrays.offsets))
-        self._scores = arrays.scores
+        self._frames = np.repeat(outputs.frames, np.diff(outputs.offsets))
+        self._scores = outputs.scores
 
         self.scatter = ScatterView()
         self.histogram = HistogramView(title="Cosine distance of pairs of detections")
@@ -222,8 +221,7 @@ class EmbeddingExplorer(Panel):
 
     def crop(self, row: int, height: int = 88) -> bytes:
         """The picture of a detection (row of `outputs.table()`) as JPEG bytes; empty without a source."""
-        arrays = self.outputs.arrays()
-        return crops(self.source, [self._frames[row]], arrays.boxes[[row]], height)[0]
+        return crops(self.source, [self._frames[row]], self.outputs.boxes[[row]], height)[0]
 
     # -- distances ----------------------------------------------------------------------------------------------------
 
@@ -262,11 +260,11 @@ class EmbeddingExplorer(Panel):
             return
         self.error = ""
         rows, columns = self._detections_of(self.frame), self._detections_of(self.other_frame)
-        embeddings, arrays = self.outputs.embeddings(), self.outputs.arrays()
+        embeddings, boxes = self.outputs.embeddings(), self.outputs.boxes
         values = cosine_matrix(embeddings[rows], embeddings[columns])
         same = (self.ids[rows][:, None] == self.ids[columns][None]) & (self.ids[rows][:, None] >= 0)
         both = np.concatenate((rows, columns))
-        pictures = crops(self.source, self._frames[both], arrays.boxes[both], 64)
+        pictures = crops(self.source, self._frames[both], boxes[both], 64)
         self.matrix.show(
             values,
             [_name(self.ids[row]) for row in rows],
@@ -335,8 +333,8 @@ class EmbeddingExplorer(Panel):
         page = Page(f"{self.outputs.name}: EmbeddingExplorer", stylesheet(), max_mb=max_mb)
         rows = self._rows
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(300, len(rows))).astype(int)) if self.source else []
-        arrays = self.outputs.arrays()
-        pictures = crops(self.source, self._frames[rows[chosen]], arrays.boxes[rows[chosen]], 64) if len(chosen) else []
+        boxes = self.outputs.boxes
+        pictures = crops(self.source, self._frames[rows[chosen]], boxes[rows[chosen]], 64) if len(chosen) else []
         held = {str(i): picture for i, picture in zip(chosen, pictures, strict=True)}
         note = f"the crops of {len(rows) - len(held)} of {len(rows)} points" if len(held) < len(rows) else None
         self.scatter.add_to(page, changes={"crops": held}, note=note)

@@ -299,6 +299,7 @@ class TrackPlayer(View):
 
         if self.source is None:
             raise SourceError("The source holds no frames.")
+        refuse_overwrite(path, self)
         path = Path(path)
         shown = [self.tracker] if self.compare_mode == "off" else [self.tracker, self.compared]
         tables = {
@@ -315,7 +316,6 @@ class TrackPlayer(View):
             return path
         from PIL import Image
 
-        refuse_overwrite(path, self.source.inputs())
         frames = []
         for _, image in render_frames(self.source, tables, first=first, last=last, trails=self.trail):
             picture = Image.fromarray(image[..., ::-1])

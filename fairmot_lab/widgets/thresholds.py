@@ -16,7 +16,8 @@ import pandas as pd
 from traitlets import Int, Unicode, link
 
 from .._files import atomic_write
-from ..association.base import Tracker, as_tracker
+from ..association.base import Tracker
+from ..association.registry import as_tracker
 from ..association.run import track_detections
 from ..association.settings import Setting
 from ..diagnosis.errors import compare_figures, compare_switches, records
@@ -381,7 +382,7 @@ class ThresholdLab(Panel):
         """Write the present settings as JSON; `load_tracker` reads it."""
         if not str(path).strip():
             raise ConfigError("The file to save the settings in has no name; give one, such as tracker.json.")
-        with atomic_write(path) as temporary:
+        with atomic_write(path, self) as temporary:
             temporary.write_text(self._tracker.to_json())
         self._status.value = _words(f"Saved as {path}.")
         return Path(path)

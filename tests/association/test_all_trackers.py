@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from golden_scenes import random_scenes
 
-from fairmot_lab.association.base import TRACKERS, get_tracker, tracker_class
 from fairmot_lab.association.explanation import explain
+from fairmot_lab.association.registry import TRACKERS, get_tracker, tracker_class
 from fairmot_lab.errors import ConfigError
 
 SCENE = random_scenes()["crowded"]

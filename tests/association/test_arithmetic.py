@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from fairmot_lab import _jit
 from fairmot_lab.association import assignment, checks, costs, kalman
-from fairmot_lab.association.base import get_tracker
-from fairmot_lab.association.run import track_arrays, warm_up
+from fairmot_lab.association.registry import get_tracker
+from fairmot_lab.association.run import track_detections, warm_up
 
 
 @settings(max_examples=300, deadline=None)
@@ -98,7 +98,7 @@ def test_warm_up_compiles_whatever_a_tracker_needs():
     assert len(before) >= 10
     helpers = ("dot", "innovation_variance")  # called by compiled code alone
     assert all(count for name, count in before.items() if not name.startswith("_") and name not in helpers), before
-    assert track_arrays(crowd(6, 10), get_tracker("ppdet_byte", metric_type="euclidean")).id.max() >= 6
+    assert track_detections(crowd(6, 10), get_tracker("ppdet_byte", metric_type="euclidean")).id.max() >= 6
     assert compiled() == before, "nothing was left to compile"
 
 

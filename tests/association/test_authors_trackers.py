@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from golden_scenes import CASES, GOLDEN, WHOLE, digest, public_scene, random_scenes
 
-from fairmot_lab.association.base import TRACKERS, get_tracker
+from fairmot_lab.association.registry import TRACKERS, get_tracker
 
 SCENES = random_scenes()
 public = functools.cache(public_scene)

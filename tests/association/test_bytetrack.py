@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.explanation import explain
+from fairmot_lab.association.registry import get_tracker
 from fairmot_lab.errors import ConfigError
 
 

@@ -14,7 +14,6 @@ from fairmot_lab.association import (
     kalman,
     kalman_xyah,
     trace,
-    track_arrays,
     track_detections,
     trackers,
 )
@@ -209,12 +208,11 @@ def test_jde_moves_states_as_the_double_precision_filter_does():
 
 def test_motion_in_frames_without_detections_counts():
     boxes = np.array([[100, 100, 40, 100], [400, 100, 40, 100]], np.float32)
-    arrays = SimpleNamespace(
-        frames=[1, 4], offsets=[0, 1, 2], boxes=boxes, scores=[0.9, 0.9], embeddings=None, class_ids=None
-    )
+    score = np.float32([0.9])
+    arrays = Detections.from_frames([FrameDetections(1, boxes[:1], score), FrameDetections(4, boxes[1:], score)])
     shift = {frame: np.array([[1.0, 0, 100], [0, 1, 0]]) for frame in (2, 3, 4)}
-    assert track_arrays(arrays, get_tracker("bytetrack"), camera_motion=shift)["id"].tolist() == [1, 1]
-    assert track_arrays(arrays, get_tracker("bytetrack"))["id"].tolist() == [1]
+    assert track_detections(arrays, get_tracker("bytetrack"), camera_motion=shift)["id"].tolist() == [1, 1]
+    assert track_detections(arrays, get_tracker("bytetrack"))["id"].tolist() == [1]
 
 
 def test_detections_carry_it_to_all_that_tracks_them():

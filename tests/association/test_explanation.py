@@ -7,13 +7,13 @@ import re
 
 import numpy as np
 import pytest
-from crowds import crowd
+from crowds import changed, crowd
 
-from fairmot_lab.association.base import get_tracker
 from fairmot_lab.association.costs import GATE
 from fairmot_lab.association.explanation import explain, explain_pair
 from fairmot_lab.association.records import Stage
-from fairmot_lab.association.run import trace, track_arrays, tracks_table
+from fairmot_lab.association.registry import get_tracker
+from fairmot_lab.association.run import trace, track_detections, tracks_table
 from fairmot_lab.errors import TrackingError
 
 from .test_jde import Shot, shots
@@ -139,7 +139,7 @@ def test_questions_that_have_no_answer():
 def test_the_record_of_a_crowd_tells_the_whole_story(name, dimension):
     tracker = get_tracker(name, track_buffer=4)
     arrays = crowd(15, 50, dimension=dimension, missed=0.2, noise=0.12, seed=3)
-    plain = track_arrays(arrays, tracker)
+    plain = track_detections(arrays, tracker)
     whole = trace(arrays, tracker)
     assert whole.tracks.equals(plain), "tracing changes nothing"
     assert [record.frame for record in whole] == list(range(1, 51))
@@ -190,7 +190,9 @@ def test_a_gap_is_in_the_record():
 
 def test_a_trace_gives_any_frame_in_any_order():
     arrays = crowd(5, 150, missed=0.2, seed=1)
-    late = dataclasses.replace(arrays, frames=np.where(arrays.frames > 70, arrays.frames + 50, arrays.frames))
+    late = changed(
+        arrays, *(dataclasses.replace(one, frame=one.frame + 50) if one.frame > 70 else one for one in arrays)
+    )
     tracker = get_tracker("jde", track_buffer=3)
     whole = trace(late, tracker)
     tracker.records = []

@@ -6,18 +6,19 @@ import dataclasses
 import math
 import pickle
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from crowds import crowd
+from crowds import changed, crowd
 from ppdet_oracle import PPDetReference
 
-from fairmot_lab.association.base import get_tracker, tracker_from_dict
 from fairmot_lab.association.jde import JDETracker
 from fairmot_lab.association.ppdet_byte import PPDetByteTracker
-from fairmot_lab.association.run import track_arrays, tracks_table
+from fairmot_lab.association.registry import get_tracker, tracker_from_dict
+from fairmot_lab.association.run import track_detections, tracks_table
+from fairmot_lab.data import FrameDetections
+from fairmot_lab.detection.detections import Detections
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, TrackingError
 
 
@@ -32,12 +33,10 @@ class Shot:
     class_ids: list | None = None
 
 
-def shots(arrays, chosen=None):
-    for index, frame in enumerate(arrays.frames):
-        rows = slice(arrays.offsets[index], arrays.offsets[index + 1])
-        if chosen is None or frame in chosen:
-            embeddings = None if arrays.embeddings is None else arrays.embeddings[rows]
-            yield Shot(int(frame), arrays.boxes[rows], arrays.scores[rows], embeddings, arrays.class_ids[rows])
+def shots(detections, chosen=None):
+    for one in detections:
+        if chosen is None or one.frame in chosen:
+            yield Shot(one.frame, one.boxes, one.scores, one.embeddings, one.class_ids)
 
 
 def table(results):
@@ -45,20 +44,21 @@ def table(results):
 
 
 def test_frame_by_frame_equals_the_whole_sequence_and_input_is_not_changed():
-    arrays = crowd(10, 40, seed=1)
-    before = [array.copy() for array in (arrays.boxes, arrays.scores, arrays.embeddings)]
+    arrays = changed(crowd(10, 40, seed=1), frame_rate=25)
+    columns = arrays.boxes, arrays.scores, arrays.embeddings()
+    before = [array.copy() for array in columns]
     tracker = JDETracker(frame_rate=25)
     results = [tracker.update(shot) for shot in shots(arrays)]
-    whole = track_arrays(arrays, JDETracker(), 25)
+    whole = track_detections(arrays, JDETracker())
     pd.testing.assert_frame_equal(tracks_table(results, arrays.offsets[:-1]), whole)
-    pd.testing.assert_frame_equal(track_arrays(arrays, JDETracker(), 25), whole)
-    for array, old in zip((arrays.boxes, arrays.scores, arrays.embeddings), before, strict=True):
+    pd.testing.assert_frame_equal(track_detections(arrays, JDETracker()), whole)
+    for array, old in zip(columns, before, strict=True):
         np.testing.assert_array_equal(array, old)
 
 
 def test_a_track_names_the_detection_it_took():
     arrays = crowd(10, 30, seed=2)
-    tracks = track_arrays(arrays, JDETracker(ppdet_quirks=False))
+    tracks = track_detections(arrays, JDETracker(ppdet_quirks=False))
     assert (np.searchsorted(arrays.offsets, tracks.det, side="right") == tracks.frame).all()
     centre = arrays.boxes[tracks.det, :2] + arrays.boxes[tracks.det, 2:] / 2
     estimate = tracks[["x", "y"]].to_numpy() + tracks[["w", "h"]].to_numpy() / 2
@@ -96,7 +96,7 @@ def test_pickling_in_the_middle():
         results.append(tracker.update(shot))
         if shot.frame == 20:
             tracker = pickle.loads(pickle.dumps(tracker))
-    pd.testing.assert_frame_equal(tracks_table(results, arrays.offsets[:-1]), track_arrays(arrays), check_like=True)
+    pd.testing.assert_frame_equal(tracks_table(results, arrays.offsets[:-1]), track_detections(arrays), check_like=True)
     assert len(tracker.records) == 40
 
 
@@ -108,7 +108,7 @@ def test_a_frame_without_detections():
     assert result.ids.tolist() == [1], "born in frame 2, confirmed in frame 3"
     assert len(tracker.update(Shot(4, np.empty((0, 4)), np.empty(0)))) == 0
     assert tracker.update(Shot(5, [[10, 10, 40, 100]], [0.9], [[1.0, 0]])).ids.tolist() == [1]
-    assert len(track_arrays(crowd(0, 5))) == 0
+    assert len(track_detections(crowd(0, 5))) == 0
 
 
 @pytest.mark.parametrize("gap", [1, 4, 5, 6, 7, 8, 50, 10_000])
@@ -140,20 +140,20 @@ def test_the_buffer_follows_the_frame_rate():
 
 
 def test_functions_work_on_a_clone():
-    arrays = crowd(6, 20, seed=3)
+    arrays = changed(crowd(6, 20, seed=3), frame_rate=25)
     tracker = JDETracker(track_buffer=7)
-    first = track_arrays(arrays, tracker, 25)
-    pd.testing.assert_frame_equal(track_arrays(arrays, tracker, 25), first)
+    first = track_detections(arrays, tracker)
+    pd.testing.assert_frame_equal(track_detections(arrays, tracker), first)
     for shot in shots(arrays):
         tracker.update(shot)
-    pd.testing.assert_frame_equal(track_arrays(arrays, tracker, 25), first)
+    pd.testing.assert_frame_equal(track_detections(arrays, tracker), first)
     for fresh in (tracker.clone(), tracker.replace()):
         assert fresh.settings == tracker.settings
         assert fresh.update(next(shots(arrays))).ids.min() == 1
     assert first.attrs["tracker"] == "jde"
     assert first.attrs["settings"] == tracker.settings.to_dict()
     assert first.attrs["frame_rate"] == 25
-    own = track_arrays(arrays, JDETracker(track_buffer=7, frame_rate=10), 25)
+    own = track_detections(arrays, JDETracker(track_buffer=7, frame_rate=10))
     assert own.attrs["frame_rate"] == 25, "that of the sequence"
     again = tracker_from_dict({"tracker": own.attrs["tracker"], **own.attrs["settings"]})
     assert again.clone(25).max_time_lost == again.clone(25).clone().max_time_lost == 2
@@ -167,7 +167,7 @@ def test_camera_motion_is_refused_by_a_tracker_that_cannot_use_it():
     with pytest.raises(TrackingError, match="ocsort does not use camera motion"):
         tracker.update(next(shots(arrays)), still)
     with pytest.raises(TrackingError, match="ocsort does not use camera motion"):
-        track_arrays(arrays, tracker, camera_motion={2: still})
+        track_detections(arrays, tracker, camera_motion={2: still})
     assert tracker.update(next(shots(arrays))).ids.min() == 1, "as it was before"
 
 
@@ -198,12 +198,11 @@ def test_broken_detections_are_refused_with_the_frame(box, score, look, words):
         for word in ["frame 7, detection 1", *words]:
             assert word in str(caught.value)
         assert tracker.update(dataclasses.replace(good, frame=7)).ids.tolist() == [1], "as it was before"
-    arrays = SimpleNamespace(
-        frames=[6, 7], offsets=[0, 1, 3], boxes=[BOX, BOX, box], scores=[SCORE, SCORE, score],
-        embeddings=[LOOK, LOOK, look], class_ids=None,
-    )  # fmt: skip
+    frames = [
+        FrameDetections(one.frame, *map(np.array, (one.boxes, one.scores, one.embeddings))) for one in (good, bad)
+    ]
     with pytest.raises(TrackingError, match="frame 7, detection 1"):
-        track_arrays(arrays)
+        track_detections(Detections.from_frames(frames))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +228,7 @@ def test_frames_that_do_not_fit_are_refused(shot, words):
 def test_without_embeddings_a_warning_says_what_is_compared():
     arrays = crowd(5, 5, dimension=0)
     with pytest.warns(FairMOTLabWarning, match="no embeddings") as caught:
-        track_arrays(arrays)
+        track_detections(arrays)
     assert len(caught) == 1
     tracker, (first, *later) = JDETracker(), shots(arrays)
     with pytest.warns(FairMOTLabWarning, match="no embeddings"):
@@ -240,8 +239,8 @@ def test_without_embeddings_a_warning_says_what_is_compared():
             tracker.update(shot)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        track_arrays(arrays, PPDetByteTracker())
-        track_arrays(crowd(5, 5))
+        track_detections(arrays, PPDetByteTracker())
+        track_detections(crowd(5, 5))
 
 
 # --- ppdet's quirks, and the same without them

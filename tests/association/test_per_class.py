@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import fairmot_lab as fl
-from fairmot_lab.association import PerClass, get_tracker, track_arrays, trackers
-from fairmot_lab.data import FrameDetections, SequenceArrays
+from fairmot_lab.association import PerClass, get_tracker, track_detections, trackers
+from fairmot_lab.data import FrameDetections
+from fairmot_lab.detection.detections import Detections
 from fairmot_lab.errors import TrackingError
 
 
@@ -40,14 +41,8 @@ def frames(length: int = 40) -> list[FrameDetections]:
     return result
 
 
-def arrays(length: int = 40) -> SequenceArrays:
-    parts = frames(length)
-    return SequenceArrays(
-        np.arange(1, length + 1),
-        np.cumsum([0, *map(len, parts)]),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("boxes", "scores", "embeddings")),
-        np.concatenate([part.class_ids for part in parts]),
-    )
+def arrays(length: int = 40) -> Detections:
+    return Detections.from_frames(frames(length))
 
 
 @pytest.mark.parametrize("name", sorted(trackers()))
@@ -76,7 +71,7 @@ def test_each_class_is_tracked_as_if_it_were_alone(name: str) -> None:
 
 
 def test_the_record_counts_rows_in_the_whole_frame_and_changes_nothing() -> None:
-    plain, kept = PerClass("jde"), PerClass("jde")
+    plain, kept = PerClass(fl.JDETracker()), PerClass(fl.JDETracker())
     kept.records = []
     for part in frames():
         expected, got = plain.update(part), kept.update(part)
@@ -92,11 +87,11 @@ def test_the_record_counts_rows_in_the_whole_frame_and_changes_nothing() -> None
 
 def test_sequences_clones_settings_and_descriptions() -> None:
     tracker = PerClass(fl.JDETracker(conf_thres=0.3))
-    table = track_arrays(arrays(), tracker)
+    table = track_detections(arrays(), tracker)
     assert isinstance(table, pd.DataFrame)
     assert table.attrs["tracker"] == "per_class:jde"
     assert set(table["class_id"]) == {0, 2, 7}
-    pd.testing.assert_frame_equal(table, track_arrays(arrays(), tracker))  # no state is left
+    pd.testing.assert_frame_equal(table, track_detections(arrays(), tracker))  # no state is left
     assert (table.groupby("id")["class_id"].nunique() == 1).all()
     again = fl.association.tracker_from_dict(tracker.to_dict())
     assert repr(again) == repr(tracker) == "PerClass(JDETracker(conf_thres=0.3))"

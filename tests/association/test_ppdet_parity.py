@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 
 import numpy as np
 import pytest
-from crowds import crowd, first_frames, with_looks
+from crowds import changed, crowd, with_looks
 from ppdet_oracle import reference
 
-from fairmot_lab.association.base import get_tracker
-from fairmot_lab.association.run import track_arrays
-from fairmot_lab.data import SequenceArrays
+from fairmot_lab.association.registry import get_tracker
+from fairmot_lab.association.run import track_detections
+from fairmot_lab.data import FrameDetections
 from fairmot_lab.detection.cache import open_detections
+from fairmot_lab.detection.detections import Detections
 from fairmot_lab.detection.model import load_model
 from fairmot_lab.errors import FairMOTLabWarning
 from fairmot_lab.sources.open import open_source
@@ -26,11 +26,11 @@ def assert_same_tracks(ours, theirs):
         np.testing.assert_allclose(ours[name], theirs[name], atol=0.01, rtol=0)
 
 
-def assert_parity(arrays, tracker, frame_rate=30.0):
+def assert_parity(arrays, tracker):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
-        ours = track_arrays(arrays, tracker, frame_rate)
-    assert_same_tracks(ours, track_arrays(arrays, reference(tracker), frame_rate))
+        ours = track_detections(arrays, tracker)
+    assert_same_tracks(ours, track_detections(arrays, reference(tracker)))
 
 
 TRACKERS = {
@@ -58,7 +58,7 @@ TRACKERS = {
 @pytest.mark.parametrize("dimension", [0, 32])
 def test_parity_on_generated_crowds(tracker, dimension):
     arrays = crowd(14, 60, dimension=dimension, missed=0.15, noise=0.1, seed=dimension)
-    assert_parity(arrays, tracker, frame_rate=25)
+    assert_parity(changed(arrays, frame_rate=25), tracker)
 
 
 @pytest.mark.parametrize("detector", ["DPM", "FRCNN", "SDP"])
@@ -66,11 +66,11 @@ def test_parity_on_generated_crowds(tracker, dimension):
 def test_parity_on_public_detections(mot17, sequence, detector):
     """The first frames of every set, in turns with embeddings; `benchmarks/association.py --parity` does the whole."""
     detections = open_detections(mot17 / f"MOT17-{sequence}-{detector}")
-    arrays = first_frames(detections.arrays(), 60)
+    arrays = detections.part(1, 60)
     turn = int(sequence) + len(detector)
     for name in ("jde", "ppdet_byte"):
         tracker = get_tracker(name, any_scores=True)
-        assert_parity(with_looks(arrays) if turn % 2 else arrays, tracker, detections.frame_rate)
+        assert_parity(with_looks(arrays) if turn % 2 else arrays, tracker)
         turn += 1
 
 
@@ -84,24 +84,22 @@ def network_detections(mot17_09):
     """Detections of the bundled model in the first frames of MOT17-09."""
     model = load_model("fairmot_lite")
     results = [model(frame.image, frame=frame.number) for frame in open_source(mot17_09).frames(1, 40)]
-    return SequenceArrays(
-        frames=np.arange(1, 41),
-        offsets=np.concatenate([[0], np.cumsum([len(result) for result in results])]),
-        **{
-            name: np.concatenate([getattr(result, name) for result in results])
-            for name in ("boxes", "scores", "embeddings", "class_ids")
-        },
-    )
+    return Detections.from_frames(results)
 
 
 def test_parity_when_every_detection_comes_twice():
     """Pairs of equal boxes, scores and embeddings: nothing but ties."""
     once = crowd(8, 40, dimension=16, seed=4)
-    twice = dataclasses.replace(
+    twice = changed(
         once,
-        offsets=2 * once.offsets,
-        **{name: np.repeat(getattr(once, name), 2, axis=0) for name in ("boxes", "scores", "embeddings", "class_ids")},
+        *(
+            FrameDetections(
+                one.frame,
+                *(np.repeat(values, 2, axis=0) for values in (one.boxes, one.scores, one.embeddings, one.class_ids)),
+            )
+            for one in once
+        ),
     )
-    ours = track_arrays(twice, get_tracker("jde"))
-    theirs = track_arrays(twice, reference(get_tracker("jde")))
+    ours = track_detections(twice, get_tracker("jde"))
+    theirs = track_detections(twice, reference(get_tracker("jde")))
     assert_same_tracks(ours.drop(columns="det").assign(det=0), theirs.assign(det=0))

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from fairmot_lab.association.base import get_tracker, load_tracker, tracker_from_dict, trackers
 from fairmot_lab.association.jde import JDESettings, JDETracker
 from fairmot_lab.association.ppdet_byte import PPDetByteTracker
+from fairmot_lab.association.registry import get_tracker, load_tracker, tracker_from_dict, trackers
 from fairmot_lab.errors import ConfigError
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmot_lab.data import FrameDetections, Letterbox, SequenceArrays
+from fairmot_lab.data import FrameDetections, Letterbox
 from fairmot_lab.detection.decode import round_embeddings
-from fairmot_lab.detection.detections import Detections
+from fairmot_lab.detection.detections import Columns, Detections, join_frames
 
 RATE = 25.0
 
@@ -103,15 +103,7 @@ class SceneOutputs(Detections):
             peaks,
         )
 
-    def arrays(self) -> SequenceArrays:
-        if self._arrays is None:
-            parts = [self.frame(int(n)) for n in self.frames]
-            self._arrays = SequenceArrays(
-                self.frames,
-                np.cumsum([0, *(len(p) for p in parts)]),
-                np.concatenate([p.boxes for p in parts]),
-                np.concatenate([p.scores for p in parts]),
-                np.concatenate([p.embeddings for p in parts]),
-                np.concatenate([p.class_ids for p in parts]),
-            )
-        return self._arrays
+    def _columns(self) -> Columns:
+        if self._held is None:
+            self._held = join_frames(self.frames, [self.frame(int(n)) for n in self.frames])
+        return self._held

@@ -45,7 +45,7 @@ def test_detections_are_those_of_the_weights(folder: Path, tmp_path: Path) -> No
     source = fl.open_source([image, image])
     detections = fl.detect(source, exported, tmp_path, progress=False)
     assert not detections.has_heatmaps
-    assert detections.arrays().scores.size == 2 * len(ours)
+    assert detections.scores.size == 2 * len(ours)
     with pytest.raises(DetectionsError, match=r"fairmot has no embedding_map\(\)"):
         detections.embedding_map(1, source, exported)
 
