@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import pickle
 from types import SimpleNamespace
 
@@ -86,3 +88,10 @@ def test_settings_at_the_ends_of_their_search_range(name):
                 continue
             for frame in FRAMES[:12]:
                 tracker.update(frame)
+
+
+def test_the_registry_is_imported_by_no_tracker():
+    """It finds their modules by name, which import-linter does not see: they must not import it in turn."""
+    for place in TRACKERS.values():
+        module = importlib.import_module(f"fairmot_lab.association.{place.partition(':')[0]}")
+        assert "registry" not in inspect.getsource(module), place
