@@ -326,7 +326,7 @@ def render_frames(
     """
     tables = dict(tracks) if isinstance(tracks, Mapping) else {"": tracks}
     if not 1 <= len(tables) <= 2:
-        raise ValueError(f"one or two tables can be drawn side by side, not {len(tables)}")
+        raise ValueError(f"One or two tables can be drawn side by side, not {len(tables)}")
     panels = [(title, FrameRows(table), FrameAnnotator(**settings)) for title, table in tables.items()]
     for frame in source.frames(first, last):
         images = [overlay.draw(frame, rows.at(frame.number)) for _, rows, overlay in panels]

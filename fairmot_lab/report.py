@@ -97,7 +97,7 @@ def write_report(
     refuse_overwrite(path, evaluation, detections, source)
     one = one_sequence(evaluation, sequence, detections.name)
     if source is not None and not same_footage(source.name, one.name):
-        raise EvaluationError(f"the source is {source.name} and {one.name} was evaluated; give the same sequence.")
+        raise EvaluationError(f"The source is {source.name} and {one.name} was evaluated; give the same sequence.")
     tracker = tracker_of(one.tracks) if tracker is None else as_tracker(tracker)
     budget = error_budget(evaluation, detections, tracker, sequence=one.name)
     switches = explain_switches(evaluation, detections, tracker, sequence=one.name)

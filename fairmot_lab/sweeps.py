@@ -154,7 +154,7 @@ def sweep(
                     raise
                 kept = f"they are kept in {file}: call sweep() again" if record else "give file= to keep rows, or"
                 raise ConfigError(
-                    f"a worker process of the sweep died ({type(error).__name__}; often for want of memory); "
+                    f"A worker process of the sweep died ({type(error).__name__}; often for want of memory); "
                     f"{bar.n} of {len(pending)} settings were computed; {kept} with fewer n_jobs."
                 ) from error
     finally:
@@ -249,7 +249,7 @@ def _combinations(grid: Any, base: Tracker) -> tuple[list[dict[str, Any]], list[
     else:
         settings = [one.to_dict() if isinstance(one, Tracker) else dict(one) for one in grid]
     if not settings:
-        raise ConfigError("the grid holds no setting to try; give for example {'conf_thres': [0.3, 0.4, 0.5]}.")
+        raise ConfigError("The grid holds no setting to try; give for example {'conf_thres': [0.3, 0.4, 0.5]}.")
     checked: list[dict[str, Any]] = []
     left_out: list[tuple[dict[str, Any], str]] = []
     for setting in settings:
@@ -262,7 +262,7 @@ def _combinations(grid: Any, base: Tracker) -> tuple[list[dict[str, Any]], list[
             continue
         checked.append({name: whole[name] for name in setting})
     if not checked:
-        raise ConfigError(f"every combination of the grid is refused: {left_out[0][1]}")
+        raise ConfigError(f"Every combination of the grid is refused: {left_out[0][1]}")
     return checked, left_out
 
 
@@ -354,7 +354,7 @@ def grid_from_text(
         else:
             grid[name] = values_from_text(declared[name], text)
     if not grid:
-        raise ConfigError("no setting is given to sweep; add for example --set conf_thres=.3,.4,.5.")
+        raise ConfigError("No setting is given to sweep; add for example --set conf_thres=.3,.4,.5.")
     return grid
 
 
@@ -449,11 +449,11 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     0.3
     """
     if metric not in table:
-        raise ConfigError(f"the table has no column {metric}; its columns are {', '.join(map(str, table.columns))}.")
+        raise ConfigError(f"The table has no column {metric}; its columns are {', '.join(map(str, table.columns))}.")
     rows = table[table["sequence"] == OVERALL] if (table["sequence"] == OVERALL).any() else table
     rows = rows[rows[metric].notna()]
     if not len(rows):
-        raise ConfigError(f"no row of the table has a figure in {metric}; evaluate with ground truth.")
+        raise ConfigError(f"No row of the table has a figure in {metric}; evaluate with ground truth.")
     figures = rows[metric].to_numpy(float)
     row = rows.iloc[int(figures.argmin() if metric in ERRORS else figures.argmax())]
     if "tracker" in rows.columns:
@@ -625,7 +625,7 @@ def pack_material(
         wanted = [sequences] if isinstance(sequences, str) else list(sequences)
         for name in wanted:
             if name not in held:
-                raise DetectionsError(f"there are no detections of {name}; there are those of {', '.join(held)}.")
+                raise DetectionsError(f"There are no detections of {name}; there are those of {', '.join(held)}.")
         held = {name: held[name] for name in wanted}
     if ground_truth is None:
         ground_truth = {name: _truth_beside(name, one) for name, one in held.items()}
@@ -649,7 +649,7 @@ def open_material(packed: bytes) -> _Material:
     sources, ground_truth, protocol, motions = pickle.loads(packed)
     held = {name: one if isinstance(one, Detections) else open_detections(one) for name, one in sources.items()}
     if OVERALL in held:
-        raise DetectionsError(f"a sequence cannot be called {OVERALL}: rows of that name are sums; rename its outputs.")
+        raise DetectionsError(f"A sequence cannot be called {OVERALL}: rows of that name are sums; rename its outputs.")
     nothing = {name: _no_tracks(name) for name in held}
     tracks: Any = next(iter(nothing.values())) if len(held) == 1 else nothing
     pairs = find_inputs(tracks, ground_truth, None).pairs
@@ -683,7 +683,7 @@ def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
     """Detections, or paths of them, by name of sequence."""
     if isinstance(outputs, Mapping):
         if not outputs:
-            raise DetectionsError("no outputs are given; give at least one sequence.")
+            raise DetectionsError("No outputs are given; give at least one sequence.")
         yield from ((str(name), one) for name, one in outputs.items())
     elif isinstance(outputs, str | os.PathLike):
         from .detection.cache import open_detections
@@ -715,7 +715,7 @@ def _truth_beside(name: str, outputs: Any) -> Path:
         folder = path if path.is_dir() else path.parent.parent
         if (folder / "gt" / "gt.txt").is_file():
             return folder / "gt" / "gt.txt"
-    raise EvaluationError(f"there is no gt/gt.txt next to the detections of {name}; give ground_truth.")
+    raise EvaluationError(f"There is no gt/gt.txt next to the detections of {name}; give ground_truth.")
 
 
 def _no_tracks(name: str) -> pd.DataFrame:

@@ -155,5 +155,5 @@ def test_render_frames_of_a_run_and_the_ground_truth() -> None:
     assert {image.shape for _, image in drawn} == {(48, 128, 3)}
     assert (drawn[0][1][30, 10] == id_color(1)).all()
     assert (drawn[0][1][30, 64 + 10] == id_color(2)).all()
-    with pytest.raises(ValueError, match="one or two tables"):
+    with pytest.raises(ValueError, match="One or two tables"):
         next(render_frames(source, {}))

@@ -342,7 +342,7 @@ def test_timeline_says_how_many_lanes_it_leaves_out() -> None:
 def test_timeline_of_chosen_people_and_of_one_who_is_not_there() -> None:
     ax = plots.switch_timeline(events(), objects=[3, 1])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["3", "1"]
-    with pytest.raises(PlotError, match="no ground-truth person 99"):
+    with pytest.raises(PlotError, match="No ground-truth person 99"):
         plots.switch_timeline(events(), objects=[99])
 
 
@@ -351,7 +351,7 @@ def test_several_sequences_must_be_named() -> None:
     with pytest.raises(PlotError, match="2 sequences"):
         plots.switch_timeline(both)
     assert "3 ID switches" in plots.switch_timeline(both, sequence="B").get_title(loc="left")
-    with pytest.raises(PlotError, match="no sequence 'C'"):
+    with pytest.raises(PlotError, match="No sequence 'C'"):
         plots.life_lines(both, sequence="C")
 
 

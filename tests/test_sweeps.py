@@ -197,7 +197,7 @@ def test_missing_inputs_are_named(tree, tmp_path):
         fl.sweep(tree, None, GRID, sequences=["THREE"], progress=False)
     alone = tmp_path / "det.txt"
     alone.write_text((tree / "ONE" / "det" / "det.txt").read_text())
-    with pytest.raises(EvaluationError, match=r"no gt/gt.txt beside"):
+    with pytest.raises(EvaluationError, match=r"no gt/gt.txt next to"):
         fl.sweep(alone, None, GRID, progress=False)
     odd = make_sequence(tmp_path / "ODD", people=3, frames=5, seed=0)
     (odd / "det" / "det.txt").write_text("1,-1,10,10,40,100,3.5\n")
@@ -318,7 +318,7 @@ def test_command_line(tree, tmp_path, capsys):
     for wrong, word in (
         (["--set", "conf_thres=7"], "conf_thres is 7"),
         (["--set", "conf_thres"], "cannot be read"),
-        ([], "no setting is given"),
+        ([], "No setting is given"),
         (["--set", "conf_thres=.3", "--set", "conf_thres=.4"], "set twice"),
         (["--set", "low_conf_thres=.1"], "low_conf_thres is not a setting"),
         (["--tracker", "nobody", "--set", "conf_thres=.3"], "no tracker 'nobody'"),
@@ -353,7 +353,7 @@ def test_combinations_that_contradict_themselves_are_left_out_and_counted(tree):
         table = fl.sweep(tree / "ONE", "ppdet_byte", grid, progress=False)
     assert table.attrs["left_out"] == [{"conf_thres": 0.2, "low_conf_thres": 0.3}]
     assert table["setting"].nunique() == 3
-    with pytest.raises(ConfigError, match="every combination of the grid is refused"):
+    with pytest.raises(ConfigError, match="Every combination of the grid is refused"):
         fl.sweep(tree / "ONE", "ppdet_byte", {"conf_thres": [0.2], "low_conf_thres": [0.3]}, progress=False)
     with pytest.raises(ConfigError, match="conf_thres is 7; it must lie from 0 to 1"):
         fl.sweep(tree / "ONE", "ppdet_byte", {"conf_thres": [0.2, 7]}, progress=False)
@@ -368,7 +368,7 @@ def test_a_worker_that_dies_is_told_in_one_sentence(tree, tmp_path, monkeypatch)
 
     monkeypatch.setattr(sweeps, "_run", dies)
     with pytest.raises(
-        ConfigError, match=r"a worker process of the sweep died .*0 of 2 settings .*kept in .*rows\.jsonl"
+        ConfigError, match=r"A worker process of the sweep died .*0 of 2 settings .*kept in .*rows\.jsonl"
     ):
         fl.sweep(tree / "ONE", None, {"conf_thres": [0.3, 0.4]}, file=tmp_path / "rows.jsonl", progress=False)
 

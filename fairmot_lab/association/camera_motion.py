@@ -344,12 +344,12 @@ def _check_same(source: Source, detections: Detections | None) -> None:
     size = detections.width, detections.height
     if None not in size and size != (source.width, source.height):
         raise TrackingError(
-            f"the detections of {detections.name} belong to frames of {size[0]}x{size[1]} and {source.name} has "
+            f"The detections of {detections.name} belong to frames of {size[0]}x{size[1]} and {source.name} has "
             f"{source.width}x{source.height}; give the detections of the same sequence."
         )
     if detections.length and source.length and detections.length != source.length:
         raise TrackingError(
-            f"the detections of {detections.name} cover {detections.length} frames and {source.name} has "
+            f"The detections of {detections.name} cover {detections.length} frames and {source.name} has "
             f"{source.length}; give the detections of the same sequence."
         )
 

@@ -44,7 +44,7 @@ def explain(record: FrameRecord, *, track: int | None = None, detection: int | N
     if detection is not None and not 0 <= detection < count:
         raise TrackingError(f"frame {record.frame} has no detection {detection}; its {count} detections count from 0.")
     if track is not None and not record.knows(track):
-        raise TrackingError(f"the tracker held no track {track} in frame {record.frame}; see record.stages.")
+        raise TrackingError(f"The tracker held no track {track} in frame {record.frame}; see record.stages.")
     notes = record.about(track, detection)
     sentences = [note.text for note in notes if note.after == 0]
     for number, stage in enumerate(record.stages, start=1):

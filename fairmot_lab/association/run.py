@@ -116,7 +116,7 @@ class Trace:
         if record is None:
             frames = self._sequence.frames
             span = f"the frames {frames[0]} to {frames[-1]}" if len(frames) else "none"
-            raise TrackingError(f"the trace holds no frame {frame}; it holds {span}.")
+            raise TrackingError(f"The trace holds no frame {frame}; it holds {span}.")
         return record
 
     def __contains__(self, frame: int) -> bool:

@@ -85,7 +85,7 @@ def write_submission(
     missing = [name for name in wanted if name not in tracks]
     if missing:
         raise EvaluationError(
-            f"a {benchmark} submission needs results for its {len(wanted)} test sequences; {len(missing)} are missing: "
+            f"A {benchmark} submission needs results for its {len(wanted)} test sequences; {len(missing)} are missing: "
             f"{', '.join(missing[:6])}{', ...' if len(missing) > 6 else ''}."
         )
     texts = {}

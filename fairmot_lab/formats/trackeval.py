@@ -69,7 +69,7 @@ def write_trackeval(
     folder, part = Path(folder), f"{benchmark}-{split}"
     absent = [name for name in tracks if name not in ground_truth]
     if absent:
-        raise EvaluationError(f"the tracks of {absent[0]} have no ground truth; give it under the same name.")
+        raise EvaluationError(f"The tracks of {absent[0]} have no ground truth; give it under the same name.")
     homes = {name: folder / "gt" / part / name for name in tracks}
     texts = {name: folder / "trackers" / part / tracker / "data" / f"{name}.txt" for name in tracks}
     seqmap = folder / "gt" / "seqmaps" / f"{part}.txt"

@@ -117,7 +117,7 @@ def error_map(
     table = table[table["kind"] == kind]
     if cause is not None:
         if not (table["cause"] == cause).any():
-            raise PlotError(f"no error of kind {kind} has the cause {cause!r}; there are {_few(set(table['cause']))}.")
+            raise PlotError(f"No error of kind {kind} has the cause {cause!r}; there are {_few(set(table['cause']))}.")
         table = table[table["cause"] == cause]
     size = (image.shape[1], image.shape[0]) if image is not None else size or _image_size(errors, sequence)
     ax = _axes(ax, (7, 4.4))
@@ -145,7 +145,7 @@ def _image_size(errors: Any, sequence: str | None) -> tuple[int, int]:
         sizes = {name: (one.ground_truth.width, one.ground_truth.height) for name, one in known.items()}
     size = sizes.get(sequence or next(iter(sizes), ""), (None, None))
     if not all(size):
-        raise PlotError("the size of the image is not known; give image=, or size=(width, height).")
+        raise PlotError("The size of the image is not known; give image=, or size=(width, height).")
     return size
 
 
@@ -214,7 +214,7 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
     from ..drawing import id_color
 
     if not same_footage(life.sequence, source.name):
-        raise PlotError(f"the person is of {life.sequence} and the source is {source.name}; give the same sequence.")
+        raise PlotError(f"The person is of {life.sequence} and the source is {source.name}; give the same sequence.")
     ax = _axes(ax, (9, 2.2))
     frames = life.frames
     switched = np.flatnonzero((frames["state"] == "switched").to_numpy())[:count]

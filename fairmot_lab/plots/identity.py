@@ -74,7 +74,7 @@ def switch_timeline(
     if objects is not None:
         unknown = sorted(set(objects) - set(people))
         if unknown:
-            raise PlotError(f"no ground-truth person {unknown[0]} in these events; there are {_few(people)}.")
+            raise PlotError(f"No ground-truth person {unknown[0]} in these events; there are {_few(people)}.")
         shown = list(objects)
     else:
         shown = people[:max_lanes]
@@ -451,7 +451,7 @@ def _states(evaluation: Any, sequence: str | None) -> pd.DataFrame:
     """What each ground-truth person was in each frame: columns frame, gt_id, track_id (-1: missed), switch (bool)."""
     events = evaluation if isinstance(evaluation, pd.DataFrame) else getattr(evaluation, "events", None)
     if not isinstance(events, pd.DataFrame):
-        raise PlotError(f"a figure of events needs an Evaluation or its events, not {type(evaluation).__name__}.")
+        raise PlotError(f"A figure of events needs an Evaluation or its events, not {type(evaluation).__name__}.")
     rows = _one_sequence(_table(events.reset_index(), "events", ("FrameId", "Type", "OId", "HId")), sequence)
     kind = rows.Type.astype(str)
     # RAW rows are all candidate pairs; ASCEND, TRANSFER and MIGRATE repeat a switch from other points of view

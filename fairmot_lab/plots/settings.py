@@ -274,7 +274,7 @@ def compare_trackers(
     for key in ("protocol", "evaluator"):
         found = {value for value in (getattr(result, key, None) for result in results.values()) if value is not None}
         if len(found) > 1:
-            raise PlotError(f"metrics of different {key}s ({', '.join(sorted(found))}) cannot be compared in one plot.")
+            raise PlotError(f"Metrics of different {key}s ({', '.join(sorted(found))}) cannot be compared in one plot.")
     values = np.array([[_overall_value(result, metric) * 100 for metric in metrics] for result in results.values()])
     values = values.reshape(len(results), len(metrics))
     names = [METRIC_NAMES.get(metric, metric) for metric in metrics]
@@ -355,7 +355,7 @@ def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL"
     several = tables if isinstance(tables, Mapping) else {"": tables}
     units = {table.attrs.get("unit", "frames") for table in several.values()}
     if len(units) > 1:
-        raise PlotError(f"the tables have different units ({', '.join(sorted(units))}); compute them with one.")
+        raise PlotError(f"The tables have different units ({', '.join(sorted(units))}); compute them with one.")
     ax = _axes(ax, (6, 4))
     rows = {
         name: _one_sequence(_table(table, "table", ("sequence", "horizon", metric)), sequence)
@@ -516,9 +516,9 @@ def _radar(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes |
 
         ax = plt.subplots(figsize=(5, 5), layout="constrained", subplot_kw={"projection": "polar"})[1]
     if ax.name != "polar":
-        raise PlotError("a radar needs a polar ax: plt.subplots(subplot_kw={'projection': 'polar'}).")
+        raise PlotError("A radar needs a polar ax: plt.subplots(subplot_kw={'projection': 'polar'}).")
     if len(names) < 3:
-        raise PlotError(f"a radar needs three metrics or more, not {len(names)}; use kind='bars'.")
+        raise PlotError(f"A radar needs three metrics or more, not {len(names)}; use kind='bars'.")
     angles = np.linspace(0, 2 * np.pi, len(names), endpoint=False)
     below = [tracker for tracker, row in zip(trackers, values, strict=True) if (row < 0).any()]
     for number, tracker in enumerate(trackers):

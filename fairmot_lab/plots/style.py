@@ -135,10 +135,10 @@ def _table(data: Any, attribute: str, columns: Sequence[str]) -> pd.DataFrame:
     """`data` if it is a DataFrame, else its attribute of that name; every column must be there."""
     table = data if isinstance(data, pd.DataFrame) else getattr(data, attribute, None)
     if not isinstance(table, pd.DataFrame):
-        raise PlotError(f"a figure of {attribute} needs a DataFrame, not {type(data).__name__}.")
+        raise PlotError(f"A figure of {attribute} needs a DataFrame, not {type(data).__name__}.")
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise PlotError(f"this figure needs the column {missing[0]!r}; the table has {_few(table.columns)}.")
+        raise PlotError(f"This figure needs the column {missing[0]!r}; the table has {_few(table.columns)}.")
     return table
 
 
@@ -156,9 +156,9 @@ def _one_sequence(table: pd.DataFrame, sequence: str | None) -> pd.DataFrame:
         return table
     names = list(dict.fromkeys(table["sequence"]))
     if sequence is None and len(names) > 1:
-        raise PlotError(f"there are {len(names)} sequences; name one of {_few(names)} with sequence=...")
+        raise PlotError(f"There are {len(names)} sequences; name one of {_few(names)} with sequence=...")
     if sequence is not None and sequence not in names:
-        raise PlotError(f"no sequence {sequence!r} here; there are {_few(names)}.")
+        raise PlotError(f"No sequence {sequence!r} here; there are {_few(names)}.")
     return table if sequence is None else table[table["sequence"] == sequence]
 
 
@@ -171,10 +171,10 @@ def _overall(table: pd.DataFrame) -> pd.DataFrame:
 def _overall_value(result: Any, metric: str) -> float:
     summary = result if isinstance(result, pd.DataFrame) else getattr(result, "summary", None)
     if not isinstance(summary, pd.DataFrame):
-        raise PlotError(f"a comparison needs an Evaluation or a summary DataFrame, not {type(result).__name__}.")
+        raise PlotError(f"A comparison needs an Evaluation or a summary DataFrame, not {type(result).__name__}.")
     rows = _overall(summary)
     if len(rows) != 1:
-        raise PlotError(f"the summary has {len(rows)} rows and none named OVERALL; give one row per tracker.")
+        raise PlotError(f"The summary has {len(rows)} rows and none named OVERALL; give one row per tracker.")
     return float(rows[metric].iloc[0]) if metric in rows else float("nan")
 
 

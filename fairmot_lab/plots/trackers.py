@@ -61,7 +61,7 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
     """
     names = tuning.table.attrs["objective"]
     if len(names) != 2:
-        raise PlotError(f"a front needs two objectives and this search had {len(names)}; draw a column of the table.")
+        raise PlotError(f"A front needs two objectives and this search had {len(names)}; draw a column of the table.")
     if part not in ("train", "validation"):
         raise PlotError(f"part={part!r} does not exist; choose 'train' or 'validation'.")
     ax = _axes(ax, (5, 4))
