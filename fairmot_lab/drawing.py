@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from .errors import ConfigError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -326,7 +328,7 @@ def render_frames(
     """
     tables = dict(tracks) if isinstance(tracks, Mapping) else {"": tracks}
     if not 1 <= len(tables) <= 2:
-        raise ValueError(f"One or two tables can be drawn side by side, not {len(tables)}")
+        raise ConfigError(f"One or two tables can be drawn side by side, not {len(tables)}; leave some out.")
     panels = [(title, FrameRows(table), FrameAnnotator(**settings)) for title, table in tables.items()]
     for frame in source.frames(first, last):
         images = [overlay.draw(frame, rows.at(frame.number)) for _, rows, overlay in panels]
