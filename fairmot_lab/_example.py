@@ -104,7 +104,7 @@ def _detect(frame: int) -> FrameDetections:
 
 
 def _tracks(detections: Detections, ground_truth: pd.DataFrame) -> pd.DataFrame:
-    """The detections with the ids of a tracker that exchanges them when the two cross."""
+    """Return the detections with the ids of a tracker that exchanges them when the two cross."""
     tracks = detections.table()
     person = np.where(np.isclose(tracks["score"], 0.9), 1, 2)
     tracks.insert(1, "id", np.where(tracks["frame"] > 20, 3 - person, person))

@@ -281,7 +281,7 @@ def cpu_count() -> int:
 
 
 def _same_file(one: str, other: str) -> bool:
-    """Whether two names are one file, also through a hard link or on a file system that ignores case."""
+    """Return whether two names are one file, also through a hard link or on a file system that ignores case."""
     try:
         return os.path.samefile(one, other)
     except OSError:

@@ -97,7 +97,7 @@ class Letterbox:
 
     @classmethod
     def fit(cls, image_size: tuple[int, int], input_size: tuple[int, int], stride: int = STRIDE) -> Letterbox:
-        """The letterbox of an image of (width, height) in an input of (width, height), as ppdet lays it."""
+        """Return the letterbox of an image of (width, height) in an input of (width, height), as ppdet lays it."""
         (image_width, image_height), (input_width, input_height) = image_size, input_size
         scale = min(input_height / image_height, input_width / image_width)
         box = cls(image_width, image_height, input_width, input_height, scale, 0, 0, stride)

@@ -383,7 +383,7 @@ def _columns(tracks: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
 
 def _class_labels(tracks: Any, class_names: Mapping[int, str] | None, count: int) -> list[list[str]]:
-    """The class of each row, in a list; empty lists where there is one class or none is known."""
+    """Return the class of each row, in a list; empty lists where there is one class or none is known."""
     names = class_names or getattr(tracks, "attrs", {}).get("classes") or {}
     class_ids = getattr(tracks, "class_ids", None)
     if class_ids is None and hasattr(tracks, "columns") and "class_id" in tracks:
@@ -403,7 +403,7 @@ def _line_width(image: np.ndarray) -> int:
 
 
 def _draw_trail(canvas: np.ndarray, points: np.ndarray, colour: tuple[int, int, int], line: int) -> None:
-    """A line that grows thicker towards the present."""
+    """Draw a line that grows thicker towards the present."""
     if len(points) < 2:
         return
     whole = np.rint(np.clip(points, -20_000, 20_000)).astype(np.int32)

@@ -322,7 +322,7 @@ def values_from_text(setting: Setting, text: str) -> list[Any]:
 def grid_from_text(
     parts: Iterable[str], tracker: Tracker | str | None = None, *, drawn: bool = False
 ) -> dict[str, Any]:
-    """A grid from parts such as "conf_thres=.3,.4": what the command line is given.
+    """Return the grid for parts such as "conf_thres=.3,.4": what the command line is given.
 
     Parameters
     ----------
@@ -589,7 +589,7 @@ class _Material:
 
 
 def _run(packed: bytes, key: str, tracker: Tracker, intervals: bool) -> tuple[str, list[dict[str, Any]]]:
-    """One setting, in a worker: its rows as plain values."""
+    """Evaluate one setting in a worker; return its rows as plain values."""
     from .evaluation.compare import summary_with_intervals
 
     material = open_material(packed)
@@ -619,7 +619,7 @@ def pack_material(
     protocol: str | None,
     camera_motion: Any = None,
 ) -> bytes:
-    """What `open_material` needs, small: a path where there is one, so that each worker reads for itself."""
+    """Return what `open_material` needs, small: a path where there is one, so that each worker reads for itself."""
     held = dict(_named(outputs))
     if sequences is not None:
         wanted = [sequences] if isinstance(sequences, str) else list(sequences)
@@ -665,7 +665,7 @@ def open_material(packed: bytes) -> _Material:
 
 
 def _digest(held: dict[str, Detections], truths: dict[str, GroundTruth], motions: dict[str, Any]) -> str:
-    """Tells apart what was replayed and what it was compared with."""
+    """Return a digest of what was replayed and what it was compared with."""
     sha = hashlib.sha256()
     for name, one in held.items():
         truth = truths[name]
@@ -709,7 +709,7 @@ def _as_path(value: Any) -> Any:
 
 
 def _truth_beside(name: str, outputs: Any) -> Path:
-    """The gt.txt of the sequence folder that public detections lie in."""
+    """Return the gt.txt of the sequence folder that public detections lie in."""
     path = _as_path(outputs)
     if isinstance(path, Path):
         folder = path if path.is_dir() else path.parent.parent

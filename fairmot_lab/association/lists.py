@@ -171,7 +171,7 @@ class ListTracker(Tracker):
         return result
 
     def _remove_duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of a tracked and a lost track on one spot, drop the one that has been seen over fewer frames."""
+        """Drop the track seen over fewer frames where a tracked and a lost track overlap."""
         table = self._table
         i, j, iou = self._duplicates(tracked, lost)
         if not len(i):

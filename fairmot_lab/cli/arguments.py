@@ -72,7 +72,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def _add_comparison(parser: argparse.ArgumentParser, results: bool = True) -> None:
-    """What `evaluate` and `switches` have in common."""
+    """Add the arguments that `evaluate` and `switches` have in common."""
     parser.add_argument(
         "--gt",
         required=True,

@@ -57,7 +57,7 @@ def switches_from_outputs(
     try_settings: bool = False,
     **comparison: Any,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The explained switches of a run of `fairmot-lab track`, and lines that tell them.
+    """Return the explained switches of a run of `fairmot-lab track`, and lines that describe them.
 
     The tracker is that in the record beside the results (NAME.json); without one, `JDETracker()`.
     """

@@ -222,7 +222,7 @@ def _track_one(name: str, path: Any, *, options: argparse.Namespace, tracker: Tr
 
 
 def _read_files(options: argparse.Namespace) -> list[str | None]:
-    """The files that are read beside the source, which no result may overwrite."""
+    """Return the files that are read beside the source, which no result may overwrite."""
     return [options.config, options.compare, options.model, options.detector, options.reid]
 
 

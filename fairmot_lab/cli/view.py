@@ -98,7 +98,7 @@ def view(
 
 
 def _names(paths: Sequence[str]) -> list[str]:
-    """A name for each result file: its own, else with its folder's, where several files have the same."""
+    """Return a name for each result file: its own, else with its folder's, where several files have the same."""
     stems = [Path(path).name.removesuffix(".gz").removesuffix(".txt") for path in paths]
     if len(set(stems)) < len(stems):
         stems = [f"{Path(path).resolve().parent.name}/{stem}" for path, stem in zip(paths, stems, strict=True)]

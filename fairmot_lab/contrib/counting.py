@@ -58,7 +58,7 @@ class Line:
         return ((bx - ax) * (point[1] - ay) - (by - ay) * (point[0] - ax)) / math.hypot(bx - ax, by - ay)
 
     def is_met(self, before: Point, after: Point) -> bool:
-        """Whether the way between two points on different sides meets the line between its ends."""
+        """Return whether the way between two points on different sides meets the line between its ends."""
         at_before, at_after = self.distance(before), self.distance(after)
         share = at_before / (at_before - at_after)
         x, y = (b + share * (a - b) for b, a in zip(before, after, strict=True))
@@ -179,7 +179,7 @@ class Counter:
         return len(self._seen)
 
     def inside(self, region: str) -> int:
-        """How many people of the latest frame are in a region."""
+        """Return how many people of the latest frame are in a region."""
         return sum(self._people[number].inside[region] for number in self._present)
 
     def update(self, frame: int, time: float, tracks: FrameTracks | pd.DataFrame) -> None:
@@ -256,7 +256,7 @@ class Counter:
         self._events.append(event)
 
     def _row(self, time: float) -> dict[str, Any]:
-        """The row of the interval that holds `time`; intervals without a frame get rows of zeros."""
+        """Return the row of the interval that holds `time`; intervals without a frame get rows of zeros."""
         place = max(0, math.floor(time / self.interval + 1e-9))
         while len(self._rows) <= place:
             if self._rows:
@@ -270,7 +270,7 @@ class Counter:
 
     @staticmethod
     def _close(row: dict[str, Any]) -> None:
-        """Ids of a finished interval shrink to their number."""
+        """Replace the ids of a finished interval by their number."""
         if isinstance(row["ids"], set):
             row["ids"] = len(row["ids"])
 
@@ -337,7 +337,7 @@ class Counter:
         return canvas
 
     def _shown(self, what: str, name: str = "") -> str:
-        """A number, and those of the classes that have a share in it."""
+        """Return a number, and those of the classes that have a share in it."""
         parts = [
             f"{part} {self.classes[kind]}" for kind, c in self._of_class.items() if (part := c._number(what, name))
         ]

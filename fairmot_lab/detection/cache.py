@@ -444,7 +444,7 @@ class DetectionWriter:
 
 
 def _json(description: Any, name: str) -> dict[str, Any]:
-    """The description as it comes back from a file."""
+    """Return the description as it comes back from a file."""
     try:
         return dict(json.loads(json.dumps(description)))
     except (TypeError, ValueError) as error:

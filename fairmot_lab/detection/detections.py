@@ -196,7 +196,7 @@ class Detections:
         return self._inputs if self.path is None else [self.path]
 
     def _columns(self) -> Columns:
-        """All detections, read once and kept in memory."""
+        """Return all detections, read once and kept in memory."""
         assert self._held is not None
         return self._held
 

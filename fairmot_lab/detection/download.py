@@ -194,7 +194,7 @@ class _Transfer:
         return self.length is None or self.file.tell() == self.length
 
     def _promised(self, response: http.client.HTTPResponse, held: int) -> int | None:
-        """The length of the whole file, where the server gives it."""
+        """Return the length of the whole file, where the server gives it."""
         text = response.headers.get("Content-Length")
         if text is None:
             return None

@@ -92,7 +92,7 @@ def _code_digest(folder: Path = Path(__file__).parents[1]) -> str:
 
 
 def convert_job() -> None:
-    """What the converting process does: one job in `sys.argv[1]`, one answer on stdout behind a record separator."""
+    """Convert in a process of its own: one job in `sys.argv[1]`, one answer on stdout behind a record separator."""
     job = json.loads(sys.argv[1])
     try:
         result: dict[str, Any] = _convert(**job)
@@ -170,7 +170,7 @@ def _joint_digest(file: Path, weights_sha256: str, path: str | os.PathLike[str])
 
 
 def _photograph() -> np.ndarray:
-    """A photograph of a person that matplotlib carries, blue first."""
+    """Return the photograph of a person in matplotlib's sample data, blue first."""
     import matplotlib
 
     return cv2.imread(str(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"))

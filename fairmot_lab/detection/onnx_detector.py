@@ -459,7 +459,7 @@ def _class_count(layout: str, shapes: list[tuple[int, ...]]) -> int | None:
 def _names(
     path: Path, given: Mapping[int, str] | Sequence[str] | None, metadata: Mapping[str, str], count: int | None
 ) -> dict[int, str]:
-    """Names by class id: those given, those in the file (Ultralytics writes them), COCO's, or numbers."""
+    """Return names by class id: those given, those in the file (Ultralytics writes them), COCO's, or numbers."""
     if given is None:
         given = _literal(metadata.get("names", ""), dict, None)
     if given is None:
@@ -473,7 +473,7 @@ def _names(
 
 
 def _literal(text: str, kind: type, default: Any) -> Any:
-    """What an export wrote about itself as Python's literals; the default where it is nothing of the kind."""
+    """Return what an export wrote about itself as Python's literals; the default where it is nothing of the kind."""
     with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
         value = ast.literal_eval(text[:100_000])
         if isinstance(value, kind):

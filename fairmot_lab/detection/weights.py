@@ -127,7 +127,7 @@ def _check_amount(count: int, size: int) -> None:
 
 
 def _to_array(data: bytes | memoryview, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The array of exactly these bytes."""
+    """Return the array of exactly these bytes."""
     if kind == "bfloat16":  # the upper half of a float32
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
     return np.frombuffer(data, kind).reshape(shape).astype(np.dtype(kind).newbyteorder("="), copy=False)
@@ -339,7 +339,7 @@ def _pair(values: Any) -> tuple[Any, ...]:
 
 
 def _numpy_array(array: _Array) -> np.ndarray:
-    """The array that `ndarray.__setstate__((version, shape, dtype, fortran, bytes))` would give."""
+    """Return the array that `ndarray.__setstate__((version, shape, dtype, fortran, bytes))` would give."""
     _, shape, stand_in, fortran, data = array.state
     if not isinstance(stand_in, _Kind) or not isinstance(data, bytes):
         raise ValueError("an array without type or bytes")
@@ -438,7 +438,7 @@ def _read_torch_pickle(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
 
 
 def _state_dict(content: Any) -> dict[str, _Lazy]:
-    """The tensors by name, also of a training checkpoint that has an optimizer beside them."""
+    """Return the tensors by name, also of a training checkpoint that has an optimizer beside them."""
     for part in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(part), dict):
             content = content[part]
@@ -451,7 +451,7 @@ def _state_dict(content: Any) -> dict[str, _Lazy]:
 
 
 def _all_tensors(content: Any) -> list[_Lazy]:
-    """Every tensor anywhere in a checkpoint, to know the types of all storages."""
+    """Return every tensor anywhere in a checkpoint, to know the types of all storages."""
     found, waiting, seen = [], [content], set()
     while waiting:
         value = waiting.pop()

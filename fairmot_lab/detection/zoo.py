@@ -134,7 +134,7 @@ _BDD100K = (
 
 
 def _card(name: str, published: str, classes: tuple[str, ...] = ("pedestrian",), **tracker: Any) -> ModelCard:
-    """A card of PaddleDetection, whose names tell the network and the input size."""
+    """Return the card of a model of PaddleDetection, whose name gives the network and the input size."""
     architecture = next(key for key in _MEGABYTES if key.removesuffix("v2_w18") in name)
     size = next(size for text, size in _SIZES.items() if text in name)
     return ModelCard(name, architecture, size, published, _MEGABYTES[architecture], tracker, classes)

@@ -92,7 +92,7 @@ def _first(frame: dict, *keys: str, default: Any) -> Any:
 
 
 def _id(value: Any, codes: dict[str, int], place: Path) -> int:
-    """A number for an id that may be any text: the number itself where all ids are numbers."""
+    """Return a number for an id that may be any text: the number itself where all ids are numbers."""
     text = str(value)
     if value is None or len(text) > 200:
         raise MotFileError(f"{place}: a label has no id; these are labels for detection, and tracking needs ids.")

@@ -73,7 +73,7 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
 
 
 def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray, list[str]]:
-    """The position of each row's label, from 1, and the labels."""
+    """Return the position of each row's label, from 1, and the labels."""
     classes = rows["class_id"].to_numpy().astype(np.int64) if "class_id" in rows else np.full(len(rows), -1)
     known: dict[int, str] = rows.attrs.get("classes") or {}
     if labels is None and known:

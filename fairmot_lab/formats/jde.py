@@ -96,7 +96,7 @@ def _name(path: Path) -> str:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """The size of the images, which lie in `images` where the labels lie in `labels_with_ids`."""
+    """Return the size of the images, which lie in `images` where the labels lie in `labels_with_ids`."""
     parts = list(path.resolve().parts)
     places = [path]
     if "labels_with_ids" in parts:

@@ -278,7 +278,7 @@ def _may_hold_labels(path: Path) -> bool:
 
 
 def _known_format(path: Path) -> Format | None:
-    """The format of a file in a folder that may hold other texts too; None where it is not a file of labels."""
+    """Return the format of a file in a folder that may hold other texts too; None where it is not a file of labels."""
     head = _head(path)
     return next((format for format in FORMATS if format.recognise(path, head)), None)
 

@@ -366,7 +366,7 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
 
 
 def _cause(low: int, high: int, beyond: int, limit: int, length: int | None) -> str:
-    """What has most likely happened where frames lie beyond the end of a sequence, and the remedy."""
+    """Return what has most likely happened where frames lie beyond the end of a sequence, and the remedy."""
     if length is None:
         return "; correct or remove the row"
     if low > limit:

@@ -112,7 +112,7 @@ def _read_pictures(folder: Path) -> pd.DataFrame:
 
 
 def _picture(file: Path) -> np.ndarray:
-    """The pixels of a mask of 16 bits."""
+    """Return the pixels of a mask of 16 bits."""
     data = read_bytes(file, "a mask")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if b"IEND" in data[-64:] else None
     if image is None or image.dtype != np.uint16 or image.ndim != 2:

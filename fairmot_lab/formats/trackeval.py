@@ -97,7 +97,7 @@ def write_trackeval(
 
 
 def _trackeval_truth(table: pd.DataFrame) -> pd.DataFrame:
-    """The nine columns that TrackEval wants, also for MOT15, with MOTChallenge's classes and no regions to ignore."""
+    """Return TrackEval's nine columns, also for MOT15, with MOTChallenge's classes and no regions to ignore."""
     rows = table[~ignored_rows(table)]
     classes = motchallenge_classes(rows)
     defaults = {"conf": 1.0, "visibility": 1.0}

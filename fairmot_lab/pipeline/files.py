@@ -252,7 +252,7 @@ class _Run:
     # -- what is there ------------------------------------------------------------------------------------------------
 
     def _earlier(self) -> dict[str, Any] | None:
-        """The record of an earlier run of this name."""
+        """Return the record of an earlier run of this name."""
         path = self.report.record
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -289,7 +289,7 @@ class _Run:
                 )
 
     def _refuse_other_settings(self, earlier: dict[str, Any]) -> None:
-        """A run is resumed with what it began with, or its first half would not fit its second."""
+        """Refuse to resume a run with other settings: its halves would not fit together."""
         for key, value in json.loads(json.dumps(self.settings)).items():
             held = earlier.get(key)
             if key in ("source", "model") or held == value:  # a moved source and weights known by a path are the same
@@ -304,7 +304,7 @@ class _Run:
             )
 
     def _is_whole(self, earlier: dict[str, Any]) -> bool:
-        """Whether an earlier run went to the end, and its files are what it wrote."""
+        """Return whether an earlier run went to the end, and its files are what it wrote."""
         tables = [".counts.csv", ".events.csv"] if self.counter is not None else []
         paths = [self._file(ending) for ending in (".txt", *tables)]
         return bool(earlier["complete"]) and all(
@@ -514,7 +514,7 @@ class _Drawing:
 
 
 def _rows_of(report: TrackReport) -> Any:
-    """The rows of a finished text by frame."""
+    """Return the rows of a finished text by frame."""
     from ..drawing import FrameRows
 
     if report.rows:

@@ -77,7 +77,7 @@ def score_distributions(
     bins: int = 40,
     ax: Axes | None = None,
 ) -> Axes:
-    """How many detections there are at each score, on a logarithmic count axis.
+    """Draw how many detections there are at each score, on a logarithmic count axis.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def centre_heatmap(
     opacity: float = 0.6,
     ax: Axes | None = None,
 ) -> Axes:
-    """The network's centre heatmap over the frame it was computed on, with the peaks that pass a threshold.
+    """Draw the network's centre heatmap over the frame it was computed on, with the peaks that pass a threshold.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def similarity_map(
     opacity: float = 0.65,
     ax: Axes | None = None,
 ) -> Axes:
-    """How much each position of a frame looks like one person; the most similar cell is marked.
+    """Draw how much each position of a frame looks like one person; the most similar cell is marked.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _cells_over_frame(
     high: float,
     alpha: Any,
 ) -> AxesImage:
-    """A map of the network laid over the pixels that it saw, letterbox bars cut off."""
+    """Draw a map of the network laid over the pixels that it saw, letterbox bars cut off."""
     height, width = image.shape[:2]
     ax.imshow(image[:, :, ::-1])
     rows, columns = cells.shape

@@ -40,7 +40,7 @@ def switch_timeline(
     frame_rate: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """One lane per ground-truth person, coloured by the track id that it carries; a mark at each ID switch.
+    """Draw one lane per ground-truth person, coloured by the track id that it carries; a mark at each ID switch.
 
     A track id has one colour in the whole figure, and ids that follow each other in a lane get different ones.
     Grey stretches are frames in which the person was there and missed.
@@ -127,7 +127,7 @@ def switch_timeline(
 
 
 def switch_kinds(switches: Any, *, ax: Axes | None = None) -> Axes:
-    """How many ID switches there are of each kind, as bars; stacked by sequence where there are several.
+    """Draw how many ID switches there are of each kind, as bars; stacked by sequence where there are several.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def switch_map(
     size: tuple[int, int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Where in the image ID switches happen: a mark at the feet of each person, by kind.
+    """Draw where in the image ID switches happen: a mark at the feet of each person, by kind.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def life_lines(
     frame_rate: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """One line per ground-truth person from first to last frame: tracked, missed, and where its id switched.
+    """Draw one line per ground-truth person from first to last frame: tracked, missed, and where its id switched.
 
     The share of its frames in which it was tracked stands at the end of each line. People are in the order in which
     they appear.
@@ -396,7 +396,7 @@ def trajectories(
     max_labels: int = 25,
     ax: Axes | None = None,
 ) -> Axes:
-    """The paths of people's feet over a frame; a ring where each begins, its id where it ends (of the longest paths).
+    """Draw the paths of people's feet over a frame; a ring where each begins, the id where it ends (longest only).
 
     Parameters
     ----------
@@ -448,7 +448,7 @@ def trajectories(
 
 
 def _states(evaluation: Any, sequence: str | None) -> pd.DataFrame:
-    """What each ground-truth person was in each frame: columns frame, gt_id, track_id (-1: missed), switch (bool)."""
+    """Return the state of each person in each frame: columns frame, gt_id, track_id (-1: missed), switch (bool)."""
     events = evaluation if isinstance(evaluation, pd.DataFrame) else getattr(evaluation, "events", None)
     if not isinstance(events, pd.DataFrame):
         raise PlotError(f"A figure of events needs an Evaluation or its events, not {type(evaluation).__name__}.")
@@ -487,7 +487,7 @@ def _order_people(states: pd.DataFrame) -> list[int]:
 
 
 def _id_colours(segments: pd.DataFrame) -> dict[int, tuple[float, float, float]]:
-    """A colour for each track id such that ids which follow each other in a lane differ (greedy graph colouring)."""
+    """Return a colour for each track id; ids that follow each other in a lane differ (greedy graph colouring)."""
     carried = segments[segments.track_id >= 0]
     neighbours: dict[int, set[int]] = {int(i): set() for i in carried.sort_values("first", kind="stable").track_id}
     for _, lane in carried.groupby("gt_id"):
@@ -505,7 +505,7 @@ def _id_colours(segments: pd.DataFrame) -> dict[int, tuple[float, float, float]]
 
 
 def _pale(colour: str) -> tuple[float, float, float]:
-    """The colour mixed with white, so that black text on it stays readable."""
+    """Return the colour mixed with white, so that black text on it stays readable."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = (0.68 * part + 0.32 for part in to_rgb(colour))
@@ -513,7 +513,7 @@ def _pale(colour: str) -> tuple[float, float, float]:
 
 
 def _time_axis(frame_rate: float | None) -> tuple[Callable[[Any], Any], float, str]:
-    """Where a frame number lies on the axis, half the width of a frame there, and the axis' label."""
+    """Return where a frame number lies on the axis, half the width of a frame there, and the axis' label."""
     if frame_rate is None:
         return lambda frame: frame, 0.5, "frame"
     if not frame_rate > 0:
@@ -522,7 +522,7 @@ def _time_axis(frame_rate: float | None) -> tuple[Callable[[Any], Any], float, s
 
 
 def _backdrop(ax: Axes, image: np.ndarray | None, size: tuple[int, int] | None) -> None:
-    """A pale image behind the marks and axes in pixels with y downwards."""
+    """Draw a pale image behind the marks and axes in pixels with y downwards."""
     if image is not None:
         pale = image[:, :, ::-1].astype(np.float32) * 0.55 + 255 * 0.45
         ax.imshow(pale.astype(np.uint8), zorder=-1)

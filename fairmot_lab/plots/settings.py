@@ -39,7 +39,7 @@ def metric_against_threshold(
     default: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """How the metrics change with one setting of a sweep.
+    """Draw how the metrics change with one setting of a sweep.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def metric_against_threshold(
 
 
 def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *, ax: Axes | None = None) -> Axes:
-    """One metric over two settings of a sweep as a coloured grid with the values written in; the best cell is framed.
+    """Draw one metric over two settings of a sweep as a coloured grid with the values; the best cell is framed.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
 def parallel_coordinates(
     table: pd.DataFrame, settings: Sequence[str], metric: str = "idf1", *, ax: Axes | None = None
 ) -> Axes:
-    """Every run of a sweep as a line through its settings to its metric, coloured by the metric; the best one thick.
+    """Draw each run of a sweep as a line through its settings to its metric, coloured by it, the best one thick.
 
     Parameters
     ----------
@@ -380,7 +380,7 @@ def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL"
 
 
 def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | None = None) -> Axes:
-    """How an association engine's time grows with people or frames, on logarithmic axes.
+    """Draw how an association engine's time grows with people or frames, on logarithmic axes.
 
     The ratio of the slowest engine to each other one stands beside its points.
 
@@ -438,7 +438,7 @@ def learning_curve(
     x: str = "step",
     ax: Axes | None = None,
 ) -> Axes:
-    """What a training run reaches on held-out footage (left axis, percent) and one of its losses (right axis).
+    """Draw what a training run reaches on held-out footage (left axis, percent) and one of its losses (right axis).
 
     Parameters
     ----------

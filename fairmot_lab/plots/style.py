@@ -104,7 +104,7 @@ def save(ax: Axes, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
 
 
 def _is_figure(path: Path) -> bool:
-    """Whether matplotlib wrote a file: all four formats name their maker."""
+    """Return whether matplotlib wrote a file: all four formats name their maker."""
     try:
         return b"matplotlib" in path.read_bytes().lower()
     except OSError as error:

@@ -217,7 +217,7 @@ class Source(abc.ABC):
             raise SourceError(f"{self.name} has no frame {number}; its frames are 1 to {self.length}.")
 
     def _span(self, first: int, last: int | None) -> tuple[int, int]:
-        """The part of a request that exists."""
+        """Return the part of a request that exists."""
         return max(first, 1), len(self) if last is None else min(last, len(self))
 
     def _fit(self, image: np.ndarray, number: int) -> np.ndarray:

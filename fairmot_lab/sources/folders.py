@@ -257,7 +257,7 @@ class PageSource(ImageSource):
 
 
 def _page_count(path: Path) -> int:
-    """How many pages an image file has; 1 for files that are not images."""
+    """Return how many pages an image file has; 1 for files that are not images."""
     from PIL import Image
 
     if path.suffix.lower() not in _PAGED:
@@ -294,7 +294,7 @@ class SequenceSource(ImageSource):
         super().__init__(files, path, frame_rate or self.info.frame_rate, name or self.info.name, value_range)
 
     def _numbered(self, files: list[Path], ini: Path) -> tuple[dict[int, Path], int]:
-        """The images by frame number, and the number of the last frame."""
+        """Return the images by frame number, and the number of the last frame."""
         length = self.info.length
         numbers = frame_numbers(files)
         plain = numbers is None or numbers in (list(range(1, len(files) + 1)), list(range(len(files))))

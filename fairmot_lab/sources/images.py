@@ -151,7 +151,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def encode_jpeg(image: np.ndarray, max_width: int | None = None, quality: int = 85) -> bytes:
-    """A BGR image as JPEG bytes, scaled down to `max_width` pixels where it is wider.
+    """Return a BGR image as JPEG bytes, scaled down to `max_width` pixels where it is wider.
 
     Examples
     --------
@@ -238,13 +238,13 @@ def read_page(path: Path, number: int) -> np.ndarray:
 
 
 def _channels(image: np.ndarray) -> np.ndarray:
-    """One or three channels of a TIFF, which may also have transparency."""
+    """Return one or three channels of a TIFF, which may also have transparency."""
     image = image[..., :3] if image.ndim == 3 and image.shape[2] > 2 else image.reshape(image.shape[:2])
     return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.dtype == np.uint8 and image.ndim == 2 else image
 
 
 def is_left_to_opencv(picture: Any) -> bool:
-    """Whether Pillow would lose depth: PNG and TIFF with colours of 16 bits, and signed or 64-bit TIFF."""
+    """Return whether Pillow would lose depth: PNG and TIFF with colours of 16 bits, and signed or 64-bit TIFF."""
     if picture.format == "PNG":
         return picture.mode.startswith("I")
     if picture.format != "TIFF":
@@ -259,7 +259,7 @@ def _broken(path: Path) -> SourceError:
 
 
 def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:
-    """The pixels that OpenCV's decoder gives, in a quarter of its time; None for kinds that are left to OpenCV."""
+    """Return the pixels of OpenCV's decoder in a quarter of its time; None for kinds that are left to OpenCV."""
     import simplejpeg
 
     try:
@@ -278,7 +278,7 @@ def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:
 
 
 def _is_cut(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end marker, or a TIFF one of its pages."""
+    """Return whether a JPEG or PNG lacks its end marker, or a TIFF one of its pages."""
     if data[:8] == _PNG:
         return data.rfind(b"IEND") < 0
     if data[:4] in _TIFF:

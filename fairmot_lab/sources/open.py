@@ -197,7 +197,7 @@ def _open_list(
 
 
 def _frames_of_labels(folder: Path) -> tuple[Path | None, Path | None]:
-    """Where the frames are of the one sequence whose labels are in a folder, and these labels.
+    """Return where the frames are of the one sequence whose labels are in a folder, and these labels.
 
     Raises
     ------

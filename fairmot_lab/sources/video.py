@@ -99,7 +99,7 @@ class VideoSource(Source):
             self._describe(first[1], aspect)
 
     def _rate(self, header: Any, times: np.ndarray | None) -> float:
-        """Frames per second: the header's where the measured time stamps agree within 5 %, else measured."""
+        """Return frames per second: the header's where the measured time stamps agree within 5 %, else measured."""
         header = float(header or 0)
         if times is not None and self.length and self.length > 1 and times[-1] > 0:
             measured = (self.length - 1) / float(times[-1])
@@ -260,7 +260,7 @@ class VideoSource(Source):
             self._cache.popitem(last=False)
 
     def _keyframe(self, number: int) -> int:
-        """The last frame up to `number` where decoding can start."""
+        """Return the last frame up to `number` where decoding can start."""
         place = int(np.searchsorted(self._index.keyframes, number, side="right")) - 1
         return int(self._index.keyframes[max(0, place)])
 
@@ -447,7 +447,7 @@ class VideoSource(Source):
         yield None
 
     def _number(self, frame: Any, previous: int | None, from_start: bool) -> int | None:
-        """The number of a decoded frame; None if it is not known (yet)."""
+        """Return the number of a decoded frame; None if it is not known (yet)."""
         index = self._index
         if index.by_stamp:
             known, stamps = None, index.stamps
@@ -464,7 +464,7 @@ class VideoSource(Source):
 
 
 def _index_of_packets(stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray, avi: bool) -> _VideoIndex | None:
-    """The index of a video whose packets are one frame each; None if they may not be."""
+    """Return the index of a video whose packets are one frame each; None if they may not be."""
     order = np.argsort(stamps, kind="stable")
     ascending = (np.diff(stamps[order]) > 0).all() and (np.diff(decoding) > 0).all()
     if not keys[0] or order[0] != 0 or not ascending:  # what comes before the first keyframe may not be decoded
@@ -511,7 +511,7 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
 
 
 def _boxes_are_cut(path: Path) -> bool:
-    """Whether the last box of an MP4 file is longer than what is left of the file."""
+    """Return whether the last box of an MP4 file is longer than what is left of the file."""
     return any(end > path.stat().st_size for _, end in _boxes(path))
 
 
@@ -531,7 +531,7 @@ def _demux(container: InputContainer, stream: Any, failures: list[Exception] | N
 
 
 def _decode(container: InputContainer, stream: Any) -> Iterator[Any]:
-    """Frames of a stream; packets that cannot be decoded give none."""
+    """Yield the frames of a stream; packets that cannot be decoded give none."""
     for packet in _demux(container, stream):
         try:
             yield from packet.decode()
@@ -555,7 +555,7 @@ def upright(frame: Any, value_range: ValueRange | None = None) -> np.ndarray:
 
 
 def _is_deep(frame: Any) -> bool:
-    """Whether a frame is grey with more than 8 bits, as of a thermal camera."""
+    """Return whether a frame is grey with more than 8 bits, as of a thermal camera."""
     return frame.format.name.startswith("gray") and frame.format.components[0].bits > 8
 
 
