@@ -147,7 +147,7 @@ def test_a_sweep_that_was_killed_goes_on(tree, tmp_path, monkeypatch):
     file.write_text("".join(lines[:4]) + lines[4][:30])  # killed while the fourth row was written
     ran = []
     run = sweeps._run
-    monkeypatch.setattr(sweeps, "_run", lambda packed, key, settings: ran.append(key) or run(packed, key, settings))
+    monkeypatch.setattr(sweeps, "_run", lambda packed, key, *rest: ran.append(key) or run(packed, key, *rest))
     pd.testing.assert_frame_equal(
         fl.sweep(tree, None, GRID, file=file, progress=False).drop(columns="seconds"), whole.drop(columns="seconds")
     )
