@@ -363,7 +363,7 @@ def test_a_worker_that_dies_is_told_in_one_sentence(tree, tmp_path, monkeypatch)
     class BrokenProcessPool(RuntimeError):
         pass
 
-    def dies(packed, key, tracker):
+    def dies(*_):
         raise BrokenProcessPool("killed")
 
     monkeypatch.setattr(sweeps, "_run", dies)
