@@ -390,7 +390,7 @@ def test_run_cmd_runs_the_module(loaded: list[tuple], clip: Path, tmp_path: Path
 
 
 def test_the_commands_of_hub(loaded: list[tuple], clip: Path, capsys: pytest.CaptureFixture[str], tmp_path) -> None:
-    assert hub.main(["install", "fairmot_dla34==1.0.0"]) == 0
+    assert hub.main(["install", "--ignore_env_mismatch", "fairmot_dla34==1.0.0"]) == 0
     assert capsys.readouterr().out.startswith("Successfully installed fairmot_dla34-1.0.0")
     assert hub.main(["run", "fairmot_dla34", "--video_stream", str(clip), "--visualization"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "None"
@@ -412,6 +412,8 @@ def test_the_commands_of_hub(loaded: list[tuple], clip: Path, capsys: pytest.Cap
         (["run", "fairmot_dla34"], "--video_stream should be set"),
         (["run", "fairmot_dla34", "--video_stream", "a.avi", "--wrong"], "unrecognized arguments"),
         (["run", "jde_darknet53"], "another network"),
+        (["run", "lac", "--input_text", "x"], "no module 'lac'"),
+        (["install", "--ignore_env_mismatch"], "Name a module"),
         (["install", "lac"], "no module 'lac'"),
         (["install", "fairmot_dla34==7"], "no version 7"),
         (["show", "lac"], "is not existed"),
@@ -422,6 +424,7 @@ def test_mistakes_of_hub_are_one_line(
     arguments: list[str], words: str, loaded: list[tuple], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert hub.main(arguments) == 2
+    assert not loaded, "refused before the network is loaded"
     error = capsys.readouterr().err
     assert error.startswith("hub: ")
     assert words in error

@@ -393,8 +393,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Examples
     --------
-    >>> main(["version"])
-    fairmot_lab 0.1.0, in place of PaddleHub, for the module fairmot_dla34
+    >>> main(["show", "fairmot_dla34"])  # doctest: +ELLIPSIS
+    ModuleName      fairmot_dla34
+    Version         1.1.0
+    ...
     0
     """
     command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["help"]
@@ -413,17 +415,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _one_module(rest: Sequence[str], command: str) -> tuple[str | None, str | None]:
-    """Name and version of NAME==VERSION."""
-    if not rest:
+    """Name and version of NAME==VERSION, the first argument that is not an option."""
+    named = next((each for each in rest if not each.startswith("-")), None)
+    if named is None:
         raise HubError(f"Name a module: hub {command} {NAME}.")
-    name, _, version = rest[0].partition("==")
+    name, _, version = named.partition("==")
     return name, version or None
 
 
 def _run(rest: Sequence[str]) -> None:
     name, version = _one_module(rest, "run")
-    _run_parser().parse_args(rest[1:])  # before anything is loaded
     folder = name if name and Path(name).is_dir() and name != NAME else None
+    if (folder or name == NAME) and not _run_parser().parse_args(rest[1:]).video_stream:  # before anything is loaded
+        raise HubError("--video_stream should be set.")
     module = Module(None if folder else name, version, directory=folder)
     print(module.run_cmd(rest[1:]))  # type: ignore[func-returns-value]  # noqa: T201, PaddleHub prints it too
 
