@@ -151,6 +151,25 @@ def growth() -> pd.DataFrame:
     return pd.concat(table, ignore_index=True)
 
 
+def importance(first: float = 0.62) -> pd.Series:
+    return pd.Series({"track_thresh": first, "match_thresh": 0.25, "track_buffer": 0.13})
+
+
+def search(best: float = 0.72) -> SimpleNamespace:
+    """Six trials with two objectives, three of them on the front, and the settings as they were given."""
+    mota = [0.60, 0.52, best, 0.70, 0.66, 0.58, 0.61]
+    idf1 = [0.58, 0.50, 0.60, 0.66, 0.70, 0.62, 0.55]
+    columns = {"trial": [-1, 0, 1, 2, 3, 4, 5], "validation_mota": mota, "validation_idf1": idf1}
+    table = pd.DataFrame({**columns, "train_mota": mota, "train_idf1": idf1})
+    table.attrs["objective"] = ["mota", "idf1"]
+    return SimpleNamespace(table=table, pareto=table.iloc[[2, 3, 4]])
+
+
+def shaking(after: float = 2.5) -> pd.DataFrame:
+    frame = np.arange(1, 41)
+    return pd.DataFrame({"frame": frame, "before": 9 + 4 * np.sin(frame / 3), "after": after + 0.5 * np.cos(frame)})
+
+
 def training() -> pd.DataFrame:
     step = np.arange(0, 500, 50)
     ap = np.where(step % 100 == 0, 0.7 - 0.6 * np.exp(-step / 120), np.nan)
@@ -252,6 +271,18 @@ FIGURES: dict[str, tuple[Draw, Draw]] = {
     "learning_curve": (
         lambda ax: plots.learning_curve(training(), ["ap"], ax=ax),
         lambda ax: plots.learning_curve(changed(training(), 4, "ap", 0.5), ["ap"], ax=ax),
+    ),
+    "setting_importance": (
+        lambda ax: plots.setting_importance(importance(), ax=ax),
+        lambda ax: plots.setting_importance(importance(0.5), ax=ax),
+    ),
+    "pareto_front": (
+        lambda ax: plots.pareto_front(search(), ax=ax),
+        lambda ax: plots.pareto_front(search(0.75), ax=ax),
+    ),
+    "camera_motion": (
+        lambda ax: plots.camera_motion(shaking(), ax=ax),
+        lambda ax: plots.camera_motion(shaking(3.5), ax=ax),
     ),
 }
 
