@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 
 import numpy as np
@@ -121,3 +123,41 @@ def test_recall_at_the_floor_is_that_of_an_assignment(mot17_09):
     assert found.summary["num_objects"] == len(truth)
     assert found.summary["recall_floor"] == pytest.approx(matched / len(truth), abs=0.002)
     assert found.summary["recall_floor"] <= matched / len(truth)
+
+
+def test_detections_agree_with_pycocotools(mot17_09):
+    """Every match, and so recall and precision at every score; COCO reads its curve at 101 points of recall."""
+    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is an extra for tests")
+    from pycocotools.cocoeval import COCOeval
+
+    detections = fl.open_detections(mot17_09 / "det" / "det.txt")
+    found = fl.evaluate_detections(detections, mot17_09, protocol="raw")
+    truth = fl.open_source(mot17_09).ground_truth
+    truth = truth[truth["conf"] != 0]
+    rows = detections.table()
+    labels = coco.COCO()
+    labels.dataset = {
+        "images": [{"id": number} for number in range(1, 526)],
+        "categories": [{"id": 1}],
+        "annotations": [
+            {"id": n, "image_id": r.frame, "category_id": 1, "bbox": [r.x, r.y, r.w, r.h], "area": 1e4, "iscrowd": 0}
+            for n, r in enumerate(truth.itertuples(), start=1)
+        ],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        labels.createIndex()
+        results = labels.loadRes(
+            np.column_stack([rows[["frame", *"xywh", "score"]].to_numpy(float), np.ones(len(rows))])
+        )
+        peer = COCOeval(labels, results, "bbox")
+        peer.params.maxDets, peer.params.iouThrs, peer.params.areaRng = [1000], [0.5], [[0, 1e10]]
+        peer.params.areaRngLbl = ["all"]
+        peer.evaluate()
+        peer.accumulate()
+    assert peer.eval["recall"].item() == pytest.approx(found.summary["recall_floor"], abs=1e-12)
+    recall, precision = found.curve["recall"].to_numpy(), found.curve["precision"].to_numpy()
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(recall, peer.params.recThrs, side="left")
+    ours = np.append(best, 0.0)[np.minimum(at, len(best))]
+    np.testing.assert_allclose(ours, peer.eval["precision"][0, :, 0, 0, 0], atol=1e-9)
+    assert found.summary["ap"] == pytest.approx(ours.mean(), abs=0.01)

@@ -139,7 +139,9 @@ def outputs() -> SimpleNamespace:
     for x, y, score in ((20, 15, 0.9), (45, 12, 0.35)):
         heatmap = np.maximum(heatmap, score * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 6))
     boxes = np.array([[140, 60, 40, 120], [345, 50, 30, 92]], np.float32)
-    letterbox = SimpleNamespace(to_image=lambda points: np.asarray(points, float) * 8)
+    letterbox = SimpleNamespace(
+        to_image=lambda points: np.asarray(points, float) * 8, image_width=640, image_height=240
+    )
     scores = np.array([0.9, 0.35], np.float32)
     return SimpleNamespace(frame=4, heatmap=heatmap, letterbox=letterbox, boxes=boxes, scores=scores)
 
@@ -200,8 +202,10 @@ FIGURES: dict[str, tuple[Draw, Draw]] = {
         lambda ax: plots.gap_against_distance(changed(switches(), 2, "appearance_distance", 0.3), threshold=0.4, ax=ax),
     ),
     "switch_map": (
-        lambda ax: plots.switch_map(switches(), image=picture(), ax=ax),
-        lambda ax: plots.switch_map(changed(switches(), 2, "x", 200.0), image=picture(), ax=ax),
+        lambda ax: plots.switch_map(switches().drop(columns="sequence"), image=picture(), ax=ax),
+        lambda ax: plots.switch_map(
+            changed(switches(), 2, "x", 200.0).drop(columns="sequence"), image=picture(), ax=ax
+        ),
     ),
     "life_lines": (
         lambda ax: plots.life_lines(events(), frame_rate=10, ax=ax),
@@ -411,11 +415,37 @@ def test_switches_without_a_distance_are_counted() -> None:
 
 
 def test_map_marks_the_feet() -> None:
-    ax = plots.switch_map(switches(), size=(640, 360))
+    ax = plots.switch_map(switches().drop(columns="sequence"), size=(640, 360))
     marks = np.concatenate([line.get_xydata() for line in ax.lines])
     expected = np.c_[switches().x + 20, switches().y + 100]
     assert sorted(map(tuple, marks)) == sorted(map(tuple, expected))
     assert (ax.get_xlim(), ax.get_ylim()) == ((0, 640), (360, 0))
+
+
+def test_what_is_of_another_sequence_is_refused() -> None:
+    with pytest.raises(PlotError, match="2 sequences; name one of A, B"):
+        plots.switch_map(switches(), size=(640, 360))
+    assert len(plots.switch_map(switches(), sequence="B", size=(640, 360)).get_title(loc="left")) > 0
+    with pytest.raises(PlotError, match="Most boxes lie outside an image of 64 x 48 pixels"):
+        plots.switch_map(switches(), sequence="B", size=(64, 48))
+    with pytest.raises(PlotError, match="give an image of the same sequence"):
+        plots.trajectories(tracks(), size=(20, 20))
+    with pytest.raises(PlotError, match="and the image has 320 x 100; give the frame of the same sequence"):
+        plots.centre_heatmap(outputs(), np.zeros((100, 320, 3), np.uint8))
+    results = {
+        name: SimpleNamespace(summary=pd.DataFrame({"mota": [0.5]}), sequences={name: None})
+        for name in ("MOT17-02-DPM", "MOT17-02-SDP", "MOT17-04-SDP")
+    }
+    one, copy, other = results.values()
+    plots.compare_trackers({"a": one, "b": copy}, ("mota",))  # the same frames with other public detections
+    with pytest.raises(PlotError, match="Metrics of MOT17-02-DPM and of MOT17-04-SDP cannot be compared"):
+        plots.compare_trackers({"a": one, "c": other}, ("mota",))
+
+
+def test_hota_curves_of_several_sequences_are_the_overall_ones() -> None:
+    table = pd.concat([curves().assign(sequence="A"), curves(0.2).assign(sequence="OVERALL")])
+    ax = plots.hota_curves({"JDE": table})
+    assert ax.lines[0].get_ydata().tolist() == pytest.approx((100 * curves(0.2)["hota"]).tolist())
 
 
 def test_sweep_lines_are_the_overall_rows() -> None:

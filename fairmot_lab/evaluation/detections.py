@@ -86,7 +86,9 @@ def evaluate_detections(
     Notes
     -----
     From the best score down, a detection takes the person with the largest IoU who is not taken yet (as in PASCAL VOC
-    and COCO). AP is the area under precision made monotonic, over all recall values.
+    and COCO). AP is the area under precision made monotonic, over all recall values. A test holds every match equal to
+    pycocotools', which is not used here: it wants the data in COCO's form, and gives the curve at 101 points of recall,
+    but neither the best score on each person nor the calibration.
 
     Examples
     --------

@@ -79,7 +79,7 @@ def local_metrics(
     for name, one in evaluation.sequences.items():
         rate = one.ground_truth.frame_rate
         if unit == "seconds" and not rate:
-            raise EvaluationError(f"the frame rate of {name} is not known; give horizons in frames.")
+            raise EvaluationError(f"The frame rate of {name} is not known; give horizons in frames.")
         scored = one.scored
         if evaluation.evaluator != "trackeval":
             scored = scored_for_hota(Overlaps(one.ground_truth, one.tracks), one.scored, evaluation.protocol)

@@ -219,6 +219,11 @@ def _cells_over_frame(
 ) -> AxesImage:
     """Draw a map of the network laid over the pixels that it saw, letterbox bars cut off."""
     height, width = image.shape[:2]
+    if (width, height) != (letterbox.image_width, letterbox.image_height):
+        raise PlotError(
+            f"The map is of an image of {letterbox.image_width} x {letterbox.image_height} pixels and the image has "
+            f"{width} x {height}; give the frame of the same sequence."
+        )
     ax.imshow(image[:, :, ::-1])
     rows, columns = cells.shape
     (left, top), (right, bottom) = np.asarray(letterbox.to_image(np.array([[0, 0], [columns, rows]], float)))

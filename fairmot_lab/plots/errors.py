@@ -99,7 +99,7 @@ def error_map(
     Raises
     ------
     PlotError
-        If there are several sequences, no such kind or cause, or no size.
+        If there are several sequences, no such kind or cause, no size, or the image is of another sequence.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def error_map(
         table = table[table["cause"] == cause]
     size = (image.shape[1], image.shape[0]) if image is not None else size or _image_size(errors, sequence)
     ax = _axes(ax, (7, 4.4))
-    _backdrop(ax, image, size)
+    _backdrop(ax, image, size, table)
     counts = count_in_cells(table, size, cells)
     shown = ax.imshow(
         np.ma.masked_equal(counts, 0), cmap="viridis_r", alpha=0.75, extent=(0, size[0], size[1], 0), aspect="equal",

@@ -219,6 +219,7 @@ def gap_against_distance(
 def switch_map(
     switches: Any,
     *,
+    sequence: str | None = None,
     image: np.ndarray | None = None,
     size: tuple[int, int] | None = None,
     ax: Axes | None = None,
@@ -229,10 +230,17 @@ def switch_map(
     ----------
     switches
         An `Evaluation`, or its switches DataFrame: columns `kind`, `x`, `y`, `w`, `h` (pixels of the original image).
+    sequence
+        Which sequence, where there are several: one map is of one camera.
     image
         (H, W, 3) uint8 BGR, drawn pale behind the marks.
     size
         Width and height of the image in pixels, where no image is given.
+
+    Raises
+    ------
+    PlotError
+        If there are several sequences, or the image is of another one.
 
     Examples
     --------
@@ -241,8 +249,8 @@ def switch_map(
     <Axes: ...>
     """
     ax = _axes(ax, (7, 4.4))
-    table = _table(switches, "switches", ("kind", "x", "y", "w", "h"))
-    _backdrop(ax, image, size)
+    table = _one_sequence(_table(switches, "switches", ("kind", "x", "y", "w", "h")), sequence)
+    _backdrop(ax, image, size, table)
     for kind in _kinds(table):
         part = table[table.kind == kind]
         colour, marker = _kind_style(kind)
@@ -411,6 +419,11 @@ def trajectories(
     max_labels
         So many ids are written, those of the longest paths.
 
+    Raises
+    ------
+    PlotError
+        If there are several sequences, or the image is of another one.
+
     Examples
     --------
     >>> scene = fl.example()
@@ -418,11 +431,11 @@ def trajectories(
     <Axes: ...>
     """
     ax = _axes(ax, (7, 4.4))
-    table = _table(tracks, "tracks", ("frame", "id", "x", "y", "w", "h"))
+    table = _one_sequence(_table(tracks, "tracks", ("frame", "id", "x", "y", "w", "h")), None)
     everyone = table.id.nunique()
     if ids is not None:
         table = table[table.id.isin(ids)]
-    _backdrop(ax, image, size)
+    _backdrop(ax, image, size, table)
     labelled = set(table.id.value_counts().index[:max_labels])
     for number, (track_id, path) in enumerate(table.sort_values("frame", kind="stable").groupby("id")):
         x, y = (path.x + path.w / 2).to_numpy(), (path.y + path.h).to_numpy()
@@ -521,12 +534,20 @@ def _time_axis(frame_rate: float | None) -> tuple[Callable[[Any], Any], float, s
     return lambda frame: (frame - 1) / frame_rate, 0.5 / frame_rate, "time (s)"
 
 
-def _backdrop(ax: Axes, image: np.ndarray | None, size: tuple[int, int] | None) -> None:
-    """Draw a pale image behind the marks and axes in pixels with y downwards."""
+def _backdrop(ax: Axes, image: np.ndarray | None, size: tuple[int, int] | None, boxes: pd.DataFrame) -> None:
+    """Draw a pale image behind the marks, and axes in pixels with y downwards; refuse boxes of another image."""
+    if image is not None:
+        size = (image.shape[1], image.shape[0])
+    if size is not None and len(boxes):
+        x, y = (boxes[place] + boxes[side] / 2 for place, side in ("xw", "yh"))
+        if (~x.between(0, size[0]) | ~y.between(0, size[1])).mean() > 0.5:
+            raise PlotError(
+                f"Most boxes lie outside an image of {size[0]} x {size[1]} pixels, some at {x.max():.0f}, "
+                f"{y.max():.0f}; give an image of the same sequence."
+            )
     if image is not None:
         pale = image[:, :, ::-1].astype(np.float32) * 0.55 + 255 * 0.45
         ax.imshow(pale.astype(np.uint8), zorder=-1)
-        size = (image.shape[1], image.shape[0])
     ax.set_aspect("equal")
     if size is not None:
         ax.set_xlim(0, size[0])

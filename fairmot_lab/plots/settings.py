@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..data import same_footage
 from ..errors import PlotError
 from .style import (
     COLOURS,
@@ -254,8 +255,8 @@ def compare_trackers(
     Raises
     ------
     PlotError
-        If a metric is not a rate, the kind is unknown, or the results were evaluated under different protocols or by
-        different evaluators.
+        If a metric is not a rate, the kind is unknown, or the results are of different sequences, protocols or
+        evaluators.
 
     Examples
     --------
@@ -275,10 +276,17 @@ def compare_trackers(
         found = {value for value in (getattr(result, key, None) for result in results.values()) if value is not None}
         if len(found) > 1:
             raise PlotError(f"Metrics of different {key}s ({', '.join(sorted(found))}) cannot be compared in one plot.")
+    lists = [sorted(names) for names in (getattr(result, "sequences", None) for result in results.values()) if names]
+    for names in lists:
+        if len(names) != len(lists[0]) or not all(map(same_footage, names, lists[0])):
+            raise PlotError(
+                f"Metrics of {', '.join(lists[0])} and of {', '.join(names)} cannot be compared in one plot; "
+                "evaluate the same sequences."
+            )
     values = np.array([[_overall_value(result, metric) * 100 for metric in metrics] for result in results.values()])
     values = values.reshape(len(results), len(metrics))
-    names = [METRIC_NAMES.get(metric, metric) for metric in metrics]
-    return (_radar if kind == "radar" else _bars)(values, list(results), names, ax)
+    labels = [METRIC_NAMES.get(metric, metric) for metric in metrics]
+    return (_radar if kind == "radar" else _bars)(values, list(results), labels, ax)
 
 
 def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> Axes:
