@@ -333,6 +333,7 @@ def test_08_fine_tuning(notebook_workspace: Path) -> None:
     assert state["after"]["recall"] > state["before"]["recall"]
     assert state["after"]["mota"] > state["before"]["mota"]
     assert run.figures == 4
+    assert run.complaints == []
 
 
 def test_09_trackers(notebook_workspace: Path) -> None:
