@@ -359,12 +359,44 @@ def test_frames_that_nobody_labelled_are_told():
         fl.evaluate(truth, truth)  # an empty street at the end, and no results there
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "a.txt",
+            "Pedestrian 0.0 0 -0.2 712.4 143.0 810.7 307.9 1.9 0.5 1.2 1.8 1.5 8.4 0.0",
+            "a KITTI label file of obj",
+        ),
+        ("a.txt", "0 0.5 0.5 0.2 0.3", "a YOLO label file"),
+        ("a.xml", "<annotation><filename>a.jpg</filename></annotation>", "a Pascal VOC file"),
+        ("a.json", '{"version": "5.0", "shapes": []}', "a LabelMe file"),
+        ("a.json", '{"_via_settings": {}}', "a file of the VGG annotator"),
+        ("a.json", '[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}]', "a list of COCO's detection results"),
+    ],
+)
+def test_labels_for_detection_are_named(tmp_path, name, content, words):
+    (tmp_path / name).write_text(content + "\n")
+    with pytest.raises(MotFileError, match=f"is {words}.*have no identities"):
+        read_labels(tmp_path / name)
+
+
+def test_a_table_of_numbers_may_be_called_csv(tmp_path):
+    (tmp_path / "S.csv").write_text("1,1,100,50,30,80,1,1,1\n")
+    assert len(read_labels(tmp_path / "S.csv")) == 1
+    (tmp_path / "S.csv").write_text("frame,id,x,y,w,h\n1,1,100,50,30,80\n")
+    with pytest.raises(MotFileError, match="looks like a header"):
+        read_labels(tmp_path / "S.csv")
+
+
 def test_results_and_labels_in_unexpected_places(tmp_path):
     truth = make(tmp_path / "truth", "motchallenge")
     tracks = pd.DataFrame(PEOPLE, columns=BOX)
     write_mot(tracks, tmp_path / "trk" / "data" / "S.txt")
     (tmp_path / "trk" / "pedestrian_summary.txt").write_text("HOTA DetA\n1 2\n")
     assert fl.evaluate(tmp_path / "trk", truth).overall["num_misses"] == 0
+    (tmp_path / "trk" / "data").rename(tmp_path / "elsewhere")
+    with pytest.raises(EvaluationError, match="holds TrackEval's summaries and no results"):
+        fl.evaluate(tmp_path / "trk", truth)
     write_mot(tracks, tmp_path / "two" / "S.txt")
     write_mot(tracks.iloc[:1], tmp_path / "two" / "S.txt.gz")
     with pytest.warns(FairMOTLabWarning, match=r"S\.txt is read; S\.txt\.gz beside it is not"):

@@ -170,6 +170,10 @@ def _result_loads(path: Path) -> tuple[dict[str, Load], bool]:
         found = _result_files(inside)
     if not found:
         raise EvaluationError(f"{path} holds no result file; it needs SEQUENCE.txt for each sequence.")
+    if all(name.endswith("_summary") for name in found):
+        raise EvaluationError(
+            f"{path} holds TrackEval's summaries and no results; give the folder of the result files (TRACKER/data)."
+        )
     every: dict[str, Load] = {}
     for file in found.values():
         for name, load in _results_in(file).items():

@@ -18,7 +18,7 @@ from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visd
 from .base import Format, Loader, first_line, stem
 from .mot import check_table, read_mot
 from .seqinfo import read_seqinfo
-from .text import foreign_format, read_bytes
+from .text import FOR_DETECTION, WITHOUT_IDENTITIES, foreign_format, read_bytes
 
 _HEAD = 65_536
 _SUFFIXES = (".txt", ".txt.gz", ".xml", ".json", ".zip")
@@ -29,7 +29,7 @@ _NOT_LABELS = ("seqmaps", "det", "calib", "oxts", "attr", "attribute")
 def _is_mot(path: Path, head: bytes) -> bool:
     """Text whose first line begins like MOTChallenge's; what is wrong with it is for `read_mot` to say."""
     fields = first_line(head)
-    return path.name.endswith((".txt", ".txt.gz")) and len(fields) >= 4 and fields[0].lstrip("+-")[:1].isdigit()
+    return path.name.endswith((".txt", ".txt.gz", ".csv")) and len(fields) >= 4 and fields[0].lstrip("+-")[:1].isdigit()
 
 
 def _mot_sequences(path: Path) -> dict[str, Loader]:
@@ -206,9 +206,11 @@ def recognise(path: str | os.PathLike[str]) -> Format:
     for format in FORMATS:
         if format.recognise(path, head):
             return format
-    if path.name.endswith((".txt", ".txt.gz")) and foreign_format(head) is None:
+    if path.name.endswith((".txt", ".txt.gz", ".csv")) and foreign_format(head) is None:
         return MOTCHALLENGE  # whose reader says what is wrong
     looks = foreign_format(head) or "a file of an unknown kind"
+    if looks in FOR_DETECTION:
+        raise MotFileError(f"{path} is {looks}; {WITHOUT_IDENTITIES}.")
     titles = ", ".join(format.title for format in FORMATS)
     raise MotFileError(f"{path} is {looks} that is none of the formats that are read: {titles}.")
 

@@ -250,21 +250,39 @@ def foreign_format(head: bytes) -> str | None:
     """
     head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] in (b"{", b"["):
-        return "a JSON file"
+        known = {b'"_via': "a file of the VGG annotator", b'"shapes"': "a LabelMe file"}
+        found = next((name for mark, name in known.items() if mark in head[:4000]), None)
+        if head[:1] == b"[" and b'"image_id"' in head[:4000] and b'"bbox"' in head[:4000]:
+            found = "a list of COCO's detection results"
+        return found or "a JSON file"
     if head[:1] == b"<":
+        if b"<annotation>" in head[:500]:
+            return "a Pascal VOC file"
         return "a web page" if b"<html" in head[:500].lower() else "an XML file"
     if head.startswith(b"PK\x03\x04"):
         return "a zip file"
     fields = head.partition(b"\n")[0].split()
     if len(fields) in (17, 18) and fields[2].replace(b"_", b"").isalpha():
         return "a KITTI label file"
-    if (
-        len(fields) == 6
-        and all(field.isdigit() for field in fields[:5])
-        and not NUMBER.fullmatch(fields[5].decode("latin"))
-    ):
+    if len(fields) in (15, 16) and fields[0].replace(b"_", b"").isalpha():
+        return "a KITTI label file of object detection"
+    numbers = [field.decode("latin") for field in fields]
+    is_number = all(NUMBER.fullmatch(each) for each in numbers)
+    if len(fields) == 5 and is_number and all(0 <= float(each) <= 1 for each in numbers[1:]):
+        return "a YOLO label file"
+    if len(fields) == 6 and all(field.isdigit() for field in fields[:5]) and not NUMBER.fullmatch(numbers[5]):
         return "a MOTS file with masks"
     return None
+
+
+# formats of labels without identities
+FOR_DETECTION = (
+    "a file of the VGG annotator", "a LabelMe file", "a list of COCO's detection results", "a Pascal VOC file",
+    "a KITTI label file of object detection", "a YOLO label file",
+)  # fmt: skip
+WITHOUT_IDENTITIES = (
+    "labels for detection have no identities, and tracking needs the same id in all frames of an object"
+)
 
 
 def _check_first_line(fields: list[str], line: str, separator: str | None, place: str) -> None:
@@ -273,6 +291,8 @@ def _check_first_line(fields: list[str], line: str, separator: str | None, place
         remedy = "read_labels and evaluate take it as ground truth"
         if foreign == "a web page":
             remedy = "download the file itself"
+        elif foreign in FOR_DETECTION:
+            remedy = WITHOUT_IDENTITIES
         raise MotFileError(f"{place} shows that this is {foreign} ({short(line)!r}), not MOTChallenge text; {remedy}.")
     if line.startswith(("#", "//", "%")):
         raise MotFileError(f"{place} is a comment ({short(line)!r}); remove it, the format has none.")
