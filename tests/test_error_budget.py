@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -172,6 +173,23 @@ def test_a_box_may_hide_a_second_person_and_be_filtered():
     assert set(_causes(budget, "MISS").values()) == {"filtered by size or shape"}
     row = budget.errors.iloc[0]
     assert (row["setting"], row["number"]) == ("min_box_area", 4000)
+
+
+def test_suppression_is_named_where_the_detector_has_it():
+    scene = fl.example()
+    truth = scene.ground_truth
+    twin = truth[truth["id"] == 1].assign(id=9, x=lambda t: t["x"] + 3)
+    both = pd.concat([truth, twin], ignore_index=True)
+    both.attrs = truth.attrs
+    tracker = fl.JDETracker()
+    result = fl.evaluate(fl.track(scene.detections, tracker), both)
+    for described, setting in (({"nms_iou": 0.5}, "nms_iou"), ({"nms_iou": None}, ""), ({}, "")):
+        detections = fl.Detections.from_frames(
+            list(scene.detections), name="crossing", frame_rate=10, width=320, height=160
+        )
+        detections.info = SimpleNamespace(detector=described)
+        rows = error_budget(result, detections, tracker).errors
+        assert set(rows[rows["cause"] == "hidden by another box"]["setting"]) == {setting}
 
 
 def test_causes_of_false_positives():

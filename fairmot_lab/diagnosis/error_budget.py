@@ -157,7 +157,7 @@ def error_budget(
         one = one_sequence(evaluation, sequence if not isinstance(detections, Mapping) else name, name)
         whole = trace(kept, tracker_of(one.tracks) if tracker is None else as_tracker(tracker))
         check_same(one, whole.tracks)
-        table = CauseFinder(one, whole, evaluation).table()
+        table = CauseFinder(one, whole, evaluation, kept).table()
         ones[one.name] = one
         tables.append(table)
         switched[one.name] = table
@@ -207,10 +207,13 @@ class CauseFinder:
         The trace of the tracker that made its tracks.
     evaluation
         Of this sequence, and perhaps of others.
+    detections
+        What was tracked: whether the detector suppresses overlapping boxes is in their description.
     """
 
-    def __init__(self, one: SequenceEvaluation, whole: Trace, evaluation: Evaluation) -> None:
+    def __init__(self, one: SequenceEvaluation, whole: Trace, evaluation: Evaluation, detections: Detections) -> None:
         self.one, self.trace = one, whole
+        self.detector: Mapping[str, Any] = getattr(getattr(detections, "info", None), "detector", {})
         self.truth = one.ground_truth
         self.gt_ids = self.truth.table["id"].to_numpy()
         classes = self.truth.class_id
@@ -311,7 +314,8 @@ class CauseFinder:
                 return "box too far off", near[best], "IoU", "", -1, best
             best = int(np.argmax(near))
             if near[best] >= _NEAR:
-                return "hidden by another box", near[best], "IoU", "nms_iou", -1, best
+                setting = "" if self.detector.get("nms_iou") is None else "nms_iou"  # without it nothing is suppressed
+                return "hidden by another box", near[best], "IoU", setting, -1, best
             return "no detection", near[best], "IoU", "", -1, -1
         scores = record.detections.scores
         if not (fits & used).any():
@@ -349,7 +353,7 @@ class CauseFinder:
         on_people = np.where(scored, near, 0.0)
         best = float(on_people.max(initial=0.0))
         if best >= _NEAR:
-            return "duplicate", best, "IoU", "nms_iou"
+            return "duplicate", best, "IoU", "nms_iou" if "nms_iou" in self.detector else ""
         ignored = float(np.where(scored, 0.0, near).max(initial=0.0))
         if ignored >= _NEAR:
             return "on what is not scored", ignored, "IoU", ""

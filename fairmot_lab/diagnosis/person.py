@@ -106,7 +106,7 @@ def person(
         raise EvaluationError(f"{one.name}: no person {gt_id} was scored; there are {known}.")
     whole = trace(detections, tracker_of(one.tracks) if tracker is None else as_tracker(tracker))
     check_same(one, whole.tracks)
-    finder = CauseFinder(one, whole, evaluation)
+    finder = CauseFinder(one, whole, evaluation, detections)
     frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
     rate = one.ground_truth.frame_rate
     rows = []

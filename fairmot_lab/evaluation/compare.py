@@ -2,7 +2,9 @@
 
 Nothing is matched again: every metric is made of counts per frame, and a draw sums the counts of the frames it holds.
 The frames of a sequence are drawn in blocks, because an error in one frame is seldom alone; all trackers get the same
-frames. Two choices make identity and association sums over frames: the pairing of whole tracks behind IDF1, and the
+frames. scipy.stats.bootstrap draws single frames, and would give intervals that are too narrow.
+
+Two choices make identity and association sums over frames: the pairing of whole tracks behind IDF1, and the
 association score of each true positive behind AssA, are those of the whole sequence, since a heap of blocks has no
 tracks of its own.
 """
