@@ -16,7 +16,7 @@ from ..drawing import PALETTE
 from ..errors import SourceError, ViewError
 from ..sources.base import Source
 from ..sources.open import open_source
-from .base import View, escape, floats, picture, sentence, stylesheet
+from .base import Shown, View, escape, floats, picture, sentence, stylesheet
 from .packing import COLUMNS, Prepared, class_labels, prepare
 from .page import Page
 from .parts import crops
@@ -164,6 +164,7 @@ class TrackPlayer(View):
         self.max_width = max_width
         self._overlay = overlay
         self._tables: list[dict[str, pd.DataFrame]] = []
+        self._whole: Shown | None = None  # the view that a page is made of, where the player is a part of it
         wanted_layers = traits.pop("layers", None)
         described = {} if self.source is None else _described(self.source)
         super().__init__(**{"name": "The source", **described, **traits})
@@ -277,10 +278,11 @@ class TrackPlayer(View):
         if ending not in self.exports:
             raise ViewError(f"A player cannot be exported as {ending}.")
         first, last = int(content["first"]), int(content["last"])
-        path = _free_path(f"{self.name}-{type(self).__name__}", ending)
+        whole = self._whole or self
+        path = _free_path(f"{self.name}-{type(whole if ending == 'html' else self).__name__}", ending)
         if ending == "html":
             frames = preferred_frames(self)
-            self.to_html(path, frames=[n for n in frames if first <= n <= last] if self.range else None)
+            whole.to_html(path, frames=[n for n in frames if first <= n <= last] if self.range else None)
         else:
             self.record(path, first, last)
         self.send({"kind": "said", "text": f"Written: {path}"})
@@ -363,7 +365,7 @@ class TrackPlayer(View):
         """Close the player everywhere. The source stays open: it belongs to the caller."""
         if not self._closed:
             self._click_observers.clear()
-            self._overlay = None
+            self._overlay = self._whole = None
             self._tables = []
         super().close()
 

@@ -112,6 +112,7 @@ class Workbench(Panel):
         self.detections, self.model, self._tracker = detections, model, tracker
         start = {"focus": "fade", **traits}
         self.player = TrackPlayer(source, **start)
+        self.player._whole = self  # its export menu writes the page of all
         self.source = self.player.source
         if self.source is None:
             raise ViewError("The source holds no frames, so there is nothing to work on.")
@@ -294,11 +295,23 @@ class Workbench(Panel):
             self.people.rows = people_rows(table[table["sequence"] == sequence_of(evaluation, self.source.name)])
         else:
             self.people.rows = track_rows(self.tracks[self.name], player.width, player.height, player.length)
+        self._tell_why()
         self._show_difference()
         self._show_life()
         for pane in ("Switches", "Errors", "Association"):
             self._forget(pane)
         self._open()
+
+    def _tell_why(self) -> None:
+        """Give the marks of the timeline the reasons of the tracker on show."""
+        table, number = self.switches(), self.player.tracker
+        if "why" not in table:
+            return
+        reasons = {(row["frame"], row["gt_id"]): row["why"] for row in table.to_dict("records")}
+        self.player.switches = [
+            {**mark, "why": reasons.get((mark["frame"], mark["gt_id"]))} if mark["tracker"] == number else mark
+            for mark in self.player.switches
+        ]
 
     def _begin(self, traits: Mapping[str, Any]) -> None:
         """Go to the worst ID switch, else to the longest track."""

@@ -237,6 +237,33 @@ def test_both_themes_are_readable(book: lab.Notebook, tmp_path: Path) -> None:
     book.theme(dark=False)
 
 
+def test_the_export_menu_writes_every_format(book: lab.Notebook, tmp_path: Path) -> None:
+    book.kernel(
+        f"import os; back = os.getcwd(); os.chdir({str(tmp_path)!r}); player.frame = 10; player.range = [8, 12]"
+    )
+    shows(book, 10)
+    menu = book.page.locator(".fml-export").first
+    for ending in ("png", "svg"):
+        with book.page.expect_download() as download:
+            menu.select_option(ending)
+        assert download.value.suggested_filename == f"arrays-000010.{ending}"
+        download.value.save_as(tmp_path / f"frame.{ending}")
+    with Image.open(tmp_path / "frame.png") as picture:
+        assert picture.size == (640, 360)
+        colours = {tuple(colour) for colour in np.asarray(picture.convert("RGB")).reshape(-1, 3)}
+        assert (0x56, 0xB4, 0xE9) in colours  # the box of track 2
+    text = (tmp_path / "frame.svg").read_text()
+    assert text.count("<rect") == 6  # four tracks and two ID switches
+    assert "<title>arrays, frame 10</title>" in text
+    for ending in ("mp4", "gif", "html"):
+        menu.select_option(ending)
+        book.page.locator(".fml-readout", has_text=f"Written: arrays-TrackPlayer.{ending}").first.wait_for()
+    assert book.kernel("print(len(fl.open_source('arrays-TrackPlayer.mp4')))").strip() == "5"
+    assert Image.open(tmp_path / "arrays-TrackPlayer.gif").n_frames == 5
+    assert "Left out of this page" in (tmp_path / "arrays-TrackPlayer.html").read_text()
+    book.kernel("os.chdir(back); player.range = []")
+
+
 def test_an_error_of_the_source_is_shown_in_the_view(book: lab.Notebook) -> None:
     book.kernel("kept = frames[11]; frames[11] = np.zeros((3, 3), np.uint8); player.refresh(); player.frame = 12")
     banner = book.page.locator(".fml-player .fml-error").first
@@ -287,6 +314,46 @@ def test_a_saved_notebook_shows_a_picture_without_its_kernel(notebook: Any) -> N
     assert (
         other.page.get_by_text("model not found").count() == 0 or other.page.get_by_text("model not found").is_hidden()
     )
+
+
+def test_two_players_stand_side_by_side(book: lab.Notebook) -> None:
+    book.kernel("pair = [fl.widgets.TrackPlayer(frames, tracks=tracks) for _ in range(2)]")
+    book.kernel("area.children = [ipywidgets.HBox(pair)]")
+    for view in (1, 2):
+        shows(book, 1, view)
+    left, right = (book.page.locator(".fml-screen").nth(view).bounding_box() for view in (1, 2))
+    assert left["width"] == pytest.approx(right["width"], abs=1)
+    assert left["width"] > 400
+    assert left["x"] + left["width"] < right["x"]
+    assert left["y"] == right["y"]
+    book.kernel("area.children = []; [one.close() for one in pair]")
+    book.until("() => document.querySelectorAll('.fml-player').length === 1")
+
+
+def test_full_screen_fills_the_window(book: lab.Notebook) -> None:
+    book.page.keyboard.press("f")
+    book.until("() => document.fullscreenElement?.classList.contains('fml-player')")
+    size = book.page.viewport_size
+    book.until("h => document.querySelector('.fml-screen').getBoundingClientRect().height > h * 0.6", size["height"])
+    book.page.keyboard.press("ArrowRight")
+    shows(book, 2)
+    book.page.keyboard.press("f")
+    book.until("() => document.fullscreenElement === null")
+
+
+def test_an_output_view_shows_the_whole_player(book: lab.Notebook) -> None:
+    book.page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1")
+    book.command("notebook:create-output-view")
+    shows(book, 1, view=1)
+    book.until(
+        """() => {
+            const player = document.querySelectorAll('.fml-player')[1], view = player.closest('.jp-LinkedOutputView');
+            const box = player.getBoundingClientRect(), stage = player.querySelector('.fml-stage').offsetHeight;
+            return stage === 80 || (stage > 80 && box.bottom <= view.getBoundingClientRect().bottom + 1);
+        }"""
+    )
+    book.page.locator(".lm-TabBar-tab", has_text="Output View").locator(".lm-TabBar-tabCloseIcon").click()
+    book.until("() => document.querySelectorAll('.fml-screen').length === 1")
 
 
 def test_closing_frees_the_kernel_and_the_page(book: lab.Notebook) -> None:

@@ -31,6 +31,7 @@ const KEYS = [
   ["ctrl wheel, drag", "zoom, pan"],
   ["shift drag on the timeline", "range"],
 ];
+const LEAST_TALL = 80; // CSS pixels of the picture in a low view of one output
 const FOCUS = ["all", "fade", "only"];
 const COMPARE = ["off", "overlay", "split"];
 
@@ -72,6 +73,8 @@ export class PlayerView {
     this.pointer = null;
     /** @type {DOMRect | null} */
     this.size = null;
+    /** @type {Element | null} */
+    this.place = null; // JupyterLab's view of one output, if the player is in one
     this.described = 0;
     this.cycled = -1;
     this.build();
@@ -141,7 +144,23 @@ export class PlayerView {
     scope.dom(document, "fullscreenchange", () => this.layout());
   }
 
+  /** JupyterLab's view of one output has a height of its own: the picture takes what the rest leaves. */
+  fitOutputView() {
+    const { root, screen } = this;
+    const place = root.closest(".jp-LinkedOutputView");
+    if (!place) return;
+    if (place !== this.place) {
+      this.place = place;
+      this.scope.resize(place, () => this.resized());
+    }
+    const above = root.getBoundingClientRect().top - place.getBoundingClientRect().top + place.scrollTop;
+    const tall = place.clientHeight - above - (root.offsetHeight - screen.offsetHeight) - 12;
+    const wanted = `${Math.max(LEAST_TALL, Math.round(tall))}px`;
+    if (root.style.getPropertyValue("--fml-tall") !== wanted) root.style.setProperty("--fml-tall", wanted);
+  }
+
   resized() {
+    this.fitOutputView();
     this.size = null;
     this.timeline.paint();
     this.paint();
