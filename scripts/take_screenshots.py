@@ -21,6 +21,7 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.browser import lab  # noqa: E402
 
 LARGEST = 300_000  # bytes of a picture in the repository
+WHOLE = ("workbench", "comparison")  # in the window of a laptop
 SETUP = """
 import fairmot_lab as fl
 source = fl.open_source({sequence!r})
@@ -34,6 +35,10 @@ busiest = int(truth[(truth.conf != 0)].groupby("frame").size().idxmax())
 PICTURES = {
     "workbench": "fl.widgets.Workbench(\n"
     "    source, tracks={'JDE': tracks, 'ByteTrack': fl.track(outputs, 'bytetrack')}, detections=outputs\n)",
+    "comparison": "bench = fl.widgets.Workbench(\n"
+    "    source, tracks={'JDE': tracks, 'ByteTrack': fl.track(outputs, 'bytetrack')}, detections=outputs,\n"
+    "    compare_mode='overlay', focus='all',\n)\n"
+    "bench._tabs.selected_index = bench._tabs.titles.index('Compare')\nbench",
     "player": "fl.widgets.TrackPlayer(source, evaluation=result, frame=len(source) // 2, trail=30)",
     "heatmaps": "fl.widgets.HeatmapInspector(source, detections=outputs, frame=busiest, top_k=8)",
     "embeddings": "fl.widgets.EmbeddingExplorer(source, detections=outputs, ground_truth=truth)",
@@ -47,14 +52,16 @@ PICTURES = {
 def photograph(browser, server: lab.Server, name: str, cell: str, setup: str) -> Image.Image:
     """Run the cell in a notebook and cut out what it shows."""
     server.write(f"{name}.ipynb", [setup, cell])
-    book = lab.Notebook(browser, server, f"{name}.ipynb", size=(1400, 900) if name == "workbench" else (1200, 1600))
+    book = lab.Notebook(browser, server, f"{name}.ipynb", size=(1400, 900) if name in WHOLE else (1200, 1600))
     try:
         book.run()
         shown = book.page.locator(".jp-OutputArea-output >> visible=true").last
         shown.wait_for()
         shown.scroll_into_view_if_needed()
         book.wait_idle()
-        book.page.wait_for_timeout(1500)  # canvases are drawn after the kernel has rested
+        book.page.wait_for_timeout(
+            4000 if name == "thresholds" else 1500
+        )  # canvases and curves are drawn after the kernel has rested
         if book.errors:
             raise RuntimeError(f"{name}: {book.errors[0]}")
         return Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
