@@ -157,13 +157,20 @@ class DeepSORTTracker(Tracker):
             if level > settings.max_age or not left:
                 break
             places = confirmed[tracks.since_update[confirmed] == level]
-            similarity = np.empty((len(places), len(left)), np.float32)
-            offered = features[left]
+            offered, mahalanobis = features[left], _gate(tracks.motion, places, measurements, np.array(left, np.int64))
+            is_near = mahalanobis <= GATE
+            # beyond the gate the appearance decides nothing: it is computed only to be shown
+            wanted = is_near if self._record is None else np.ones_like(is_near)
+            which, columns = np.nonzero(wanted)
+            ends = np.searchsorted(which, np.arange(len(places) + 1)).tolist()
+            similarity = np.zeros(len(which), np.float32)
             for i, place in enumerate(places.tolist()):
-                (offered @ self._galleries[place].rows().T).max(1, out=similarity[i])
-            appearance = (np.float32(1.0) - similarity).astype(np.float64)
-            mahalanobis = _gate(tracks.motion, places, measurements, np.array(left, np.int64))
-            cost = np.where(mahalanobis > GATE, np.inf, appearance)
+                part = slice(ends[i], ends[i + 1])
+                if ends[i] < ends[i + 1]:
+                    (offered[columns[part]] @ self._galleries[place].rows().T).max(1, out=similarity[part])
+            appearance = np.full(is_near.shape, np.inf)
+            appearance[which, columns] = np.float32(1.0) - similarity
+            cost = np.where(is_near, appearance, np.inf)
             title = "cascade" if level == 1 else f"cascade, lost for {level - 1} frame{'' if level == 2 else 's'}"
             found, _, left = self._pair(
                 title,

@@ -80,7 +80,7 @@ def export_model(
     if format not in FORMATS:
         raise ConfigError(f"format is {format!r}; it must be {' or '.join(map(repr, FORMATS))}.")
     if half and format != "onnx":
-        raise ConfigError("half precision is for ONNX files; leave out half, or give format='onnx'.")
+        raise ConfigError("Half precision is for ONNX files; leave out half, or give format='onnx'.")
     weights = find_weights(name_or_path, architecture)
     target = Path(path) if path is not None else Path(f"{weights.name}.{format}")
     refuse_overwrite(target, weights.path)
@@ -185,8 +185,8 @@ def _check_half(file: Path, whole: Path, size: tuple[int, int]) -> None:
     found = agreement(OnnxEngine(file, 1)(blob), OnnxEngine(whole, 1)(blob))
     if found["heatmap"] > HALF_LIMITS["heatmap"] or found["boxes"] > HALF_LIMITS["boxes"]:
         raise EngineError(
-            f"half precision changes scores by {found['heatmap']:.2g} and edges by {found['boxes']:.2g} pixels of the "
+            f"Half precision changes scores by {found['heatmap']:.2g} and edges by {found['boxes']:.2g} pixels of the "
             "input, which is too much; export without it."
         )
     if found["cosine"] < HALF_LIMITS["cosine"]:
-        raise EngineError(f"half precision turns embeddings to a cosine of {found['cosine']:.5f}; export without it.")
+        raise EngineError(f"Half precision turns embeddings to a cosine of {found['cosine']:.5f}; export without it.")

@@ -79,9 +79,9 @@ def test_half_precision_halves_the_file_within_its_bound(
     monkeypatch.setitem(HALF_LIMITS, "heatmap", 0.0)
     capsys.readouterr()
     assert cli.main([*arguments, str(tmp_path / "other.onnx"), "--half"]) == 2
-    assert "half precision changes scores by" in capsys.readouterr().err
+    assert "Half precision changes scores by" in capsys.readouterr().err
     assert not (tmp_path / "other.onnx").exists()
-    with pytest.raises(ConfigError, match="half precision is for ONNX files"):
+    with pytest.raises(ConfigError, match="Half precision is for ONNX files"):
         export_model(weights, tmp_path / "w.safetensors", format="safetensors", half=True)
 
 
