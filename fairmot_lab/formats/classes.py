@@ -192,9 +192,9 @@ def class_notes(table: pd.DataFrame) -> list[str]:
     Examples
     --------
     >>> table = pd.DataFrame({"class_id": [1, 2, 2]})
-    >>> table.attrs = {"classes": {1: "car", 2: "person"}, "format": "CVAT MOT 1.1"}
+    >>> table.attrs = {"classes": {1: "reflector", 2: "person"}, "format": "MOTChallenge"}
     >>> print(*class_notes(table))
-    sequence (CVAT MOT 1.1): by the names of its classes, 2 rows of person are scored, 1 row of car is not.
+    sequence (MOTChallenge): by the names of its classes, 2 rows of person are scored, 1 row of reflector is not.
     """
     notes = [str(note) for note in table.attrs.get("notes", ())]
     name = table.attrs.get("sequence", "sequence")
