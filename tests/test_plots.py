@@ -448,6 +448,23 @@ def test_hota_curves_of_several_sequences_are_the_overall_ones() -> None:
     assert ax.lines[0].get_ydata().tolist() == pytest.approx((100 * curves(0.2)["hota"]).tolist())
 
 
+def test_differences_are_filled_where_they_are_real() -> None:
+    rows = [
+        ("OVERALL", "A", "B", "mota", 0.02, 0.01, 0.03, "higher"),
+        ("OVERALL", "A", "B", "idf1", 0.01, -0.01, 0.03, "not a difference"),
+        ("one", "A", "B", "mota", 0.5, 0.4, 0.6, "higher"),
+    ]
+    columns = ["sequence", "tracker", "other", "metric", "difference", "low", "high", "verdict"]
+    table = pd.DataFrame(rows, columns=columns)
+    ax = plots.differences(table, ("mota", "idf1"))
+    lines, marks = ax.lines[0:4:2], ax.lines[1:4:2]
+    assert [line.get_xdata() for line in lines] == [pytest.approx([1, 3]), pytest.approx([-1, 3])]
+    assert [mark.get_markerfacecolor() == mark.get_color() for mark in marks] == [True, False]
+    assert "1 of 2 are differences" in ax.get_title(loc="left")
+    with pytest.raises(PlotError, match="num_switches is not a rate"):
+        plots.differences(table, ("num_switches",))
+
+
 def test_sweep_lines_are_the_overall_rows() -> None:
     ax = plots.metric_against_threshold(sweep(), "conf_thres", ("mota",))
     x, y = ax.lines[0].get_data()

@@ -17,6 +17,7 @@ from .identity import (
 from .settings import (
     association_growth,
     compare_trackers,
+    differences,
     hota_curves,
     learning_curve,
     local_metrics,
@@ -36,6 +37,7 @@ __all__ = [
     "centre_heatmap",
     "compare_trackers",
     "detection_recall",
+    "differences",
     "embedding_distances",
     "error_budget",
     "error_map",

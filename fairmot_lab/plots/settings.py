@@ -20,6 +20,7 @@ from .style import (
     RATES,
     VERMILLION,
     _axes,
+    _few,
     _finish,
     _number,
     _one_sequence,
@@ -332,6 +333,60 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 100)
     return _finish(ax, title, "alpha (IoU at which a match counts)", "percent")
+
+
+def differences(
+    comparison: Any,
+    metrics: Sequence[str] = ("hota", "mota", "idf1"),
+    *,
+    sequence: str = "OVERALL",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the differences of trackers with their intervals: filled marks where there is a difference, open ones else.
+
+    Parameters
+    ----------
+    comparison
+        What `fl.compare` returned, or its differences.
+    metrics
+        Rates, in points of percent.
+    sequence
+        Whose rows are drawn.
+
+    Raises
+    ------
+    PlotError
+        If a metric is not a rate, or there is no such sequence or metric.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> found = fl.compare({"given": scene.tracks, "JDE": fl.track(scene.detections)}, scene.ground_truth, draws=100)
+    >>> differences(found)
+    <Axes: ...>
+    """
+    table = _one_sequence(
+        _table(comparison, "differences", ("sequence", "tracker", "other", "metric", "difference", "low", "high")),
+        sequence,
+    )
+    wrong = [metric for metric in metrics if metric not in RATES or metric not in set(table["metric"])]
+    if wrong:
+        raise PlotError(f"{wrong[0]} is not a rate with an interval; choose from {_few(RATES)}.")
+    rows = [row for metric in metrics for row in table[table["metric"] == metric].itertuples()]
+    ax = _axes(ax, (7, 1.4 + 0.3 * max(len(rows), 3)))
+    for place, row in enumerate(rows):
+        colour = COLOURS[list(metrics).index(row.metric) % len(COLOURS)]
+        real = row.verdict != "not a difference"
+        ax.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2)
+        face = colour if real else "white"
+        ax.plot(100 * row.difference, place, marker="o", markersize=7, color=colour, markerfacecolor=face)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    names = [f"{METRIC_NAMES.get(row.metric, row.metric)}: {row.tracker} - {row.other}" for row in rows]
+    ax.set_yticks(range(len(rows)), names, fontsize=8)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    count = sum(row.verdict != "not a difference" for row in rows)
+    title = f"Differences with 95 % intervals: {count} of {len(rows)} are differences"
+    return _finish(ax, title, "points of percent", "", grid="x")
 
 
 def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL", ax: Axes | None = None) -> Axes:
