@@ -59,9 +59,10 @@ def photograph(browser, server: lab.Server, name: str, cell: str, setup: str) ->
         shown.wait_for()
         shown.scroll_into_view_if_needed()
         book.wait_idle()
-        book.page.wait_for_timeout(
-            4000 if name == "thresholds" else 1500
-        )  # canvases and curves are drawn after the kernel has rested
+        if name == "thresholds":
+            curves = "document.querySelectorAll('.fml-curve').length === 6 && !document.querySelector('.fml-stale')"
+            book.until(f"() => {curves}")
+        book.page.wait_for_timeout(1500)  # canvases are drawn after the kernel has rested
         if book.errors:
             raise RuntimeError(f"{name}: {book.errors[0]}")
         return Image.open(io.BytesIO(shown.screenshot())).convert("RGB")

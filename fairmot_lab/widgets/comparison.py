@@ -118,7 +118,9 @@ class ComparePanel(Panel):
             self._figures.columns = columns
             self._figures.rows = figure_rows(self.comparison, self._sequence, names)
             self._figures.title = f"{b} compared with {a}"
-        self._caption.value = f'<div class="fml fml-note">{escape(self.comparison.caption)}</div>'
+        self._caption.value = (
+            f'<div class="fml fml-note">Grey: not a difference. {escape(self.comparison.caption)}</div>'
+        )
 
     def _go(self) -> None:
         if not 0 <= self._switches.selected < len(self.shared):
@@ -205,8 +207,9 @@ def figure_rows(comparison: Comparison, sequence: str, names: list[str]) -> list
             change, low, high = -change, -high, -low
         verdict = str(one["verdict"])
         row["difference"] = _with_interval(metric, change, low, high, sign=True)
-        row["verdict"] = {"higher": "lower", "lower": "higher"}.get(verdict, verdict) if turned else verdict
-        row["_class"] = "fml-muted" if verdict == "not a difference" else None
+        words = {"higher": "lower", "lower": "higher"} if turned else {"higher": "higher", "lower": "lower"}
+        row["verdict"] = words.get(verdict, "")
+        row["_class"] = None if row["verdict"] else "fml-muted"
         rows.append(row)
     return rows
 

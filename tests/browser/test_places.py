@@ -33,7 +33,7 @@ def test_the_workbench_shows(browser: Any, server: lab.Server, package: str, pla
         page.wait_for_function("() => document.querySelectorAll('.fml-strip button img').length > 5")
         # the kernel answers: the other panes are made there
         page.locator(".fml-panes .lm-TabBar-tab", has_text="Compare").click()
-        page.locator(".fml-tableview", has_text="not a difference").first.wait_for()
+        page.locator(".fml-tableview", has_text="compared with").first.wait_for()
         page.locator(".fml-player").focus()
         page.keyboard.press("ArrowRight")
         page.wait_for_function("() => document.querySelector('.fml-screen').dataset.frame === '11'")
