@@ -110,7 +110,7 @@ def test_a_slider_changes_the_figures_to_what_the_library_says(book: lab.Noteboo
     shown = [float(row[2]) for row in table(book)]
     percent = [value if name.startswith("num_") else 100 * value for name, value in library.items()]
     assert shown == pytest.approx(percent, abs=0.051)
-    assert [row[4] for row in table(book)][:3] == ["better"] * 3
+    assert [row[5] for row in table(book)][:3] == ["better"] * 3
     assert "JDETracker(conf_thres=" in book.page.locator("code").first.inner_text()
     # Not every position of the hand was computed, or the work would lag behind it.
     assert int(book.kernel("print(w._work.computed)")) <= 13
