@@ -175,7 +175,7 @@ def test_embedding_distances_against_scikit_learn() -> None:
     assert len(found.different) == 40 * 39 / 2 - len(found.same)
     labels = np.r_[np.ones(len(found.same)), np.zeros(len(found.different))]
     expected = roc_auc_score(labels, -np.r_[found.same, found.different])
-    assert found.auc == pytest.approx(expected, abs=1e-9)
+    assert found.auc == pytest.approx(expected, abs=2e-6)  # cosines are float32
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     hits = []
     for row in range(40):
