@@ -426,10 +426,12 @@ def test_what_is_of_another_sequence_is_refused() -> None:
     with pytest.raises(PlotError, match="2 sequences; name one of A, B"):
         plots.switch_map(switches(), size=(640, 360))
     assert len(plots.switch_map(switches(), sequence="B", size=(640, 360)).get_title(loc="left")) > 0
-    with pytest.raises(PlotError, match="Most boxes lie outside an image of 64 x 48 pixels"):
+    with pytest.raises(PlotError, match="Most boxes lie far outside an image of 64 x 48 pixels"):
         plots.switch_map(switches(), sequence="B", size=(64, 48))
     with pytest.raises(PlotError, match="give an image of the same sequence"):
         plots.trajectories(tracks(), size=(20, 20))
+    leaving = pd.DataFrame({"kind": "MISS", "x": [-35.0, -30.0, 630.0], "y": 100.0, "w": 40.0, "h": 90.0})
+    plots.error_map(leaving, size=(640, 360))
     with pytest.raises(PlotError, match="and the image has 320 x 100; give the frame of the same sequence"):
         plots.centre_heatmap(outputs(), np.zeros((100, 320, 3), np.uint8))
     results = {
