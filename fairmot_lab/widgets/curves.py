@@ -67,22 +67,22 @@ class CurveScan:
     rest
         `rest(stop)` blocks until nothing more urgent is under way, or until the event `stop` is set.
     deliver
-        Called with a `Point` as soon as it is known.
+        `deliver(tracker, point)` as soon as a `Point` around that tracker is known.
     """
 
     def __init__(
         self,
         measure: Callable[[Tracker], tuple[Mapping[str, float], Mapping[str, float]]],
         rest: Callable[[threading.Event], object],
-        deliver: Callable[[Point], None],
+        deliver: Callable[[Tracker, Point], None],
     ) -> None:
         self._measure, self._rest, self._deliver = measure, rest, deliver
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, tracker: Tracker, settings: Sequence[Setting]) -> None:
-        """Scan the settings around a tracker; a scan that runs is given up."""
-        self.close()
+        """Scan the settings around a tracker; a scan that runs is given up, which is not waited for."""
+        self._stop.set()
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._work, args=(tracker, list(settings), self._stop), name="curves", daemon=True
@@ -108,7 +108,7 @@ class CurveScan:
                 self._rest(stop)
                 if stop.is_set():
                     return
-                self._deliver(self._point(tracker, setting.name, value))
+                self._deliver(tracker, self._point(tracker, setting.name, value))
 
     def _point(self, tracker: Tracker, name: str, value: float) -> Point:
         try:

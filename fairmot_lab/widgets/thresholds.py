@@ -228,12 +228,11 @@ class ThresholdLab(Panel):
 
         In a notebook this is done whenever the settings rest.
         """
-        self._scan.close()  # no point of an older scan comes later
-        self.points, self._around = [], self._tracker
+        self.points, self._around = [], self._tracker.clone()
         for curve in self._curves.values():
             curve.add_class("fml-stale")
         declared = self._tracker.Settings.settings()
-        self._scan.start(self._tracker, [declared[name] for name in self._core])
+        self._scan.start(self._around, [declared[name] for name in self._core])
 
     def _follow(self) -> None:
         """In a notebook, draw the curves anew."""
@@ -247,7 +246,8 @@ class ThresholdLab(Panel):
     def _rest(self, stop: threading.Event) -> None:
         """In the background: wait until the hand has rested for a while."""
         while not stop.is_set():
-            self._work.wait(None)
+            if not self._work.wait(0.1):
+                continue
             rest = REST - (time.monotonic() - self._moved)
             if rest <= 0:
                 return
@@ -275,13 +275,12 @@ class ThresholdLab(Panel):
         ours, apart = (compute_metrics(found.tracks, self._truth, frames=halves[half]) for half in ("train", "val"))
         return ours, apart
 
-    def _take_point(self, point: Point) -> None:
+    def _take_point(self, around: Tracker, point: Point) -> None:
         def take() -> None:
-            if not self._closed and self._around is around:
+            if not self._closed and self._around is around:  # not of an older scan
                 self.points.append(point)
                 self._show_curves()
 
-        around = self._around
         self._post(take)
 
     def _show_curves(self) -> None:
@@ -428,7 +427,7 @@ class ThresholdLab(Panel):
             self._show_switches()
             if boxes:
                 self.players[1].apply(boxes)
-            if self._around is not self._tracker:
+            if self._around.settings != self._tracker.settings:
                 self._follow()
 
     def _fail(self, _: Tracker, error: Exception) -> None:
