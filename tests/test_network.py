@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from fairmot_lab._paddle import import_paddle
 from fairmot_lab.detection import onnx
 from fairmot_lab.detection.detector import run_detector
-from fairmot_lab.detection.engines import OnnxEngine, agreement, run_ahead
+from fairmot_lab.detection.engines import PROVIDERS, OnnxEngine, agreement, run_ahead
 from fairmot_lab.detection.fairmot import build_network, load_weights, random_weights
 from fairmot_lab.detection.letterbox import letterbox
 from fairmot_lab.detection.model import FairMOTDetector, load_model, verify_weights
@@ -241,15 +241,17 @@ def test_a_gpu_that_is_not_there() -> None:
         load_model("fairmot_dla34", device="openvino")
 
 
-def test_a_gpu_gives_what_the_cpu_gives(image: np.ndarray, tmp_path: Path) -> None:
-    """Runs wherever the installed onnxruntime has CUDA."""
+@pytest.mark.parametrize("device", ["gpu", "openvino"])
+def test_another_device_gives_what_the_cpu_gives(image: np.ndarray, tmp_path: Path, device: str) -> None:
+    """Runs wherever the installed onnxruntime has CUDA, or OpenVINO."""
     import onnxruntime
 
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        pytest.skip("this onnxruntime has no CUDA")
-    blob, _ = letterbox(image, (576, 320))
+    if PROVIDERS[device] not in onnxruntime.get_available_providers():
+        pytest.skip(f"this onnxruntime has no {PROVIDERS[device]}")
+    blob, _ = letterbox(image, (320, 192))
     save_file(random_weights("hrnetv2_w18", blob), tmp_path / "w.safetensors")
-    maps = [load_model(tmp_path / "w.safetensors", device=device).infer(blob) for device in ("gpu", "cpu")]
+    options = {"input_size": (320, 192), "engine": "onnxruntime"}
+    maps = [load_model(tmp_path / "w.safetensors", device=each, **options).infer(blob) for each in (device, "cpu")]
     assert_agreement(*maps)
 
 
