@@ -210,13 +210,13 @@ class PageSource(ImageSource):
             else:
                 self._picture = picture
                 weakref.finalize(self, picture.close)
-        seconds = [0.0]
+        milliseconds = [0.0]
         if self._picture is not None:
-            seconds = [self._page(number).info.get("duration", 0) / 1000 for number in range(1, pages + 1)]
+            milliseconds = [self._page(number).info.get("duration", 0) for number in range(1, pages + 1)]
         self._times: np.ndarray | None = None
-        if frame_rate is None and all(each > 0 for each in seconds):
-            self._times = np.concatenate([[0.0], np.cumsum(seconds[:-1])])
-            frame_rate = pages / sum(seconds)
+        if frame_rate is None and all(each > 0 for each in milliseconds):
+            self._times = np.concatenate([[0.0], np.cumsum(milliseconds[:-1])]) / 1000
+            frame_rate = 1000 * pages / sum(milliseconds)
         super().__init__([path], path, frame_rate, name, value_range)
 
     def _measure(self) -> None:
