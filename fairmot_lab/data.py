@@ -38,29 +38,35 @@ def same_footage(a: str | None, b: str | None) -> bool:
     return plain[0] == plain[1] or not all(plain)
 
 
-def note_on_step(numbers: Sequence[int]) -> str:
-    """Return a sentence on frames that are numbered in steps, such as 1, 3, 5, and nothing for others.
+def frame_grid(numbers: Sequence[int]) -> tuple[int, int] | None:
+    """Return the first number and the step of frames that are numbered in steps, such as 1, 3, 5; None for others.
 
-    Trackers count a frame that is left out as one in which nothing was detected, while the authors' own code takes
-    every image as the next frame.
+    At least five frames, and half of those that such a numbering would have, must be there.
 
     Examples
     --------
-    >>> note_on_step([1, 3, 5]).partition(",")[0]
-    ' Only every 2nd frame is there'
-    >>> note_on_step([1, 2, 4])
-    ''
+    >>> frame_grid([1, 3, 5, 9, 11]), frame_grid([1, 2, 4, 5, 6])
+    ((1, 2), None)
     """
-    steps = {int(step) for step in np.diff(numbers)}
-    if len(numbers) < 3 or len(steps) != 1 or steps == {1}:
+    steps = np.diff(numbers)
+    step = int(np.gcd.reduce(steps)) if len(numbers) >= 5 else 1
+    if step <= 1 or 2 * len(numbers) < int(steps.sum()) // step + 1:
+        return None
+    return int(numbers[0]), step
+
+
+def note_on_grid(grid: tuple[int, int] | None) -> str:
+    """Return a sentence on frames that are numbered in steps, and nothing for others.
+
+    Examples
+    --------
+    >>> note_on_grid((1, 2))
+    ' Only every 2nd frame is there; trackers take these frames as consecutive ones.'
+    """
+    if grid is None:
         return ""
-    step = steps.pop()
-    nth = {2: "2nd", 3: "3rd"}.get(step, f"{step}th")
-    return (
-        f" Only every {nth} frame is there, and trackers count the others as frames without people, in which tracks "
-        "are lost and new ones are dropped; to track every image as the next frame, number the frames without gaps, "
-        f"and divide the frame rate by {step}."
-    )
+    nth = {2: "2nd", 3: "3rd"}.get(grid[1], f"{grid[1]}th")
+    return f" Only every {nth} frame is there; trackers take these frames as consecutive ones."
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ..data import FrameTracks
 from ..errors import FairMOTLabWarning, TrackingError
 from .checks import check_detections, check_warp, dimension, no_detections, own_copy
 from .records import FrameRecord, Stage
 from .settings import TrackerSettings, check_frame_rate
 
 if TYPE_CHECKING:
-    from ..data import FrameDetections, FrameTracks
+    from ..data import FrameDetections
 
 DEFAULT_FRAME_RATE = 30.0
 
@@ -46,6 +47,9 @@ class Tracker:
         Frames that a lost track is kept.
     min_score : float
         Detections with scores up to this are not used; NaN where there is no such threshold.
+    frame_grid : (int, int) or None
+        First number and step of frames that are numbered in steps, such as 1, 3, 5: they are taken as consecutive, and
+        empty frames between them are left out. Functions that track a sequence set it.
     records : list of FrameRecord or None
         Set it to a list, and a record of each frame is appended to it; see `records.py`.
 
@@ -75,6 +79,7 @@ class Tracker:
         self.settings: Any = self.Settings.from_dict(settings)
         self._given_rate = None if frame_rate is None else check_frame_rate(frame_rate)
         self.frame_rate = self._given_rate or DEFAULT_FRAME_RATE
+        self.frame_grid: tuple[int, int] | None = None
         self.records: list[FrameRecord] | None = None
         self._record: FrameRecord | None = None  # of the frame under way, where records are kept
         self._frame: int | None = None
@@ -160,16 +165,32 @@ class Tracker:
 
     def _update(self, detections: FrameDetections, warp: np.ndarray | None = None) -> FrameTracks:
         """`update` with detections that were checked and belong to the tracker."""
+        first, step = self.frame_grid or (0, 1)
+        if not len(detections) and (detections.frame - first) % step:
+            return self._leave_out(detections)
         if self._frame is None:
             self._first_frame = detections.frame
         else:  # frames that are missing; once every track is forgotten nothing happens in them
-            end = min(detections.frame, self._frame + self.max_time_lost + 4)
-            for frame in range(self._frame + 1, end):
+            end = min(detections.frame, self._frame + (self.max_time_lost + 4) * step)
+            for frame in range(self._frame + step, end, step):
                 self._advance(no_detections(frame), None)
         if len(detections) and self._dimension is None:
             self._dimension = dimension(detections)
             self._class = int(detections.class_ids[0])
         return self._advance(detections, warp)
+
+    def _count_before(self, frame: int) -> int:
+        """Return how many frames there are from the first one to this one, which is not counted."""
+        assert self._first_frame is not None
+        return (frame - self._first_frame) // (self.frame_grid or (0, 1))[1]
+
+    def _leave_out(self, detections: FrameDetections) -> FrameTracks:
+        """Report nothing in an empty frame between those of the grid, and change nothing."""
+        none = np.empty(0, np.int64)
+        tracks = FrameTracks(detections.frame, none, np.empty((0, 4), np.float32), np.empty(0, np.float32), none, none)
+        if self.records is not None:
+            self.records.append(FrameRecord(detections, tracks, [], [], self.min_score, self.max_time_lost))
+        return tracks
 
     def _advance(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
         self._frame = detections.frame
@@ -201,6 +222,7 @@ class Tracker:
         if self._given_rate is None:
             fresh.frame_rate = self.frame_rate if frame_rate is None else check_frame_rate(frame_rate)
             fresh._reset()
+        fresh.frame_grid = self.frame_grid
         return fresh
 
     def replace(self, **changes: Any) -> Self:

@@ -232,8 +232,8 @@ class JDETracker(ListTracker):
 
     def _note_absence(self, pool: np.ndarray, number: int) -> None:
         assert self._record is not None
+        step = (self.frame_grid or (0, 1))[1]
         for track, last in zip(self._table.ids[pool].tolist(), self._table.last[pool].tolist(), strict=True):
-            if number - last > 1:
-                self._record.note(
-                    "absent", f"track {track} had been lost for {frames(number - last - 1)}.", track=track
-                )
+            missed = (number - last) // step - 1
+            if missed > 0:
+                self._record.note("absent", f"track {track} had been lost for {frames(missed)}.", track=track)

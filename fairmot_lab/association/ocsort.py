@@ -168,8 +168,7 @@ class OCSORTTracker(Tracker):
     def _report(self, detections: FrameDetections) -> FrameTracks:
         """Return the tracks that took a detection and have done so often enough."""
         tracks, settings = self._tracks, self.settings
-        assert self._first_frame is not None
-        is_start = detections.frame - self._first_frame < settings.min_hits
+        is_start = self._count_before(detections.frame) < settings.min_hits
         seen = tracks.since_update < 1
         shown = np.flatnonzero(seen & ((tracks.streak >= settings.min_hits) | is_start))
         boxes = tracks.last[shown, :4].copy()

@@ -71,7 +71,9 @@ class PerClass(Tracker):
 
     def clone(self, frame_rate: float | None = None) -> Self:
         """Return a tracker with the same settings that has seen nothing."""
-        return type(self)(self.tracker, frame_rate=self._given_rate or frame_rate)
+        fresh = type(self)(self.tracker, frame_rate=self._given_rate or frame_rate)
+        fresh.frame_grid = self.frame_grid
+        return fresh
 
     def replace(self, **changes: Any) -> Self:
         """Return a tracker with some settings changed that has seen nothing."""
@@ -86,9 +88,10 @@ class PerClass(Tracker):
         number = detections.frame
         for new in sorted(set(detections.class_ids.tolist()) - self._classes.keys()):
             tracker = self.tracker.clone(self.frame_rate)
+            tracker.frame_grid = self.frame_grid
             # a class that appears later does not start in its first frame
             if number != self._first_frame:
-                tracker._first_frame, tracker._frame = self._first_frame, number - 1
+                tracker._first_frame, tracker._frame = self._first_frame, number - (self.frame_grid or (0, 1))[1]
             self._classes[new] = tracker
         parts = []
         for class_id in sorted(self._classes):

@@ -158,6 +158,7 @@ class _Sequence:
     def __init__(self, detections: Detections, tracker: Tracker | None, camera_motion: Warps | None) -> None:
         self.source = detections
         self.tracker = as_tracker(tracker).clone(detections.frame_rate)
+        self.tracker.frame_grid = detections.frame_grid
         if camera_motion is None and self.tracker.uses_camera_motion:
             camera_motion = detections.camera_motion
         self.frames, self.offsets = detections.frames, detections.offsets

@@ -105,8 +105,7 @@ class SORTTracker(Tracker):
         return split(matched, np.arange(len(ids)), rows)._replace(rows_left=rows_left)
 
     def _report(self, detections: FrameDetections, tracks: _Tracks) -> FrameTracks:
-        assert self._first_frame is not None
-        is_start = detections.frame - self._first_frame < self.settings.min_hits
+        is_start = self._count_before(detections.frame) < self.settings.min_hits
         is_shown = (tracks.missed == 0) & ((tracks.streak >= self.settings.min_hits) | is_start)
         young = tracks.ids[(tracks.missed == 0) & ~is_shown]
         self._note("filtered", young, f"track {{}} is not reported before min_hits {self.settings.min_hits}.")

@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 
 from .._files import file_name, make_folder
-from ..data import STRIDE, FrameDetections, Letterbox
+from ..data import STRIDE, FrameDetections, Letterbox, frame_grid
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
 from ..sources.many import run_each, several
 from ..sources.open import open_source
@@ -173,6 +173,7 @@ class CachedDetections(Detections):
                     if "safetensors" not in members:
                         missing.append(number)
             self._held, self.missing = join_frames(self.frames, parts), tuple(missing)
+            self._grid = frame_grid(np.setdiff1d(self.frames, missing)) if missing else None  # type: ignore[arg-type]
         return self._held
 
     def _open(self) -> BinaryIO:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..data import FrameDetections, note_on_step
+from ..data import FrameDetections, frame_grid, note_on_grid
 from ..errors import DetectionsError, FairMOTLabWarning
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
@@ -75,6 +75,7 @@ class Detections:
         self._frames: dict[int, FrameDetections] = {}
         self.class_names: dict[int, str] = {}
         self.missing: tuple[int, ...] = ()
+        self._grid: tuple[int, int] | None = None
 
     @classmethod
     def from_frames(
@@ -129,6 +130,7 @@ class Detections:
         part.name, part.frame_rate, part.length = self.name, self.frame_rate, self.length
         part.width, part.height, part._inputs = self.width, self.height, self.inputs()
         part.class_names, part.camera_motion = self.class_names, self.camera_motion
+        part._grid = self.frame_grid
         part.fingerprint = {**self.fingerprint, "frames": [first, last]}
         return part
 
@@ -147,6 +149,12 @@ class Detections:
     def frames(self) -> np.ndarray:
         """Frame numbers (F,) int64, ascending."""
         return self._columns().frames
+
+    @property
+    def frame_grid(self) -> tuple[int, int] | None:
+        """First number and step, where frames are numbered in steps (1, 3, 5): trackers take them as consecutive."""
+        self._columns()  # which frames are missing is known once all are read
+        return self._grid
 
     @property
     def offsets(self) -> np.ndarray:
@@ -288,7 +296,8 @@ class PublicDetections(Detections):
                 break
         table = read_mot(self.path, kind="detections", length=self.length, width=self.width, height=self.height)
         table = table.sort_values(["frame", "score"], ascending=[True, False], kind="stable")
-        if note := note_on_step(table["frame"].unique()):
+        self._grid = frame_grid(table["frame"].unique())
+        if note := note_on_grid(self._grid):
             warnings.warn(f"{self.path} has frames that are numbered in steps.{note}", FairMOTLabWarning, stacklevel=3)
         if self.length is None:
             self.length = int(table["frame"].max()) if len(table) else 0

@@ -168,7 +168,9 @@ def load_detector(model: Any) -> Detector:
 def chosen_tracker(tracker: Tracker | str | None, model: Detector, source: Source) -> Tracker:
     """Return a fresh tracker for a source: the given one, or that which the model was published with."""
     wanted = recommended_tracker(model) if tracker is None else as_tracker(tracker)
-    return wanted.clone(source.frame_rate)
+    fresh = wanted.clone(source.frame_rate)
+    fresh.frame_grid = source.frame_grid
+    return fresh
 
 
 def recommended_tracker(model: Detector | str | os.PathLike[str]) -> Tracker:

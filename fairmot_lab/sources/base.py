@@ -62,6 +62,8 @@ class Source(abc.ABC):
         Size of every frame in pixels, after rotation.
     length : int or None
         Number of frames, exact; None where it cannot be known (live sources, generators).
+    frame_grid : (int, int) or None
+        First number and step, where frames are numbered in steps (1, 3, 5): trackers take them as consecutive.
     pixel_aspect : fractions.Fraction
         Width of a pixel by its height; 1 for square pixels. Boxes are in stored pixels, whatever their shape.
     """
@@ -75,6 +77,7 @@ class Source(abc.ABC):
         self.width = 0
         self.height = 0
         self.length: int | None = None
+        self.frame_grid: tuple[int, int] | None = None
         self.pixel_aspect = Fraction(1)
         self._rescaled = False
         self._labels: Path | Literal[False] | None = None

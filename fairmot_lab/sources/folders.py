@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import note_on_step
+from ..data import frame_grid, note_on_grid
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
 from .images import (
@@ -290,8 +290,10 @@ class SequenceSource(ImageSource):
         self.info = read_seqinfo(path / "seqinfo.ini")
         self.folder = path / self.info.image_dir
         files = image_files(self.folder) if self.folder.is_dir() else []
+        self._grid: tuple[int, int] | None = None
         self._by_number, self._last = self._numbered(files, path / "seqinfo.ini")
         super().__init__(files, path, frame_rate or self.info.frame_rate, name or self.info.name, value_range)
+        self.frame_grid = self._grid
 
     def _numbered(self, files: list[Path], ini: Path) -> tuple[dict[int, Path], int]:
         """Return the images by frame number, and the number of the last frame."""
@@ -309,10 +311,11 @@ class SequenceSource(ImageSource):
             numbers = [number + 1 for number in numbers]
         last = max(length, numbers[-1])
         gaps = sorted(set(range(1, last + 1)) - set(numbers))
+        self._grid = frame_grid(numbers)
         said = f" (seqLength={length})" if last != length else ""
         warnings.warn(
             f"{self.folder} holds {len(files)} images; by name they are frames {ranges(numbers)} of {last}{said}. "
-            f"Without an image: {ranges(gaps)}.{note_on_step(numbers)}",
+            f"Without an image: {ranges(gaps)}.{note_on_grid(self._grid)}",
             FairMOTLabWarning,
             stacklevel=5,
         )

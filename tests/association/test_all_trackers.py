@@ -95,3 +95,26 @@ def test_the_registry_is_imported_by_no_tracker():
     for place in TRACKERS.values():
         module = importlib.import_module(f"fairmot_lab.association.{place.partition(':')[0]}")
         assert "registry" not in inspect.getsource(module), place
+
+
+def test_frames_in_steps_are_taken_as_consecutive_ones(name):
+    """Numbered 1, 3, 5 with empty frames between, as a source without every other image gives them, or without."""
+    plain, empty = get_tracker(name, frame_rate=15), SimpleNamespace(boxes=[], scores=[], embeddings=None)
+    expected = [plain.update(frame) for frame in FRAMES]
+    assert sum(map(len, expected)) > 100
+    for with_empty in (True, False):
+        stepped = get_tracker(name, frame_rate=30)
+        stepped.frame_grid = (1, 2)
+        stepped = stepped.clone()
+        stepped.records = []
+        for frame, wanted in zip(FRAMES, expected, strict=True):
+            number = 2 * frame.frame - 1
+            if with_empty and number > 1:
+                between = stepped.update(SimpleNamespace(**{**vars(empty), "frame": number - 1}))
+                assert (between.frame, len(between)) == (number - 1, 0)
+            got = stepped.update(SimpleNamespace(**{**vars(frame), "frame": number}))
+            assert got.frame == number
+            np.testing.assert_array_equal(got.ids, wanted.ids)
+            np.testing.assert_array_equal(got.boxes, wanted.boxes)
+        if with_empty:
+            assert [record.frame for record in stepped.records] == list(range(1, 80))
