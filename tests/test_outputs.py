@@ -402,9 +402,12 @@ def test_public_detections(mot17_09: Path) -> None:
 
 def test_detections_of_every_other_frame_are_named(tmp_path: Path) -> None:
     path = tmp_path / "det.txt"
-    path.write_text("".join(f"{frame},-1,10,10,40,80,0.9\n" for frame in (1, 3, 5, 7)))
+    path.write_text("".join(f"{frame},-1,10,10,40,80,0.9\n" for frame in (1, 3, 5, 7, 9)))
     with pytest.warns(FairMOTLabWarning, match="Only every 2nd frame is there"):
-        fl.open_detections(path)
+        detections = fl.open_detections(path)
+    assert detections.frame_grid == (1, 2)
+    assert len(detections) == 9
+    assert fl.track(detections, fl.SORTTracker(min_hits=1))["id"].tolist() == [1] * 5
 
 
 def test_every_public_detection_file_opens(mot17: Path) -> None:
