@@ -83,16 +83,16 @@ def pets_video(real_data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def notebook_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder laid out as the repository, with the demo sequence and the bundled model's outputs for it.
+    """A folder laid out as the repository, with the demo and the tour sequence and the bundled model's outputs.
 
     `notebooks/` holds copies of the notebooks; `data/` and `outputs/` are made once for all tests that run them.
     """
     import fairmot_lab as fl
-    from fairmot_lab.lite.demo import make_sequence
+    from fairmot_lab.lite.demo import make_sequence, make_tour
 
     root = tmp_path_factory.mktemp("workspace")
     for name in ("notebooks", "docs"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "api"))
-    sequence = make_sequence(root / "data", progress=False)
-    fl.detect(fl.open_source(sequence), fl.load_model("fairmot_lite"), root / "outputs", progress=False)
+    for sequence in (make_sequence(root / "data", progress=False), make_tour(root / "data", progress=False)):
+        fl.detect(fl.open_source(sequence), fl.load_model("fairmot_lite"), root / "outputs", progress=False)
     return root
