@@ -25,6 +25,8 @@ MODULES = {  # what a package is called in an import, where that is another name
     "rerun-sdk": "rerun",
     "pytest-timeout": "pytest_timeout",
     "pytest-xdist": "xdist",
+    "mkdocs-material": "material",
+    "mkdocstrings-python": "mkdocstrings_handlers",
 }
 
 
