@@ -78,14 +78,12 @@ def record(book: lab.Notebook) -> Film:
         book.page.wait_for_timeout(150)
         film.take(120)
     film.take(800)
-    film.shown.locator(".fml-list > *").nth(1).click()
-    book.page.wait_for_timeout(1500)
-    film.take(1200)
     canvas = film.shown.locator("canvas").first
     canvas.click(position={"x": 5, "y": 5})
-    film.press("ArrowLeft", 5, 150)
+    film.press("n", 1, 900)
+    film.press("ArrowLeft", 4, 180)
     film.press("ArrowRight", 8, 260)
-    film.take(1000)
+    film.take(1200)
     film.press("c", 1, 1600)
     return film
 
