@@ -17,7 +17,7 @@ demo: setup
 	$(RUN) -m fairmot_lab demo $(DEMO)
 
 test: lint
-	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --durations 25
 
 lint: setup
 	$(RUN) -m ruff check .
