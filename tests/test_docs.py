@@ -70,11 +70,17 @@ def test_names_used_in_documents_and_notebooks_are_public() -> None:
         cells = nbformat.read(path, as_version=4).cells
         texts += [cell.source for cell in cells]
     used = {name for text in texts for name in re.findall(r"\bfl\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)", text)}
-    assert {"load_model", "trace", "widgets.TrackPlayer"} <= used
+    for text in texts:
+        for room, names in re.findall(r"from fairmot_lab\.(\w[\w.]*) import ([\w, ]+)", text):
+            used |= {f"{room}.{name.strip()}" for name in names.split(",")}
+    assert {"load_model", "trace", "widgets.TrackPlayer", "lite.demo.make_sequence"} <= used
     for name in sorted(used):
-        first, _, second = name.partition(".")
+        first, *rest = name.split(".")
         assert first in fairmot_lab.__all__, name
-        assert not second or hasattr(getattr(fairmot_lab, first), second), name
+        thing = getattr(fairmot_lab, first)
+        for part in rest:
+            assert hasattr(thing, part), name
+            thing = getattr(thing, part)
 
 
 @pytest.fixture(scope="module")

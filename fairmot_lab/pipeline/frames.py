@@ -142,7 +142,14 @@ def tracked_frames(
 
 
 def above(tracks: FrameTracks, threshold: float) -> FrameTracks:
-    """Return the tracks of a frame whose score is at least `threshold`."""
+    """Return the tracks of a frame whose score is at least `threshold`.
+
+    Examples
+    --------
+    >>> two = FrameTracks(1, np.array([7, 8]), np.zeros((2, 4)), np.array([0.9, 0.2]), np.zeros(2, int), np.arange(2))
+    >>> above(two, 0.5).ids.tolist()
+    [7]
+    """
     if threshold <= 0 or not len(tracks):
         return tracks
     rows = tracks.scores >= threshold

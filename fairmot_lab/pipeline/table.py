@@ -156,6 +156,16 @@ def read_tracks(path: str | os.PathLike[str], source: Source) -> tuple[str, pd.D
     """Return a title and a table to compare with: "gt" means the source's ground truth, anything else a result file.
 
     Of the ground truth those boxes are taken that evaluation scores (see `formats.classes`).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> scene = fl.example()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = fl.write_mot(scene.tracks, f"{folder}/mine.txt")
+    ...     title, table = read_tracks(f"{folder}/mine.txt", scene.source)
+    >>> title, len(table) == len(scene.tracks)
+    ('mine', True)
     """
     from ..formats.classes import people_rows
     from ..formats.mot import read_mot
