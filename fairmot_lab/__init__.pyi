@@ -9,9 +9,11 @@ from . import (
     evaluation,
     formats,
     lite,
+    pipeline,
     plots,
     sources,
     sweeps,
+    video_writer,
     widgets,
 )
 from ._example import example
@@ -118,6 +120,7 @@ __all__ = [
     "open_detections",
     "open_source",
     "person",
+    "pipeline",
     "plots",
     "postprocess",
     "random_search",
@@ -133,6 +136,7 @@ __all__ = [
     "track",
     "trackers",
     "tune",
+    "video_writer",
     "what_if",
     "widgets",
     "write_mot",
