@@ -17,7 +17,7 @@ demo: setup
 	$(RUN) -m fairmot_lab demo $(DEMO)
 
 test: lint
-	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --durations 25
+	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 45
 
 lint: setup
 	$(RUN) -m ruff check .
