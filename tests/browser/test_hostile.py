@@ -28,10 +28,15 @@ result = fl.evaluate(dict([(name, tracks_h)]), dict([(name, truth_h)]))
 for column in ("kind", "why"):
     if column in result.switches:
         result.switches[column] = name
+classed = tracks_h.assign(class_id=tracks_h["id"] % 2)
+classed.attrs.update(sequence=name, classes=dict([(0, name), (1, "B" + name)]))
 """
 MAKE = {
     "player": "fl.widgets.TrackPlayer(source, evaluation=result)",
     "trackers": "fl.widgets.TrackPlayer(source, tracks={name: tracks_h, 'B' + name: tracks_h}, compare_mode='split')",
+    "classes": "fl.widgets.TrackPlayer(source, tracks=classed)",
+    "budget": "fl.widgets.BudgetBrowser(source, evaluation=fl.evaluate(dict([(name, fl.track(detections, 'jde'))]), "
+    "dict([(name, truth_h)])), detections=detections, cause=0)",
     "heatmap": "fl.widgets.HeatmapInspector(source, detections=detections)",
     "embeddings": "fl.widgets.EmbeddingExplorer(source, detections=detections, ground_truth=truth_h)",
     "thresholds": "fl.widgets.ThresholdLab(source, detections=detections, ground_truth=truth_h)",
@@ -78,6 +83,40 @@ def test_names_are_text(book: lab.Notebook, browser: Any, tmp_path: Path, kind: 
         assert page.locator("script").count() == 0
     book.kernel("area.children = []; w.close()")
     book.until("() => document.querySelectorAll('.fml').length === 0")
+
+
+def test_names_are_text_in_every_pane_of_the_workbench(book: lab.Notebook, browser: Any, tmp_path: Path) -> None:
+    """Names of the sequence, of trackers and of classes; the page without a kernel has every pane too."""
+    for kind, name in NAMES.items():
+        said = book.kernel(
+            f"{NAME.format(name=name)}\n"
+            "w = fl.widgets.Workbench(source, tracks=dict([(name, classed), ('B' + name, tracks_h)]), "
+            "ground_truth=truth_h, detections=detections)\narea.children = [w]\nprint('made')"
+        )
+        assert said.strip() == "made"
+        book.until("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
+        tabs = book.page.locator(".fml-panes .lm-TabBar-tab")
+        tabs.first.wait_for()
+        assert tabs.count() >= 8
+        for index in range(tabs.count()):
+            tabs.nth(index).click()
+            shown = "print(w._tabs.selected_index, w.error)"
+            assert book.wait_kernel(shown, str(index)).startswith(str(index))
+            book.page.evaluate("() => new Promise(requestAnimationFrame)")
+            assert not book.page.evaluate(INJECTED), (kind, index)
+        tabs.first.click()
+        book.page.locator(".fml-person").first.click()
+        book.page.evaluate("() => new Promise(requestAnimationFrame)")
+        assert not book.page.evaluate(INJECTED)
+        path = tmp_path / f"{kind}.html"
+        assert book.kernel(f"w.to_html({str(path)!r}); print('written')").strip() == "written"
+        with lab.offline_page(browser, path) as page:
+            page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
+            page.locator(".fml-person").first.click()
+            assert not page.evaluate(INJECTED)
+            assert name in page.locator("body").inner_text()
+        book.kernel("area.children = []; w.close()")
+        book.until("() => document.querySelectorAll('.fml').length === 0")
 
 
 def test_an_exported_drawing_holds_names_as_text(book: lab.Notebook) -> None:
