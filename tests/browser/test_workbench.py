@@ -27,6 +27,9 @@ def book(notebook: Callable[..., lab.Notebook]) -> lab.Notebook:
 
 @pytest.fixture(autouse=True)
 def reset(book: lab.Notebook) -> Any:
+    # what the page sent last must have arrived: it would undo what the kernel sets
+    last = book.page.evaluate("() => String(document.querySelector('.fml-player').player.frame)")
+    assert book.wait_kernel("print(bench.player.frame)", last) == last
     book.kernel(
         "bench._tabs.selected_index = 0; bench.player.tracker = 0; bench.player.compare_mode = 'off'\n"
         "bench.player.frame = 10; bench.player.selected_gt_id = 2; bench.player.focus = 'fade'; bench.player.range = []"
