@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -68,7 +69,10 @@ def test_the_workbench_looks_as_it_was_reviewed(book: lab.Notebook, dark: bool) 
                     BASELINES / f"{name}.webp", quality=70, method=6
                 )
                 continue
-            share = differing(seen, Image.open(BASELINES / f"{name}.webp"))
+            baseline = Image.open(BASELINES / f"{name}.webp")
+            deadline = time.monotonic() + 30  # a busy machine may still lay the panes out
+            while (share := differing(seen, baseline)) > FEW and time.monotonic() < deadline:
+                seen = photograph(book)
             if share > FEW:
                 wrong.append(f"{name}: {share:.0%} of the blocks differ")
         book.kernel("area.children = []")
@@ -79,16 +83,16 @@ def test_the_workbench_looks_as_it_was_reviewed(book: lab.Notebook, dark: bool) 
 def photograph(book: lab.Notebook) -> Image.Image:
     """The part of the workbench that the window shows, once two pictures in a row are the same."""
     book.until("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
-    whole = book.page.locator(".fml-workbench").bounding_box()
-    size = book.page.viewport_size
-    clip = {
-        "x": whole["x"],
-        "y": whole["y"],
-        "width": min(whole["width"], size["width"] - whole["x"]),
-        "height": min(whole["height"], size["height"] - 24 - whole["y"]),  # the status bar
-    }
     before = b""
     for _ in range(20):
+        whole = book.page.locator(".fml-workbench").bounding_box()
+        size = book.page.viewport_size
+        clip = {
+            "x": whole["x"],
+            "y": whole["y"],
+            "width": min(whole["width"], size["width"] - whole["x"]),
+            "height": min(whole["height"], size["height"] - 24 - whole["y"]),  # the status bar
+        }
         taken = book.page.screenshot(clip=clip)
         if taken == before:
             break
