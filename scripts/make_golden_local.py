@@ -20,6 +20,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+from trackeval_layout import lay_out
 
 ROOT = Path(__file__).resolve().parents[1]
 HORIZONS = [0, 10, 100, np.inf]
@@ -36,20 +37,13 @@ def main() -> None:
     sys.path.insert(0, str(options.trackeval))
     with contextlib.redirect_stdout(io.StringIO()):
         import trackeval
-    truth, results = options.data / "MOT17" / "train", options.data / "golden" / "trackeval-mot17-train"
-    names = sorted(path.stem for path in results.glob("*.txt"))
     found, total = {}, 0
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "gt" / "seqmaps").mkdir(parents=True)
-        (root / "gt" / "MOT17-train").symlink_to(truth.resolve())
-        (root / "trackers" / "MOT17-train" / "it").mkdir(parents=True)
-        (root / "trackers" / "MOT17-train" / "it" / "data").symlink_to(results.resolve())
-        (root / "gt" / "seqmaps" / "MOT17-train.txt").write_text("\n".join(["name", *names, ""]))
-        config = trackeval.datasets.MotChallenge2DBox.get_default_dataset_config()
-        config |= {"GT_FOLDER": str(root / "gt"), "TRACKERS_FOLDER": str(root / "trackers"), "PRINT_CONFIG": False}
+        layout, names = lay_out(root, options.data)
+        config = trackeval.datasets.MotChallenge2DBox.get_default_dataset_config() | layout
         with contextlib.redirect_stdout(io.StringIO()):
-            dataset = trackeval.datasets.MotChallenge2DBox(config | {"BENCHMARK": "MOT17"})
+            dataset = trackeval.datasets.MotChallenge2DBox(config)
         for name in names:
             data = dataset.get_preprocessed_seq_data(dataset.get_raw_seq_data("it", name), "pedestrian")
             parts = (data["num_timesteps"], data["gt_ids"], data["tracker_ids"], data["similarity_scores"])

@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from trackeval_layout import lay_out
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -25,22 +27,15 @@ def main() -> None:
     default = os.environ.get("FAIRMOT_LAB_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default))
     options = parser.parse_args()
-    truth, results = options.data / "MOT17" / "train", options.data / "golden" / "trackeval-mot17-train"
-    names = sorted(path.stem for path in results.glob("*.txt"))
     sys.path.insert(0, str(options.checkout))
     with contextlib.redirect_stdout(io.StringIO()):
         import trackeval
         from trackeval.metrics.vace import VACE
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "gt" / "seqmaps").mkdir(parents=True)
-        (root / "gt" / "MOT17-train").symlink_to(truth.resolve())
-        (root / "trackers" / "MOT17-train" / "it").mkdir(parents=True)
-        (root / "trackers" / "MOT17-train" / "it" / "data").symlink_to(results.resolve())
-        (root / "gt" / "seqmaps" / "MOT17-train.txt").write_text("\n".join(["name", *names, ""]))
-        data = trackeval.datasets.MotChallenge2DBox.get_default_dataset_config()
-        data |= {"GT_FOLDER": str(root / "gt"), "TRACKERS_FOLDER": str(root / "trackers"), "PRINT_CONFIG": False}
-        data |= {"BENCHMARK": "MOT17", "OUTPUT_FOLDER": str(root / "out")}
+        layout, _ = lay_out(root, options.data)
+        data = trackeval.datasets.MotChallenge2DBox.get_default_dataset_config() | layout
+        data |= {"OUTPUT_FOLDER": str(root / "out")}
         config = trackeval.Evaluator.get_default_eval_config()
         config |= dict.fromkeys(("PRINT_RESULTS", "PRINT_CONFIG", "TIME_PROGRESS", "OUTPUT_SUMMARY"), False)
         config |= dict.fromkeys(("OUTPUT_DETAILED", "OUTPUT_EMPTY_CLASSES", "PLOT_CURVES"), False)
