@@ -130,7 +130,7 @@ def camera_motion(
         It can be given to `track`, `trace` and `sweep` as `camera_motion`, or kept with the detections, as
         `detections.camera_motion`, for all that tracks them. The first frame has no motion; a frame in
         which fewer than 10 points agree, or in which the motion found does not bring the pictures closer, has none.
-        Of several sequences a dict by name, which `track` takes too; one that fails is told of at the end.
+        Of several sequences a dict by name, which `track` takes too; sequences that fail are named at the end.
 
     Raises
     ------
