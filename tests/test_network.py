@@ -21,6 +21,7 @@ from fairmot_lab.detection import onnx
 from fairmot_lab.detection.detector import run_detector
 from fairmot_lab.detection.engines import PROVIDERS, OnnxEngine, agreement, run_ahead
 from fairmot_lab.detection.fairmot import build_network, load_weights, random_weights
+from fairmot_lab.detection.half import HALF_LIMITS, to_half
 from fairmot_lab.detection.letterbox import letterbox
 from fairmot_lab.detection.model import FairMOTDetector, load_model, verify_weights
 from fairmot_lab.detection.onnx import CODE, LIMITS, _code_digest, _is_whole, onnx_file
@@ -50,6 +51,14 @@ def assert_agreement(ours: tuple[np.ndarray, ...], reference: tuple[np.ndarray, 
     assert reference[3].std() > 0.01
 
 
+def assert_half_agreement(ours: tuple[np.ndarray, ...], reference: tuple[np.ndarray, ...]) -> None:
+    """Within the bound of half precision; random weights, which amplify rounding errors, get more room."""
+    found = agreement(ours, reference)
+    assert 0 < found["heatmap"] <= 2 * HALF_LIMITS["heatmap"]
+    assert 0 < found["boxes"] <= HALF_LIMITS["boxes"]
+    assert found["cosine"] > 0.9
+
+
 # The number of tensors of the published checkpoints: the network's, two of the classifier and two of the loss
 CHECKPOINT_TENSORS = {"dla34": 351, "hrnetv2_w18": 1633, "hardnet85": 570}
 
@@ -72,7 +81,10 @@ def test_onnxruntime_agrees_with_paddle_on_a_real_frame(
     layer = build_network(architecture)
     load_weights(layer, tensors, "test")
     path = onnx_file(tmp_path / "weights.safetensors", architecture, size)
-    assert_agreement(OnnxEngine(path, 1)(blob), paddle_maps(layer, blob))
+    maps = OnnxEngine(path, 1)(blob)
+    assert_agreement(maps, paddle_maps(layer, blob))
+    (tmp_path / "half.onnx").write_bytes(to_half(path).SerializeToString())
+    assert_half_agreement(OnnxEngine(tmp_path / "half.onnx", 1)(blob), maps)
     digest = file_sha256(tmp_path / "weights.safetensors")
     for part in (digest[:32], f"{size[0]}x{size[1]}", f"-{_code_digest()[:12]}-", "paddlepaddle_3."):
         assert part in path.name
@@ -229,6 +241,10 @@ def test_wrong_arguments() -> None:
         load_model("fairmot_dla34", device="gpu", engine="onnxruntime")
     with pytest.raises(EngineError, match="fairmot_lite runs on onnxruntime and the CPU only"):
         load_model(device="gpu")
+    with pytest.raises(EngineError, match="fairmot_lite runs on onnxruntime and the CPU only"):
+        load_model(device="openvino")
+    with pytest.raises(EngineError, match="Half precision is computed by onnxruntime, and the engine here is paddle"):
+        load_model("fairmot_dla34", engine="paddle", half=True)
 
 
 def test_a_gpu_that_is_not_there() -> None:
@@ -242,8 +258,10 @@ def test_a_gpu_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("device", ["gpu", "openvino"])
-def test_another_device_gives_what_the_cpu_gives(image: np.ndarray, tmp_path: Path, device: str) -> None:
-    """Runs wherever the installed onnxruntime has CUDA, or OpenVINO."""
+def test_another_device_gives_what_the_cpu_gives(
+    image: np.ndarray, tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs wherever the installed onnxruntime has CUDA, or OpenVINO; in single and in half precision."""
     import onnxruntime
 
     if PROVIDERS[device] not in onnxruntime.get_available_providers():
@@ -253,6 +271,9 @@ def test_another_device_gives_what_the_cpu_gives(image: np.ndarray, tmp_path: Pa
     options = {"input_size": (320, 192), "engine": "onnxruntime"}
     maps = [load_model(tmp_path / "w.safetensors", device=each, **options).infer(blob) for each in (device, "cpu")]
     assert_agreement(*maps)
+    monkeypatch.setattr("fairmot_lab.detection.half.HALF_LIMITS", {"heatmap": 0.02, "boxes": 1, "cosine": 0.9})
+    half = load_model(tmp_path / "w.safetensors", device=device, half=True, **options)
+    assert_half_agreement(half.infer(blob), maps[1])
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -14,7 +14,7 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--output", metavar="FILE", help="the file to make (default: the model's name, here)")
     parser.add_argument("--input-size", type=_size, metavar="WxH", help="the network's input in pixels, for onnx")
     parser.add_argument("--architecture", metavar="A", help="of a file whose name and tensors do not tell")
-    parser.add_argument("--half", action="store_true", help="keep the weights of an ONNX file in half precision")
+    parser.add_argument("--half", action="store_true", help="write an ONNX file that computes in half precision")
     parser.set_defaults(run=_run_export)
 
 

@@ -33,6 +33,7 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     parser.add_argument("--reid", metavar="FILE", help="with --detector: an ONNX network that makes the embeddings")
     parser.add_argument("--engine", default="auto", metavar="E", help="onnxruntime, paddle or auto")
     parser.add_argument("--device", default="auto", metavar="D", help="cpu, gpu, openvino or auto")
+    parser.add_argument("--half", action="store_true", help="compute in half precision (meant for a GPU)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument("--input-size", type=_size, metavar="WxH", help="the network's input in pixels")
     parser.add_argument(
@@ -236,6 +237,8 @@ def _model(options: argparse.Namespace) -> Detector:
     if options.detector:
         if options.model:
             raise ConfigError("--detector takes the place of --model; give one of them.")
+        if options.half:
+            raise ConfigError("--half goes with --model; export the detector in half precision instead.")
         return load_detector(
             options.detector,
             reid=options.reid,
@@ -247,6 +250,7 @@ def _model(options: argparse.Namespace) -> Detector:
         options.model or DEFAULT_MODEL,
         engine=options.engine,
         device=options.device,
+        half=options.half,
         threads=options.threads,
         input_size=options.input_size,
         nms_iou=options.nms_iou,

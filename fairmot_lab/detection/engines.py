@@ -121,12 +121,18 @@ def open_session(path: Path, threads: int, device: str = "cpu") -> tuple[Any, st
         session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDERS[device]])
     except Exception as error:  # onnxruntime raises classes of its own C++ module
         reason = " ".join(str(error).split())[:300]
-        if any(word in reason for word in ("DCNv2", "Plugin", "DeformConv")):
+        if "DeformConv" in reason:
+            raise EngineError(
+                f"{path} needs the operator DeformConv, which onnxruntime {onnxruntime.__version__} lacks on {device}; "
+                "install onnxruntime 1.25 or later, or give engine='paddle'."
+            ) from error
+        if any(word in reason for word in ("DCNv2", "Plugin")):
             raise EngineError(
                 f"{path} holds deformable convolutions as an operator that onnxruntime does not have; load the "
                 "original weights (.pth or .pdparams) with load_model()."
             ) from error
-        raise EngineError(f"{path} cannot be run by onnxruntime ({reason}).") from error
+        remedy = "" if device == "cpu" else "; give device='cpu'"
+        raise EngineError(f"{path} cannot be run by onnxruntime on {device} ({reason}){remedy}.") from error
     if PROVIDERS[device] not in session.get_providers():
         raise EngineError(
             f"device={device!r} is not possible: onnxruntime could not start {PROVIDERS[device]} (for CUDA: are the "

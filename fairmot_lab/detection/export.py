@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 
 from .._files import atomic_write, refuse_overwrite
-from ..errors import ConfigError, EngineError
+from ..errors import ConfigError
 from .download import Weights, find_weights
-from .engines import OnnxEngine, agreement
 from .fairmot import build_network, heads_of, load_weights, read_checkpoint
-from .letterbox import letterbox
-from .onnx import _photograph, onnx_file
+from .half import check_half, to_half
+from .onnx import onnx_file
 from .weights import file_sha256
 
 FORMATS = ("onnx", "safetensors")
 MAPS = ("heatmap", "size", "offset", "embedding")
-HALF_LIMITS = {"heatmap": 0.01, "boxes": 1.0, "cosine": 0.999}  # of `engines.agreement`
-_HALF_RANGE = (-65504, 65504)
 KEY = "fairmot_lab"  # of the description in an ONNX file's metadata
 
 
@@ -51,9 +48,10 @@ def export_model(
     input_size
         (width, height) of the ONNX file's input; the size that the weights were trained for unless given.
     half
-        Keep the weights of the ONNX file in half precision, which halves its size; it computes in single precision. It
-        is refused where that changes the best 500 peaks of a photograph by more than `HALF_LIMITS`: scores by 0.01,
-        edges by 1 pixel of the input (1 % of the longer side above 100 pixels), or embeddings to a cosine below 0.999.
+        Write an ONNX file that computes in half precision, with float32 inputs and outputs, and has half the size. It
+        is refused where that changes the best 500 peaks of a photograph by more than `half.HALF_LIMITS`: scores by
+        0.01, edges by 1 pixel of the input (1 % of the longer side above 100 pixels), or embeddings to a cosine below
+        0.999.
 
     Returns
     -------
@@ -136,7 +134,7 @@ def _write_onnx(weights: Weights, target: Path, size: tuple[int, int], half: boo
     import onnx
 
     whole = onnx_file(weights.path, weights.architecture, size)
-    model = onnx.load(str(whole))
+    model = to_half(whole) if half else onnx.load(str(whole))
     names = {model.graph.input[0].name: "image"}
     names |= {output.name: name for output, name in zip(model.graph.output, MAPS, strict=True)}
     for node in model.graph.node:
@@ -146,47 +144,8 @@ def _write_onnx(weights: Weights, target: Path, size: tuple[int, int], half: boo
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         value.name = names.get(value.name, value.name)
     onnx.helper.set_model_props(model, {KEY: json.dumps(description(weights, size))})
-    if half:
-        _halve(model)
     onnx.checker.check_model(model)
     with atomic_write(target) as temporary:
         temporary.write_bytes(model.SerializeToString())
         if half:
-            _check_half(temporary, whole, size)
-
-
-def _halve(model: Any) -> None:
-    """Keep all weights but vectors in half precision; runtimes widen them once, when they load the file."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    def halved(tensor: Any, name: str) -> Any:
-        values = np.clip(numpy_helper.to_array(tensor), *_HALF_RANGE).astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}.half"))
-        return helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT)
-
-    def is_large(tensor: Any) -> bool:
-        return tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1
-
-    nodes = [halved(tensor, tensor.name) for tensor in model.graph.initializer if is_large(tensor)]
-    for node in model.graph.node:
-        nodes.append(node)
-        if node.op_type == "Constant" and is_large(node.attribute[0].t):
-            name = node.output[0]
-            nodes.append(halved(node.attribute[0].t, name))
-            node.output[0] = f"{name}.half"
-    del model.graph.value_info[:]  # the types of what is between change
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
-
-
-def _check_half(file: Path, whole: Path, size: tuple[int, int]) -> None:
-    blob, _ = letterbox(_photograph(), size)
-    found = agreement(OnnxEngine(file, 1)(blob), OnnxEngine(whole, 1)(blob))
-    if found["heatmap"] > HALF_LIMITS["heatmap"] or found["boxes"] > HALF_LIMITS["boxes"]:
-        raise EngineError(
-            f"Half precision changes scores by {found['heatmap']:.2g} and edges by {found['boxes']:.2g} pixels of the "
-            "input, which is too much; export without it."
-        )
-    if found["cosine"] < HALF_LIMITS["cosine"]:
-        raise EngineError(f"Half precision turns embeddings to a cosine of {found['cosine']:.5f}; export without it.")
+            check_half(temporary, whole, size)

@@ -44,6 +44,8 @@ class FairMOTDetector:
         From class id to name; empty where the weights' file does not tell.
     default_tracker : dict
         Name and settings of the tracker that the model was published with; what differs from `JDETracker()`.
+    half : bool
+        Whether it computes in half precision.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class FairMOTDetector:
         max_per_frame: int = 500,
         class_names: Mapping[int, str] | None = None,
         default_tracker: Mapping[str, Any] | None = None,
+        half: bool = False,
     ) -> None:
         if not 0 < score_floor < 1:
             raise ConfigError(f"score_floor is {score_floor}; it must lie between 0 and 1.")
@@ -75,11 +78,13 @@ class FairMOTDetector:
         self.versions = library_versions(run_engine.libraries)
         self.class_names = dict(class_names or {})
         self.default_tracker = dict(default_tracker or {})
+        self.half = half
         self._engine = run_engine
 
     def __repr__(self) -> str:
         width, height = self.input_size
-        return f"<{self.name}: {self.architecture} at {width}x{height}, {self.engine} on {self.device}>"
+        precision = ", half precision" if self.half else ""
+        return f"<{self.name}: {self.architecture} at {width}x{height}, {self.engine} on {self.device}{precision}>"
 
     @property
     def engine(self) -> str:
@@ -114,7 +119,7 @@ class FairMOTDetector:
             "nms_iou": self.nms_iou,
             "engine": self.engine,
             "versions": self.versions,
-        }
+        } | ({"precision": "half"} if self.half else {})
 
     def __call__(self, image: np.ndarray, *, frame: int = 0) -> FrameDetections:
         """Return boxes, scores, embeddings and heatmap of one image.

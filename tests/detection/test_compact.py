@@ -7,14 +7,17 @@ import sys
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
+import fairmot_lab as fl
 from fairmot_lab.boxes import iou
 from fairmot_lab.data import Letterbox
-from fairmot_lab.detection import compact
+from fairmot_lab.detection import compact, half
 from fairmot_lab.detection.compact import CALIBRATION, CompactDetector, decode_cells
 from fairmot_lab.detection.model import load_model
-from fairmot_lab.errors import EngineError
+from fairmot_lab.detection.zoo import BUNDLED
+from fairmot_lab.errors import DetectionsError, EngineError
 
 SIZE = (96, 64)  # width, height of an input: levels of 12x8, 6x4 and 3x2 cells
 
@@ -154,3 +157,56 @@ def test_suppression_keeps_neighbours_apart(real_data):
     overlap = iou(found.boxes, found.boxes)
     assert overlap[~np.eye(len(found), dtype=bool)].max() <= 0.5 + 1e-3
     assert (np.diff(found.scores) <= 0).all()
+
+
+@pytest.fixture
+def in_half(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path / "cache"))
+    return load_model(half=True, threads=1)
+
+
+def test_half_precision_keeps_the_boxes_of_real_frames(in_half, real_data):
+    """Within the documented bound: edges 1 pixel of the input (1 % of longer sides above 100), scores 0.01."""
+    source = cv2.VideoCapture(str(real_data / "video" / "vtest.avi"))
+    single = load_model(threads=1)
+    for _ in range(3):
+        _, image = source.read()
+        wanted, found = single(image), in_half(image)
+        overlap = iou(wanted.boxes, found.boxes)
+        assert abs(len(wanted) - len(found)) <= 1  # a score at the floor may come or go
+        best, sure = overlap.argmax(1), overlap.max(1) > 0.8
+        assert sure.sum() >= len(wanted) - 1
+        edges = [np.hstack((boxes[:, :2], boxes[:, :2] + boxes[:, 2:])) for boxes in (wanted.boxes, found.boxes[best])]
+        allowed = np.maximum(wanted.boxes[:, 2:].max(1) * wanted.letterbox.scale / 100, 1) / wanted.letterbox.scale
+        assert (np.abs(edges[0] - edges[1]).max(1) <= allowed)[sure].all()
+        assert 0 < np.abs(wanted.scores - found.scores[best])[sure].max() <= 0.01
+
+
+def test_half_precision_keeps_the_last_layers_single(in_half):
+    graph = half.to_half(BUNDLED).graph
+    weights = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    kinds = {node.name: weights[node.input[1]] for node in graph.node if node.op_type == "Conv"}
+    last = [makers[name] for level in ("stride8", "stride16", "stride32") for name in makers[level].input]
+    assert len(last) == 9
+    assert all(node.op_type == "Conv" and kinds[node.name] == onnx.TensorProto.FLOAT for node in last)
+    assert list(kinds.values()).count(onnx.TensorProto.FLOAT16) == len(kinds) - 9
+
+
+def test_detections_in_half_precision_are_not_mixed_with_others(in_half, tmp_path):
+    source = fl.open_source(np.repeat(IMAGE[None], 2, axis=0))
+    fl.detect(source, "fairmot_lite", tmp_path, progress=False)
+    with pytest.raises(DetectionsError, match=r"was made from something else: precision None \(now half\)"):
+        fl.detect(source, in_half, tmp_path, progress=False)
+    assert "half precision" in repr(in_half)
+
+
+def test_half_precision_that_cannot_be_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRMOT_LAB_CACHE", str(tmp_path))
+    monkeypatch.setitem(half.HALF_LIMITS, "boxes", 0.0)
+    with pytest.raises(EngineError, match=r"Half precision changes scores by .*, which is too much; leave out half\."):
+        load_model(half=True)
+    assert not list(tmp_path.rglob("*half*"))
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(EngineError, match=r"Half precision needs the package onnx \(pip install onnx\)"):
+        load_model(half=True)

@@ -12,8 +12,9 @@ import pytest
 import fairmot_lab as fl
 from fairmot_lab.cli import main as cli
 from fairmot_lab.detection.engines import agreement
-from fairmot_lab.detection.export import HALF_LIMITS, KEY, export_model
+from fairmot_lab.detection.export import KEY, export_model
 from fairmot_lab.detection.fairmot import Heads, random_weights
+from fairmot_lab.detection.half import HALF_LIMITS
 from fairmot_lab.detection.letterbox import letterbox
 from fairmot_lab.detection.onnx import _photograph
 from fairmot_lab.detection.weights import read_weights
@@ -62,20 +63,28 @@ def test_an_onnx_export_gives_the_same_detections(
     assert [values.shape for values in maps] == [(1, n, 24, 40) for n in (4, 2, 2, 128)]
 
 
-def test_half_precision_halves_the_file_within_its_bound(
+def test_half_precision_halves_the_file_and_computes_within_its_bound(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["export", str(weights), "--input-size", "160x96", "--output"]
-    monkeypatch.setitem(HALF_LIMITS, "cosine", 0.9)  # embeddings of random weights depend on every bit
+    monkeypatch.setitem(HALF_LIMITS, "cosine", 0.9)  # random weights amplify rounding errors
     assert cli.main([*arguments, str(tmp_path / "whole.onnx")]) == 0
     assert cli.main([*arguments, str(tmp_path / "half.onnx"), "--half"]) == 0
     whole, half = (tmp_path / f"{name}.onnx" for name in ("whole", "half"))
     assert half.stat().st_size < 0.55 * whole.stat().st_size
     blob, _ = letterbox(IMAGE, (160, 96))
+    session = onnxruntime.InferenceSession(str(half))
     ours, theirs = (onnxruntime.InferenceSession(str(path)).run(None, {"image": blob}) for path in (half, whole))
     assert 0 < np.abs(ours[0] - theirs[0]).max() < 0.01
     assert 0 < agreement(ours, theirs)["boxes"] < 1
-    assert len(fl.load_model(half, threads=1)(IMAGE).boxes) > 100
+    types = [value.type for value in (*session.get_inputs(), *session.get_outputs())]
+    assert types == ["tensor(float)"] * 5
+    exported, computed = fl.load_model(half, threads=1), fl.load_model(weights, input_size=(160, 96), half=True)
+    assert len(exported(IMAGE).boxes) > 100
+    np.testing.assert_array_equal(exported(IMAGE).boxes, computed(IMAGE).boxes)
+    again = fl.load_model(whole, threads=1, half=True)
+    np.testing.assert_array_equal(exported(IMAGE).boxes, again(IMAGE).boxes)
+    assert (computed.half, computed.describe()["precision"], again.class_names[3]) == (True, "half", "bus")
     monkeypatch.setitem(HALF_LIMITS, "heatmap", 0.0)
     capsys.readouterr()
     assert cli.main([*arguments, str(tmp_path / "other.onnx"), "--half"]) == 2
