@@ -149,11 +149,25 @@ def test_a_tracker_of_ones_own_need_not_be_registered():
 def test_a_model_brings_the_tracker_it_was_published_with():
     from fairmot_lab.pipeline import recommended_tracker
 
-    assert recommended_tracker("fairmot_lite").to_dict() == fl.JDETracker().to_dict()
+    assert recommended_tracker("fairmot_lite").to_dict() == fl.JDETracker(det_thresh=0.6, track_buffer=90).to_dict()
     byte = recommended_tracker("fairmot_dla34_30e_1088x608_bytetracker")
     assert byte.to_dict() == fl.PPDetByteTracker().to_dict()
     given = ["track", "x.mp4", "--model", "fairmot_dla34_30e_1088x608_airplane"]
     assert build_parser(given).parse_args(given).chosen_tracker.settings.vertical_ratio == 0
+    given = ["track", "x.mp4", "--detector", "yolox.onnx"]
+    assert build_parser(given).parse_args(given).chosen_tracker.to_dict() == fl.JDETracker().to_dict()
+
+
+def test_kept_detections_are_tracked_as_their_model_was_published(tmp_path):
+    scene = fl.example()
+    kept = fl.detect(scene.source, "fairmot_lite", tmp_path, progress=False)
+    streamed, tracks = fl.track(scene.source, progress=False), fl.track(kept)
+    assert tracks.attrs["settings"] == streamed.attrs["settings"]
+    assert (tracks.attrs["settings"]["det_thresh"], tracks.attrs["settings"]["track_buffer"]) == (0.6, 90)
+    assert fl.trace(kept).tracks.equals(tracks)
+    tracks.attrs.clear()  # as if read from a file
+    fl.explain_switches(fl.evaluate(tracks, scene.ground_truth), kept)
+    assert fl.track(scene.detections).attrs["settings"] == fl.JDETracker().settings.to_dict()
 
 
 def test_what_is_no_tracker_is_refused():

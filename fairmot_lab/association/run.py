@@ -27,7 +27,7 @@ Warps = Mapping[int, np.ndarray]
 
 
 def track_detections(
-    detections: Detections, tracker: Tracker | None = None, *, camera_motion: Warps | None = None
+    detections: Detections, tracker: Tracker | str | None = None, *, camera_motion: Warps | None = None
 ) -> pd.DataFrame:
     """Track the detections of a whole sequence, as `Tracker.update` does frame by frame.
 
@@ -36,7 +36,7 @@ def track_detections(
     detections
         As `open_detections`, `detect` or `Detections.from_frames` gives them.
     tracker
-        A clone of it is used; `JDETracker()` unless given.
+        A clone of it is used; unless given that which the detections' model was published with, or `JDETracker()`.
     camera_motion
         From a frame's number to the affine matrix (2, 3) that moves points of the frame before to where they are in
         it; frames may be missing. By default what the detections carry.
@@ -62,7 +62,7 @@ def track_detections(
     return _Sequence(detections, tracker, camera_motion).track()
 
 
-def trace(detections: Detections, tracker: Tracker | None = None, *, camera_motion: Warps | None = None) -> Trace:
+def trace(detections: Detections, tracker: Tracker | str | None = None, *, camera_motion: Warps | None = None) -> Trace:
     """Track, and return the record of every decision.
 
     Parameters
@@ -155,9 +155,11 @@ _EVERY, _WINDOWS = 32, 4
 class _Sequence:
     """The detections of a sequence, all checked, and a tracker that has seen none of them."""
 
-    def __init__(self, detections: Detections, tracker: Tracker | None, camera_motion: Warps | None) -> None:
+    def __init__(self, detections: Detections, tracker: Tracker | str | None, camera_motion: Warps | None) -> None:
         self.source = detections
-        self.tracker = as_tracker(tracker).clone(detections.frame_rate)
+        self.tracker = as_tracker(detections.default_tracker if tracker is None else tracker).clone(
+            detections.frame_rate
+        )
         self.tracker.frame_grid = detections.frame_grid
         if camera_motion is None and self.tracker.uses_camera_motion:
             camera_motion = detections.camera_motion

@@ -101,10 +101,10 @@ def _named_tracker(arguments: Sequence[str]) -> Tracker:
     from ..pipeline import DEFAULT_MODEL, recommended_tracker
 
     sniffer = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for flag in ("--tracker", "--config", "--model"):
+    for flag in ("--tracker", "--config", "--model", "--detector"):
         sniffer.add_argument(flag, nargs="?")
     options, _ = sniffer.parse_known_args(list(arguments))
-    recommended = recommended_tracker(options.model or DEFAULT_MODEL)
+    recommended = recommended_tracker(options.model or options.detector or DEFAULT_MODEL)
     if options.config:
         tracker = load_tracker(options.config, default=options.tracker or recommended.name)
         if options.tracker not in (None, tracker.name):

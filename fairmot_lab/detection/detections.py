@@ -146,6 +146,14 @@ class Detections:
         return self._columns().embeddings is not None
 
     @property
+    def default_tracker(self) -> Mapping[str, Any]:
+        """Name and settings of the tracker that their model was published with; empty where that is unknown."""
+        from .zoo import CARDS
+
+        card = CARDS.get(str(self.fingerprint.get("model")))
+        return card.tracker if card else {}
+
+    @property
     def frames(self) -> np.ndarray:
         """Frame numbers (F,) int64, ascending."""
         return self._columns().frames

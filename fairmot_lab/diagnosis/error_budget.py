@@ -155,7 +155,7 @@ def error_budget(
     ones, tables, switched = {}, [], {}
     for name, kept in several.items():
         one = one_sequence(evaluation, sequence if not isinstance(detections, Mapping) else name, name)
-        whole = trace(kept, tracker_of(one.tracks) if tracker is None else as_tracker(tracker))
+        whole = trace(kept, tracker_of(one.tracks, kept) if tracker is None else as_tracker(tracker))
         check_same(one, whole.tracks)
         table = CauseFinder(one, whole, evaluation, kept).table()
         ones[one.name] = one

@@ -75,7 +75,8 @@ def explain_switches(
     detections
         What `detect` kept or `open_detections` opened.
     tracker
-        The tracker that made the tracks; by default that which they carry in `attrs`, or `JDETracker()`.
+        The tracker that made the tracks; by default that which they carry in `attrs`, or the default of the
+        detections.
     sequence
         Which sequence, where several were evaluated.
 
@@ -105,7 +106,7 @@ def explain_switches(
     True
     """
     one = one_sequence(evaluation, sequence, detections.name)
-    whole = trace(detections, tracker_of(one.tracks) if tracker is None else as_tracker(tracker))
+    whole = trace(detections, tracker_of(one.tracks, detections) if tracker is None else as_tracker(tracker))
     check_same(one, whole.tracks)
     table = evaluation.switches
     table = table[table["sequence"] == one.name].reset_index(drop=True)
@@ -490,8 +491,10 @@ def setting_in(text: str, tracker: Tracker) -> str:
     return next((name for name in tracker.settings.to_dict() if name in text), "")
 
 
-def tracker_of(tracks: pd.DataFrame) -> Tracker:
-    """Return the tracker that made tracks, from their `attrs`; `JDETracker()` where they do not say."""
+def tracker_of(tracks: pd.DataFrame, detections: Detections | None = None) -> Tracker:
+    """Return the tracker that made tracks, from their `attrs`; where they do not say, the detections' default."""
+    if "tracker" not in tracks.attrs and detections is not None:
+        return as_tracker(detections.default_tracker)
     return as_tracker({"tracker": tracks.attrs.get("tracker", "jde"), **tracks.attrs.get("settings", {})})
 
 

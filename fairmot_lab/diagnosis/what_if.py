@@ -113,7 +113,7 @@ def what_if(
     from .._progress import progress_bar
 
     one = one_sequence(evaluation, sequence, detections.name)
-    tracker = tracker_of(one.tracks) if tracker is None else as_tracker(tracker)
+    tracker = tracker_of(one.tracks, detections) if tracker is None else as_tracker(tracker)
     check_same(one, track_detections(detections, tracker))
     table = evaluation.switches
     table = table[table["sequence"] == one.name].reset_index(drop=True)

@@ -13,7 +13,6 @@ import pandas as pd
 
 from ..association.base import Tracker
 from ..association.camera_motion import motion_by_sequence
-from ..association.registry import as_tracker
 from ..association.run import track_detections, tracks_table
 from ..data import FrameTracks, join_sequences
 from ..detection.cache import open_detections
@@ -47,8 +46,8 @@ def track(
         Several sequences: a folder of them such as `MOT17/train`, a folder of kept detections, a list, or a dict from
         name to one.
     tracker
-        A tracker (a clone is used) or its name. By default `JDETracker()` for kept detections, else the
-        tracker that the model was published with.
+        A tracker (a clone is used) or its name. By default that which the model was published with, or
+        `JDETracker()` where that is unknown.
     model
         A `Detector`, or a name or path that `load_model` takes; the bundled compact model unless given.
     score_threshold
@@ -100,7 +99,7 @@ def track(
             raise ConfigError(
                 "Kept detections have no frames; give camera_motion=fl.camera_motion(source, detections)."
             )
-        tracks = track_detections(source, as_tracker(tracker), camera_motion=camera_motion)
+        tracks = track_detections(source, tracker, camera_motion=camera_motion)
     else:
         tracks = _track_source(
             open_source(source), tracker, load_detector(model or DEFAULT_MODEL), camera_motion, progress

@@ -10,7 +10,6 @@ from traitlets import Int, Unicode, link
 
 from ..association.base import Tracker
 from ..association.records import ENDS, FrameRecord, Stage
-from ..association.registry import as_tracker
 from ..association.run import trace
 from ..diagnosis.replay import cell_sentences
 from .base import Panel, stylesheet
@@ -35,7 +34,7 @@ class AssociationInspector(Panel):
     detections
         Kept detections, or public ones.
     tracker
-        A tracker or its name; `JDETracker()` unless given.
+        A tracker or its name; unless given that which the detections' model was published with, or `JDETracker()`.
     player
         A TrackPlayer to move along with; one of its own is made if there is a source and no player is given.
     **traits
@@ -72,7 +71,7 @@ class AssociationInspector(Panel):
     ) -> None:
         super().__init__(**traits)
         self.outputs = outputs = detections
-        self._trace = trace(outputs, as_tracker(tracker))
+        self._trace = trace(outputs, tracker)
         self.tracker, self.tracks = self._trace.tracker, self._trace.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
         own = player is None and source is not None

@@ -130,7 +130,7 @@ class ThresholdLab(Panel):
         if ground_truth is not None:
             refuse_other_table("ground truth", ground_truth, outputs.name, 0)
         self.outputs, self.ground_truth = outputs, ground_truth
-        self._tracker = as_tracker(tracker)
+        self._tracker = as_tracker(outputs.default_tracker if tracker is None else tracker)
         self._setting, self._moved = False, 0.0
         self._spans: Spans = {}
         values = self._tracker.settings.to_dict()
