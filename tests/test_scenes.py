@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fairmot_lab.data import PEDESTRIAN
 from fairmot_lab.errors import ConfigError
 from fairmot_lab.formats.mot import read_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
-from fairmot_lab.lite.scenes import PEDESTRIAN, REFLECTION, Scene, SceneConfig, write_sequence
+from fairmot_lab.lite.scenes import Scene, SceneConfig, ground_truth, write_sequence
+from fairmot_lab.lite.street import CLASSES
 from fairmot_lab.sources.open import open_source
 
 SMALL = SceneConfig(
@@ -32,6 +34,10 @@ def scene() -> Scene:
     return Scene(4, SMALL)
 
 
+def drawn_truth(scene: Scene) -> pd.DataFrame:
+    return ground_truth(scene.render(number).objects for number in range(1, len(scene) + 1))
+
+
 def test_seed_decides_everything(scene):
     again, other = Scene(4, SMALL), Scene(5, SMALL)
     again.render(2)  # what was drawn before must not matter
@@ -47,12 +53,13 @@ def test_seed_decides_everything(scene):
 def test_boxes_and_visibility_are_those_of_the_drawn_pixels(seed, number):
     """Each object drawn alone gives its own pixels; the full frame's labels say which of them are seen."""
     scene = Scene(seed, SMALL)
-    frame = scene.render(number)
-    checked = 0
+    frame, actors, checked = scene.render(number), scene.actors, 0
+    scene.occluders = []
     for row in frame.objects.itertuples():
-        if row.class_id == REFLECTION:
+        if row.class_id == CLASSES["reflection"]:
             continue
-        alone = scene.render(number, only=row.id).labels == row.id
+        scene.actors = [actor for actor in actors if actor.number == row.id]
+        alone = scene.render(number).labels == row.id
         ys, xs = np.nonzero(alone)
         if len(ys) == 0:
             assert row.visibility == 0
@@ -74,7 +81,7 @@ def test_boxes_and_visibility_are_those_of_the_drawn_pixels(seed, number):
 
 def test_people_are_hidden_sometimes_and_mostly_seen():
     scene = Scene(4, dataclasses.replace(SMALL, people=14, spread=1, companions=0.3))
-    truth = scene.ground_truth()
+    truth = drawn_truth(scene)
     people = truth[truth["class_id"] == PEDESTRIAN]
     assert people.groupby("frame").size().min() >= 5
     assert (people["visibility"] < 0.5).any()
@@ -100,7 +107,7 @@ def test_sequence_is_in_mot17_format(scene, tmp_path):
     assert (info.name, info.length, info.frame_rate, info.width, info.height) == ("street", 12, 10, 480, 270)
     source = open_source(folder)
     truth = read_mot(folder / "gt" / "gt.txt", "ground_truth")
-    drawn = scene.ground_truth()
+    drawn = drawn_truth(scene)
     assert len(truth) == len(drawn)
     merged = truth.merge(drawn, on=["frame", "id"], suffixes=("", "_drawn"))
     assert len(merged) == len(truth)

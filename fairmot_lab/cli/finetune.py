@@ -43,7 +43,9 @@ def _add_finetune(commands: argparse._SubParsersAction) -> None:
 def _run_finetune(options: argparse.Namespace) -> None:
     from .._files import make_folder
     from ..detection.zoo import BUNDLED
-    from ..lite.training import TrainingConfig, gather_footage, train
+    from ..formats.mot import read_mot
+    from ..lite.training import TrainingConfig, train
+    from ..lite.training_data import prepare_footage, rendered_footage
     from ..sources.open import open_source
 
     names = ("steps", "learning_rate", "labels", "anchor", "appearance", "seed", "evaluate_every")
@@ -52,7 +54,12 @@ def _run_finetune(options: argparse.Namespace) -> None:
     output = make_folder(options.output)
     cache = make_folder(options.cache or output / "cache")
     progress = not options.quiet
-    footages = gather_footage(options.sequences, options.video, options.scenes, cache, progress=progress)
+    footages = [prepare_footage(open_source(path), cache, progress=progress) for path in options.sequences]
+    for video, path in options.video:
+        source = open_source(video)
+        truth = read_mot(path, "ground_truth", length=len(source))
+        footages.append(prepare_footage(source, cache, truth=truth, progress=progress))
+    footages += rendered_footage(options.scenes, cache, progress=progress)
     start = BUNDLED if options.start == "fairmot_lite" else options.start
     weights = train(footages, output, config, start=start, held_out=held_out, progress=progress)
     print(f"{weights}\nUse it with: fairmot-lab track SOURCE --model {weights}")

@@ -1,4 +1,4 @@
-"""Read MOTChallenge's `seqinfo.ini`."""
+"""Read and write MOTChallenge's `seqinfo.ini`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._files import atomic_write
 from ..errors import MotFileError
 from .text import LARGEST_FRAME, NUMBER, read_bytes, short
 
@@ -96,3 +97,23 @@ def read_seqinfo(path: str | os.PathLike[str]) -> SequenceInfo:
         height=int(number("imHeight")),
         extension=section.get("imExt", ".jpg"),
     )
+
+
+def write_seqinfo(
+    path: str | os.PathLike[str], name: str, frame_rate: float, length: int, size: tuple[int, int]
+) -> None:
+    """Write the seqinfo.ini of a sequence whose images, (width, height) in size, are img1/000001.jpg and so on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "seqinfo.ini")
+    >>> write_seqinfo(path, "street", 25, 2, (640, 400))
+    >>> read_seqinfo(path).name
+    'street'
+    """
+    values = {"name": name, "imDir": "img1", "frameRate": f"{frame_rate:g}", "seqLength": length}
+    values |= {"imWidth": size[0], "imHeight": size[1], "imExt": ".jpg"}
+    text = "\n".join(["[Sequence]", *(f"{key}={value}" for key, value in values.items()), ""])
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))

@@ -14,6 +14,7 @@ from ..errors import EvaluationError
 from .classes import ignored_rows, motchallenge_classes
 from .mot import check_table, write_mot
 from .mot_text import _mot_text, _write_text
+from .seqinfo import write_seqinfo
 
 _FILES = ("gt/gt.txt", "seqinfo.ini")
 
@@ -85,12 +86,8 @@ def write_trackeval(
             )
         write_mot(_trackeval_truth(truth), home / _FILES[0])
         last = max((int(each["frame"].max()) for each in (truth, table) if len(each)), default=1)
-        length = known.get("length") or last
-        info = {
-            "name": name, "imDir": "img1", "frameRate": f"{known.get('frame_rate') or 30:g}", "seqLength": length,
-            "imWidth": known.get("width") or 1, "imHeight": known.get("height") or 1, "imExt": ".jpg",
-        }  # fmt: skip
-        _write_text(home / _FILES[1], "\n".join(["[Sequence]", *(f"{k}={v}" for k, v in info.items()), ""]))
+        size = known.get("width") or 1, known.get("height") or 1
+        write_seqinfo(home / _FILES[1], name, known.get("frame_rate") or 30, known.get("length") or last, size)
         _write_text(texts[name], _mot_text(table))
     _write_text(seqmap, "\n".join(["name", *tracks, ""]))
     return folder

@@ -23,29 +23,15 @@ TOUR_SEED, TOUR = 2, SceneConfig(length=200, frame_rate=12, people=16, spread=1)
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What `run_demo` made.
+    """What `run_demo` made."""
 
-    Attributes
-    ----------
-    sequence
-        Folder of the rendered sequence, in MOT17's format.
-    summary
-        The figures, as from `evaluate`, under the protocol "motchallenge".
-    text, picture, video
-        The tracks, a frame with the tracks beside the ground truth, and the overlay video (None if not asked for).
-    frames
-        Length of the sequence.
-    seconds
-        Wall-clock time of network, tracker and the writing of the outputs, without the video.
-    """
-
-    sequence: Path
-    summary: pd.DataFrame
-    text: Path
-    picture: Path
-    video: Path | None
-    frames: int
-    seconds: float
+    sequence: Path  # folder of the rendered sequence, in MOT17's format
+    summary: pd.DataFrame  # the figures, as from `evaluate`, under the protocol "motchallenge"
+    text: Path  # the tracks
+    picture: Path  # a frame with the tracks beside the ground truth
+    video: Path | None  # the overlay video, if it was asked for
+    frames: int  # length of the sequence
+    seconds: float  # wall-clock time of network, tracker and the writing of the outputs, without the video
 
 
 def make_sequence(
@@ -116,22 +102,10 @@ def run_demo(
     video: bool = True,
     progress: bool = True,
 ) -> DemoReport:
-    """Render a sequence, track it, evaluate it, and draw it.
+    """Render a sequence (as `make_sequence`), track it, evaluate it, and draw it.
 
-    Parameters
-    ----------
-    folder, seed, config
-        As for `make_sequence`.
-    output
-        Where the tracks, the network's outputs, the picture and the video go.
-    model
-        A name or path that `load_model` takes.
-    video
-        Whether the overlay video is made.
-
-    Returns
-    -------
-    DemoReport
+    Tracks, the network's outputs, the picture and, if asked for, the video go to the folder `output`. `model` is a name
+    or path that `load_model` takes.
     """
     import cv2
 

@@ -33,7 +33,6 @@ class Convolution(nn.Conv2D):  # type: ignore[name-defined]
         super().__init__(inputs, outputs, kernel, **self.settings)
 
     def forward(self, x):
-        """Return the convolved map."""
         if not self.training:
             return super().forward(x)
         if self.weight.shape[2] == 1:
@@ -64,7 +63,6 @@ class Bottleneck(Layer):
         self.residual = residual
 
     def forward(self, x):
-        """Return the block's output."""
         return x + self.layers(x) if self.residual else self.layers(x)
 
 
@@ -79,7 +77,6 @@ class CSP(Layer):
         self.merge = activated(2 * half, outputs)
 
     def forward(self, x):
-        """Return the block's output."""
         through, past = self.through(x), self.past(x)
         return self.merge(paddle.concat([self.blocks(through), past], axis=1))
 
@@ -92,7 +89,6 @@ class SPP(Layer):
         self.reduce, self.merge = activated(channels, channels // 2), activated(2 * channels, channels)
 
     def forward(self, x):
-        """Return the block's output."""
         x = self.reduce(x)
         pooled = [functional.max_pool2d(x, size, 1, size // 2) for size in (5, 9, 13)]
         return self.merge(paddle.concat([x, *pooled], axis=1))
@@ -109,17 +105,13 @@ class Head(Layer):
         self.box, self.object = Convolution(width, 4), Convolution(width, 1)
 
     def forward(self, x):
-        """Return (N, 6, H, W)."""
         x = self.stem(x)
         person, region = self.person(x), self.region(x)
         return paddle.concat([self.box(region), self.object(region), person], axis=1)
 
 
 class CompactNetwork(Layer):
-    """YOLOX-nano with one class: an image to the maps that `detection.compact` reads, and the projection beside them.
-
-    `projection` is that of `detection.appearance.embed`. It is computed, not trained.
-    """
+    """YOLOX-nano with one class; `projection` is that of `detection.appearance.embed`: computed, not trained."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,11 +124,12 @@ class CompactNetwork(Layer):
         self.lateral4, self.down3 = activated(128, 64), CSP(128, 64, residual=False)
         self.halve3, self.up4 = separable(64, 64, 2), CSP(128, 128, residual=False)
         self.halve4, self.up5 = separable(128, 128, 2), CSP(256, 256, residual=False)
+        self.doubled = nn.Upsample(scale_factor=2)
         self.heads = nn.LayerList([Head(64), Head(128), Head(256)])
         self.register_buffer("projection", paddle.zeros([BINS + 1, DIMENSION]))
 
     def forward(self, image):
-        """Return the maps of strides 8, 16 and 32 for (N, 3, H, W): red, green, blue, 0 to 1."""
+        """Return maps (N, 6, h, w) of strides 8, 16 and 32 for (N, 3, H, W): red, green, blue, 0 to 1."""
         return self.later(self.early(image))
 
     def early(self, image):
@@ -148,30 +141,15 @@ class CompactNetwork(Layer):
         stride8 = self.stage3(stride4)
         stride16 = self.stage4(stride8)
         top5 = self.lateral5(self.stage5(stride16))
-        top4 = self.lateral4(self.down4(paddle.concat([_doubled(top5), stride16], axis=1)))
-        fine = self.down3(paddle.concat([_doubled(top4), stride8], axis=1))
+        top4 = self.lateral4(self.down4(paddle.concat([self.doubled(top5), stride16], axis=1)))
+        fine = self.down3(paddle.concat([self.doubled(top4), stride8], axis=1))
         middle = self.up4(paddle.concat([self.halve3(fine), top4], axis=1))
         coarse = self.up5(paddle.concat([self.halve4(middle), top5], axis=1))
         return tuple(self.heads[level](x) for level, x in enumerate((fine, middle, coarse)))
 
 
-def _doubled(x):
-    return functional.interpolate(x, scale_factor=2, mode="nearest")
-
-
 def load_network(path: str | os.PathLike[str]) -> CompactNetwork:
-    """Read the network's weights from ONNX.
-
-    Parameters
-    ----------
-    path
-        A file that `save_network` wrote, or YOLOX's own `yolox_nano.onnx`.
-
-    Raises
-    ------
-    WeightsError
-        If it is neither.
-    """
+    """Read weights from ONNX that `save_network` wrote or YOLOX's own `yolox_nano.onnx`; WeightsError for others."""
     import onnx
     from onnx import numpy_helper
 
@@ -193,46 +171,27 @@ def load_network(path: str | os.PathLike[str]) -> CompactNetwork:
 
 
 def _of_yolox(network: CompactNetwork, convolutions: list[Any], path: Any) -> dict[str, np.ndarray]:
-    """Name YOLOX-nano's tensors, which come in the order of computation; of its 80 classes keep the first, persons.
+    """Name YOLOX-nano's tensors, which come in the order of our layers; of its 80 classes keep the first, persons.
 
     Its first convolution, 3x3 of the corners of 2x2 blocks of BGR from 0 to 255, becomes 6x6 of RGB from 0 to 1.
     """
-    order: list[str] = []
-    hooks = [
-        layer.register_forward_post_hook(lambda *_, name=name: order.append(name))
-        for name, layer in network.named_sublayers()
-        if isinstance(layer, Convolution)
-    ]
-    with paddle.no_grad():
-        network(paddle.zeros([1, 3, 32, 32]))
-    for hook in hooks:
-        hook.remove()
-    if len(convolutions) != len(order) or any(
-        len(one) != 2 or any(part is None for part in one) for one in convolutions
-    ):
+    names = [name for name, layer in network.named_sublayers() if isinstance(layer, Convolution)]
+    known = all(len(one) == 2 and all(part is not None for part in one) for one in convolutions)
+    if len(convolutions) != len(names) or not known:
         raise WeightsError(f"{path} is no YOLOX-nano; give its ONNX file, or one that training wrote.")
     tensors = {"projection": network.projection.numpy()}
-    for name, (weight, bias) in zip(order, convolutions, strict=True):
+    for name, (weight, bias) in zip(names, convolutions, strict=True):
         kept = 1 if len(bias) == 80 else len(bias)
         tensors |= {f"{name}.weight": weight[:kept], f"{name}.bias": bias[:kept]}
-    first = tensors[f"{order[0]}.weight"].reshape(-1, 2, 2, 3, 3, 3)  # output, x and y of the corner, BGR, row, column
-    tensors[f"{order[0]}.weight"] = 255 * first.transpose(0, 3, 4, 2, 5, 1).reshape(-1, 3, 6, 6)[:, ::-1].copy()
+    first = tensors["stem.0.weight"].reshape(-1, 2, 2, 3, 3, 3)  # output, x and y of the corner, BGR, row, column
+    tensors["stem.0.weight"] = 255 * first.transpose(0, 3, 4, 2, 5, 1).reshape(-1, 3, 6, 6)[:, ::-1].copy()
     return tensors
 
 
 def save_network(network: CompactNetwork, path: str | os.PathLike[str], about: dict[str, str] | None = None) -> None:
-    """Write the network as ONNX, for images of any size, with weights in half precision.
+    """Write the network as ONNX for images of any size, weights in half precision; `about` becomes its metadata.
 
     The graph is that of the bundled file, which was exported with paddle2onnx; its weights are replaced.
-
-    Parameters
-    ----------
-    network
-        Its weights are written.
-    path
-        The file, which `load_model` and `load_network` read.
-    about
-        What the file says of itself.
     """
     import onnx
     from onnx import helper, numpy_helper

@@ -33,9 +33,8 @@ from ..errors import ConfigError, TrainingError
 from ..evaluation.evaluate import evaluate
 from ..pipeline import track
 from ..sources.base import Source
-from ..sources.open import open_source
 from .network import DIMENSION, CompactNetwork, functional, load_network, paddle, save_network
-from .training_data import Footage, View, draw_views, prepare_footage, rendered_footage
+from .training_data import Footage, View, draw_views
 
 INPUT_SIZE = (576, 320)
 SHRINKAGE = 0.5  # of the scatter within a person towards its mean variance, in parts of it
@@ -44,40 +43,18 @@ LONGEST = 2.0  # seconds between two looks at a person that count as the same cl
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training run; they are kept in its checkpoints.
-
-    Attributes
-    ----------
-    steps
-        Length of the run.
-    views
-        Views in a step: half of them rendered where there are rendered and real sequences.
-    size
-        (width, height) of a view in pixels, multiples of 32.
-    learning_rate
-        AdamW's, after a warm-up of a tenth of the run (at most 100 steps); a cosine leads to 2 % of it.
-    labels, anchor
-        Weights of the loss on the labels of real views, and of the anchor there.
-    ema
-        Decay of the running average of the weights, which is what is measured and saved.
-    appearance
-        Compute the projection of appearances anew from the identities in the footage.
-    evaluate_every, save_every
-        Steps between measurements and between checkpoints.
-    seed
-        Of everything random.
-    """
+    """Settings of a training run; they are kept in its checkpoints."""
 
     steps: int = 1000
-    views: int = 8
-    size: tuple[int, int] = (448, 256)
-    learning_rate: float = 1.5e-4
-    labels: float = 0.5
-    anchor: float = 3.0
-    ema: float = 0.998
-    appearance: bool = False
-    evaluate_every: int = 250
-    save_every: int = 50
+    views: int = 8  # in a step: half of them rendered where there are rendered and real sequences
+    size: tuple[int, int] = (448, 256)  # width and height of a view in pixels, multiples of 32
+    learning_rate: float = 1.5e-4  # AdamW's, after a warm-up over a tenth of the run, at most 100 steps
+    labels: float = 0.5  # weight of the loss on the labels of real views
+    anchor: float = 3.0  # weight of the anchor there
+    ema: float = 0.998  # decay of the running average of the weights, which is what is measured and saved
+    appearance: bool = False  # compute the projection of appearances anew from the identities in the footage
+    evaluate_every: int = 250  # steps between two points of the curve
+    save_every: int = 50  # steps between two checkpoints
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -90,32 +67,19 @@ class TrainingConfig:
             raise ConfigError(f"labels is {self.labels} and anchor {self.anchor}; neither may be below 0.")
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """The learning rate of a step, counted from 0: a cosine that leads to 2 %."""
         warm = min(1.0, (step + 1) / min(100, max(1, self.steps // 10)))
         return self.learning_rate * warm * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / self.steps)))
 
 
 class Cells:
-    """The cells of all levels for inputs of one size, level by level, row by row.
-
-    Attributes
-    ----------
-    stride : (A, 1) float32
-        Pixels.
-    place : (A, 2) float32
-        Column and row.
-    centre : (A, 2) float32
-        x, y in pixels.
-    """
+    """The cells of all levels for inputs of (width, height), level by level, row by row; float32, in pixels."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        places, strides = [], []
-        for stride in STRIDES:
-            rows, columns = np.indices((size[1] // stride, size[0] // stride), np.float32).reshape(2, -1)
-            places.append(np.stack((columns, rows), axis=1))
-            strides.append(np.full((len(rows), 1), stride, np.float32))
-        self.place, self.stride = np.concatenate(places), np.concatenate(strides)
-        self.centre = (self.place + 0.5) * self.stride
+        grids = [np.indices((size[1] // stride, size[0] // stride), np.float32).reshape(2, -1) for stride in STRIDES]
+        self.place = np.concatenate(grids, axis=1)[::-1].T.copy()  # (A, 2): column and row, in cells
+        self.stride = np.repeat(np.float32(STRIDES), [grid.shape[1] for grid in grids])[:, None]  # (A, 1)
+        self.centre = (self.place + 0.5) * self.stride  # (A, 2): x, y
 
     def inside(self, boxes: np.ndarray) -> np.ndarray:
         """(B, A) bool: which cells have their centres in which boxes."""
@@ -126,21 +90,8 @@ class Cells:
 def assign(output: np.ndarray, boxes: np.ndarray, cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Choose the cells that are to tell of each person: YOLOX's SimOTA.
 
-    Parameters
-    ----------
-    output : (A, 6) float32
-        What the network says of each cell.
-    boxes : (P, 4)
-        People, `x, y, w, h` in pixels.
-
-    Returns
-    -------
-    chosen : (C,) int64
-        Cells.
-    person : (C,) int64
-        Whom each of them tells of.
-    overlap : (C,)
-        IoU of its box and that person's.
+    Takes what the network says of each cell (A, 6) and the people's boxes (P, 4); returns the chosen cells (C,), whom
+    each tells of (C,), and the IoU of its box and that person's (C,).
     """
     near = (np.abs(cells.centre - (boxes[:, None, :2] + boxes[:, None, 2:] / 2)) < 2.5 * cells.stride).all(2)
     inside = cells.inside(boxes)
@@ -210,14 +161,7 @@ def anchor_loss(outputs, before):
 class Trainer:
     """A network in training: weights, their running average, the network before, the optimizer and the step reached.
 
-    Parameters
-    ----------
-    footages
-        What is trained on.
-    config
-        Settings.
-    start
-        Path of the weights that training starts from and is anchored to (`load_network`).
+    `start` is the file of the weights that training starts from and is anchored to (`load_network`).
     """
 
     def __init__(self, footages: Sequence[Footage], config: TrainingConfig, start: str | os.PathLike[str]) -> None:
@@ -226,21 +170,16 @@ class Trainer:
         self.config, self.step_number, self.cells = config, 0, Cells(config.size)
         self.kinds = [[one for one in footages if one.rendered], [one for one in footages if not one.rendered]]
         self.names = [one.name for one in footages]
+        self.settings = json.dumps([dataclasses.asdict(config), self.names])
         self.network, self.average, self.before = (load_network(start) for _ in range(3))
         for network in (self.network, self.before):
             network.train()  # which is only a matter of speed: nothing in it behaves otherwise in training
-        trained = []
         for name, parameter in self.network.named_parameters():
             parameter.name = name  # the optimizer's state is kept under it
             parameter.stop_gradient = name.startswith(("stem.", "stage2."))
-            if not parameter.stop_gradient:
-                trained.append(parameter)
-        self.optimizer = paddle.optimizer.AdamW(
-            learning_rate=config.learning_rate,
-            parameters=trained,
-            weight_decay=1e-4,
-            grad_clip=paddle.nn.ClipGradByGlobalNorm(10.0),
-        )
+        trained = [parameter for parameter in self.network.parameters() if not parameter.stop_gradient]
+        settings = {"weight_decay": 1e-4, "grad_clip": paddle.nn.ClipGradByGlobalNorm(10.0)}
+        self.optimizer = paddle.optimizer.AdamW(config.learning_rate, parameters=trained, **settings)
 
     def step(self) -> dict[str, float]:
         """Train on one batch; the losses by name."""
@@ -283,22 +222,16 @@ class Trainer:
         """Write everything that a resumed run needs, as safetensors."""
         from safetensors.numpy import save
 
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        state = {name: value for name, value in self.optimizer.state_dict().items() if hasattr(value, "numpy")}
-        tensors |= {f"optimizer.{name}": value for name, value in state.items()}
-        about = {"step": str(self.step_number), "config": self._settings()}
+        about = {"step": str(self.step_number), "config": self.settings}
+        tensors: dict[str, np.ndarray] = {}
+        for part in ("network", "average", "optimizer"):
+            state = getattr(self, part).state_dict()
+            tensors |= {f"{part}.{name}": value.numpy() for name, value in state.items() if hasattr(value, "numpy")}
         with atomic_write(path) as temporary:
-            temporary.write_bytes(save({name: np.asarray(value.numpy()) for name, value in tensors.items()}, about))
+            temporary.write_bytes(save(tensors, about))
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Continue from what `save` wrote.
-
-        Raises
-        ------
-        TrainingError
-            If the file is no checkpoint, or one of other settings or other footage.
-        """
+        """Continue from what `save` wrote; TrainingError if it is anything else, or of other settings or footage."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -307,20 +240,16 @@ class Trainer:
             step, settings = int(about["step"]), about["config"]
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise TrainingError(f"{path} is no checkpoint of a training run ({error!r}); remove it.") from error
-        if settings != self._settings():
+        if settings != self.settings:
             raise TrainingError(f"{path} belongs to other settings or sequences; resume with those, or remove it.")
         parts: dict[str, dict] = {"network": {}, "average": {}, "optimizer": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = paddle.to_tensor(value)
-        self.network.set_state_dict(parts["network"])
-        self.average.set_state_dict(parts["average"])
         with paddle.utils.unique_name.guard():
-            self.optimizer.set_state_dict(parts["optimizer"])
+            for part, state in parts.items():
+                getattr(self, part).set_state_dict(state)
         self.step_number = step
-
-    def _settings(self) -> str:
-        return json.dumps([dataclasses.asdict(self.config), self.names])
 
 
 def _flat(maps):
@@ -329,27 +258,12 @@ def _flat(maps):
 
 
 def fit_projection(footages: Sequence[Footage], *, step: int = 3, seed: int = 0) -> np.ndarray:
-    """Compute the projection of colour histograms that tells people apart: Fisher's linear discriminant over pairs.
+    """Compute the projection (175, 64) float32 of `detection.appearance.embed` that tells people apart.
 
-    Sought are directions in which people of one frame differ much, and one person at two times (at most two seconds
-    apart) differs little. Every footage with several people counts alike.
-
-    Parameters
-    ----------
-    footages
-        With identities.
-    step
-        Every how many frames are looked at; of rendered scenes, which are short, each.
-
-    Returns
-    -------
-    (175, 64) float32
-        For `detection.appearance.embed`; centred, so that vectors of different people have a cosine around 0.
-
-    Raises
-    ------
-    TrainingError
-        If no footage shows several people, and someone twice.
+    Fisher's linear discriminant over pairs: sought are directions in which people of one frame differ much, and one
+    person at two times (at most two seconds apart) differs little. It is centred, so that vectors of different people
+    have a cosine around 0. Every footage with several people counts alike. Every `step`-th frame is looked at; of
+    rendered ones, which are short, each.
     """
     from scipy.linalg import eigh
 
@@ -357,10 +271,9 @@ def fit_projection(footages: Sequence[Footage], *, step: int = 3, seed: int = 0)
     same, different, mean, counted = np.zeros((BINS, BINS)), np.zeros((BINS, BINS)), np.zeros(BINS), 0.0
     for footage in footages:
         numbers = range(0, len(footage.frames), 1 if footage.rendered else step)
-        seen = [(number, footage.identities[number], _looks(footage, number, rng)) for number in numbers]
-        rows = np.concatenate([looks for *_, looks in seen])
-        who = np.concatenate([ids for _, ids, _ in seen])
-        when = np.repeat([number for number, *_ in seen], [len(ids) for _, ids, _ in seen]) / footage.frame_rate
+        looks, ids = zip(*((_looks(footage, one, rng), footage.identities[one]) for one in numbers), strict=True)
+        rows, who = np.concatenate(looks), np.concatenate(ids)
+        when = np.repeat(numbers, list(map(len, ids))) / footage.frame_rate
         within, pairs = np.zeros((BINS, BINS)), 0.0
         for identity in np.unique(who):
             here = who == identity
@@ -370,11 +283,11 @@ def fit_projection(footages: Sequence[Footage], *, step: int = 3, seed: int = 0)
             if count:
                 within += _scatter(rows[here], related) / related.sum() * count
                 pairs += count
-        crowds = [looks for _, ids, looks in seen if len(ids) > 1]
+        crowds = [frame for frame in looks if len(frame) > 1]
         if pairs and crowds:
             weight = 1 / 30 if footage.rendered else 1.0  # a scene has a second or two
             same += weight * within / pairs
-            between = [_scatter(looks, 1 - np.eye(len(looks))) / (len(looks) * (len(looks) - 1)) for looks in crowds]
+            between = [_scatter(one, 1 - np.eye(len(one))) / (len(one) * (len(one) - 1)) for one in crowds]
             different += weight * np.mean(between, axis=0)
             mean += weight * rows.mean(0)
             counted += weight
@@ -410,53 +323,34 @@ def train(
     held_out: Sequence[Source] = (),
     progress: bool = True,
 ) -> Path:
-    """Train until `config.steps`, continuing if `folder` holds a checkpoint.
+    """Train until `config.steps`, continuing if `folder` holds a checkpoint; return the path of the weights.
 
-    Parameters
-    ----------
-    footages
-        What is trained on.
-    folder
-        Gets `fairmot_lite.onnx` (the averaged weights, for `load_model`), `checkpoint.safetensors`, and the learning
-        curve as `curve.csv` and `curve.png`.
-    start
-        ONNX file of the weights to start from: the bundled ones, or YOLOX-nano's.
-    held_out
-        Sequences with ground truth that are not trained on, for the learning curve.
-
-    Returns
-    -------
-    pathlib.Path
-        The weights.
+    `folder` gets `fairmot_lite.onnx` (the averaged weights, for `load_model`), `checkpoint.safetensors`, and the curve
+    as `curve.csv` and `curve.png`. `start` is the ONNX file of the weights to start from, the bundled ones or
+    YOLOX-nano's; `held_out` are sequences with ground truth that the curve measures and nothing is learnt from.
 
     Raises
     ------
     TrainingError
         If the checkpoint belongs to other settings or footage, or the loss is no longer finite.
-    WeightsError
-        If `start` is no network of this kind.
     """
     from .._progress import progress_bar
 
     folder = make_folder(folder)
-    weights, checkpoint, curve = (
-        folder / name for name in ("fairmot_lite.onnx", "checkpoint.safetensors", "curve.csv")
-    )
+    weights, checkpoint, curve = folder / "fairmot_lite.onnx", folder / "checkpoint.safetensors", folder / "curve.csv"
     for path in (weights, checkpoint):
         refuse_overwrite(path, start)
     trainer = Trainer(footages, config, start)
     rows: list[dict] = []
+    recent: list[dict[str, float]] = []
     if checkpoint.exists():
         trainer.load(checkpoint)
-        if curve.exists():
-            known = pd.read_csv(curve)
-            rows = known[known["step"] <= trainer.step_number].to_dict("records")
+        known = pd.read_csv(curve) if curve.exists() else pd.DataFrame({"step": []})
+        rows = known[known["step"] <= trainer.step_number].to_dict("records")
     elif config.appearance:
-        projection = fit_projection(footages, seed=config.seed)
-        for network in (trainer.network, trainer.average):
-            network.projection.set_value(projection)
+        trainer.average.projection.set_value(fit_projection(footages, seed=config.seed))
+        trainer.network.projection.set_value(trainer.average.projection)
     about = {"trained_on": ", ".join(trainer.names), "config": json.dumps(dataclasses.asdict(config))}
-    recent: list[dict[str, float]] = []
     with progress_bar(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
         while trainer.step_number < config.steps:
             if not rows:
@@ -500,34 +394,3 @@ def _write_curve(curve: pd.DataFrame, folder: Path) -> None:
     learning_curve(curve, metrics, loss="loss", ax=figure.subplots())
     with atomic_write(folder / "curve.png") as temporary:
         figure.savefig(temporary, dpi=110)
-
-
-def gather_footage(
-    sequences: Sequence[str],
-    videos: Sequence[tuple[str, str]] = (),
-    scenes: int = 0,
-    cache: str | os.PathLike[str] = "cache",
-    *,
-    progress: bool = True,
-) -> list[Footage]:
-    """Prepare what is trained on.
-
-    Parameters
-    ----------
-    sequences
-        MOTChallenge folders with ground truth.
-    videos
-        Pairs of a video and its gt.txt.
-    scenes
-        How many scenes to render.
-    cache
-        Folder for frames.
-    """
-    from ..formats.mot import read_mot
-
-    footages = [prepare_footage(open_source(path), cache, progress=progress) for path in sequences]
-    for video, truth in videos:
-        source = open_source(video)
-        table = read_mot(truth, "ground_truth", length=len(source))
-        footages.append(prepare_footage(source, cache, truth=table, progress=progress))
-    return footages + rendered_footage(scenes, cache, progress=progress)

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -29,33 +28,19 @@ from .scenes import Scene, SceneConfig, write_sequence
 
 TRAINING_SEED = 1_000_000  # scenes of smaller seeds are never trained on
 VISIBLE = 0.15  # people of whom less is seen are neither to be found nor to be missed
+HEIGHT = 648  # pixels to which higher frames are shrunk
 
 
 @dataclass
 class Footage:
-    """A sequence that views are cut from.
-
-    Attributes
-    ----------
-    name
-        The sequence.
-    frames : (F, H, W, 3) uint8
-        Blue first; mapped from a file.
-    frame_rate
-        Frames a second.
-    people, identities, ignored
-        For each frame: boxes (P, 4) of the people to be found, their identities (P,), and areas (K, 4) where nothing is
-        asked.
-    rendered
-        Whether it is a drawn scene.
-    """
+    """A sequence that views are cut from; each list has one entry for each frame."""
 
     name: str
-    frames: np.ndarray
+    frames: np.ndarray  # (F, H, W, 3) uint8, blue first; mapped from a file
     frame_rate: float
-    people: list[np.ndarray]
-    identities: list[np.ndarray]
-    ignored: list[np.ndarray]
+    people: list[np.ndarray]  # boxes (P, 4) of the people to be found
+    identities: list[np.ndarray]  # who they are (P,)
+    ignored: list[np.ndarray]  # areas (K, 4) where nothing is asked
     rendered: bool = False
 
 
@@ -73,124 +58,65 @@ def prepare_footage(
     cache: str | os.PathLike[str],
     *,
     truth: pd.DataFrame | None = None,
-    max_height: int = 648,
     rendered: bool = False,
     progress: bool = True,
 ) -> Footage:
-    """Read a sequence's frames once, shrink them, and keep them in a file that later runs map.
+    """Read a sequence's frames once, shrink them, and keep them in a file in `cache` that later runs map.
 
-    Parameters
-    ----------
-    source
-        A sequence; with ground truth if `truth` is None.
-    cache
-        Folder for the file of frames.
-    truth
-        Ground truth of a source that has none of its own, such as a video.
-    max_height
-        Frames higher than this many pixels are shrunk to it.
-    rendered
-        Whether it is a drawn scene.
-
-    Raises
-    ------
-    TrainingError
-        If no person is in the ground truth, or it has more frames than the source.
-    SourceError
-        If the ground truth or a frame cannot be read.
-
-    Warns
-    -----
-    FairMOTLabWarning
-        If rows or frames of the ground truth are left out; see `formats.classes`.
+    `truth` is the ground truth of a source that has none of its own, such as a video. What of it is not used is warned
+    about (`formats.classes`). TrainingError if it has no person, or more frames than the source.
     """
     from .._progress import progress_bar
 
     truth, count = source.ground_truth if truth is None else truth, len(source)
     if len(truth) and truth["frame"].max() > count:
         raise TrainingError(f"{source.name} has ground truth for frame {truth['frame'].max()}, but {count} frames.")
-    scale = min(1.0, max_height / source.height)
-    width, height = round(source.width * scale), round(source.height * scale)
-    key = hashlib.sha256(f"{source.fingerprint()} {width}x{height}".encode()).hexdigest()[:16]
-    path = Path(cache) / f"{source.name}-{key}.npy"
-    if not path.exists():
-        with atomic_write(path) as temporary:
-            frames = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, height, width, 3))
-            for frame in progress_bar(
-                source, total=count, desc=f"{source.name}: frames", disable=not progress, unit="frame"
-            ):
-                frames[frame.number - 1] = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA)
-            frames.flush()
-            del frames
     wanted = people_rows(truth) & ~(truth["visibility"].to_numpy() < VISIBLE)
-    known = np.isin(motchallenge_classes(truth), (*DISTRACTORS, PEDESTRIAN, -1)) | ignored_rows(truth)
-    ignored = known & ~wanted
     if not wanted.any():
         raise TrainingError(f"{source.name} has no person in its ground truth; leave it out of the training.")
-
-    def by_frame(rows: np.ndarray, columns: Any) -> list[np.ndarray]:
-        chosen = truth[rows]
-        order = [chosen["frame"].to_numpy() == number for number in range(1, count + 1)]
-        return [chosen[columns].to_numpy()[here] for here in order]
-
-    boxes = ["x", "y", "w", "h"]
-    areas = by_frame(ignored, boxes)
-    unlabelled = frames_without_labels(truth, count)
-    for number in unlabelled.tolist():  # whoever is there is neither to be found nor to be missed
-        areas[number - 1] = np.array([[0.0, 0.0, source.width, source.height]])
-    notes = class_notes(truth)
+    scale = min(1.0, HEIGHT / source.height)
+    size = round(source.width * scale), round(source.height * scale)
+    key = hashlib.sha256(f"{source.fingerprint()} {size[0]}x{size[1]}".encode()).hexdigest()[:16]
+    path = Path(cache) / f"{source.name}-{key}.npy"
+    if not path.exists():
+        bar = progress_bar(source, total=count, desc=f"{source.name}: frames", disable=not progress, unit="frame")
+        with atomic_write(path) as temporary:
+            frames = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, *size[::-1], 3))
+            for frame in bar:
+                frames[frame.number - 1] = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+            frames.flush()
+            del frames
+    known = np.isin(motchallenge_classes(truth), (*DISTRACTORS, PEDESTRIAN, -1)) | ignored_rows(truth)
+    boxes, number, ids = truth[["x", "y", "w", "h"]].to_numpy(), truth["frame"].to_numpy(), truth["id"].to_numpy()
+    found = [wanted & (number == one) for one in range(1, count + 1)]
+    ignored = [boxes[known & ~wanted & (number == one)] for one in range(1, count + 1)]
+    notes, unlabelled = class_notes(truth), frames_without_labels(truth, count)
+    for one in unlabelled.tolist():  # whoever is there is neither to be found nor to be missed
+        ignored[one - 1] = np.array([[0.0, 0.0, source.width, source.height]])
     if len(unlabelled):
-        notes.append(
-            f"{source.name}: {len(unlabelled)} of {count} frames have no ground truth; nothing is learnt from them."
-        )
+        what = f"{len(unlabelled)} of {count} frames have no ground truth"
+        notes.append(f"{source.name}: {what}; nothing is learnt from them.")
     for note in notes:
         warnings.warn(note, FairMOTLabWarning, stacklevel=2)
-    return Footage(
-        source.name,
-        np.load(path, mmap_mode="r"),
-        source.frame_rate,
-        [one * scale for one in by_frame(wanted, boxes)],
-        by_frame(wanted, "id"),
-        [one * scale for one in areas],
-        rendered,
-    )
+    frames, rate = np.load(path, mmap_mode="r"), source.frame_rate
+    people, who = [boxes[rows] * scale for rows in found], [ids[rows] for rows in found]
+    return Footage(source.name, frames, rate, people, who, [areas * scale for areas in ignored], rendered)
 
 
-def rendered_footage(
-    count: int, cache: str | os.PathLike[str], *, seed: int = TRAINING_SEED, frames: int = 20, progress: bool = True
-) -> list[Footage]:
-    """Draw street scenes of many kinds to train on; those that the cache holds are not drawn again.
-
-    Parameters
-    ----------
-    count
-        Number of scenes.
-    cache
-        Folder for them.
-    seed
-        Of the first scene; the others follow.
-    frames
-        Frames of each scene, 8 a second.
-    """
+def rendered_footage(count: int, cache: str | os.PathLike[str], *, progress: bool = True) -> list[Footage]:
+    """Draw street scenes of many kinds to train on, 20 frames each; those that `cache` holds are not drawn again."""
     from .._progress import progress_bar
 
-    footages = []
-    for number in progress_bar(range(seed, seed + count), desc="scenes", disable=not progress, unit="scene"):
-        folder = Path(cache) / f"scene-{number}-{frames}"
+    footages, numbers = [], range(TRAINING_SEED, TRAINING_SEED + count)
+    for number in progress_bar(numbers, desc="scenes", disable=not progress, unit="scene"):
+        folder = Path(cache) / f"scene-{number}-20"
         if not (folder / "seqinfo.ini").exists():
             rng = np.random.default_rng((number, 0))
             farthest = rng.uniform(30, 90)
-            config = SceneConfig(
-                length=frames,
-                frame_rate=8,
-                people=int(rng.integers(6, 20)),
-                nearest=farthest * rng.uniform(1.8, 6),
-                farthest=farthest,
-                clutter=rng.uniform(0.3, 1),
-                spread=1,
-                companions=0.2,
-                camera_height=(2.2, 4.5),
-            )
+            drawn = {"people": int(rng.integers(6, 20)), "nearest": farthest * rng.uniform(1.8, 6)}
+            drawn |= {"clutter": rng.uniform(0.3, 1), "farthest": farthest}
+            fixed = {"length": 20, "frame_rate": 8, "spread": 1, "companions": 0.2, "camera_height": (2.2, 4.5)}
+            config = SceneConfig(**fixed, **drawn)
             write_sequence(Scene(number, config), folder, progress=False)
         footages.append(prepare_footage(open_source(folder), cache, rendered=True, progress=False))
     return footages
@@ -223,16 +149,11 @@ def _cut(footage: Footage, size: tuple[int, int], rng: np.random.Generator) -> V
     corners = np.clip(people[:, :2], 0, size), np.clip(people[:, :2] + people[:, 2:], 0, size)
     inside = (corners[1] - corners[0]).prod(1) / people[:, 2:].prod(1)
     clear = (inside >= 0.4) & (people[:, 3] >= 8)
-    view = View(image, people[clear], np.concatenate((ignored, people[~clear & (inside > 0)])))
-    return _mirrored(view) if rng.random() < 0.5 else view
-
-
-def _mirrored(view: View) -> View:
-    width = view.image.shape[1]
-    people, ignored = (
-        np.column_stack((width - boxes[:, 0] - boxes[:, 2], boxes[:, 1:])) for boxes in (view.people, view.ignored)
-    )
-    return View(np.ascontiguousarray(view.image[:, ::-1]), people, ignored)
+    ignored = np.concatenate((ignored, people[~clear & (inside > 0)]))
+    if rng.random() >= 0.5:
+        return View(image, people[clear], ignored)
+    mirrored = (np.column_stack((size[0] - one[:, 0] - one[:, 2], one[:, 1:])) for one in (people[clear], ignored))
+    return View(np.ascontiguousarray(image[:, ::-1]), *mirrored)
 
 
 def _recoloured(view: View, rng: np.random.Generator) -> View:

@@ -72,7 +72,7 @@ def test_long_footage_is_drawn_more_often(plain):
     assert bright == pytest.approx(10 / 11, abs=0.06)  # as the roots of 2 and 200
 
 
-def test_ground_truth_is_sorted_as_motchallenge_means_it(tmp_path):
+def test_ground_truth_is_sorted_as_motchallenge_means_it(tmp_path, monkeypatch):
     from fairmot_lab.lite.scenes import Scene, SceneConfig, write_sequence
 
     config = SceneConfig(width=256, height=192, length=2, people=3, nearest=60, farthest=40)
@@ -87,7 +87,8 @@ def test_ground_truth_is_sorted_as_motchallenge_means_it(tmp_path):
     ]
     truth = pd.DataFrame(rows, columns=["frame", "id", "class_id", "conf", "visibility"])
     truth[["x", "y", "w", "h"]] = 10.0
-    footage = prepare_footage(source, tmp_path, truth=truth, max_height=96, progress=False)
+    monkeypatch.setattr(training_data, "HEIGHT", 96)
+    footage = prepare_footage(source, tmp_path, truth=truth, progress=False)
     assert [ids.tolist() for ids in footage.identities] == [[1], [1]]
     assert [len(areas) for areas in footage.ignored] == [3, 0]
     assert footage.people[0].tolist() == [[5, 5, 5, 5]]
