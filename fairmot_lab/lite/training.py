@@ -78,7 +78,7 @@ class Cells:
     def __init__(self, size: tuple[int, int]) -> None:
         grids = [np.indices((size[1] // stride, size[0] // stride), np.float32).reshape(2, -1) for stride in STRIDES]
         self.place = np.concatenate(grids, axis=1)[::-1].T.copy()  # (A, 2): column and row, in cells
-        self.stride = np.repeat(np.float32(STRIDES), [grid.shape[1] for grid in grids])[:, None]  # (A, 1)
+        self.stride = np.repeat(np.array(STRIDES, np.float32), [grid.shape[1] for grid in grids])[:, None]  # (A, 1)
         self.centre = (self.place + 0.5) * self.stride  # (A, 2): x, y
 
     def inside(self, boxes: np.ndarray) -> np.ndarray:

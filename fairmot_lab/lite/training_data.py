@@ -28,6 +28,7 @@ from .scenes import Scene, SceneConfig, write_sequence
 
 TRAINING_SEED = 1_000_000  # scenes of smaller seeds are never trained on
 VISIBLE = 0.15  # people of whom less is seen are neither to be found nor to be missed
+SCENE = SceneConfig(length=20, frame_rate=8, spread=1, companions=0.2, camera_height=(2.2, 4.5))  # what all have
 HEIGHT = 648  # pixels to which higher frames are shrunk
 
 
@@ -104,19 +105,18 @@ def prepare_footage(
 
 
 def rendered_footage(count: int, cache: str | os.PathLike[str], *, progress: bool = True) -> list[Footage]:
-    """Draw street scenes of many kinds to train on, 20 frames each; those that `cache` holds are not drawn again."""
+    """Draw street scenes of many kinds to train on; those that `cache` holds are not drawn again."""
     from .._progress import progress_bar
 
     footages, numbers = [], range(TRAINING_SEED, TRAINING_SEED + count)
     for number in progress_bar(numbers, desc="scenes", disable=not progress, unit="scene"):
-        folder = Path(cache) / f"scene-{number}-20"
+        folder = Path(cache) / f"scene-{number}-{SCENE.length}"
         if not (folder / "seqinfo.ini").exists():
             rng = np.random.default_rng((number, 0))
             farthest = rng.uniform(30, 90)
-            drawn = {"people": int(rng.integers(6, 20)), "nearest": farthest * rng.uniform(1.8, 6)}
-            drawn |= {"clutter": rng.uniform(0.3, 1), "farthest": farthest}
-            fixed = {"length": 20, "frame_rate": 8, "spread": 1, "companions": 0.2, "camera_height": (2.2, 4.5)}
-            config = SceneConfig(**fixed, **drawn)
+            people, nearest = int(rng.integers(6, 20)), farthest * rng.uniform(1.8, 6)
+            clutter = rng.uniform(0.3, 1)
+            config = replace(SCENE, people=people, nearest=nearest, farthest=farthest, clutter=clutter)
             write_sequence(Scene(number, config), folder, progress=False)
         footages.append(prepare_footage(open_source(folder), cache, rendered=True, progress=False))
     return footages
