@@ -172,6 +172,8 @@ def tune(
     from ._progress import progress_bar
 
     optuna = _optuna()
+    if trials < 1:
+        raise ConfigError(f"trials is {trials}; it must be a whole number from 1 up.")
     if storage is not None:
         refuse_overwrite(storage, detections, ground_truth)
     base = as_tracker(tracker)
@@ -184,29 +186,39 @@ def tune(
     material, _ = _parts(packed)  # what cannot be used is said before anything is computed
     base.check_embeddings(material.has_embeddings)
     with _quiet(optuna):
-        study = _study(optuna, names, storage, seed, base, material.digest, _plain(split), n_jobs)
+        study = _study(optuna, names, storage, seed, base, space, material.digest, _plain(split), n_jobs)
         given = _measure(packed, base, tuple(names), intervals)
         workers = max(1, joblib.effective_n_jobs(n_jobs))
         held = len([trial for trial in study.trials if trial.state.is_finished()])
+        refusals: list[str] = []
         with progress_bar(total=trials, initial=min(held, trials), unit="trial", disable=not progress) as bar:
             while held < trials:
-                batch, refused = [], 0
+                batch, refused = [], len(refusals)
                 for _ in range(min(workers, trials - held)):
                     trial = study.ask()
                     try:
                         batch.append((trial, base.replace(**_suggest(trial, space))))
-                    except ConfigError:  # settings that contradict each other
+                    except ConfigError as error:  # settings that contradict each other
                         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-                        refused += 1
+                        refusals.append(str(error))
                 calls = (joblib.delayed(_measure)(packed, one, tuple(names), intervals) for _, one in batch)
                 for (trial, _), metrics in zip(batch, joblib.Parallel(n_jobs=n_jobs)(calls), strict=True):
                     for part in PARTS:
                         trial.set_user_attr(part, metrics[part])
                     study.tell(trial, [metrics["train"][name] for name in names])
-                held += len(batch) + refused
-                bar.update(len(batch) + refused)
+                done = len(batch) + len(refusals) - refused
+                held += done
+                bar.update(done)
     _parts.cache_clear()
     table = _table(study, given, base, space, names, intervals)
+    if len(table) == 1:
+        raise ConfigError(f"Every trial was refused: {refusals[-1] if refusals else 'in an earlier run'}")
+    if 2 * len(refusals) > trials:
+        warnings.warn(
+            f"{len(refusals)} of {trials} trials were settings that contradict each other, such as: {refusals[-1]}",
+            FairMOTLabWarning,
+            stacklevel=2,
+        )
     table.attrs.update(tracker=base.name, objective=names, split=_plain(split))
     best = table[f"train_{names[0]}"].astype(float)
     row = table.loc[best.idxmin() if names[0] in ERRORS else best.idxmax()]
@@ -252,19 +264,27 @@ def _space(base: Tracker, search: Iterable[str] | Mapping[str, Any] | None) -> d
     space = {}
     for name, given in chosen.items():
         setting = declared[name]
+        if given is not None and (isinstance(given, str) or not isinstance(given, Iterable)):
+            given = [given]
         values = list(setting.search) if given is None else [setting.check(value) for value in given]
         if not values:
             raise ConfigError(f"{name} has nothing to search; give a pair (low, high) or a list of values.")
+        if _is_range(setting, values) and values[0] > values[1]:
+            raise ConfigError(f"{name} is to be searched from {values[0]:g} to {values[1]:g}; give the smaller first.")
         space[name] = setting, values
     if not space:
         raise ConfigError("There is no setting to search; name some.")
     return space
 
 
+def _is_range(setting: Setting, values: list[Any]) -> bool:
+    return setting.kind in ("float", "int") and len(values) == 2
+
+
 def _suggest(trial: Any, space: dict[str, tuple[Setting, list[Any]]]) -> dict[str, Any]:
     values = {}
     for name, (setting, given) in space.items():
-        if setting.kind in ("float", "int") and len(given) == 2:
+        if _is_range(setting, given):
             low, high = given
             if setting.kind == "int":
                 values[name] = trial.suggest_int(name, int(low), int(high))
@@ -281,26 +301,32 @@ def _study(
     storage: Any,
     seed: int,
     base: Tracker,
+    space: dict[str, tuple[Setting, list[Any]]],
     digest: str,
     split: Any,
     n_jobs: int | None,
 ) -> Any:
-    place: Any = None
-    if storage is not None:
-        place = os.fspath(storage)
-        if "://" not in place:
-            from optuna.storages.journal import JournalFileBackend
-
-            place = optuna.storages.JournalStorage(JournalFileBackend(place))
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=n_jobs not in (None, 1), multivariate=True)
-    study = optuna.create_study(
-        storage=place,
-        study_name="fairmot_lab",
-        sampler=sampler,
-        directions=["minimize" if name in ERRORS else "maximize" for name in names],
-        load_if_exists=True,
-    )
-    wanted = {"tracker": base.to_dict(), "objective": names, "material": digest, "split": split}
+    try:
+        study = optuna.create_study(
+            storage=_storage(optuna, storage),
+            study_name="fairmot_lab",
+            sampler=sampler,
+            directions=["minimize" if name in ERRORS else "maximize" for name in names],
+            load_if_exists=True,
+        )
+    except Exception as error:  # each kind of storage raises its own
+        raise ConfigError(
+            f"{storage} cannot hold the trials ({error}); name a file, or the address of a database."
+        ) from error
+    searched = {name: values for name, (_, values) in space.items()}
+    wanted = {
+        "tracker": base.to_dict(),
+        "objective": names,
+        "material": digest,
+        "split": split,
+        "range of settings": searched,
+    }
     for key, value in wanted.items():
         held = study.user_attrs.get(key)
         if held is not None and held != value:
@@ -308,6 +334,16 @@ def _study(
         if held is None:
             study.set_user_attr(key, value)
     return study
+
+
+def _storage(optuna: Any, storage: Any) -> Any:
+    if storage is None or "://" in os.fspath(storage):
+        return storage
+    from optuna.storages.journal import JournalFileBackend
+
+    path = os.path.abspath(storage)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return optuna.storages.JournalStorage(JournalFileBackend(path))
 
 
 def _table(
@@ -336,13 +372,16 @@ def _typed(setting: Setting, value: Any) -> Any:
 
 def _plain(split: Any) -> Any:
     """Return the split as JSON would: what the storage keeps."""
-    if isinstance(split, str):
-        if split != "half":
-            raise ConfigError(f"split is {split!r}; it must be 'half' or {{'train': names, 'validation': names}}.")
+    if split == "half":
         return split
-    plain = {str(part): [names] if isinstance(names, str) else list(names) for part, names in dict(split).items()}
+    if not isinstance(split, Mapping):
+        raise ConfigError(f"split is {split!r}; it must be 'half' or {{'train': names, 'validation': names}}.")
+    plain = {str(part): [names] if isinstance(names, str) else list(names) for part, names in split.items()}
     if set(plain) != set(PARTS):
         raise ConfigError("split must name the sequences of 'train' and of 'validation'.")
+    both = set(plain["train"]) & set(plain["validation"])
+    if both:
+        raise ConfigError(f"split names {min(both)} in both parts; what is searched on cannot validate.")
     return plain
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import pytest
 from test_switches import evaluate, outputs_of, people, walk
 
 import fairmot_lab as fl
+from fairmot_lab.association import registry
 from fairmot_lab.association.assignment import pair
 from fairmot_lab.association.settings import number
 from fairmot_lab.cli.main import build_parser, main
 from fairmot_lab.cli.track import _named_tracker
 from fairmot_lab.diagnosis.reasons import REASONS
-from fairmot_lab.errors import ConfigError
+from fairmot_lab.errors import ConfigError, FairMOTLabWarning
 
 # one person who is hidden for longer than any tracker waits, and one who is always there
 ROWS = [*walk(range(1, 21), 100), *walk(range(121, 141), 100), *walk(range(1, 141), 600, look=1)]
@@ -134,8 +136,7 @@ def test_a_tracker_of_ones_own_need_not_be_registered():
     table = fl.explain_switches(result, detections, tracker)
     assert table["why_kind"].tolist() == ["ended"]
     assert "nothing is within reach" in table["why"].iloc[0]
-    with pytest.raises(ConfigError, match=r"no tracker 'NearestTracker'.*pass a tracker of your own"):
-        fl.explain_switches(result, detections)
+    assert fl.explain_switches(result, detections)["why"].equals(table["why"])  # found by module and class
     swept = fl.sweep(detections, tracker, {"reach": [5, 600]}, ground_truth=TRUTH, progress=False)
     assert swept["reach"].tolist() == [5, 600]
     assert swept["num_switches"].tolist() == [1, 1]
@@ -144,6 +145,49 @@ def test_a_tracker_of_ones_own_need_not_be_registered():
     lab = fl.widgets.ThresholdLab(detections=detections, ground_truth=TRUTH, tracker=tracker)
     assert "reach" in lab.controls
     lab.close()
+
+
+def test_a_tracker_of_ones_own_by_module_and_class(monkeypatch):
+    name = f"{__name__}:NearestTracker"
+    tracker = fl.get_tracker(name, reach=7)
+    assert isinstance(tracker, NearestTracker)
+    assert tracker.name == name
+    assert fl.association.load_tracker(tracker.to_json()).settings == tracker.settings
+    assert fl.get_tracker(f"per_class:{name}").tracker.name == name
+    given = ["track", "x.mp4", "--tracker", name, "--reach", "9"]
+    assert build_parser(given).parse_args(given).reach == 9
+    tracks = fl.track(outputs_of(ROWS), name)
+    assert tracks.attrs["tracker"] == name
+    for wrong, message in (
+        ("no_such_module:Nearest", "no_such_module:Nearest cannot be loaded .*PYTHONPATH"),
+        (f"{__name__}:Nearest", "cannot be loaded"),
+        (f"{__name__}:NearestSettings", "is not a tracker; name a class that derives from"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            fl.get_tracker(wrong)
+    monkeypatch.setattr(NearestTracker, "name", "nearest")
+    with pytest.raises(ConfigError, match="calls itself 'nearest', by which it is not found"):
+        fl.get_tracker(name)
+
+
+def test_a_tracker_of_another_package(monkeypatch):
+    """Packages name theirs as entry points; those of this package keep their names."""
+    points = [
+        importlib.metadata.EntryPoint(name, f"{__name__}:NearestTracker", registry.ENTRY_POINTS)
+        for name in ("nearest", "jde")
+    ]
+    points.append(importlib.metadata.EntryPoint("broken", "no_such_module:Tracker", registry.ENTRY_POINTS))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
+    registry._places.cache_clear()
+    try:
+        with pytest.warns(FairMOTLabWarning, match="The tracker broken cannot be loaded"):
+            assert list(fl.trackers())[-1] == "nearest"
+        assert fl.get_tracker("nearest", reach=7).settings.reach == 7
+        assert isinstance(fl.get_tracker("jde"), fl.JDETracker)
+        with pytest.raises(ConfigError, match=r"there are jde, .*, nearest, broken; name one of your own as module"):
+            fl.get_tracker("farthest")
+    finally:
+        registry._places.cache_clear()
 
 
 def test_a_model_brings_the_tracker_it_was_published_with():

@@ -126,6 +126,28 @@ def test_mistakes_are_told(data):
         fl.tune(data, "bytetrack", search=["match_tresh"], trials=1)
     with pytest.raises(ConfigError, match="split is 'third'"):
         fl.tune(data, "bytetrack", split="third", trials=1)
+    with pytest.raises(ConfigError, match=r"split is 0\.5"):
+        fl.tune(data, "bytetrack", split=0.5, trials=1)
+    with pytest.raises(ConfigError, match="split names SEQ-01 in both parts"):
+        fl.tune(data, "bytetrack", split={"train": "SEQ-01", "validation": "SEQ-01"}, trials=1)
+    with pytest.raises(ConfigError, match="trials is 0"):
+        fl.tune(data, "bytetrack", trials=0)
+    with pytest.raises(ConfigError, match=r"from 0\.8 to 0\.2; give the smaller first"):
+        fl.tune(data, "bytetrack", search={"track_thresh": (0.8, 0.2)}, trials=1)
+    with pytest.raises(ConfigError, match="Every trial was refused: low_thresh is"):
+        fl.tune(data, "bytetrack", search={"track_thresh": 0.2, "low_thresh": (0.3, 0.4)}, trials=2, progress=False)
+
+
+def test_storages_that_do_not_fit(data, tmp_path):
+    given: dict = {"objective": "mota", "trials": 1, "progress": False}
+    kept = tmp_path / "new folder" / "trials.log"
+    fl.tune(data, "sort", storage=kept, **given)
+    with pytest.raises(ConfigError, match="holds the search of another range of settings"):
+        fl.tune(data, "sort", search=["max_age"], storage=kept, **given)
+    (tmp_path / "bad.log").write_text("hello\n")
+    for storage in (tmp_path / "bad.log", "nosuch://database"):
+        with pytest.raises(ConfigError, match=f"{storage} cannot hold the trials"):
+            fl.tune(data, "sort", storage=storage, **given)
 
 
 def test_without_optuna_it_says_what_to_do():

@@ -24,10 +24,10 @@ DEFAULT_FRAME_RATE = 30.0
 class Tracker:
     """Base class of all trackers.
 
-    A tracker is a subclass with `name`, `title` and `Settings`, a method `_reset` that makes its state, and a method
-    `_step` that tracks one frame; docs/association.md shows one being added. All state belongs to the object; it can be
-    pickled and copied at any time. Functions that are given a tracker work on a clone, so that nothing of one sequence
-    gets into the next.
+    A tracker is a subclass with `name` (by default `module:Class`), `title` and `Settings`, a method `_reset` that
+    makes its state, and a method `_step` that tracks one frame; docs/association.md shows one being added. All state
+    belongs to the object; it can be pickled and copied at any time. Functions that are given a tracker work on a clone,
+    so that nothing of one sequence gets into the next.
 
     Frames come in ascending order. A gap in their numbers means frames in which nothing was detected: time passes,
     tracks are lost and forgotten.
@@ -70,7 +70,7 @@ class Tracker:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "name" not in vars(cls):  # not the name of the tracker that it derives from
-            cls.name = cls.__name__
+            cls.name = f"{cls.__module__}:{cls.__qualname__}"
         if "Settings" in vars(cls):
             rows = [f"`{s.name}` (default {s.default!r})\n    {s.doc}" for s in cls.Settings.settings().values()]
             cls.__doc__ = "\n".join([inspect.cleandoc(cls.__doc__ or ""), "", "Settings", "--------", *rows, ""])

@@ -16,7 +16,7 @@ from ..data import FrameTracks
 from ..errors import ConfigError
 from . import kalman_xyah
 from .costs import overlaps
-from .lists import DUPLICATE_IOU, ListTracker, Observations
+from .lists import DUPLICATE_IOU, ListTracker, Observations, pairs_below, unseen_and_found
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ class ByteTrackTracker(ListTracker):
         count, pool, unconfirmed, high, low = _divide(
             table.confirmed, self._tracked, self._lost, scores, self._low, self._high
         )
-        confirmed = pool[:count]
-        kalman.predict(table.motion, pool, len(confirmed))  # tracks of one frame are not moved
+        kalman.predict(table.motion, pool, count)  # tracks of one frame are not moved
         if warp is not None:
             kalman.warp(table.motion, pool, warp)
             kalman.warp(table.motion, unconfirmed, warp)
@@ -141,8 +140,7 @@ class ByteTrackTracker(ListTracker):
         settings = self.settings
         cost, measures = self._cost(pool, high, frame)
         first = self._pair("first stage", pool, high, cost, settings.match_thresh, "match_thresh", **measures)
-        is_taken = first.matched >= 0
-        unseen, found = confirmed[~is_taken[:count]], self._lost[is_taken[count:]]
+        unseen, found = unseen_and_found(first.matched, pool, count)
 
         cost, iou = self._overlap_cost(unseen, low, frame, False)
         second = self._pair("second stage", unseen, low, cost, settings.second_thresh, "second_thresh", iou=iou)
@@ -184,9 +182,8 @@ class ByteTrackTracker(ListTracker):
         """Learn the appearance of tracks from detections of high score; ByteTrack has no use for it."""
 
     def _duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        iou = overlaps(self._corners(tracked), self._corners(lost), np.arange(len(lost)), 1.0)
-        i, j = np.nonzero(1.0 - iou < 1.0 - DUPLICATE_IOU)
-        return i, j, iou[i, j]
+        i, j, cost = _duplicates(self._corners(np.concatenate((tracked, lost))), len(tracked))
+        return i, j, 1.0 - cost
 
     # -- the record
 
@@ -218,6 +215,14 @@ def _divide(confirmed, tracked, lost, scores, low, high):
             second += 1
     pool[count:] = lost
     return count, pool, unconfirmed, np.flatnonzero(scores > high), np.flatnonzero((scores > low) & (scores < high))
+
+
+@compiled
+def _duplicates(corners, tracked):
+    """Return which of the first `tracked` boxes are which of the others, and their 1 - IoU."""
+    others = corners[tracked:]
+    cost = 1.0 - overlaps(corners[:tracked], others, np.arange(len(others)), 1.0)
+    return pairs_below(cost, 1.0 - DUPLICATE_IOU)
 
 
 @compiled

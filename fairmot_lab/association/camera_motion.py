@@ -171,8 +171,8 @@ def camera_motion(
     source = open_source(source)
     _check_same(source, detections)
     path = _place(source, detections, method, min_score, folder)
-    rows = _read(path)
-    if path is None or not path.exists():
+    rows, is_whole = ([], False) if path is None else _read(path)
+    if not is_whole:
         rows = _estimate(source, detections, method, min_score, path, rows, progress)
     return CameraMotion(source.name, method, pd.DataFrame(rows, columns=COLUMNS).astype(_KINDS), path)
 
@@ -368,28 +368,36 @@ def _place(source: Source, detections: Detections | None, method: str, min_score
         "min_score": min_score,
         "width": WIDTH[method],
         "source": source.fingerprint(),
-        "detections": None if detections is None else detections.fingerprint,
+        "detections": None if detections is None else _digest(detections),
         "opencv": cv2.__version__,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return Path(folder) / f"{file_name(source.name)}.camera-{method}-{digest}.csv"
 
 
-def _read(path: Path | None) -> list[list[float]]:
-    """Return the complete rows of a result, or of one that was interrupted."""
-    part = None if path is None else _part(path)
-    if path is None or part is None:
-        return []
-    file = path if path.exists() else part
-    if not file.exists():
-        return []
-    rows = []
-    for line in file.read_text(encoding="utf-8").split("\n")[1:-1]:  # what follows the last line break is not complete
-        values = line.split(",")
+def _digest(detections: Detections) -> str:
+    parts = (detections.frames, detections.offsets, detections.boxes, detections.scores)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+
+
+def _read(path: Path) -> tuple[list[list[float]], bool]:
+    """Return the complete rows of a result, or of one that was interrupted or damaged; and whether it is whole."""
+    file = path if path.is_file() else _part(path)
+    if not file.is_file():
+        return [], False
+    header, *lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    rows: list[list[float]] = []
+    if header != ",".join(COLUMNS):
+        return rows, False
+    for line in lines[:-1]:  # what follows the last line break is not complete
+        try:
+            values = [float(value) for value in line.split(",")]
+        except ValueError:
+            return rows, False
         if len(values) != len(COLUMNS):
-            break
-        rows.append([float(value) for value in values])
-    return rows
+            return rows, False
+        rows.append(values)
+    return rows, file == path and bool(rows) and not lines[-1]
 
 
 def _part(path: Path) -> Path:
@@ -462,7 +470,7 @@ def _line(row: list[float]) -> str:
 
 
 def _boxes(detections: Detections | None, frame: Frame, min_score: float) -> np.ndarray | None:
-    if detections is None or frame.number > len(detections):
+    if detections is None or frame.number not in detections.frames:
         return None
     found = detections.frame(frame.number)
     return found.boxes[found.scores >= min_score]

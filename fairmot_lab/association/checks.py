@@ -29,7 +29,10 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
     TrackingError
         If the arrays do not belong together.
     """
-    frame = int(getattr(detections, "frame", 0))
+    number = getattr(detections, "frame", 0)
+    frame = int(number)
+    if frame != number:
+        raise TrackingError(f"frame {number} is not a whole number; number the frames 1, 2, 3, ...")
     place = place or f"frame {frame}"
     try:
         boxes = np.array(detections.boxes, np.float32, order="C").reshape(-1, 4)
@@ -39,17 +42,19 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
         if embeddings is not None:
             embeddings = np.array(embeddings, np.float32, order="C")
             embeddings = embeddings.reshape(len(scores), -1) if len(scores) else None
-        class_ids = np.full(len(scores), -1) if class_ids is None else np.array(class_ids).reshape(-1)
+        if class_ids is not None:
+            class_ids = np.array(class_ids).reshape(-1).astype(np.int64)
     except ValueError as error:
         raise TrackingError(f"{place}: the arrays do not belong together ({error}); see FrameDetections.") from error
-    if not len(boxes) == len(scores) == len(class_ids):
+    count = len(scores)
+    if len(boxes) != count or (class_ids is not None and len(class_ids) != count):
         raise TrackingError(
-            f"{place} has {len(boxes)} boxes, {len(scores)} scores and {len(class_ids)} classes; "
-            "each detection needs one of each."
+            f"{place} has {len(boxes)} boxes, {count} scores and {count if class_ids is None else len(class_ids)} "
+            "classes; each detection needs one of each."
         )
     if embeddings is not None and not embeddings.shape[1]:
         embeddings = None
-    return FrameDetections(frame, boxes, scores, embeddings, class_ids.astype(np.int64))
+    return FrameDetections(frame, boxes, scores, embeddings, class_ids)  # type: ignore[arg-type]  # None: filled in
 
 
 def no_detections(frame: int) -> FrameDetections:
@@ -62,6 +67,7 @@ def dimension(detections: FrameDetections) -> int:
     return 0 if detections.embeddings is None else detections.embeddings.shape[1]
 
 
+_NO_FEATURES = np.empty((0, 0), np.float32)
 _FAULTS = {
     1: ("has the box {box}", "every number of a box must be finite"),
     2: ("has the box {box}", "width and height must be above 0"),
@@ -69,6 +75,10 @@ _FAULTS = {
     4: ("has the score {score}", "scale scores to 0..1, or set any_scores=True for a detector with another scale"),
     5: ("has an embedding that is not finite", "detect again"),
     6: ("has an embedding of zeros", "leave embeddings out (None) where there are none"),
+    7: (
+        "is of class {class_id}, the first of class {first_class}",
+        "track each class by itself with PerClass(tracker), --tracker per_class:NAME",
+    ),
 }
 
 
@@ -93,21 +103,15 @@ def check_detections(
     TrackingError
         Naming the place, the value and the remedy.
     """
-    features = detections.embeddings
-    features = np.empty((len(detections), 0), np.float32) if features is None else features
-    row, kind = _fault(detections.boxes, detections.scores, features, any_scores)
+    features, classes = detections.embeddings, detections.class_ids
+    features = _NO_FEATURES if features is None else features
+    row, kind = _fault(detections.boxes, detections.scores, features, classes, any_scores, several_classes)
     if kind:
         box = ", ".join(f"{value:g}" for value in detections.boxes[row])
         what, remedy = _FAULTS[kind]
-        what = what.format(box=f"({box})", score=f"{detections.scores[row]:g}")
+        values = {"box": f"({box})", "score": f"{detections.scores[row]:g}"}
+        what = what.format(**values, class_id=classes[row], first_class=classes[0])
         raise TrackingError(f"{place(row)} {what}; {remedy}.")
-    classes = detections.class_ids
-    if len(detections) and (classes != classes[0]).any() and not several_classes:
-        row = int(np.argmax(classes != classes[0]))
-        raise TrackingError(
-            f"{place(row)} is of class {classes[row]}, the first of class {classes[0]}; "
-            "track each class by itself with PerClass(tracker), --tracker per_class:NAME."
-        )
 
 
 def check_ascending(frames: np.ndarray) -> None:
@@ -135,15 +139,17 @@ def check_warp(warp: Any, frame: int) -> np.ndarray:
         If it has another shape or is not finite.
     """
     matrix = np.asarray(warp, np.float64)
-    if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
+    if matrix.shape != (2, 3):
         raise TrackingError(
-            f"frame {frame} has a camera motion of shape {matrix.shape}; give a finite affine matrix of shape (2, 3)."
+            f"frame {frame} has a camera motion of shape {matrix.shape}; give an affine matrix of shape (2, 3)."
         )
+    if not np.isfinite(matrix).all():
+        raise TrackingError(f"frame {frame} has a camera motion that is not finite; give finite numbers.")
     return matrix
 
 
 @compiled
-def _fault(boxes, scores, features, any_scores):
+def _fault(boxes, scores, features, classes, any_scores, several_classes):
     """Return the first row that no tracker should accept and the key of what is wrong in `_FAULTS`; (-1, 0) if none."""
     for i in range(len(scores)):
         for c in range(4):
@@ -161,4 +167,8 @@ def _fault(boxes, scores, features, any_scores):
                 return i, 5
             if length == 0:
                 return i, 6
+    if not several_classes:
+        for i in range(len(classes)):
+            if classes[i] != classes[0]:
+                return i, 7
     return -1, 0

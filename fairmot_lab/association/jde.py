@@ -14,7 +14,7 @@ from ..data import FrameDetections, FrameTracks
 from . import costs, kalman
 from .assignment import Pairs
 from .base import warn
-from .lists import ListTracker, Observations, frames
+from .lists import ListTracker, Observations, frames, pairs_below, unseen_and_found
 from .settings import TrackerSettings, choice, number, switch
 
 _DUPLICATE_COST = float(np.float32(0.15))  # 1 - DUPLICATE_IOU, in ppdet's precision
@@ -161,9 +161,7 @@ class JDETracker(ListTracker):
             first = self._appearance_stage("first stage", pool, high, frame, settings.tracked_thresh, "tracked_thresh")
         else:
             first = self._iou_stage("first stage", pool, high, frame, settings.match_thres, "match_thres")
-        is_taken = first.matched >= 0
-        unseen = confirmed[~is_taken[: len(confirmed)]]
-        found = self._lost[is_taken[len(confirmed) :]]
+        unseen, found = unseen_and_found(first.matched, pool, len(confirmed))
 
         # second stage: IoU of the tracks still to be seen; third: tracks of one frame are confirmed or dropped
         second, left = self._second_stage(unseen, first, frame)
@@ -226,9 +224,8 @@ class JDETracker(ListTracker):
     def _duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         _, corners = kalman.boxes_of(self._table.motion, tracked)
         _, others = kalman.boxes_of(self._table.motion, lost)
-        cost = costs.iou_cost(corners, others, np.arange(len(lost)))
-        i, j = np.nonzero(cost < _DUPLICATE_COST)
-        return i, j, 1 - cost[i, j]
+        i, j, cost = pairs_below(costs.iou_cost(corners, others, np.arange(len(lost))), _DUPLICATE_COST)
+        return i, j, 1 - cost
 
     def _note_absence(self, pool: np.ndarray, number: int) -> None:
         assert self._record is not None

@@ -7,7 +7,7 @@ again for some frames, and ends. The order of the lists decides ties, so it is t
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ DUPLICATE_IOU = 0.85  # above it a tracked and a lost track are one
 NO_ROWS = np.empty(0, np.int64)
 
 
-@dataclasses.dataclass(frozen=True)
-class Observations:
+class Observations(NamedTuple):
     """A frame's detections as the stages take them; see `measure` of the Kalman filter."""
 
     detections: FrameDetections
@@ -84,7 +83,8 @@ class ListTracker(Tracker):
         if cost.size:
             pairs = pair(cost, max_cost, slots, rows)
         else:
-            pairs = Pairs(np.full(len(slots), -1), NO_ROWS, NO_ROWS, slots, rows)
+            matched = np.full(len(slots), -1) if len(slots) else NO_ROWS
+            pairs = Pairs(matched, NO_ROWS, NO_ROWS, slots, rows)
         if self._record is not None:
             self._record_stage(title, self._table.ids[slots], rows, cost, max_cost, setting, pairs.matched, **measures)
         return pairs
@@ -95,11 +95,17 @@ class ListTracker(Tracker):
             return
         table = self._table
         self.kalman.update(table.motion, slots, frame.measurements, rows)
-        table.status[slots] = TRACKED
-        table.confirmed[slots] = True
-        table.last[slots] = frame.detections.frame
-        table.score[slots] = frame.scores[rows]
-        table.row[slots] = rows
+        _mark_seen(
+            table.status,
+            table.confirmed,
+            table.last,
+            table.score,
+            table.row,
+            slots,
+            rows,
+            frame.scores,
+            frame.detections.frame,
+        )
 
     def _spawn(self, rows: np.ndarray, frame: Observations) -> np.ndarray:
         """Start tracks at detections; return their slots."""
@@ -189,28 +195,25 @@ class ListTracker(Tracker):
         table, settings = self._table, self.settings
         slots = tracked if self.reports_unconfirmed else tracked[table.confirmed[tracked]]
         boxes, _ = self.kalman.boxes_of(table.motion, slots)
-        width, height = boxes[:, 2], boxes[:, 3]
-        is_shown = (width * height).astype(np.float64) > settings.min_box_area
-        if settings.vertical_ratio > 0:
-            is_shown &= (width / height).astype(np.float64) <= settings.vertical_ratio
+        shown = _shown(
+            boxes,
+            slots,
+            table.ids,
+            table.score,
+            table.row,
+            detections.class_ids,
+            float(settings.min_box_area),
+            float(settings.vertical_ratio),
+        )
         if self._record is not None:
-            for track in table.ids[slots[~is_shown]].tolist():
+            for track in table.ids[slots][~np.isin(table.ids[slots], shown[0])].tolist():
                 self._record.note(
                     "filtered",
                     f"track {track} is not reported: its box has at most min_box_area {settings.min_box_area:g} square "
                     f"pixels, or is wider than vertical_ratio {settings.vertical_ratio:g} times its height.",
                     track=track,
                 )
-        shown = slots[is_shown]
-        rows = table.row[shown]
-        return FrameTracks(
-            detections.frame,
-            table.ids[shown],
-            boxes[is_shown].astype(np.float32),
-            table.score[shown],
-            detections.class_ids[rows],
-            rows,
-        )
+        return FrameTracks(detections.frame, *shown)
 
     # -- the record in words; called only where one is kept
 
@@ -283,6 +286,70 @@ def frames(count: int, more: str = "") -> str:
 
 
 @compiled
+def unseen_and_found(matched, pool, count):
+    """Return those of the first `count` tracks that took no detection, and those of the others that did."""
+    is_taken = matched >= 0
+    return pool[:count][~is_taken[:count]], pool[count:][is_taken[count:]]
+
+
+@compiled
+def pairs_below(cost, limit):
+    """Return rows and columns of the costs below a limit, and those costs."""
+    count = 0
+    for i in range(cost.shape[0]):
+        for j in range(cost.shape[1]):
+            count += cost[i, j] < limit
+    rows, columns, found = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
+    count = 0
+    for i in range(cost.shape[0]):
+        for j in range(cost.shape[1]):
+            if cost[i, j] < limit:
+                rows[count], columns[count], found[count] = i, j, cost[i, j]
+                count += 1
+    return rows, columns, found
+
+
+@compiled
+def _mark_seen(status, confirmed, last, score, row, slots, rows, scores, frame):
+    """Change the state of tracks that took a detection, in place."""
+    for i in range(len(slots)):
+        slot = slots[i]
+        status[slot], confirmed[slot], last[slot] = TRACKED, True, frame
+        score[slot], row[slot] = scores[rows[i]], rows[i]
+
+
+@compiled
+def _shown(boxes, slots, ids, scores, rows, class_ids, min_box_area, vertical_ratio):
+    """Return ids, boxes, scores, classes and detections of the tracks that are large enough and not too wide."""
+    shown = np.empty(len(slots), np.int64)
+    count = 0
+    for i in range(len(slots)):
+        width, height = boxes[i, 2], boxes[i, 3]
+        if width * height > min_box_area and (vertical_ratio <= 0 or width / height <= vertical_ratio):
+            shown[count] = i
+            count += 1
+    size = (count, 4)
+    own, box, score = np.empty(count, np.int64), np.empty(size, np.float32), np.empty(count, np.float32)
+    kind, taken = np.empty(count, np.int64), np.empty(count, np.int64)
+    for k in range(count):
+        i = shown[k]
+        slot = slots[i]
+        own[k], score[k], taken[k] = ids[slot], scores[slot], rows[slot]
+        kind[k] = class_ids[taken[k]]
+        box[k] = boxes[i]
+    return own, box, score, kind, taken
+
+
+@compiled
+def _free_others(status, tracked, lost):
+    """Free the slots of all tracks but these."""
+    is_held = np.zeros(len(status), np.bool_)
+    is_held[tracked] = True
+    is_held[lost] = True
+    status[~is_held] = FREE
+
+
+@compiled
 def _next_lists(
     status, has_expired, last, tracked, lost, newborn, found, newly_lost, unconfirmed, frame, max_time_lost, keeps
 ):
@@ -351,7 +418,4 @@ class TrackTable:
 
     def keep_only(self, tracked: np.ndarray, lost: np.ndarray) -> None:
         """Free the slots of all other tracks."""
-        is_held = np.zeros(len(self.status), np.bool_)
-        is_held[tracked] = True
-        is_held[lost] = True
-        self.status[~is_held] = FREE
+        _free_others(self.status, tracked, lost)

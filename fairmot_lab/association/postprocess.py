@@ -12,6 +12,7 @@ import numpy as np
 
 from ..data import join_sequences, split_sequences
 from ..errors import ConfigError, TrackingError
+from ..formats.mot import check_table
 from .assignment import assign
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def postprocess(
         That the tracks were made from (of several sequences a dict by name): with embeddings, linking compares
         appearance too.
     link
-        Join a track to one that starts up to `link_gap` frames after its end, where motion (and appearance) agree.
+        Join a track to one of its class that starts up to `link_gap` frames after its end, where motion (and
+        appearance) agree.
     min_length
         Drop tracks with fewer rows than this, after linking.
     interpolate
@@ -74,8 +76,10 @@ def postprocess(
     ------
     ConfigError
         If a parameter is out of its range.
+    MotFileError
+        If the table breaks the rules of `read_mot`; two boxes of one track in a frame, for instance.
     TrackingError
-        If a track has two rows in one frame.
+        If it is no table, or was not made from these detections.
 
     Examples
     --------
@@ -86,6 +90,8 @@ def postprocess(
     >>> filled["x"].tolist(), filled["det"].tolist(), filled.attrs["offline"]
     ([0.0, 10.0, 20.0, 30.0], [0, -1, -1, 5], ['linear interpolation of gaps up to 20 frames'])
     """
+    if not hasattr(tracks, "columns"):
+        raise TrackingError(f"The tracks are a {type(tracks).__name__}; give a table, of a file with read_mot(file).")
     if "sequence" in tracks.columns:
         held = detections if isinstance(detections, dict) else {}
         options: dict[str, Any] = {
@@ -101,15 +107,20 @@ def postprocess(
         return join_sequences(
             {name: postprocess(one, held.get(name), **options) for name, one in split_sequences(tracks).items()}
         )
-    _check(interpolate, min_length=min_length, max_gap=max_gap, link_gap=link_gap, link_reach=link_reach, tau=tau)
+    _check(
+        interpolate,
+        min_length=min_length,
+        max_gap=max_gap,
+        link_gap=link_gap,
+        link_reach=link_reach,
+        link_appearance=link_appearance,
+        tau=tau,
+    )
+    check_table(tracks, name="the table of tracks")
     attrs, done = dict(tracks.attrs), []
+    if isinstance(detections, dict):
+        detections = detections.get(attrs.get("sequence"))
     table = tracks.sort_values(["id", "frame"], kind="stable").reset_index(drop=True)
-    twice = table.duplicated(["id", "frame"])
-    if twice.any():
-        row = table[twice].iloc[0]
-        raise TrackingError(
-            f"track {row['id']:.0f} has two boxes in frame {row['frame']:.0f}; give each track one per frame."
-        )
     if link:
         table["id"] = _linked(table, detections, link_gap, link_reach, link_appearance)
         table = table.sort_values(["id", "frame"], kind="stable").reset_index(drop=True)
@@ -200,9 +211,18 @@ def _linked(
     distance = (np.linalg.norm(forward, axis=2) + np.linalg.norm(backward, axis=2)) / 2 / height
     ratio = heights[last][:, None] / heights[first][None]
     possible &= (distance <= reach) & (ratio > 0.6) & (ratio < 1 / 0.6)
+    if "class_id" in table:
+        classes = table["class_id"].to_numpy(np.int64)
+        possible &= classes[last][:, None] == classes[first]
     cost = distance / reach if reach else distance
     if detections is not None and detections.has_embeddings:
-        embeddings, det = detections.embeddings(), table["det"].to_numpy(np.int64)
+        embeddings = detections.embeddings()
+        det = table["det"].to_numpy(np.int64) if "det" in table else np.array([len(embeddings)])
+        if len(det) and det.max() >= len(embeddings):
+            raise TrackingError(
+                f"The tracks were not made from the detections of {detections.name}; leave detections out, or give "
+                "those that `track` was given."
+            )
         ends = np.array([_mean(embeddings, det[rows]) for rows in tails])
         starts = np.array([_mean(embeddings, det[rows]) for rows in heads])
         far = 1 - ends @ starts.T

@@ -5,14 +5,17 @@ It imports the trackers, so no tracker may import it.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.metadata
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, FairMOTLabWarning
 from .base import Tracker
 from .per_class import PerClass
 
@@ -25,39 +28,79 @@ TRACKERS = {
     "sort": "sort:SORTTracker",
     "deepsort": "deepsort:DeepSORTTracker",
 }
-"""Module and class of every tracker, by name: add a tracker here."""
+"""Module and class of every tracker of this package, by name: add a tracker here."""
+ENTRY_POINTS = "fairmot_lab.trackers"  # where other packages name theirs
 
 
 def trackers() -> dict[str, type[Tracker]]:
-    """Return the class of every tracker by name.
+    """Return the class of every tracker by name, those of other packages last.
+
+    Warns
+    -----
+    FairMOTLabWarning
+        If that of another package cannot be loaded; it is left out.
 
     Examples
     --------
     >>> trackers()["jde"].title
     'JDE, as FairMOT uses it (PaddleDetection)'
     """
-    return {name: tracker_class(name) for name in TRACKERS}
+    found = {}
+    for name in _places():
+        try:
+            found[name] = tracker_class(name)
+        except ConfigError as error:
+            warnings.warn(str(error), FairMOTLabWarning, stacklevel=2)
+    return found
+
+
+@functools.cache
+def _places() -> dict[str, str]:
+    """Return module and class of every tracker by name."""
+    others = {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    own = {name: f"{__package__}.{place}" for name, place in TRACKERS.items()}
+    return {**own, **{name: place for name, place in others.items() if name not in own}}
 
 
 def tracker_class(name: str) -> type[Tracker]:
     """Return the class of a tracker.
 
+    Parameters
+    ----------
+    name
+        One of `trackers()`, or `module:Class` of a class that Python can import.
+
     Raises
     ------
     ConfigError
-        If there is none of this name.
+        If there is none of this name, or it cannot be loaded.
 
     Examples
     --------
     >>> tracker_class("jde")
     <class 'fairmot_lab.association.jde.JDETracker'>
     """
-    if name not in TRACKERS:
+    module, colon, attribute = _places().get(name, name).partition(":")
+    if not colon:
         raise ConfigError(
-            f"There is no tracker {name!r}; there are {', '.join(TRACKERS)}; pass a tracker of your own as an object."
+            f"There is no tracker {name!r}; there are {', '.join(_places())}; name one of your own as module:Class, or "
+            "pass it as an object."
         )
-    module, _, attribute = TRACKERS[name].partition(":")
-    return getattr(importlib.import_module(f".{module}", __package__), attribute)
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"The tracker {name} cannot be loaded ({error}); write it as module:Class, with the module's folder on "
+            "PYTHONPATH."
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Tracker)):
+        raise ConfigError(f"{name} is not a tracker; name a class that derives from fairmot_lab.Tracker.")
+    if ":" not in found.name and found.name not in _places():
+        raise ConfigError(
+            f"{name} calls itself {found.name!r}, by which it is not found; leave its `name` out, or register it as an "
+            f"entry point of {ENTRY_POINTS} by that name."
+        )
+    return found
 
 
 def get_tracker(name: str, **settings: Any) -> Tracker:
@@ -66,7 +109,7 @@ def get_tracker(name: str, **settings: Any) -> Tracker:
     Parameters
     ----------
     name
-        One of `trackers()`; with "per_class:" before it for `PerClass` of that tracker.
+        One of `trackers()`, or `module:Class`; with "per_class:" before it for `PerClass` of that tracker.
     **settings
         Its settings, and `frame_rate`.
 

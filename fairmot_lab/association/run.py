@@ -6,13 +6,13 @@ import os
 import pickle
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._files import files_of
 from ..data import FrameDetections, FrameTracks
-from ..errors import TrackingError
+from ..errors import ConfigError, TrackingError
 from .base import Tracker
 from .checks import check_ascending, check_detections, no_detections, own_copy
 from .records import FrameRecord
@@ -163,6 +163,12 @@ class _Sequence:
         self.tracker.frame_grid = detections.frame_grid
         if camera_motion is None and self.tracker.uses_camera_motion:
             camera_motion = detections.camera_motion
+        motions: Mapping[Any, Any] = camera_motion or {}
+        named = [name for name in motions if isinstance(name, str)]
+        if named:  # of several sequences
+            if detections.name not in named:
+                raise ConfigError(f"camera_motion is of {named[0]}, and the detections are of {detections.name}.")
+            motions = motions[detections.name]
         self.frames, self.offsets = detections.frames, detections.offsets
         embeddings = detections.embeddings() if detections.has_embeddings else None
         whole = FrameDetections(0, detections.boxes, detections.scores, embeddings, detections.class_ids)
@@ -174,9 +180,7 @@ class _Sequence:
             )
         except TrackingError as error:
             raise TrackingError(f"{detections.name}: {error}") from error
-        self.warps = {
-            int(frame): self.tracker._check_warp(warp, int(frame)) for frame, warp in (camera_motion or {}).items()
-        }
+        self.warps = {int(frame): self.tracker._check_warp(warp, int(frame)) for frame, warp in motions.items()}
         if len(self.detections):
             self.tracker.check_embeddings(self.detections.embeddings is not None)
 

@@ -134,6 +134,31 @@ def test_kept_and_resumed(tmp_path, monkeypatch):
     assert sorted(tmp_path.joinpath("kept").iterdir()) == sorted([other.path, again.path])
 
 
+def test_a_damaged_file_is_made_again(tmp_path):
+    pictures, _ = moving(4)
+    source = write(tmp_path / "images", pictures)
+    once = camera_motion(source, folder=tmp_path, progress=False)
+    text = once.path.read_text()
+    for damaged in ("", "nonsense\n1,2\n", text[:-5], text.replace("\n3,", "\nthree,"), text.splitlines()[0] + "\n"):
+        once.path.write_text(damaged)
+        assert camera_motion(source, folder=tmp_path, progress=False).table.equals(once.table)
+        assert once.path.read_text() == text
+
+
+def test_other_boxes_are_another_result(tmp_path):
+    pictures, _ = moving(4)
+
+    def boxes(x, frames=(1, 2, 3, 4)):
+        box, score = np.array([[x, 10.0, 40, 60]]), np.array([0.9])
+        return Detections.from_frames([FrameDetections(frame, box, score) for frame in frames], name="boxes")
+
+    one = camera_motion(pictures, boxes(10), folder=tmp_path, progress=False)
+    assert camera_motion(pictures, boxes(10), folder=tmp_path, progress=False).path == one.path
+    assert camera_motion(pictures, boxes(90), folder=tmp_path, progress=False).path != one.path
+    gappy = camera_motion(pictures, boxes(10, (1, 2, 4)), folder=tmp_path, progress=False)
+    assert len(gappy) == 4
+
+
 def test_several_sequences_at_once(tmp_path):
     pictures, _ = moving(3)
     folders = [write(tmp_path / name, pictures) for name in ("a", "b")]
@@ -229,3 +254,15 @@ def test_detections_carry_it_to_all_that_tracks_them():
 def test_a_tracker_that_cannot_use_it_says_so():
     with pytest.raises(TrackingError, match="ocsort does not use camera motion"):
         get_tracker("ocsort").update(SimpleNamespace(frame=1, boxes=[[1, 1, 5, 9]], scores=[0.9]), np.eye(2, 3))
+
+
+def test_motion_of_several_sequences_needs_this_one():
+    box, score = np.array([[100.0, 100, 40, 100]]), np.array([0.9])
+    given = Detections.from_frames([FrameDetections(1, box, score), FrameDetections(2, box + 50, score)], name="a")
+    shift = {2: np.array([[1.0, 0, 50], [0, 1, 50]])}
+    named = track_detections(given, get_tracker("botsort"), camera_motion={"a": shift, "b": {}})
+    assert named["id"].tolist() == track_detections(given, get_tracker("botsort"), camera_motion=shift)["id"].tolist()
+    with pytest.raises(ConfigError, match="camera_motion is of b, and the detections are of a"):
+        track_detections(given, get_tracker("botsort"), camera_motion={"b": shift})
+    with pytest.raises(TrackingError, match="frame 2 has a camera motion that is not finite"):
+        track_detections(given, get_tracker("botsort"), camera_motion={2: np.full((2, 3), np.nan)})

@@ -210,6 +210,7 @@ def test_broken_detections_are_refused_with_the_frame(box, score, look, words):
     [
         (Shot(6, [BOX], [SCORE], [LOOK]), "frame 6 comes after frame 6"),
         (Shot(2, [BOX], [SCORE], [LOOK]), "frame 2 comes after frame 6"),
+        (Shot(7.5, [BOX], [SCORE], [LOOK]), "frame 7.5 is not a whole number"),
         (Shot(7, [BOX], [SCORE], [[1, 0, 0]]), "embeddings of 3 numbers"),
         (Shot(7, [BOX], [SCORE]), "embeddings of 0 numbers"),
         (Shot(7, [BOX, BOX], [SCORE], [LOOK]), "2 boxes, 1 scores"),

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fairmot_lab as fl
 from fairmot_lab.association.postprocess import postprocess
-from fairmot_lab.errors import ConfigError, TrackingError
+from fairmot_lab.errors import ConfigError, MotFileError, TrackingError
 
 
 def table(*tracks):
@@ -101,5 +102,33 @@ def test_mistakes_are_told():
         postprocess(table((1, [1], [0.0])), interpolate="cubic")
     with pytest.raises(ConfigError, match="max_gap is -1"):
         postprocess(table((1, [1], [0.0])), max_gap=-1)
-    with pytest.raises(TrackingError, match="track 1 has two boxes in frame 2"):
+    with pytest.raises(ConfigError, match="link_appearance is -1"):
+        postprocess(table((1, [1], [0.0])), link=True, link_appearance=-1)
+    with pytest.raises(MotFileError, match="frame 2 has id 1 a second time"):
         postprocess(table((1, [2, 2], [0.0, 1])))
+    with pytest.raises(MotFileError, match="has no column w"):
+        postprocess(table((1, [1, 3], [0.0, 1])).drop(columns="w"))
+    with pytest.raises(MotFileError, match="x is nan"):
+        postprocess(table((1, [1, 3], [0.0, np.nan])), interpolate="gaussian")
+    with pytest.raises(TrackingError, match=r"are a str; give a table, of a file with read_mot\(file\)"):
+        postprocess("results/a.txt")
+    others = fl.example().detections
+    with pytest.raises(TrackingError, match="not made from the detections of crossing"):
+        postprocess(table((1, [1, 3], [0.0, 1])).assign(det=10**6), others, link=True)
+    with pytest.raises(TrackingError, match="not made from the detections of crossing"):
+        postprocess(table((1, [1, 3], [0.0, 1])).drop(columns="det"), others, link=True)
+
+
+def test_tracks_of_two_classes_are_not_linked():
+    tracks = table((1, range(1, 11), np.arange(10) * 5.0), (2, range(13, 23), 60 + np.arange(10) * 5.0))
+    assert postprocess(tracks, link=True)["id"].nunique() == 1
+    tracks["class_id"] = np.where(tracks["id"] == 1, 0, 3)
+    assert postprocess(tracks, link=True)["id"].nunique() == 2
+
+
+def test_tables_of_files_and_of_one_row(tmp_path):
+    tracks = fl.example().tracks
+    fl.write_mot(tracks[~tracks["frame"].isin([10, 11])], tmp_path / "crossing.txt")
+    assert len(postprocess(fl.read_mot(tmp_path / "crossing.txt"), link=True, interpolate="gaussian")) == 80
+    for options in ({}, {"interpolate": "gaussian"}, {"link": True}):
+        assert len(postprocess(tracks.iloc[:1], **options)) == 1
