@@ -11,7 +11,9 @@ endif
 RUN := $(ENVIRONMENT)/bin/python
 READY := $(ENVIRONMENT)/.fairmot-lab-ready
 
-.PHONY: demo test lint setup docs package clean
+CHECKS := types javascript imports style
+
+.PHONY: demo test lint $(CHECKS) setup docs package clean
 
 demo: setup
 	$(RUN) -m fairmot_lab demo $(DEMO)
@@ -19,11 +21,23 @@ demo: setup
 test: lint
 	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 45
 
+# side by side; what a check writes is shown when it ends, where make can do that
 lint: setup
+	$(MAKE) --jobs --keep-going --no-print-directory $(filter --output-sync,$(.FEATURES:%=--%)) $(CHECKS)
+
+$(CHECKS): setup
+
+style:
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+
+types:
 	$(RUN) -m mypy
+
+javascript:
 	sh scripts/check_javascript.sh
+
+imports:
 	$(ENVIRONMENT)/bin/lint-imports
 
 docs: setup
