@@ -114,6 +114,7 @@ def build_network(architecture: str, heads: Heads | None = None) -> Any:
             super().__init__()
             self.detector, self.reid = detector, reid
 
+        @paddle.jit.not_to_static  # no branch depends on values: running it once records it all
         def forward(self, image):
             feature = self.detector.neck(self.detector.backbone({"image": image}))
             maps = self.detector.head(feature, {})

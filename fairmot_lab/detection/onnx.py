@@ -109,6 +109,10 @@ def _convert(
     if file_sha256(Path(weights)) != weights_sha256:
         raise WeightsError(f"{weights} changed while it was read; load it again when it is whole.")
     network = _loaded_network(Path(weights), architecture)
+    blob = np.repeat(letterbox(_photograph(), size)[0], batch, axis=0)
+    paddle = import_paddle()
+    with paddle.no_grad():  # before the network is saved: a call after that would record it a second time
+        reference = tuple(values.numpy() for values in network(paddle.to_tensor(blob)))
     with tempfile.TemporaryDirectory() as folder, atomic_write(path) as temporary:
         program = Path(folder) / "network"
         _save_program(network, program, size, batch)
@@ -121,10 +125,6 @@ def _convert(
             enable_onnx_checker=True,
             optimize_tool="none",  # the default one runs pip
         )
-        blob = np.repeat(letterbox(_photograph(), size)[0], batch, axis=0)
-        paddle = import_paddle()
-        with paddle.no_grad():
-            reference = tuple(values.numpy() for values in network(paddle.to_tensor(blob)))
         found = agreement(OnnxEngine(temporary, 1)(blob), reference)  # type: ignore[arg-type]
         if (
             found["heatmap"] > LIMITS["heatmap"]
