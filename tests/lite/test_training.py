@@ -188,8 +188,9 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path,
         train([footage], tmp_path / "cut", config, progress=False)
     monkeypatch.setattr(Trainer, "step", plain)
     again = train([footage], tmp_path / "cut", config, progress=False)
+    resumed = weights_of(again)
     for name, value in weights_of(whole).items():
-        assert np.array_equal(value, weights_of(again)[name]), name
+        assert np.array_equal(value, resumed[name]), name
     with pytest.raises(TrainingError, match="other settings"):
         train([footage], tmp_path / "cut", dataclasses.replace(config, seed=1), progress=False)
     (tmp_path / "cut" / "checkpoint.safetensors").write_bytes(b"broken")
