@@ -88,17 +88,37 @@ def pets_video(real_data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def notebook_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder laid out as the repository, with the demo and the tour sequence and the bundled model's outputs.
+def demo_outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the demo and the tour sequence in `data/` and what the bundled model found in `outputs/`.
 
-    `notebooks/` holds copies of the notebooks; `data/` and `outputs/` are made once for all tests that run them.
+    It is made once for all workers, so nothing may be changed in it.
     """
+    from filelock import FileLock
+
     import fairmot_lab as fl
     from fairmot_lab.lite.demo import make_sequence, make_tour
 
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers' folders lie in the folder of the run
+        base = base.parent
+    root = base / "demo-outputs"
+    with FileLock(base / "demo-outputs.lock"):
+        if not (root / "made").exists():
+            for sequence in (make_sequence(root / "data", progress=False), make_tour(root / "data", progress=False)):
+                fl.detect(fl.open_source(sequence), fl.load_model("fairmot_lite"), root / "outputs", progress=False)
+            (root / "made").touch()
+    return root
+
+
+@pytest.fixture(scope="session")
+def notebook_workspace(demo_outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out as the repository, for all tests of a worker that run notebooks.
+
+    `notebooks/` holds copies of the notebooks; `data/` and `outputs/` are copies of those of `demo_outputs`.
+    """
     root = tmp_path_factory.mktemp("workspace")
     for name in ("notebooks", "docs"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "api"))
-    for sequence in (make_sequence(root / "data", progress=False), make_tour(root / "data", progress=False)):
-        fl.detect(fl.open_source(sequence), fl.load_model("fairmot_lite"), root / "outputs", progress=False)
+    for name in ("data", "outputs"):
+        shutil.copytree(demo_outputs / name, root / name)
     return root

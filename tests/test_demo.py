@@ -12,7 +12,7 @@ from fairmot_lab.cli.main import main
 from fairmot_lab.errors import ConfigError
 from fairmot_lab.formats.mot import read_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
-from fairmot_lab.lite.demo import make_sequence, make_tour, run_demo
+from fairmot_lab.lite.demo import make_sequence, run_demo
 from fairmot_lab.lite.scenes import Scene, SceneConfig
 from fairmot_lab.lite.training_data import TRAINING_SEED
 
@@ -50,11 +50,11 @@ def test_demo_is_a_sequence_with_its_figures(tmp_path):
     assert report.video is None
 
 
-def test_tour_has_what_the_notebooks_take_apart(tmp_path):
+def test_tour_has_what_the_notebooks_take_apart(demo_outputs):
     """A swap, a takeover, a crowd in the middle, and a setting that MOTA and IDF1 disagree about."""
-    source = fl.open_source(make_tour(tmp_path, progress=False))
+    source = fl.open_source(demo_outputs / "data" / "tour")
     assert (source.name, len(source)) == ("tour", 200)
-    detections, truth = fl.detect(source, "fairmot_lite", tmp_path / "kept", progress=False), source.ground_truth
+    detections, truth = fl.open_detections(demo_outputs / "outputs" / "tour.tar"), source.ground_truth
     result = fl.evaluate(fl.track(detections, fl.JDETracker(), progress=False), source)
     assert {"swap", "takeover"} <= set(result.switches["kind"])
     people = truth[truth["conf"] == 1].groupby("frame").size()
