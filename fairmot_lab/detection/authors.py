@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import WeightsError
 
 _HEADS = {"hm": "detector.head.heatmap", "wh": "detector.head.size", "reg": "detector.head.offset", "id": "reid.reid"}
+_DCN = "dla_up.ida_0.proj_1.conv.conv_offset_mask.weight"  # lacking in the DLA-34 without deformable convolutions
 _DROPPED = re.compile(r"\.num_batches_tracked$|^base\.fc\.")
 _RULES = [
     (r"running_mean$", "_mean"),
@@ -37,11 +38,12 @@ def is_authors_checkpoint(names: object) -> bool:
 
     Examples
     --------
-    >>> is_authors_checkpoint(["module.base.base_layer.0.weight", "module.hm.2.bias"])
+    >>> names = ["base.base_layer.0.weight", "hm.2.bias", "dla_up.ida_0.proj_1.conv.conv_offset_mask.weight"]
+    >>> is_authors_checkpoint(f"module.{name}" for name in names)
     True
     """
     plain = {_plain(name) for name in names}  # type: ignore[attr-defined]
-    return "base.base_layer.0.weight" in plain and any(name.startswith("hm.") for name in plain)
+    return "base.base_layer.0.weight" in plain and any(name.startswith("hm.") for name in plain) and _DCN in plain
 
 
 def convert_authors_checkpoint(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -81,6 +83,8 @@ def convert_authors_checkpoint(tensors: dict[str, np.ndarray]) -> dict[str, np.n
 def describe_foreign_checkpoint(names: object) -> str:
     """Return what network a checkpoint of the authors' other models is; empty where it is unknown."""
     plain = [_plain(name) for name in names]  # type: ignore[attr-defined]
+    if "base.base_layer.0.weight" in plain:
+        return "the authors' DLA-34 without deformable convolutions"
     if any(name.startswith("deconv_layers.") for name in plain):
         return "the authors' ResNet with deconvolutions"
     if any(name.startswith("stage2.") for name in plain):

@@ -103,6 +103,7 @@ def description(weights: Weights, size: tuple[int, int]) -> dict[str, Any]:
         "input_width": size[0],
         "input_height": size[1],
         "class_names": {str(number): name for number, name in weights.class_names.items()},
+        "tracker": dict(weights.card.tracker) if weights.card else {},
         "letterbox": (
             "scale = min(height / image height, width / image width); resize to round(image size * scale) with area "
             "interpolation; centre it in 127.5 grey, an odd border one pixel wider on the right and below; red, green, "

@@ -195,7 +195,8 @@ def _exported(
         said = json.loads(runner.metadata.get(KEY, "{}")[:100_000])
         names = {int(number): str(name) for number, name in said.get("class_names", {}).items()}
         architecture = str(said.get("architecture", "onnx"))
-    except (ValueError, AttributeError, RecursionError) as error:
+        tracker = dict(said.get("tracker", {}))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{weights.path} describes itself in a way that cannot be read ({error}).") from error
     classes, dimension = runner.outputs["heatmap"][1], runner.outputs["embedding"][1]
     sides = runner.input_shape[3], runner.input_shape[2]
@@ -204,8 +205,8 @@ def _exported(
     if not all(isinstance(number, int) for number in (classes, dimension, *sides)):
         raise WeightsError(f"{weights.path} has open shapes; export it with a fixed input size.")
     most = max_per_frame or (200 if classes > 1 else 500)
-    card = card_of_file(weights.path.with_suffix(""))
-    tracker = card.tracker if card else None
+    if not tracker and (card := card_of_file(weights.path.with_suffix(""))):
+        tracker = dict(card.tracker)
     size = _check_size(sides)
     return FairMOTDetector(
         weights.name, architecture, size, dimension, digest, runner, nms_iou, score_floor, most, names, tracker, half

@@ -198,18 +198,27 @@ AUTHORS_CARDS: Mapping[str, ModelCard] = MappingProxyType(
 )
 
 
+# A file of another name, such as model_30.pth, which the authors' training writes
+_OTHER_AUTHORS = ModelCard("another checkpoint of FairMOT's authors", "dla34", _BIG, "none published", 80, _AUTHORS)
+
+
 def card_of_file(path: Path) -> ModelCard | None:
     """Return the card that a file's name matches: the longest of the names that it begins with.
+
+    A torch file of another name is taken for one that the authors' code wrote, and gets their settings.
 
     Examples
     --------
     >>> card_of_file(Path("fairmot_dla34_30e_576x320 (1).pdparams")).input_size
     (576, 320)
-    >>> card_of_file(Path("mine.pth"))
+    >>> dict(card_of_file(Path("model_30.pth")).tracker)
+    {'min_box_area': 100, 'det_thresh': 0.4}
+    >>> card_of_file(Path("mine.npz"))
     """
-    cards = AUTHORS_CARDS if path.suffix in (".pth", ".pt") else CARDS
+    authors = path.suffix in (".pth", ".pt")
+    cards = AUTHORS_CARDS if authors else CARDS
     found = [name for name in cards if re.fullmatch(re.escape(name) + r"([^0-9a-z].*)?", path.stem, re.IGNORECASE)]
-    return cards[max(found, key=len)] if found else None
+    return cards[max(found, key=len)] if found else _OTHER_AUTHORS if authors else None
 
 
 def cache_folder() -> Path:

@@ -110,11 +110,12 @@ def test_names_that_only_training_needs_are_dropped() -> None:
         (["module.stage2.0.branches.0.0.conv1.weight"], "HRNet, whose neck concatenates"),
         (["backbone.model.0.conv.conv.weight"], "a YOLO network"),
         (["layer1.0.conv1.weight"], "a ResNet"),
+        (["module.base.base_layer.0.weight", "hm.0.weight"], "DLA-34 without deformable convolutions"),
     ],
 )
 def test_the_authors_other_networks_get_a_sentence(names: list[str], words: str, tmp_path: Path) -> None:
     path = save(tmp_path / "all_other.pth", dict.fromkeys(names, np.zeros((1, 1), np.float32)))
-    with pytest.raises(WeightsError, match=f"is a checkpoint of .*{words}.*load_detector"):
+    with pytest.raises(WeightsError, match=f"is a checkpoint of .*{words}.*heatmap, size, offset and embedding"):
         find_weights(path)
 
 

@@ -85,6 +85,7 @@ def test_half_precision_halves_the_file_and_computes_within_its_bound(
     again = fl.load_model(whole, threads=1, half=True)
     np.testing.assert_array_equal(exported(IMAGE).boxes, again(IMAGE).boxes)
     assert (computed.half, computed.describe()["precision"], again.class_names[3]) == (True, "half", "bus")
+    assert again.default_tracker["tracker"] == "ppdet_byte"  # the file says so, whatever it is called
     monkeypatch.setitem(HALF_LIMITS, "heatmap", 0.0)
     capsys.readouterr()
     assert cli.main([*arguments, str(tmp_path / "other.onnx"), "--half"]) == 2
