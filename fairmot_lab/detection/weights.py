@@ -285,6 +285,8 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one cannot be kept from settin
             ("numpy", "dtype"): _Kind,
             ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
             ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
+            ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+            ("numpy._core.numeric", "_frombuffer"): _from_buffer,
             ("_codecs", "encode"): self._latin1,
             ("collections", "OrderedDict"): OrderedDict,
             ("builtins", "tuple"): _pair,
@@ -324,12 +326,26 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one cannot be kept from settin
 
     dispatch[pickle.BUILD[0]] = load_build
 
+    def load_bytearray8(self) -> None:
+        """Read the bytes of an array of protocol 5; pickle's own code makes room for as many as the file claims."""
+        (count,) = struct.unpack("<Q", self.read(8))  # type: ignore[attr-defined]
+        self.append(self.read(count))  # type: ignore[attr-defined]
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
     def _latin1(self, text: str, encoding: str) -> bytes:
         self._made += len(text)
         _check_amount(0, self._made)
         if encoding != "latin1":
             raise ValueError(f"encoding {encoding!r}")
         return codecs.encode(text, "latin1")
+
+
+def _from_buffer(data: Any, kind: Any, shape: Any, order: str) -> _Array:
+    """Return the stand-in of an array that was pickled with protocol 5."""
+    array = _Array()
+    array.state = (1, shape, kind, order == "F", bytes(data))
+    return array
 
 
 def _pair(values: Any) -> tuple[Any, ...]:

@@ -162,6 +162,7 @@ MEMO = b"\x80\x02" + b"N" + b"r" + struct.pack("<I", 2**32 - 2) + b"."
 LENGTHS = [
     b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b".",  # BINBYTES8
     b"\x80\x05\x96" + struct.pack("<Q", 2**62) + b".",  # BYTEARRAY8
+    b"\x80\x05\x96" + struct.pack("<Q", 2**30) + b".",  # of a size that a machine can give
     b"\x80\x04\x8d" + struct.pack("<Q", 2**40) + b".",  # BINUNICODE8
     b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b".",  # FRAME
     b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b".",  # LONG4
@@ -191,7 +192,7 @@ def test_a_pickle_cannot_change_what_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_both_byte_orders_are_read(order: str, protocol: int, tmp_path: Path) -> None:
     arrays = {kind: np.arange(6).reshape(2, 3).astype(order + kind) for kind in ("f2", "f4", "f8", "i8", "u1", "b1")}
     arrays["fortran"] = np.asfortranarray(arrays["f4"])
