@@ -389,6 +389,40 @@ def test_run_cmd_runs_the_module(loaded: list[tuple], clip: Path, tmp_path: Path
         tracker.run_cmd(["--gpu_id", "0"])
 
 
+def test_mot_predict_of_version_1_0_0(
+    loaded: list[tuple], clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """The call and the flag that the module's first README has; names with spaces, folders that are not there."""
+    names = [
+        (each.name, each.default)
+        for each in inspect.signature(hub.Module("fairmot_dla34").mot_predict).parameters.values()
+    ]
+    assert names == [
+        ("video_stream", inspect.Parameter.empty),
+        ("output_dir", ""),
+        ("visualization", True),
+        ("draw_threshold", 0.5),
+        ("use_gpu", False),
+        ("from_device", False),
+    ]
+    tracker = hub.Module("fairmot_dla34", "1.0.0")
+    (tmp_path / "my clips").mkdir()
+    clip = clip.rename(tmp_path / "my clips" / "clip one.avi")
+    assert tracker.mot_predict(str(clip), output_dir="new folder/out 1", visualization=False) is None
+    assert lines(tmp_path / "new folder" / "out 1" / "mot_results" / "clip one.txt")
+    tracker.mot_predict(str(clip), visualization=False)
+    assert (tmp_path / "mot_results" / "clip one.txt").is_file()
+    with pytest.raises(HubError, match=r"video_stream is '.*'; with from_device it must be a camera number"):
+        tracker.mot_predict(str(clip), from_device=True)
+    with pytest.raises(SourceError, match="Camera 93 cannot be opened"):
+        tracker.mot_predict("93", from_device=True)
+    command = ("run", "fairmot_dla34", "--video_stream", "93", "--from_device")
+    assert hub.main(command) == 2
+    assert "hub: Camera 93 cannot be opened" in capsys.readouterr().err
+    status, _, errors = run(capsys, "hub", *command)
+    assert (status, "Camera 93 cannot be opened" in errors) == (2, True)
+
+
 def test_the_commands_of_hub(loaded: list[tuple], clip: Path, capsys: pytest.CaptureFixture[str], tmp_path) -> None:
     assert hub.main(["install", "--ignore_env_mismatch", "fairmot_dla34==1.0.0"]) == 0
     assert capsys.readouterr().out.startswith("Successfully installed fairmot_dla34-1.0.0")

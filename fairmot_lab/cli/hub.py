@@ -17,6 +17,7 @@ def _add_hub(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--output_dir", default="mot_result", metavar="DIR", help="where the results go (mot_result)")
     run.add_argument("--draw_threshold", type=float, default=0.5, metavar="S", help="smallest score of a row (0.5)")
     run.add_argument("--use_gpu", action="store_true", help="run on the GPU")
+    run.add_argument("--from_device", action="store_true", help="--video_stream is a camera number")
     run.add_argument("--visualization", action="store_true", help="write annotated frames and a video")
     run.add_argument("--weights", metavar="M", help="other weights: a model's name or a file")
     run.set_defaults(run=_run_hub)
@@ -28,10 +29,11 @@ def _run_hub(options: argparse.Namespace) -> None:
     module = hub.Module(name=options.module, weights=options.weights)
     if not options.video_stream:
         raise HubError("--video_stream should be set.")
-    module.tracking(
+    module.mot_predict(
         options.video_stream,
         output_dir=options.output_dir,
         visualization=options.visualization,
         draw_threshold=options.draw_threshold,
         use_gpu=options.use_gpu,
+        from_device=options.from_device,
     )

@@ -148,12 +148,42 @@ class FairmotTracker_1088x608:
         options = _run_parser().parse_args(list(argvs))
         if not options.video_stream:
             raise HubError("--video_stream should be set.")
-        self.tracking(
+        self.mot_predict(
             options.video_stream,
             output_dir=options.output_dir,
             visualization=options.visualization,
             draw_threshold=options.draw_threshold,
             use_gpu=options.use_gpu,
+            from_device=options.from_device,
+        )
+
+    def mot_predict(
+        self,
+        video_stream: str | int,
+        output_dir: str = "",
+        visualization: bool = True,
+        draw_threshold: float = 0.5,
+        use_gpu: bool = False,
+        from_device: bool = False,
+    ) -> None:
+        """Track a video into files, as version 1.0.0 of the module calls it; parameters as of `tracking`.
+
+        Parameters
+        ----------
+        video_stream, output_dir, visualization, draw_threshold, use_gpu
+            As of `tracking`; the files go into the working folder unless `output_dir` is given.
+        from_device
+            Whether `video_stream` is a camera number.
+
+        Raises
+        ------
+        HubError
+            If it is to be a camera number and is none.
+        """
+        if from_device and not str(video_stream).isdecimal():
+            raise HubError(f"video_stream is {video_stream!r}; with from_device it must be a camera number such as 0.")
+        self.tracking(
+            int(video_stream) if from_device else video_stream, output_dir, visualization, draw_threshold, use_gpu
         )
 
     def tracking(
@@ -373,6 +403,7 @@ def _run_parser() -> argparse.ArgumentParser:
     settings = parser.add_argument_group("Config options", "not required")
     settings.add_argument("--use_gpu", action="store_true", help="run on the GPU")
     settings.add_argument("--output_dir", default="mot_result", help="where the results go (mot_result)")
+    settings.add_argument("--from_device", action="store_true", help="--video_stream is a camera number")
     settings.add_argument("--visualization", action="store_true", help="write annotated frames and a video")
     settings.add_argument("--draw_threshold", type=float, default=0.5, help="smallest score of a row (0.5)")
     return parser

@@ -407,8 +407,8 @@ def _recognise(path: Path, names: Iterable[str]) -> str:
     if foreign := describe_foreign_checkpoint(names):
         raise WeightsError(
             f"{path} is a checkpoint of {foreign}, which is not one of the networks here ({', '.join(ARCHITECTURES)}); "
-            "export it to ONNX with the outputs heatmap, size, offset and embedding (docs/detectors.md), and load_model() "
-            "reads that."
+            "export it to ONNX with the outputs heatmap, size, offset and embedding (docs/detectors.md), and "
+            "load_model() reads that."
         )
     first = ", ".join(name[:60] for name in names[:3])
     raise WeightsError(
