@@ -6,8 +6,8 @@ import { floats, octets } from "./numbers.js";
 
 const MAX_IN_FLIGHT = 8; // frames on their way at any time, so that a fast drag leaves no queue behind in the kernel
 const BATCH = 4;
-const DECODE_AHEAD = 3;
-const DECODED = 9; // bitmaps kept: 8 MB each at 1080p
+const DECODE_AHEAD = 6;
+const DECODED = 10; // bitmaps kept: 8 MB each at 1080p
 const PATIENCE = 3000; // milliseconds until a kernel that does not answer is reported
 
 /**
