@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
-from traitlets import Int, Unicode, link
+from traitlets import Int, Unicode
 
 from ..association.base import Tracker
 from ..association.records import ENDS, FrameRecord, Stage
 from ..association.run import trace
 from ..diagnosis.replay import cell_sentences
-from .base import Panel, stylesheet
+from .base import stylesheet
 from .checks import refuse_other_sequence
 from .page import Page
 from .parts import MatrixView, beside, counted, crops, heading, heading_html
-from .player import TrackPlayer
+from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VALUES = ("cost", "appearance", "motion")
 
 
-class AssociationInspector(Panel):
+class AssociationInspector(PlayerPanel):
     """The stages of the association in one frame: cost matrices, gates, limits, the pairs chosen, and why.
 
     Parameters
@@ -74,28 +74,23 @@ class AssociationInspector(Panel):
         self._trace = trace(outputs, tracker)
         self.tracker, self.tracks = self._trace.tracker, self._trace.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
-        own = player is None and source is not None
-        self.player = TrackPlayer(source, tracks=self.tracks, frame=self.frame) if own else player
+        views = self._join(source, player, tracks=self.tracks, frame=self.frame)
         if self.player is not None:
             refuse_other_sequence("detections", outputs.name, self.player.name)
-        self.source = None if self.player is None else self.player.source
         self._show = ipywidgets.Dropdown(
             options=VALUES, value=self.values, description="show", tooltip="what the matrices show"
         )
         self._number = ipywidgets.BoundedIntText(
             self.frame, min=1, max=max([1, *(int(n) for n in outputs.frames)]), description="frame"
         )
-        self._links = [link((self, "values"), (self._show, "value")), link((self, "frame"), (self._number, "value"))]
+        self._tie(((self, "values"), (self._show, "value")), ((self, "frame"), (self._number, "value")))
         if self.player is not None:
-            self._links.append(link((self.player, "frame"), (self, "frame")))
-            self._links.append(link((self.player, "selected_id"), (self, "selected_id")))
-        self._closers += [item.unlink for item in self._links]
+            self._tie(*(((self.player, trait), (self, trait)) for trait in ("frame", "selected_id")))
         self.matrices: list[MatrixView] = []
         self._later = beside(least="340px")
         self._events = heading("")
         self.observe(self._guard(lambda _: self._draw()), ["frame", "values", "active"])
         self._add_matrix()
-        views = [self.player] if own and self.player is not None else []
         controls = ipywidgets.HBox([self._show, self._number])
         first = beside(*views, *self.matrices)
         self.children = [self._banner, controls, first, self._later, self._events]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import anywidget
 import ipywidgets
 import numpy as np
-from traitlets import Bool, Unicode
+from traitlets import Bool, Unicode, link
 
 from .._files import files_of, refuse_overwrite
 from ..errors import FairMOTLabError
@@ -231,6 +231,10 @@ class Panel(Shown, ipywidgets.VBox):
             if self.error
             else ""
         )
+
+    def _tie(self, *pairs: tuple[tuple[Any, str], tuple[Any, str]]) -> None:
+        """Keep traits of two objects equal for as long as the panel lives; at first the second takes the value."""
+        self._closers += [link(a, b).unlink for a, b in pairs]
 
     def _guard(self, function: Callable[..., None]) -> Callable[..., None]:
         """Wrap an observer: what goes wrong in it is shown in the panel."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import pandas as pd
-from traitlets import Int, link
+from traitlets import Int
 
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
 from ..diagnosis.errors import records
-from .base import Panel, escape, stylesheet
+from .base import escape, stylesheet
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
 from .parts import TableView, as_sentence, beside, counted, crop_html, crops
-from .player import TrackPlayer
+from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -42,7 +42,7 @@ ERROR_COLUMNS: list[dict[str, Any]] = [
 ]
 
 
-class BudgetBrowser(Panel):
+class BudgetBrowser(PlayerPanel):
     """The causes of all errors and what they cost; a cause lists its errors, and an error moves the player.
 
     Parameters
@@ -95,13 +95,11 @@ class BudgetBrowser(Panel):
         **traits: Any,
     ) -> None:
         super().__init__(**traits)
-        own = player is None and source is not None
-        self.player = TrackPlayer(source) if own else player
-        self.source = None if self.player is None else self.player.source
+        made = self._join(source, player)
         self.name = sequence_of(evaluation, self.player.name if self.player is not None else detections.name)
         refuse_other_sequence("detections", detections.name, self.name)
-        if own and self.player is not None:
-            self.player.show(evaluation=evaluation)
+        for new in made:
+            new.show(evaluation=evaluation)
         if self.player is not None and "frame" not in traits:
             self.frame = self.player.frame
         self.budget: ErrorBudget = error_budget(evaluation, detections, tracker, sequence=self.name)
@@ -122,16 +120,14 @@ class BudgetBrowser(Panel):
         )
         self.errors_table = TableView(columns=ERROR_COLUMNS, sort_by="frame", searchable=True, max_height=240)
         self._story = ipywidgets.HTML()
-        links = [link((self, "cause"), (self.causes_table, "selected"))]
-        links.append(link((self, "selected"), (self.errors_table, "selected")))
+        self._tie(((self, "cause"), (self.causes_table, "selected")))
+        self._tie(((self, "selected"), (self.errors_table, "selected")))
         if self.player is not None:
-            links.append(link((self, "frame"), (self.player, "frame")))
-        self._closers += [item.unlink for item in links]
+            self._tie(((self, "frame"), (self.player, "frame")))
         self.observe(self._guard(lambda _: self._pick_cause()), "cause")
         self.observe(self._guard(lambda _: self._pick()), "selected")
         told = ipywidgets.VBox([self.causes_table, self.errors_table, self._story])
-        views = [told, self.player] if own and self.player is not None else [told]
-        self.children = [self._banner, beside(*views, least="400px")]
+        self.children = [self._banner, beside(told, *made, least="400px")]
         if self.cause < 0 and len(causes):
             self.cause = int(causes["errors"].to_numpy().argmax())
         else:

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import pandas as pd
-from traitlets import Float, Int, Unicode, link
+from traitlets import Float, Int, Unicode
 
 from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_detections, project, similarity_map
 from ..diagnosis.peaks import detection_at
 from ..errors import ConfigError, DetectionsError, ViewError
-from .base import Panel, floats, stylesheet
+from .base import floats, stylesheet
 from .checks import refuse_other_sequence, refuse_other_table
 from .overlay import Overlay
 from .page import Page
 from .parts import HistogramView, MatrixView, ScatterView, beside, colours, counted, crops, heading, heading_html
-from .player import TrackPlayer
+from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..detection.detector import Detector
 
 
-class EmbeddingExplorer(Panel):
+class EmbeddingExplorer(PlayerPanel):
     """Appearance vectors in the plane, compared in a matrix, measured in histograms, and searched for in a frame.
 
     Parameters
@@ -117,13 +117,9 @@ class EmbeddingExplorer(Panel):
         self.scatter = ScatterView()
         self.histogram = HistogramView(title="Cosine distance of pairs of detections")
         self.matrix = MatrixView(row_name="detection", column_name="detection", accept_below=False)
-        self.player = player
-        own = player is None and source is not None
-        if own:
-            self.player = TrackPlayer(source, tracks=tracks, ground_truth=ground_truth)
+        made = self._join(source, player, tracks=tracks, ground_truth=ground_truth)
         if self.player is not None:
             refuse_other_sequence("detections", outputs.name, self.player.name)
-        self.source = self.player.source if self.player is not None else None
         self.map: TrackPlayer | None = None
 
         self._method = ipywidgets.Dropdown(
@@ -141,20 +137,18 @@ class EmbeddingExplorer(Panel):
             tooltip="leave out detections below it",
         )
         self._least.continuous_update = False
-        self._links = [
-            link((self, "min_score"), (self._least, "value")),
-            link((self, "frame"), (self.scatter, "frame")),
-            link((self, "selected_id"), (self.scatter, "selected_id")),
-            link((self, "threshold"), (self.histogram, "threshold")),
-            link((self, "method"), (self._method, "value")),
-            link((self, "other_frame"), (self._other, "value")),
-        ]
+        self._tie(
+            ((self, "min_score"), (self._least, "value")),
+            ((self, "frame"), (self.scatter, "frame")),
+            ((self, "selected_id"), (self.scatter, "selected_id")),
+            ((self, "threshold"), (self.histogram, "threshold")),
+            ((self, "method"), (self._method, "value")),
+            ((self, "other_frame"), (self._other, "value")),
+        )
         if self.player is not None:
-            self._links.append(link((self.player, "frame"), (self, "frame")))
             trait = "selected_id" if ground_truth is None else "selected_gt_id"
-            self._links.append(link((self.player, trait), (self, "selected_id")))
+            self._tie(((self.player, "frame"), (self, "frame")), ((self.player, trait), (self, "selected_id")))
             self.player.on_frame_click(self._guard(self._ask))
-        self._closers += [item.unlink for item in self._links]
         self.scatter._handlers["crop"] = self._send_crop
         self.observe(self._guard(lambda _: self._project()), "method")
         self.observe(self._guard(lambda _: self._measure()), "min_score")
@@ -171,18 +165,15 @@ class EmbeddingExplorer(Panel):
             self.map.overlay_colours = colours("inferno")
             self.map.overlay_floor = 0.5  # where the line is drawn
             self.map.overlay_gamma = 1.5  # most places look a little alike: let the best stand out
-            mirror = link((self, "other_frame"), (self.map, "frame"))
-            self._closers.append(mirror.unlink)
+            self._tie(((self, "other_frame"), (self.map, "frame")))
             self._map_title = heading("")
             mapped = ipywidgets.VBox([self._map_title, self.map])
-            upper: list[ipywidgets.Widget] = (
-                [self.player, mapped] if own and self.player is not None else [self.scatter, mapped]
-            )
-            lower = [self.scatter, *lower] if own else lower
+            upper: list[ipywidgets.Widget] = [*(made or [self.scatter]), mapped]
+            lower = [self.scatter, *lower] if made else lower
         else:
-            upper = [self.player, self.scatter] if own and self.player is not None else [self.scatter]
+            upper = [*made, self.scatter]
         parts += [beside(*upper), beside(*lower, least="340px")]
-        if own:
+        if made:
             self.add_class("fml-low")  # the whole fits a window of 900 pixels
         self.children = parts
         self._guard(self._measure)()

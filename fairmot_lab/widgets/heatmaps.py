@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
-from traitlets import Float, Int, Unicode, link
+from traitlets import Float, Int, Unicode
 
 from ..detection.detections import Detections
 from ..detection.detector import Detector, check_detector, run_detector
@@ -116,20 +116,19 @@ class HeatmapInspector(Panel):
         self._gamma.min = 0.1
         self._top_k = ipywidgets.IntSlider(self.top_k, 1, 500, description="top K", tooltip="number of peaks on show")
         self._map = ipywidgets.Dropdown(options=COLOUR_MAPS, value=self.colour_map, description="colours")
-        self._links = [
-            link((self.player, "frame"), (self, "frame")),
-            link((self, "threshold"), (self._threshold, "value")),
-            link((self, "threshold"), (self.player, "overlay_floor")),
-            link((self, "opacity"), (self._opacity, "value")),
-            link((self, "opacity"), (self.player, "overlay_opacity")),
-            link((self, "gamma"), (self._gamma, "value")),
-            link((self, "gamma"), (self.player, "overlay_gamma")),
-            link((self, "colour_map"), (self._map, "value")),
-            link((self, "top_k"), (self._top_k, "value")),
-            link((self, "selected_peak"), (self.table, "selected")),
-            link((self, "selected_peak"), (self.player, "active_peak")),
-        ]
-        self._closers += [item.unlink for item in self._links]
+        self._tie(
+            ((self.player, "frame"), (self, "frame")),
+            ((self, "threshold"), (self._threshold, "value")),
+            ((self, "threshold"), (self.player, "overlay_floor")),
+            ((self, "opacity"), (self._opacity, "value")),
+            ((self, "opacity"), (self.player, "overlay_opacity")),
+            ((self, "gamma"), (self._gamma, "value")),
+            ((self, "gamma"), (self.player, "overlay_gamma")),
+            ((self, "colour_map"), (self._map, "value")),
+            ((self, "top_k"), (self._top_k, "value")),
+            ((self, "selected_peak"), (self.table, "selected")),
+            ((self, "selected_peak"), (self.player, "active_peak")),
+        )
         self.observe(self._guard(lambda _: self._list_peaks()), ["frame", "threshold", "active"])
         self.observe(self._guard(self._change_top_k), "top_k")
         self.observe(self._guard(self._change_colours), "colour_map")

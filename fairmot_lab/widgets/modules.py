@@ -42,7 +42,7 @@ def bundle(entry: str) -> str:
 
 def as_expression(entry: str) -> str:
     """Return what `entry` exports by default as a JavaScript expression, for a page that holds several bundles."""
-    return f"(() => {{\n{bundle(entry).replace('export default {', 'return {')}\n}})()"
+    return f"(() => {{\n{bundle(entry).replace('export default ', 'return ')}\n}})()"
 
 
 def _gather(name: str, order: list[str], above: tuple[str, ...]) -> None:

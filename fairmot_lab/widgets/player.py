@@ -16,7 +16,7 @@ from ..drawing import PALETTE
 from ..errors import SourceError, ViewError
 from ..sources.base import Source
 from ..sources.open import open_source
-from .base import Shown, View, escape, floats, picture, sentence, stylesheet
+from .base import Panel, Shown, View, escape, floats, picture, sentence, stylesheet
 from .packing import COLUMNS, Prepared, class_labels, prepare
 from .page import Page
 from .parts import crops
@@ -454,6 +454,28 @@ class TrackPlayer(View):
             page.left_out(f"detail: the pictures are {max_width} pixels wide instead of {self.width}")
         page.take(int(size))
         self.add_to(page, changes=changes, frames=held, **options)
+
+
+class PlayerPanel(Panel):
+    """A panel that moves along with a player.
+
+    Attributes
+    ----------
+    player : TrackPlayer or None
+        None where there are neither a player nor frames to show.
+    source : Source or None
+        The player's.
+    """
+
+    player: TrackPlayer | None
+    source: Source | None
+
+    def _join(self, source: Any, player: TrackPlayer | None, **options: Any) -> list[TrackPlayer]:
+        """Move along with a player, or with a new one; return what the panel must show: a new one, or nothing."""
+        made = [TrackPlayer(source, **options)] if player is None and source is not None else []
+        self.player = made[0] if made else player
+        self.source = None if self.player is None else self.player.source
+        return made
 
 
 def preferred_frames(player: TrackPlayer) -> list[int]:

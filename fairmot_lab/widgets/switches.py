@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import pandas as pd
-from traitlets import Int, link
+from traitlets import Int
 
 from ..diagnosis.errors import records
 from ..diagnosis.replay import explained_switches
-from .base import Panel, escape, stylesheet
+from .base import escape, stylesheet
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
 from .parts import TableView, as_sentence, beside, counted, crop_html, crops
-from .player import TrackPlayer
+from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -68,7 +68,7 @@ COLUMNS: list[dict[str, Any]] = [
 ]
 
 
-class SwitchBrowser(Panel):
+class SwitchBrowser(PlayerPanel):
     """The table of ID switches; a row shows the person before and after, and moves the player.
 
     Parameters
@@ -113,16 +113,14 @@ class SwitchBrowser(Panel):
         **traits: Any,
     ) -> None:
         super().__init__(**traits)
-        own = player is None and source is not None
-        self.player = TrackPlayer(source) if own else player
-        self.source = None if self.player is None else self.player.source
+        made = self._join(source, player)
         wanted = self.player.name if self.player is not None else detections.name if detections is not None else ""
         self.name = sequence_of(evaluation, wanted)
         if detections is not None:
             refuse_other_sequence("detections", detections.name, self.name)
-        if own and self.player is not None:
-            self.player.show(evaluation=evaluation)
-            self.player.layers = [x for x in self.player.available if x in ("tracks", "switches")]
+        for new in made:
+            new.show(evaluation=evaluation)
+            new.layers = [x for x in new.available if x in ("tracks", "switches")]
         evaluated = evaluation.sequences[self.name]
         self.tracks, self.ground_truth = evaluated.tracks, evaluated.ground_truth.table
         self.switches, caveat = explained_switches(evaluation, self.name, detections, tracker)
@@ -136,14 +134,12 @@ class SwitchBrowser(Panel):
             max_height=300,
         )
         self._pictures = ipywidgets.HTML()
-        self._links = [link((self, "selected"), (self.table, "selected"))]
+        self._tie(((self, "selected"), (self.table, "selected")))
         if self.player is not None:
-            self._links.append(link((self, "frame"), (self.player, "frame")))
-        self._closers += [item.unlink for item in self._links]
+            self._tie(((self, "frame"), (self.player, "frame")))
         self.observe(self._guard(lambda _: self._pick()), "selected")
         told = ipywidgets.VBox([self.table, self._pictures])
-        shown = [told, self.player] if own and self.player is not None else [told]
-        self.children = [self._banner, beside(*shown, least="400px")]
+        self.children = [self._banner, beside(told, *made, least="400px")]
         if self.selected < 0 and len(self.switches):
             self.selected = worst_switch(self.switches)
         self._pick()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import pandas as pd
-from traitlets import Int, Unicode, link
+from traitlets import Int, Unicode
 
 from .._files import atomic_write
 from ..association.base import Tracker
@@ -152,9 +152,9 @@ class ThresholdLab(Panel):
         if source is not None:
             self.players = [TrackPlayer(source, frame=frame) for _ in range(2)]
             refuse_other_sequence("detections", outputs.name, self.players[0].name)
-            links = [link((self, "frame"), (player, "frame")) for player in self.players]
-            links.append(link((self.players[0], "selected_gt_id"), (self.players[1], "selected_gt_id")))
-            self._closers += [item.unlink for item in links]
+            baseline, now = self.players
+            self._tie(*(((self, "frame"), (player, "frame")) for player in self.players))
+            self._tie(((baseline, "selected_gt_id"), (now, "selected_gt_id")))
             named = [
                 ipywidgets.VBox([heading(title), player])
                 for title, player in zip(("Baseline", "Now"), self.players, strict=True)

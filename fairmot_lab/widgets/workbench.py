@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import pandas as pd
-from traitlets import link
 
 from ..association.run import Trace, trace
 from ..diagnosis.reasons import tracker_of
@@ -255,14 +254,13 @@ class Workbench(Panel):
 
     def _link(self) -> None:
         who = "selected_gt_id" if self.people.kind == "person" else "selected_id"
-        pairs = [
-            link((self.player, "frame"), (self.people, "frame")),
-            link((self.player, who), (self.people, "selected")),
-            link((self.player, "focus"), (self.people, "focus")),
-            link((self.player, "range"), (self.people, "range")),
-            *(link((self.player, t), (self.bar, t)) for t in ("tracker", "compared", "compare_mode")),
-        ]
-        self._closers += [pair.unlink for pair in pairs]
+        self._tie(
+            ((self.player, "frame"), (self.people, "frame")),
+            ((self.player, who), (self.people, "selected")),
+            ((self.player, "focus"), (self.people, "focus")),
+            ((self.player, "range"), (self.people, "range")),
+            *(((self.player, t), (self.bar, t)) for t in ("tracker", "compared", "compare_mode")),
+        )
         self.player.observe(self._guard(lambda _: self._show_tracker()), "tracker")
         self.player.observe(self._guard(lambda _: self._show_difference()), ["tracker", "compared", "compare_mode"])
         self.people.observe(self._guard(lambda _: self._show_life()), "selected")

@@ -3,7 +3,7 @@ import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { COLOURS, fitCanvas, themeOf } from "./colours.js";
 import { h } from "./dom.js";
 import { clamp, counted, floats } from "./numbers.js";
-import { makeScope, savingSoon } from "./scope.js";
+import { makeScope, savingSoon, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 
 class HistogramView {
@@ -139,10 +139,4 @@ class HistogramView {
   }
 }
 
-export default {
-  /** @param {{model: Model, el: HTMLElement}} place */
-  render({ model, el }) {
-    const view = new HistogramView(model, el);
-    return () => view.close();
-  },
-};
+export default widgetOf(HistogramView);

@@ -3,7 +3,7 @@ import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { COLOURS, fitCanvas, themeOf } from "./colours.js";
 import { h } from "./dom.js";
 import { clamp, counted, floats, octets } from "./numbers.js";
-import { makeScope, setTraits } from "./scope.js";
+import { makeScope, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {[number, number]} Cell */
 
@@ -407,10 +407,4 @@ class MatrixView {
   }
 }
 
-export default {
-  /** @param {{model: Model, el: HTMLElement}} place */
-  render({ model, el }) {
-    const view = new MatrixView(model, el);
-    return () => view.close();
-  },
-};
+export default widgetOf(MatrixView);

@@ -3,7 +3,7 @@ import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { colourOf } from "./colours.js";
 import { h } from "./dom.js";
 import { counted, octets } from "./numbers.js";
-import { makeScope, setTraits } from "./scope.js";
+import { makeScope, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {{id: number, first: number, last: number, frames: number, share: number | null, breaks: number, note: string}} Person */
 
@@ -324,10 +324,4 @@ class PeopleView {
   }
 }
 
-export default {
-  /** @param {{model: Model, el: HTMLElement}} place */
-  render({ model, el }) {
-    const view = new PeopleView(model, el);
-    return () => view.close();
-  },
-};
+export default widgetOf(PeopleView);

@@ -5,7 +5,7 @@ import { Controls } from "./controls.js";
 import { h } from "./dom.js";
 import { counted } from "./numbers.js";
 import { Painter } from "./painter.js";
-import { makeScope, setTraits } from "./scope.js";
+import { makeScope, setTraits, widgetOf } from "./scope.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 import { joinTransport, leaveTransport } from "./transport.js";
@@ -514,10 +514,4 @@ export class PlayerView {
   }
 }
 
-export default {
-  /** @param {{model: Model, el: HTMLElement}} place */
-  render({ model, el }) {
-    const view = new PlayerView(model, el);
-    return () => view.close();
-  },
-};
+export default widgetOf(PlayerView);

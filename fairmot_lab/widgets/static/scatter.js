@@ -3,7 +3,7 @@ import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { colourOf, fitCanvas, themeOf } from "./colours.js";
 import { h } from "./dom.js";
 import { clamp, counted, floats, octets } from "./numbers.js";
-import { makeScope, setTraits } from "./scope.js";
+import { makeScope, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 
 const COLUMNS = 4; // of the trait `points`: x, y, id (negative: none), frame
@@ -283,10 +283,4 @@ class ScatterView {
   }
 }
 
-export default {
-  /** @param {{model: Model, el: HTMLElement}} place */
-  render({ model, el }) {
-    const view = new ScatterView(model, el);
-    return () => view.close();
-  },
-};
+export default widgetOf(ScatterView);

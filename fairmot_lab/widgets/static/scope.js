@@ -73,3 +73,17 @@ export function savingSoon(model, scope, pause = 60) {
     }, pause);
   };
 }
+
+/**
+ * What anywidget expects of a module: a view's class, made for each place where the widget is shown.
+ * @param {new (model: Model, el: HTMLElement) => {close(): void}} View
+ */
+export function widgetOf(View) {
+  return {
+    /** @param {{model: Model, el: HTMLElement}} place */
+    render({ model, el }) {
+      const view = new View(model, el);
+      return () => view.close();
+    },
+  };
+}

@@ -2,7 +2,7 @@
 import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { h } from "./dom.js";
 import { counted, octets } from "./numbers.js";
-import { makeScope, setTraits } from "./scope.js";
+import { makeScope, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {import("./types").Column} Column */
 /** @typedef {Record<string, any>} Row */
@@ -312,10 +312,4 @@ class TableView {
   }
 }
 
-export default {
-  /** @param {{model: Model, el: HTMLElement}} place */
-  render({ model, el }) {
-    const view = new TableView(model, el);
-    return () => view.close();
-  },
-};
+export default widgetOf(TableView);

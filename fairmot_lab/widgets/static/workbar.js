@@ -2,7 +2,7 @@
 import { errorBanner, frameOf } from "./chrome.js";
 import { trackerColour } from "./colours.js";
 import { h } from "./dom.js";
-import { makeScope, setTraits } from "./scope.js";
+import { makeScope, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 
 class WorkbarView {
@@ -75,10 +75,4 @@ class WorkbarView {
   }
 }
 
-export default {
-  /** @param {{model: Model, el: HTMLElement}} place */
-  render({ model, el }) {
-    const view = new WorkbarView(model, el);
-    return () => view.close();
-  },
-};
+export default widgetOf(WorkbarView);
