@@ -12,10 +12,10 @@ from ..association.base import Tracker
 from ..association.records import ENDS, FrameRecord, Stage
 from ..association.run import trace
 from ..diagnosis.replay import cell_sentences
-from .base import stylesheet
+from .base import escape, stylesheet
 from .checks import refuse_other_sequence
 from .page import Page
-from .parts import MatrixView, beside, counted, crops, heading, heading_html
+from .parts import MatrixView, beside, counted, crops
 from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class AssociationInspector(PlayerPanel):
             self._tie(*(((self.player, trait), (self, trait)) for trait in ("frame", "selected_id")))
         self.matrices: list[MatrixView] = []
         self._later = beside(least="340px")
-        self._events = heading("")
+        self._events = ipywidgets.HTML()
         self.observe(self._guard(lambda _: self._draw()), ["frame", "values", "active"])
         self._add_matrix()
         controls = ipywidgets.HBox([self._show, self._number])
@@ -142,7 +142,7 @@ class AssociationInspector(PlayerPanel):
                 empty=f"{counted(len(stage.tracks), 'track')} and {counted(len(stage.detections), 'detection')}: "
                 "nothing to compare.",
             )
-        self._events.value = heading_html(_event_words(record))
+        self._events.value = f'<div class="fml fml-words">{escape(_event_words(record))}</div>'
 
     def _pictures(self, record: FrameRecord) -> dict[tuple[str, int], bytes]:
         """A crop per detection of the frame, and per track where it was last reported before."""

@@ -223,6 +223,7 @@ class Panel(Shown, ipywidgets.VBox):
         self._banner = ipywidgets.HTML(layout={"display": "none"})
         self._closers: list[Callable[[], None]] = []
         self.observe(self._show_error, "error")
+        self.add_class("fml-panel")
 
     def _show_error(self, _: Any) -> None:
         self._banner.layout.display = "" if self.error else "none"

@@ -112,7 +112,6 @@ class ComparePanel(Panel):
         columns += [{"key": f"tracker {k}", "label": name, "kind": "number"} for k, name in enumerate(names)]
         columns[3:3] = [
             {"key": "difference", "label": f"{b} \N{MINUS SIGN} {a}", "kind": "number"},
-            {"key": "verdict", "label": "", "kind": "text"},
         ]
         with self._figures.hold_sync():
             self._figures.columns = columns
@@ -205,11 +204,8 @@ def figure_rows(comparison: Comparison, sequence: str, names: list[str]) -> list
         change, low, high = (float(one[key]) for key in ("difference", "low", "high"))
         if turned:
             change, low, high = -change, -high, -low
-        verdict = str(one["verdict"])
         row["difference"] = _with_interval(metric, change, low, high, sign=True)
-        words = {"higher": "lower", "lower": "higher"} if turned else {"higher": "higher", "lower": "lower"}
-        row["verdict"] = words.get(verdict, "")
-        row["_class"] = None if row["verdict"] else "fml-muted"
+        row["_class"] = None if one["verdict"] in ("higher", "lower") else "fml-muted"
         rows.append(row)
     return rows
 

@@ -15,6 +15,7 @@ from ..formats.cvat import write_cvat
 from ..formats.mot import write_mot
 from .base import Panel, escape, html_table
 from .page import Page
+from .parts import counted
 
 
 class Corrections:
@@ -185,7 +186,7 @@ class CorrectionPanel(Panel):
         self._first = ipywidgets.IntText(0, description="track", tooltip="the track to change")
         self._second = ipywidgets.IntText(0, description="other", tooltip="the other track, or the new id")
         for field in (self._first, self._second):
-            field.layout.width = "180px"
+            field.layout.width = "150px"
         edits = self.corrections
         first, second = (lambda: int(self._first.value)), (lambda: int(self._second.value))
         buttons = [
@@ -196,19 +197,24 @@ class CorrectionPanel(Panel):
             self._button("Swap from here", "exchange both ids", lambda: edits.swap(first(), second(), frame())),
             self._button("Rename", "to the id in the field other", lambda: edits.rename(first(), second())),
             self._button("Delete", "remove the track", lambda: edits.delete(first())),
+        ]
+        back = [
             self._button("Undo", "take the last correction back", edits.undo),
             self._button("Redo", "make it again", edits.redo),
         ]
         self._path = ipywidgets.Text(
             f"{name}-corrected.txt", description="file", tooltip=".txt: MOTChallenge; .zip: CVAT"
         )
-        self._save = ipywidgets.Button(description="Save", tooltip="write the corrected tracks")
+        self._path.layout = {"width": "auto", "flex": "1 1 200px", "max_width": "400px"}
+        self._save = ipywidgets.Button(
+            description="Save", tooltip="write the corrected tracks", layout={"width": "auto"}
+        )
         self._save.on_click(self._guard(lambda _: self._write()))
         self._log = ipywidgets.HTML()
         row = {"flex_flow": "row wrap"}
         self.children = [
             self._banner,
-            ipywidgets.Box([self._first, self._second], layout=row),
+            ipywidgets.Box([self._first, self._second, *back], layout=row),
             ipywidgets.Box(buttons, layout=row),
             ipywidgets.Box([self._path, self._save], layout=row),
             self._log,
@@ -242,7 +248,9 @@ class CorrectionPanel(Panel):
 
     def _tell(self, text: str = "") -> None:
         lines = "".join(f"<li>{escape(words)}</li>" for words in self.corrections.log[-12:])
-        said = escape(text or f"{len(self.corrections.log)} corrections; the files that were read are not touched.")
+        said = escape(
+            text or f"{counted(len(self.corrections.log), 'correction')}; the files that were read are not touched."
+        )
         self._log.value = f'<div class="fml"><p class="fml-dim">{said}</p><ol>{lines}</ol></div>'
 
     def saved_html(self) -> str:

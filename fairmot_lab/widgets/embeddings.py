@@ -101,11 +101,9 @@ class EmbeddingExplorer(PlayerPanel):
         numbers = [int(n) for n in outputs.frames]
         if not numbers:
             raise DetectionsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
-        start = {
-            "frame": player.frame if player is not None else numbers[0],
-            "other_frame": numbers[min(1, len(numbers) - 1)],
-            **traits,
-        }
+        frame = traits.get("frame", player.frame if player is not None else numbers[0])
+        later = [number for number in numbers if number > frame]
+        start = {"frame": frame, "other_frame": later[0] if later else numbers[max(0, len(numbers) - 2)], **traits}
         super().__init__(**start, method=method)
         self.outputs, self.model = outputs, model
         self.query: tuple[int, int] | None = None
@@ -168,8 +166,8 @@ class EmbeddingExplorer(PlayerPanel):
             self._tie(((self, "other_frame"), (self.map, "frame")))
             self._map_title = heading("")
             mapped = ipywidgets.VBox([self._map_title, self.map])
-            upper: list[ipywidgets.Widget] = [*(made or [self.scatter]), mapped]
-            lower = [self.scatter, *lower] if made else lower
+            upper: list[ipywidgets.Widget] = [*made, mapped]
+            lower = [self.scatter, *lower]
         else:
             upper = [*made, self.scatter]
         parts += [beside(*upper), beside(*lower, least="340px")]
@@ -178,7 +176,9 @@ class EmbeddingExplorer(PlayerPanel):
         self.children = parts
         self._guard(self._measure)()
         if self.map is not None and len(outputs.frame(self.frame)):
-            self._guard(self.search)(self.frame, 0)  # the best detection, until another is clicked
+            mine = np.flatnonzero(self.ids[self._frames == self.frame] == self.selected_id)
+            # the person who is selected, else the best detection, until another is clicked
+            self._guard(self.search)(self.frame, int(mine[0]) if len(mine) else 0)
 
     def _measure(self) -> None:
         """All that depends on which detections count."""

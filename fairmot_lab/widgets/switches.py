@@ -172,7 +172,7 @@ class SwitchBrowser(PlayerPanel):
             words.append(f"Cosine distance before to after: {distance:.3f}." if known else "No distance is known.")
         if "why" in self.switches and isinstance(switch["why"], str):
             words.append(as_sentence(switch["why"]))
-        return f'<div style="display:flex">{pictures}</div><p>{escape(" ".join(words))}</p>'
+        return f'<p>{escape(" ".join(words))}</p><div style="display:flex">{pictures}</div>'
 
     def pictures(self, row: int, height: int = 180) -> list[tuple[bytes, str]]:
         """Crops of the person: with the old id, and with the new; JPEG bytes and captions."""

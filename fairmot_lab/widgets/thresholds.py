@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 REST = 0.6  # seconds without a change of the settings after which curves are drawn
 Spans = dict[str, tuple[float, float]]  # ends of an interval by metric
 CORE = 6  # settings that are shown at once; the others are folded
+IN_A_LINE = ("mota", "idf1", "hota", "num_switches")
 WITHOUT_TRUTH = (
     ("num_tracks", "tracks", -1),
     ("median_length", "median length (frames)", 1),
@@ -93,7 +94,7 @@ class ThresholdLab(Panel):
     baseline, candidate : inspection.Replay
         Tracks and evaluation of the pinned settings and of the present ones.
     frame : int
-        The frame on show in both players.
+        The frame on show in both players; `selected_gt_id` the person who is selected.
     code : str
         The candidate as a line of Python.
     figures : pandas.DataFrame
@@ -113,6 +114,7 @@ class ThresholdLab(Panel):
     """
 
     frame = Int(1)
+    selected_gt_id = Int(None, allow_none=True)
     code = Unicode("")
 
     def __init__(
@@ -142,10 +144,12 @@ class ThresholdLab(Panel):
         self._switches = TableView(title="ID switches that change", columns=SWITCHES, max_height=240)
         self._switches.observe(self._guard(self._go), "selected")
         self._status = ipywidgets.HTML()
+        self._now = ipywidgets.HTML()
         self._line = ipywidgets.HTML()
         pin = self._button("Pin as baseline", "compare with these settings from now on", self.pin)
         reset = self._button("Back to baseline", "move all sliders back", self.reset)
         self._path = ipywidgets.Text("tracker.json", description="file", tooltip="where Save writes")
+        self._path.layout = {"width": "auto", "flex": "1 1 200px", "max_width": "300px"}
         save = self._button("Save as JSON", "write the settings to the file", lambda: self.save(self._path.value))
         self.players: list[TrackPlayer] = []
         views: list[ipywidgets.Widget] = []
@@ -153,8 +157,8 @@ class ThresholdLab(Panel):
             self.players = [TrackPlayer(source, frame=frame) for _ in range(2)]
             refuse_other_sequence("detections", outputs.name, self.players[0].name)
             baseline, now = self.players
-            self._tie(*(((self, "frame"), (player, "frame")) for player in self.players))
-            self._tie(((baseline, "selected_gt_id"), (now, "selected_gt_id")))
+            for player in (baseline, now):
+                self._tie(*(((self, trait), (player, trait)) for trait in ("frame", "selected_gt_id")))
             named = [
                 ipywidgets.VBox([heading(title), player])
                 for title, player in zip(("Baseline", "Now"), self.players, strict=True)
@@ -165,11 +169,10 @@ class ThresholdLab(Panel):
         self._work = LatestWins(stages, self._deliver, self._fail, post_to_loop())
         self._closers.append(self._work.close)
         sliders = self._fold()
-        buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
+        self._buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
         shown = [self._figures] if self._truth is None else [self._figures, self._switches]
-        tables = beside(*shown, least="340px")
-        curves = self._make_curves()
-        self.children = [self._banner, curves, sliders, buttons, self._line, self._status, tables, *views]
+        below = [self._line, self._status, self._buttons, beside(*shown, least="340px"), *views]
+        self.children = [self._banner, self._make_curves(), self._now, sliders, *below]
         start = self._evaluated(self._tracked(self._tracker))
         self.baseline = self.candidate = start
         self._show_baseline()
@@ -185,8 +188,11 @@ class ThresholdLab(Panel):
         self._curves = {name: ipywidgets.HTML() for name in self._core}
         first = [ipywidgets.VBox([self.controls[name], self._curves[name]]) for name in self._core]
         rest = [control for name, control in self.controls.items() if name not in self._core]
+        for part in (*first, *rest):
+            part.layout.flex, part.layout.max_width = "1 1 24em", "34em"
         layout = {"flex_flow": "row wrap"}
-        folded = ipywidgets.Accordion([ipywidgets.Box(rest, layout=layout)], titles=[f"{len(rest)} more settings"])
+        title = counted(len(rest), "more setting")
+        folded = ipywidgets.Accordion([ipywidgets.Box(rest, layout=layout)], titles=[title])
         return ipywidgets.VBox([ipywidgets.Box(first, layout=layout), *([folded] if rest else [])])
 
     # -- which is best ------------------------------------------------------------------------------------------------
@@ -373,6 +379,16 @@ class ThresholdLab(Panel):
         self._show_figures()
         self._show_switches()
 
+    def offer(self, show: Callable[[pd.DataFrame], object]) -> None:
+        """Add a button that shows the present tracks somewhere else, such as in the player of a workbench."""
+
+        def press() -> None:
+            self.wait()
+            show(self.candidate.tracks)
+
+        button = self._button("Show in the player", "as a tracker beside the others", press)
+        self._buttons.children = (*self._buttons.children[:2], button, *self._buttons.children[2:])
+
     def reset(self) -> None:
         """Go back to the baseline's settings."""
         self.tracker = self.baseline.tracker
@@ -458,6 +474,16 @@ class ThresholdLab(Panel):
         self.code = repr(self.candidate.tracker)
         self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
         self._status.value = _words(f"tracked and counted in {self.candidate.seconds:.2f} s")
+        self._now.value = f'<div class="fml fml-now-line">{escape(self._now_words())}</div>'
+
+    def _now_words(self) -> str:
+        """The metrics above the sliders, with what they differ from the baseline by."""
+        shown = [row for row in self._figures.rows if row["metric"] in IN_A_LINE or self._truth is None]
+        words = []
+        for row in shown:
+            change = f" ({row['difference']})" if row["difference"].strip("0.") else ""
+            words.append(f"{row['label']} {row['candidate']}{change}")
+        return f"Now: {' · '.join(words)}"
 
     def _show_switches(self) -> None:
         changed = self.switches
@@ -474,13 +500,12 @@ class ThresholdLab(Panel):
     def _go(self, _: Any) -> None:
         if self._switches.selected >= 0:
             row = self._switches.rows[self._switches.selected]
-            self.frame = row["frame"]
+            self.frame, self.selected_gt_id = row["frame"], row["gt_id"]
             for player, wanted in zip(self.players, ("vanishes", "appears"), strict=False):
                 player.selected_id = row["to_id"] if row["change"] == wanted else None
-                player.selected_gt_id = row["gt_id"]
 
     def _button(self, text: str, meaning: str, action: Callable[[], Any]) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=text, tooltip=meaning)
+        button = ipywidgets.Button(description=text, tooltip=meaning, layout={"width": "auto"})
         button.on_click(self._guard(lambda _: action()))
         return button
 
@@ -508,7 +533,7 @@ class ThresholdLab(Panel):
 def _control(setting: Setting, value: Any) -> ipywidgets.Widget:
     """A slider for numbers, a box for yes or no, a list for choices."""
     common = {"description": setting.name, "tooltip": setting.doc, "style": {"description_width": "10em"}}
-    layout = {"width": "24em"}
+    layout = {"width": "auto"}
     if setting.kind == "bool":
         return ipywidgets.Checkbox(value, indent=False, layout=layout, **common)
     if setting.kind == "choice":

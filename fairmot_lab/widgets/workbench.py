@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 METRICS = (("mota", "MOTA", True), ("idf1", "IDF1", True), ("hota", "HOTA", True), ("num_switches", "IDs", False))
 AROUND = 4  # frames around the one on show whose decisions are told
-HEIGHT = "44vh"  # of the picture
 
 
 class Workbench(Panel):
@@ -495,13 +494,15 @@ class Workbench(Panel):
     def _make_switches(self) -> ipywidgets.Widget:
         from .switches import SwitchBrowser
 
-        return SwitchBrowser(
+        pane = SwitchBrowser(
             evaluation=self.evaluations[self.name],
             player=self.player,
             detections=self.detections,
             tracker=self._settings(),
             selected=-1,
         )
+        pane.table.max_height = 210  # leaves room for the pictures
+        return pane
 
     def _make_budget(self) -> ipywidgets.Widget:
         from .budget import BudgetBrowser
@@ -542,7 +543,11 @@ class Workbench(Panel):
         from .thresholds import ThresholdLab
 
         assert self.detections is not None
-        return ThresholdLab(detections=self.detections, ground_truth=self.ground_truth, tracker=self._made_by())
+        name, truth = self.name, self.ground_truth
+        pane = ThresholdLab(detections=self.detections, ground_truth=truth, tracker=self._made_by())
+        pane._tie(*(((self.player, trait), (pane, trait)) for trait in ("frame", "selected_gt_id")))
+        pane.offer(lambda table: self._corrected(f"{name} with other settings", table))
+        return pane
 
     def _open(self) -> None:
         """Make the pane of the open tab, and let the others rest."""
@@ -577,7 +582,7 @@ class Workbench(Panel):
         self.player.add_class("fml-bench-player")
         self._tabs.add_class("fml-panes")
         middle = ipywidgets.Box(
-            [self.player, self._tabs], layout={"flex_flow": "row wrap", "grid_gap": "12px", "align_items": "flex-start"}
+            [self.player, self._tabs], layout={"flex_flow": "row wrap", "grid_gap": "12px", "align_items": "stretch"}
         )
         self.add_class("fml-workbench")
         self.children = [self._banner, self.bar, middle]

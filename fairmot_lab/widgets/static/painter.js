@@ -393,7 +393,7 @@ export class Painter {
     const names = this.model.get("trackers");
     const words = [`${layer.one} ${b[row + ID]}`];
     if (layer.id === "selected_id") {
-      if (names.length > 1) words[0] = `${names[b[row + TRACKER]]}: ${words[0]}`;
+      if (this.compared >= 0) words[0] = `${names[b[row + TRACKER]]}: ${words[0]}`;
       if (b[row + PERSON] >= 0) words.push(`person ${b[row + PERSON]}`);
       words.push(`score ${b[row + SCORE].toFixed(2)}`);
     }

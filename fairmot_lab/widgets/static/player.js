@@ -446,7 +446,9 @@ export class PlayerView {
       return;
     }
     const rows = painter.visible(transport.shown).filter((row) => painter.selected(row));
-    this.readout.textContent = rows
+    const tracked = rows.filter((row) => transport.boxes.values[row + LAYER] === 0).length > 0;
+    const told = rows.filter((row) => !tracked || !LAYERS[transport.boxes.values[row + LAYER]].double); // each box once
+    this.readout.textContent = told
       .slice(0, 3)
       .map((row) => painter.boxWords(row))
       .join("  ·  ");

@@ -442,8 +442,8 @@ export class Timeline {
     let most = 0;
     for (let f = 0; f < counts.length; f++) most = Math.max(most, counts[f]);
     return {
-      label: `${label} ≤ ${most}`,
-      title: `${label} per frame, at most ${most}`,
+      label: most ? `${label} ≤ ${most}` : `no ${label}`,
+      title: most ? `${label} per frame, at most ${most}` : `no ${label}`,
       height: 20,
       paint: (g, top, height) => {
         g.fillStyle = colour;
