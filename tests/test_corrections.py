@@ -99,7 +99,7 @@ def test_the_workbench_shows_corrections_as_a_tracker_of_their_own(truth: pd.Dat
     assert bench.player.trackers == ["A", "A corrected"]
     assert bench.player.tracker == 1
     assert "IDs 0" in bench.bar.chips[1]["metrics"]
-    next(b for b in panel.children[2].children if b.description == "Undo").click()
+    next(b for b in panel.children[1].children if b.description == "Undo").click()
     assert "IDs 2" in bench.bar.chips[1]["metrics"]
     next(b for b in panel.children[2].children if b.description == "Merge").click()
     assert "so they are two people" in panel.error

@@ -203,9 +203,11 @@ class CorrectionPanel(Panel):
             self._button("Redo", "make it again", edits.redo),
         ]
         self._path = ipywidgets.Text(
-            f"{name}-corrected.txt", description="file", tooltip=".txt: MOTChallenge; .zip: CVAT"
+            f"{name}-corrected.txt",
+            description="file",
+            tooltip=".txt: MOTChallenge; .zip: CVAT",
+            layout={"width": "auto", "flex": "1 1 200px", "max_width": "400px"},
         )
-        self._path.layout = {"width": "auto", "flex": "1 1 200px", "max_width": "400px"}
         self._save = ipywidgets.Button(
             description="Save", tooltip="write the corrected tracks", layout={"width": "auto"}
         )

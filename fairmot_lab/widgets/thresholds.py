@@ -148,8 +148,8 @@ class ThresholdLab(Panel):
         self._line = ipywidgets.HTML()
         pin = self._button("Pin as baseline", "compare with these settings from now on", self.pin)
         reset = self._button("Back to baseline", "move all sliders back", self.reset)
-        self._path = ipywidgets.Text("tracker.json", description="file", tooltip="where Save writes")
-        self._path.layout = {"width": "auto", "flex": "1 1 200px", "max_width": "300px"}
+        room = {"width": "auto", "flex": "1 1 200px", "max_width": "300px"}
+        self._path = ipywidgets.Text("tracker.json", description="file", tooltip="where Save writes", layout=room)
         save = self._button("Save as JSON", "write the settings to the file", lambda: self.save(self._path.value))
         self.players: list[TrackPlayer] = []
         views: list[ipywidgets.Widget] = []
