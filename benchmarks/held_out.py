@@ -1,0 +1,177 @@
+"""The compact model on sequences that it did not see: the tables of docs/models/fairmot_lite.md, as Markdown.
+
+    python benchmarks/held_out.py --data DIR --weights DIR [--seeds 0 1 2] [--train]
+
+Two sequences at a time are held out: DIR/A1.onnx was trained with seed 1 without MOT17-09 and TUD-Stadtmitte,
+DIR/B1.onnx without KITTI-17 and PETS09-S2L1. With --train those that are not there are trained first, as the bundled
+weights were (five CPU minutes each); without it they are left out. The head of a table says over how many trainings a
+figure is the mean; the lowest and the highest follow. The demo scenes are measured with the A.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import fairmot_lab as fl
+from fairmot_lab.boxes import BOX
+from fairmot_lab.cli.main import main as command
+from fairmot_lab.diagnosis.embeddings import embedding_distances, label_detections
+from fairmot_lab.lite.demo import make_sequence
+
+HELD_OUT = {"A": ("MOT17-09", "TUD-Stadtmitte"), "B": ("KITTI-17", "PETS09-S2L1")}
+FOLDERS = {
+    "MOT17-09": "MOT17/train/MOT17-09-SDP",
+    "TUD-Stadtmitte": "MOT15/train/TUD-Stadtmitte",
+    "KITTI-17": "MOT15/train/KITTI-17",
+}
+PETS = ("video/vtest.avi", "MOT15/train/PETS09-S2L1/gt/gt.txt")
+RECIPE = "--scenes 120 --steps 400 --learning-rate 2e-4 --labels 0.5 --appearance"
+HEIGHTS = {"under 60 px": (0, 60), "60 to 100 px": (60, 100), "over 100 px": (100, np.inf)}
+METRICS = ("mota", "idf1", "hota")
+TRACKERS = ("jde", "ppdet_byte", "bytetrack", "ocsort", "botsort", "deepsort")
+
+
+def train(data: Path, weights: Path, letter: str, seed: int) -> None:
+    """Train without the two sequences of a letter."""
+    folder = weights / f"{letter}{seed}"
+    arguments = [str(data / path) for name, path in FOLDERS.items() if name not in HELD_OUT[letter]]
+    if "PETS09-S2L1" not in HELD_OUT[letter]:
+        arguments += ["--video", *(str(data / path) for path in PETS)]
+    arguments += ["--from", str(data / "pretrained" / "yolox_nano_coco.onnx"), *RECIPE.split(), "--seed", str(seed)]
+    if command(["finetune", *arguments, "--output", str(folder), "--cache", str(weights / "cache")]):
+        raise SystemExit(f"{folder} was not trained.")
+    shutil.copy(folder / "fairmot_lite.onnx", weights / f"{letter}{seed}.onnx")
+
+
+def open_sequence(data: Path, name: str) -> tuple[fl.Source, pd.DataFrame]:
+    """Return a sequence and its ground truth."""
+    if name == "PETS09-S2L1":
+        return fl.open_source(data / PETS[0], frame_rate=7), fl.read_mot(data / PETS[1], "ground_truth")
+    source = fl.open_source(make_sequence(data, int(name[5:])) if name.startswith("demo-") else data / FOLDERS[name])
+    return source, source.ground_truth
+
+
+def tracked(detections: fl.Detections, truth: pd.DataFrame, tracker: fl.Tracker) -> dict[str, float]:
+    """MOTA, IDF1, HOTA, precision and recall of a tracker."""
+    tracks = fl.track(detections, tracker)
+    tracks.attrs.clear()  # a video has another name than its ground truth
+    figures = fl.evaluate({"it": tracks}, {"it": truth}, protocol="motchallenge").overall
+    return {name: float(figures[name]) for name in ("mota", "idf1", "hota", "precision", "recall")}
+
+
+def detected(detections: fl.Detections, truth: pd.DataFrame, scale: float) -> dict[str, float]:
+    """Rank-1 after 30 frames, and recall by height at the input: people at least a quarter visible, scores from 0.4."""
+    people = truth[(truth["conf"] > 0) & truth["class_id"].isin((1, -1))]
+    used = detections.scores >= 0.4
+    frames = np.repeat(detections.frames, np.diff(detections.offsets))
+    near = label_detections(detections, people)
+    figures = {
+        "rank-1": embedding_distances(detections.embeddings()[used], near[used], frames[used], gap=30).rank1,
+    }
+    found = set(zip(frames[used].tolist(), near[used].tolist(), strict=True))
+    seen = people[~(people["visibility"] < 0.25)]
+    hit = np.array([pair in found for pair in zip(seen["frame"], seen["id"], strict=True)])
+    height = seen[BOX[3]].to_numpy() * scale
+    for label, (low, high) in HEIGHTS.items():
+        here = (height >= low) & (height < high)
+        figures[label] = float(hit[here].mean()) if here.sum() >= 100 else float("nan")
+    return figures
+
+
+def measure(data: Path, weights: Path, name: str, cache: Path) -> dict[tuple[str, str], float]:
+    """All figures of one file of weights on one sequence, by tracker and metric."""
+    source, truth = open_sequence(data, name)
+    detections = fl.detect(source, weights, cache / weights.stem, progress=False)
+    trackers = {title: fl.get_tracker(title) for title in TRACKERS}
+    trackers["botsort, with_reid"] = fl.get_tracker("botsort", with_reid=True)
+    trackers["default"] = fl.pipeline.recommended_tracker("fairmot_lite")
+    figures = {
+        (title, metric): value
+        for title, tracker in trackers.items()
+        for metric, value in tracked(detections, truth, tracker).items()
+    }
+    scale = min(576 / source.width, 320 / source.height)
+    return figures | {("", metric): value for metric, value in detected(detections, truth, scale).items()}
+
+
+def number(value: float) -> str:
+    """Three decimals without the zero before them."""
+    return "-" if np.isnan(value) else f"{value:.3f}".lstrip("0")
+
+
+def spread(values: pd.Series) -> str:
+    """Mean, and lowest to highest where they differ."""
+    low, high = number(values.min()), number(values.max())
+    return number(values.mean()) + (f" ({low} to {high})" if low != high else "")
+
+
+def markdown(title: str, rows: dict[str, list[str]], heads: list[str]) -> str:
+    """A Markdown table."""
+    lines = [[title, *heads], ["---"] * (len(heads) + 1), *([label, *cells] for label, cells in rows.items())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("| --- |", "|---|").replace(" --- |", "---|")
+
+
+def tables(figures: dict[tuple[str, str], dict[tuple[str, str], float]]) -> str:
+    """Three tables of figures by (sequence, training) and (tracker, metric)."""
+    table = pd.DataFrame(figures).T.rename_axis(["sequence", "training"])
+    groups = table.groupby("sequence", sort=False)
+    means, low, high = groups.mean(), groups.min(), groups.max()
+    heads = [f"{name} ({count})" for name, count in groups.size().items()]
+    titles = sorted({title for title, _ in table.columns if title}, key=lambda one: (one != "default", one))
+
+    def three(frame: pd.DataFrame, title: str) -> list[str]:
+        return [" / ".join(number(row[title, metric]) for metric in METRICS) for _, row in frame.iterrows()]
+
+    every = pd.concat([means, means.mean().to_frame("mean").T])
+    trackers = {title: three(every, title) for title in titles}
+    ends = {name: three(frame, "default") for name, frame in (("lowest", low), ("highest", high))}
+    rows = {metric: ("default", metric) for metric in ("precision", "recall")} | {
+        metric: ("", metric) for metric in (*HEIGHTS, "rank-1")
+    }
+    details = {
+        label: [spread(part[column]) for _, part in groups] + [spread(means[column].dropna())]
+        for label, column in rows.items()
+    }
+    return "\n\n".join(
+        (
+            markdown("MOTA / IDF1 / HOTA", trackers, [*heads, "mean"]),
+            markdown("default", ends, heads),
+            markdown("mean (lowest to highest)", details, [*heads, "mean of the sequences"]),
+        )
+    )
+
+
+def main() -> None:
+    """Measure, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--train", action="store_true")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    real, demo = {}, {}
+    for letter, names in HELD_OUT.items():
+        for seed in options.seeds:
+            weights = options.weights / f"{letter}{seed}.onnx"
+            if options.train and not weights.exists():
+                train(options.data, options.weights, letter, seed)
+            if not weights.exists():
+                continue
+            for name in names:
+                real[name, seed] = measure(options.data, weights, name, options.weights / "kept")
+            for scene in range(5 if letter == "A" else 0):
+                figures = measure(options.weights, weights, f"demo-{scene}", options.weights / "kept")
+                demo[f"demo-{scene}", seed] = figures
+    for figures in (real, demo):
+        print(tables(figures), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
