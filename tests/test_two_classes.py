@@ -173,13 +173,69 @@ def test_evaluation_by_class(tracks: pd.DataFrame, truth: pd.DataFrame, evaluato
 
 def test_classes_that_are_not_there(tracks: pd.DataFrame, truth: pd.DataFrame) -> None:
     with pytest.raises(
-        EvaluationError, match=r"no ground truth has objects of the class 'bus'; its classes are car, p"
+        EvaluationError, match=r"No ground truth has objects of the class 'bus'; its classes are car, p"
     ):
         fl.evaluate(tracks, truth, classes=["bus"])
     with pytest.raises(EvaluationError, match="has no classes"):
         fl.evaluate(tracks.drop(columns="class_id"), truth, classes=["car"])
     with pytest.raises(EvaluationError, match="each once"):
         fl.evaluate(tracks, truth, classes=["car", "car"])
+
+
+def test_reasons_by_class(source: fl.Source, detector: FairMOTDetector, truth: pd.DataFrame, tmp_path: Path) -> None:
+    """Switches, causes and what-if of one class of a tracker that follows each."""
+    detections = fl.detect(source, detector, tmp_path, progress=False)
+    assert fl.track(detections).attrs["tracker"] == "per_class:jde"
+    tracker = fl.PerClass(fl.JDETracker(min_box_area=0, vertical_ratio=0))
+    result = fl.evaluate(fl.track(detections, tracker), truth, classes=["person", "car"])
+    with pytest.raises(EvaluationError, match="give sequence= one of arrays:person, arrays:car"):
+        fl.explain_switches(result, detections, tracker)
+    for name in ("arrays:person", "arrays:car"):
+        own = result.summary.set_index("sequence").loc[name]
+        found = fl.explain_switches(result, detections, tracker, sequence=name)
+        assert len(found) == own["num_switches"]
+        errors = fl.error_budget(result, detections, tracker, sequence=name).errors
+        assert len(errors) == own[["num_misses", "num_false_positives", "num_switches"]].sum()
+        tried = fl.what_if(result, detections, tracker, sequence=name, changes={"conf_thres": [0.95]}).changes
+        assert tried["num_misses"].tolist() == [own["num_misses"], own["num_objects"]]
+
+
+def test_a_detection_of_another_class_is_no_sign_of_a_person(
+    source: fl.Source, truth: pd.DataFrame, tmp_path: Path
+) -> None:
+    """A car lies on every person whom the detector did not find."""
+    rows = [
+        (frame, 0 if number != 2 or frame < 10 else 1, box)
+        for frame in range(1, LENGTH + 1)
+        for number, class_id, box in walkers(frame)
+        if class_id == 0
+    ]
+    frames = [
+        fl.FrameDetections(
+            frame,
+            np.array([box for at, _, box in rows if at == frame], np.float32),
+            np.full(2, 0.9, np.float32),
+            class_ids=np.array([kind for at, kind, _ in rows if at == frame]),
+        )
+        for frame in range(1, LENGTH + 1)
+    ]
+
+    class Fixed:
+        name, class_names = "fixed", NAMES
+
+        def describe(self) -> dict:
+            return {}
+
+        def run(self, given):
+            return (frames[frame.number - 1] for frame in given)
+
+    detections = fl.detect(source, Fixed(), tmp_path, progress=False)
+    tracker = fl.get_tracker("per_class:sort")
+    result = fl.evaluate(fl.track(detections, tracker), truth, classes=["person"])
+    errors = fl.error_budget(result, detections, tracker, sequence="arrays:person").errors
+    lost = errors[(errors["kind"] == "MISS") & (errors["id"] == 2) & (errors["frame"] >= 12)]
+    assert len(lost) == LENGTH - 11
+    assert set(lost["cause"]) == {"no detection"}
 
 
 def test_the_command_line_evaluates_classes(

@@ -26,7 +26,7 @@ import numpy as np
 from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite
 from ..data import FrameTracks
 from ..drawing import FrameAnnotator
-from ..errors import ConfigError, DownloadError, FairMOTLabError, HubError
+from ..errors import ConfigError, DownloadError, EngineError, FairMOTLabError, HubError
 from ..pipeline import TextWriter, above, recommended_tracker, stream
 from ..sources.base import Frame
 from ..sources.images import encode_jpeg
@@ -284,7 +284,13 @@ class FairmotTracker_1088x608:
         from ..detection.model import load_model
 
         if use_gpu not in self._models:
-            self._models[use_gpu] = load_model(self.weights, device="gpu" if use_gpu else "cpu")
+            try:
+                self._models[use_gpu] = load_model(self.weights, device="gpu" if use_gpu else "cpu")
+            except EngineError as error:
+                if not use_gpu:
+                    raise
+                reason = str(error).removesuffix("; give device='cpu'.").rstrip(".")
+                raise EngineError(f"{reason}; leave out use_gpu.") from error
         return self._models[use_gpu]
 
 

@@ -147,11 +147,17 @@ class Detections:
 
     @property
     def default_tracker(self) -> Mapping[str, Any]:
-        """Name and settings of the tracker that their model was published with; empty where that is unknown."""
+        """Name and settings of the tracker that their model was published with; empty where that is unknown.
+
+        Detections of several classes get `per_class:NAME`.
+        """
         from .zoo import CARDS
 
         card = CARDS.get(str(self.fingerprint.get("model")))
-        return card.tracker if card else {}
+        settings = card.tracker if card else {}
+        if len(self.class_names) > 1:
+            settings = {**settings, "tracker": f"per_class:{settings.get('tracker', 'jde')}"}
+        return settings
 
     @property
     def frames(self) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..association.run import Trace, trace
 from ..boxes import BOX, iou
 from ..data import PEOPLE
 from ..evaluation.evaluate import compute_metrics
-from .reasons import REASONS, SwitchDiagnosis, check_same, one_sequence, setting_in, tracker_of
+from .reasons import REASONS, SwitchDiagnosis, check_same, of_other_classes, one_sequence, setting_in, tracker_of
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -282,7 +282,10 @@ class CauseFinder:
             record = self.trace[frame] if frame in self.trace else None  # noqa: SIM401
             boxes = np.empty((0, 4)) if record is None else record.detections.boxes
             tracks = np.arange(*np.searchsorted(self.track_frame, [frame, frame + 1]))
-            self._seen = frame, people, iou(self.truth.box[people], boxes), record, tracks
+            overlap = iou(self.truth.box[people], boxes)
+            if record is not None:
+                overlap[:, of_other_classes(self.one, record.detections)] = 0
+            self._seen = frame, people, overlap, record, tracks
         _, people, overlap, record, tracks = self._seen
         own = int(np.flatnonzero(people == row)[0])
         found = self._miss(record, overlap, own, row, tracks)

@@ -19,6 +19,7 @@ from ..data import PEOPLE
 from ..errors import EvaluationError
 
 if TYPE_CHECKING:
+    from ..data import FrameDetections
     from ..detection.detections import Detections
     from ..evaluation.events import SequenceEvaluation
     from ..evaluation.result import Evaluation
@@ -163,7 +164,7 @@ class SwitchDiagnosis:
     """
 
     def __init__(self, one: SequenceEvaluation, trace: Trace) -> None:
-        self.trace = trace
+        self.one, self.trace = one, trace
         truth = one.ground_truth
         self.ids = truth.table["id"].to_numpy()
         self.frame, self.box = truth.frame, truth.box
@@ -260,6 +261,7 @@ class SwitchDiagnosis:
         if not len(own) or not len(candidates):
             return np.zeros(len(candidates)), np.zeros(len(candidates), bool)
         overlap = iou(self.box[rows], record.detections.boxes[candidates])
+        overlap[:, of_other_classes(self.one, record.detections)[candidates]] = 0
         near = overlap[own[0]]
         return near, (near >= _NEAR) & (overlap.argmax(axis=0) == own[0])
 
@@ -483,7 +485,9 @@ def one_sequence(evaluation: Evaluation, sequence: str | None, name: str) -> Seq
         return sequences[sequence or name]
     if len(sequences) == 1 and sequence is None:
         return next(iter(sequences.values()))
-    raise EvaluationError(f"sequence {sequence or name!r} was not evaluated; there is {', '.join(sequences)}.")
+    raise EvaluationError(
+        f"Sequence {sequence or name!r} was not evaluated; give sequence= one of {', '.join(sequences)}."
+    )
 
 
 def setting_in(text: str, tracker: Tracker) -> str:
@@ -499,13 +503,24 @@ def tracker_of(tracks: pd.DataFrame, detections: Detections | None = None) -> Tr
 
 
 def evaluated_part(one: SequenceEvaluation, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of tracks in the frames that were evaluated."""
+    """Return the rows of tracks in the frames, and of the class, that were evaluated."""
+    if "class_ids" in one.tracks.attrs:
+        attributes = tracks.attrs
+        tracks = tracks[tracks["class_id"].isin(one.tracks.attrs["class_ids"])].reset_index(drop=True)
+        tracks.attrs = attributes
     frames = np.concatenate([one.ground_truth.frame, one.tracks["frame"].to_numpy()])
     if not len(frames):
         return tracks
     part = tracks[tracks["frame"].between(frames.min(), frames.max())].reset_index(drop=True)
     part.attrs = tracks.attrs
     return part
+
+
+def of_other_classes(one: SequenceEvaluation, detections: FrameDetections) -> np.ndarray:
+    """Return which detections (N,) are not of the class that was evaluated; none where classes are not told apart."""
+    if detections.class_ids is None or "class_ids" not in one.tracks.attrs:
+        return np.zeros(len(detections), bool)
+    return ~np.isin(detections.class_ids, one.tracks.attrs["class_ids"])
 
 
 def check_same(one: SequenceEvaluation, again: pd.DataFrame) -> None:

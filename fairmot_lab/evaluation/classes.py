@@ -88,13 +88,13 @@ def split_classes(
             table = truth.table.assign(class_id=roles)[roles >= 0].reset_index(drop=True)
             table.attrs = {**truth.table.attrs, "classes": _ROLES}
             own_tracks = tracks[mine].reset_index(drop=True)
-            own_tracks.attrs = dict(tracks.attrs)
+            own_tracks.attrs = {**tracks.attrs, "class_ids": _numbers(each, track_names)}
             result[f"{name}:{each}"] = prepare(table, truth.name), own_tracks.assign(class_id=_OBJECT)
         if elsewhere.any():
             notes.append(f"{name}: {int(elsewhere.sum())} results are of none of these classes and do not count.")
     if absent := [each for each in wanted if str(each) not in found]:
         raise EvaluationError(
-            f"no ground truth has objects of the class {absent[0]!r}; its classes are {', '.join(sorted(known))}."
+            f"No ground truth has objects of the class {absent[0]!r}; its classes are {', '.join(sorted(known))}."
         )
     return result, notes
 
@@ -150,5 +150,8 @@ def per_class(result: Evaluation, wanted: Sequence[str]) -> pd.DataFrame:
 
 
 def _rows(table: pd.DataFrame, wanted: str | int, names: Mapping[int, str]) -> np.ndarray:
-    numbers = [wanted] if isinstance(wanted, int) else [n for n, name in names.items() if same_class(str(name), wanted)]
-    return table["class_id"].isin(numbers).to_numpy()
+    return table["class_id"].isin(_numbers(wanted, names)).to_numpy()
+
+
+def _numbers(wanted: str | int, names: Mapping[int, str]) -> list[int]:
+    return [wanted] if isinstance(wanted, int) else [n for n, name in names.items() if same_class(str(name), wanted)]
