@@ -47,7 +47,7 @@ NAV = [
         "Explained": [
             "detections.md", "detectors.md", "association.md", "trackers.md", "evaluation-protocols.md",
             "switch-kinds.md", "widgets.md", "datasets.md", "streaming.md", "paddlehub.md", "reliability.md",
-            "models/fairmot_lite.md",
+            "models/fairmot_lite.md", "other-tools.md",
         ]
     },
     {"Reference": []},
