@@ -52,10 +52,12 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(ENVIRONMENT)
+	@echo "installing into $(ENVIRONMENT): 3 GB, some minutes without a word"
 	$(RUN) -m pip install --quiet -c constraints.txt -e '.[paddle,test]'
 	$(RUN) -m pip check
+	@echo "compiling the trackers: half a minute, once"
 	$(RUN) -m fairmot_lab warm-up
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf .venv build dist site *.egg-info
