@@ -115,6 +115,13 @@ def test_trackers_that_cannot_be_compared_are_refused():
             fl.compare({}, gt)
 
 
+def test_too_few_draws_for_so_many_pairs_are_told():
+    gt = truth(20)
+    made = {name: tracked(gt, 0, 0.1) for name in "abcd"}
+    with pytest.warns(FairMOTLabWarning, match=r"100 draws are too few .* 6 pairs .* use draws=240"):
+        fl.compare(made, gt, draws=100)
+
+
 def test_html_is_escaped():
     gt = truth(20)
     made = fl.compare({"<script>": tracked(gt, 0, 0.1)}, gt, draws=10)

@@ -35,7 +35,7 @@ def _run_models_list(options: argparse.Namespace) -> None:
         network = ARCHITECTURES[card.architecture].title
         print(wrapped(f"      {state(card)}; {network}; {size}; {card.published}", "      "))
     print("\nPublished figures are MOTA / IDF1 / ID switches.")
-    print(f"The cache is {cache_folder()}; weights come from {server()}.")
+    print(wrapped(f"The cache is {cache_folder()}; weights come from {server()}."))
 
 
 def _run_models_download(options: argparse.Namespace) -> None:

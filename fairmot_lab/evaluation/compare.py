@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import EvaluationError
+from ..errors import EvaluationError, FairMOTLabWarning
 from . import trackeval
 from .evaluate import Overlaps, default_protocol, load_pairs, match_tracks, scored_for_hota
 from .events import SequenceEvaluation
@@ -123,7 +125,7 @@ def compare(
     ground_truth, protocol, evaluator, sequences, frames
         As for `evaluate`; not needed where all are `Evaluation` objects.
     draws
-        Bootstrap samples.
+        Bootstrap samples. A warning says when they are too few to show a difference among so many pairs.
     confidence
         Of the intervals.
     block_frames
@@ -182,6 +184,14 @@ def compare(
         raise EvaluationError(f"the trackers were evaluated differently ({how}); use one protocol and evaluator.")
     ((protocol, evaluator),) = how
     stacked = {key: _stack([found[key] for found in counts.values()]) for key in counts[first]}
+    pairs = len(counts) * (len(counts) - 1) // 2
+    enough = math.ceil(2 * pairs / (1 - confidence))  # the smallest p-value of `draws` is 2 / (draws + 1)
+    if draws < enough:
+        warnings.warn(
+            f"{draws} draws are too few to show a difference among {pairs} pairs of trackers; use draws={enough}.",
+            FairMOTLabWarning,
+            stacklevel=2,
+        )
     made = bootstrap(stacked, evaluator, draws, block_frames, seed)
     return _tables(list(counts), made, confidence, draws, f"protocol {protocol}, evaluator {evaluator}")
 
