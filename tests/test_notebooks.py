@@ -281,6 +281,7 @@ def test_06_mot17_benchmark_without_mot17(notebook_workspace: Path) -> None:
     assert "MOT17: nothing found" in run.text
     assert state["published"] == sum(not card.bundled for card in CARDS.values())
     assert "\\begin{tabular}" in run.text
+    assert "fairmot_lite" in run.solution.outputs[0].text, "the rendered detections give no ID switch to look at"
     assert (run.figures, run.complaints) == (2, [])
 
 
@@ -330,6 +331,9 @@ def test_07_your_own_video(notebook_workspace: Path) -> None:
 
 
 def test_08_fine_tuning(notebook_workspace: Path) -> None:
+    longer = notebook_workspace / "outputs" / "fine-tuning" / "thermal-labelled" / "img1" / "000151.jpg"
+    longer.parent.mkdir(parents=True)
+    longer.touch()  # what an earlier run with more frames left
     run = Run(
         notebook_workspace / "notebooks" / "08_fine_tuning.ipynb",
         "{'before': {k: before.overall[k] for k in ('mota', 'recall')}, 'steps': int(curve.step.max()),"
@@ -349,7 +353,7 @@ def test_09_trackers(notebook_workspace: Path) -> None:
     run = Run(
         notebook_workspace / "notebooks" / "09_trackers.ipynb",
         "{'table': table.reset_index().to_dict('list'), 'moving': moving.T.to_dict(), 'gain': gain.T.to_dict(),"
-        " 'frame': player.frame, 'switch': switch.frame, 'sentences': len(comparison.sentences(['hota'])),"
+        " 'frame': player.frame, 'switch': switch.frame, 'sentences': comparison.sentences(['hota']),"
         " 'error': float(np.abs(found - np.diff(sway, axis=0)).mean())}",
     )
     state = run.state
@@ -357,7 +361,8 @@ def test_09_trackers(notebook_workspace: Path) -> None:
     detections = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar")
     here = fl.evaluate(fl.track(detections, fl.ByteTrackTracker(track_thresh=0.4)), notebook_workspace / "data/demo-0")
     assert state["table"]["idf1"][3] == pytest.approx(100 * here.overall["idf1"])
-    assert state["sentences"] == 15, "one for each pair"
+    assert len(state["sentences"]) == 15, "one for each pair"
+    assert sum("not a difference" in sentence for sentence in state["sentences"]) < 10
     # the claims: SORT forgets; the estimate of the motion is good; what is known of it brings the trackers back
     assert state["table"]["switches"][0] == max(state["table"]["switches"])
     assert state["error"] < 0.5
