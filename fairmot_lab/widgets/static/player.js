@@ -31,6 +31,8 @@ const KEYS = [
   ["ctrl wheel, drag", "zoom, pan"],
   ["shift drag on the timeline", "range"],
 ];
+const LOW = 380; // CSS pixels of a view of one output, below which layers and words are left out
+const LOWEST = 270; // the timeline, too
 const LEAST_TALL = 80; // CSS pixels of the picture in a low view of one output
 const FOCUS = ["all", "fade", "only"];
 const COMPARE = ["off", "overlay", "split"];
@@ -154,6 +156,8 @@ export class PlayerView {
       this.scope.resize(place, () => this.resized());
     }
     const above = root.getBoundingClientRect().top - place.getBoundingClientRect().top + place.scrollTop;
+    root.classList.toggle("fml-low-view", place.clientHeight - above < LOW);
+    root.classList.toggle("fml-lowest-view", place.clientHeight - above < LOWEST);
     const tall = place.clientHeight - above - (root.offsetHeight - screen.offsetHeight) - 12;
     const wanted = `${Math.max(LEAST_TALL, Math.round(tall))}px`;
     if (root.style.getPropertyValue("--fml-tall") !== wanted) root.style.setProperty("--fml-tall", wanted);
