@@ -9,7 +9,17 @@ import pandas as pd
 
 from ..diagnosis.embeddings import EmbeddingDistances, area_under_roc
 from ..errors import PlotError
-from .style import BLUE, COLOURS, INK, LINES, ORANGE, YELLOW, _axes, _finish, _table
+from .style import (
+    BLUE,
+    COLOURS,
+    LINES,
+    ORANGE,
+    YELLOW,
+    _axes,
+    _finish,
+    _ink,
+    _table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +69,7 @@ def embedding_distances(pairs: Any, *, threshold: float | None = None, bins: int
         ax.hist(values, edges, density=True, color=colour, alpha=0.35)
         ax.hist(values, edges, density=True, histtype="step", color=colour, linestyle=style, linewidth=1.5, label=label)
     if threshold is not None:
-        ax.axvline(threshold, color=INK, linestyle=":", label=f"tracked_thresh {threshold:g}")
+        ax.axvline(threshold, color=_ink(), linestyle=":", label=f"tracked_thresh {threshold:g}")
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize=8, loc="upper right")
     ax.set_ylim(top=ax.get_ylim()[1] * 1.25)  # room for the legend
@@ -111,7 +121,7 @@ def score_distributions(
         ax.hist(part.score, edges, histtype="step", color=colour, linestyle=style, linewidth=1.5, label=label)
     if threshold is not None:
         share = f", {np.mean(table.score >= threshold):.0%} at or above" if len(table) else ""
-        ax.axvline(threshold, color=INK, linestyle=":", label=f"conf_thres {threshold:g}{share}")
+        ax.axvline(threshold, color=_ink(), linestyle=":", label=f"conf_thres {threshold:g}{share}")
     if len(table):
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.7)

@@ -10,7 +10,20 @@ from ..data import same_footage
 from ..errors import PlotError
 from ..evaluation.breakdown import error_map as count_in_cells
 from .identity import _backdrop
-from .style import BLUE, INK, LINES, METRIC_NAMES, MISSED, ORANGE, PURPLE, _axes, _few, _finish, _one_sequence, _table
+from .style import (
+    BLUE,
+    LINES,
+    METRIC_NAMES,
+    MISSED,
+    ORANGE,
+    PURPLE,
+    _axes,
+    _few,
+    _finish,
+    _ink,
+    _one_sequence,
+    _table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +70,7 @@ def error_budget(budget: ErrorBudget, metric: str = "mota", *, ax: Axes | None =
     ax.set_yticks(places, table["cause"].tolist(), fontsize=8)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(right=max(float(lost.max(initial=0.0)), 0.1) * 1.12)
-    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.axvline(0, color=_ink(), linewidth=0.8)
     if len(table):
         ax.legend(frameon=False, fontsize=8, loc="lower right")
     name = METRIC_NAMES.get(metric, metric)
@@ -175,10 +188,10 @@ def detection_recall(found: DetectionEvaluation, *, ax: Axes | None = None) -> A
     for number, (name, rows) in enumerate(halves):
         scores = best["score"].to_numpy(float)[rows]
         share = [100 * np.mean(scores >= limit) if len(scores) else np.nan for limit in grid]
-        colour = (INK, ORANGE, BLUE)[number]
+        colour = (_ink(), ORANGE, BLUE)[number]
         ax.plot(grid, share, color=colour, linestyle=LINES[number], label=f"{name} ({len(scores)})")
     floor, limit = (100 * float((best["score"] >= low).mean()) for low in (-np.inf, threshold))
-    ax.axvline(threshold, color=INK, linestyle=":", label=f"threshold {threshold:g}")
+    ax.axvline(threshold, color=_ink(), linestyle=":", label=f"threshold {threshold:g}")
     ax.legend(frameon=False, fontsize=8)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 100)

@@ -13,7 +13,6 @@ from ..errors import PlotError
 from .style import (
     BLUE,
     COLOURS,
-    INK,
     LINES,
     METRIC_NAMES,
     MISSED,
@@ -21,6 +20,7 @@ from .style import (
     _axes,
     _few,
     _finish,
+    _ink,
     _kind_style,
     _kinds,
     _one_sequence,
@@ -104,7 +104,7 @@ def switch_timeline(
             linestyle="none",
             marker="v",
             markersize=6,
-            color=INK,
+            color=_ink(),
             markeredgecolor="white",
             clip_on=False,
             label="ID switch",
@@ -202,7 +202,7 @@ def gap_against_distance(
     if len(known) and known.gap.max() > 100:
         ax.set_xscale("log")
     if threshold is not None:
-        ax.axhline(threshold, color=INK, linestyle="--", linewidth=1, label=f"tracked_thresh {threshold:g}")
+        ax.axhline(threshold, color=_ink(), linestyle="--", linewidth=1, label=f"tracked_thresh {threshold:g}")
     if len(known) or threshold is not None:
         ax.legend(fontsize=8, frameon=False)
     ax.set_ylim(bottom=0)
@@ -322,13 +322,15 @@ def life_lines(
         marker="|",
         markersize=9,
         markeredgewidth=1.6,
-        color=INK,
+        color=_ink(),
         label="ID switch",
     )
     small = 8 if len(shown) <= 30 else 6
     for person, part in visible.groupby("gt_id"):
         share = (part.track_id >= 0).mean()
-        ax.text(at(part.frame.max()) + half, rows[person], f"  {share:.0%}", va="center", fontsize=small - 1, color=INK)
+        ax.text(
+            at(part.frame.max()) + half, rows[person], f"  {share:.0%}", va="center", fontsize=small - 1, color=_ink()
+        )
     ax.set_yticks(range(len(shown)), [str(person) for person in shown], fontsize=small)
     ax.set_ylim(len(shown) - 0.4 if shown else 0.5, -0.6)
     ax.margins(x=0.07)
@@ -384,7 +386,7 @@ def errors_over_time(
         transform=ax.get_xaxis_transform(),
         linestyle="none",
         marker="v",
-        color=INK,
+        color=_ink(),
         clip_on=False,
         label=f"ID switches ({int(table.num_switches.sum())})",
     )

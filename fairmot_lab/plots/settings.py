@@ -13,7 +13,6 @@ from ..errors import PlotError
 from .style import (
     COLOURS,
     GREY,
-    INK,
     LINES,
     MARKERS,
     METRIC_NAMES,
@@ -22,6 +21,7 @@ from .style import (
     _axes,
     _few,
     _finish,
+    _ink,
     _number,
     _one_sequence,
     _overall,
@@ -97,7 +97,7 @@ def metric_against_threshold(
         handles, labels = handles + more[0], labels + more[1]
         right.set_ylabel("count")
     if default is not None:
-        line = ax.axvline(default, color=INK, linestyle=":", linewidth=1)
+        line = ax.axvline(default, color=_ink(), linestyle=":", linewidth=1)
         handles, labels = [*handles, line], [*labels, f"default {default:g}"]
     ax.legend(handles, labels, frameon=False, fontsize=8)
     names = ", ".join(METRIC_NAMES.get(metric, metric) for metric in metrics)
@@ -211,7 +211,7 @@ def parallel_coordinates(
         best = row == order[-1]
         ax.plot(lines[row], color=colours[row], linewidth=3.5 if best else 1, alpha=1 if best else 0.6)
     for position, marks in enumerate(ticks):
-        ax.axvline(position, color=INK, linewidth=0.8)
+        ax.axvline(position, color=_ink(), linewidth=0.8)
         for height, label in marks:
             ax.text(
                 position - 0.03,
@@ -222,7 +222,7 @@ def parallel_coordinates(
                 fontsize=8,
                 bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.8},
             )
-    ax.axvline(len(settings), color=INK, linewidth=0.8)
+    ax.axvline(len(settings), color=_ink(), linewidth=0.8)
     name = METRIC_NAMES.get(metric, metric)
     label = f"{name} (percent)" if rate else name
     ax.figure.colorbar(ScalarMappable(norm, "viridis_r"), ax=ax, label=label)
@@ -380,7 +380,7 @@ def differences(
         ax.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2)
         face = colour if real else "white"
         ax.plot(100 * row.difference, place, marker="o", markersize=7, color=colour, markerfacecolor=face)
-    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.axvline(0, color=_ink(), linewidth=0.8)
     names = [f"{METRIC_NAMES.get(row.metric, row.metric)}: {row.tracker} - {row.other}" for row in rows]
     ax.set_yticks(range(len(rows)), names, fontsize=8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -563,7 +563,7 @@ def _bars(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes | 
                 va="bottom" if side > 0 else "top",
                 fontsize=7 if len(trackers) < 5 else 5,
             )
-    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.axhline(0, color=_ink(), linewidth=0.8)
     ax.set_xticks(range(len(names)), names)
     lowest = float(np.nanmin(values, initial=0.0))
     ax.set_ylim(lowest * 1.05 - 5 if lowest < 0 else 0.0, 100)

@@ -119,6 +119,13 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
+def _ink() -> Any:
+    """The colour of lines and marks that mean no category: readable on the ground of the style in use."""
+    from matplotlib import rcParams
+
+    return INK if rcParams["text.color"] == "black" else rcParams["text.color"]
+
+
 def _finish(ax: Axes, title: str, xlabel: str, ylabel: str, grid: str = "both") -> Axes:
     ax.set_title(title, loc="left", fontsize=11)
     ax.set_xlabel(xlabel)
@@ -127,7 +134,8 @@ def _finish(ax: Axes, title: str, xlabel: str, ylabel: str, grid: str = "both") 
         ax.spines[side].set_visible(False)
     ax.set_axisbelow(True)
     if grid:
-        ax.grid(axis=grid, color="#DDDDDD", linewidth=0.6)  # type: ignore[arg-type]
+        faint = {"color": "#DDDDDD"} if _ink() == INK else {"color": _ink(), "alpha": 0.25}
+        ax.grid(axis=grid, linewidth=0.6, **faint)  # type: ignore[arg-type]
     return ax
 
 
