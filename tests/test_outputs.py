@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -365,9 +366,16 @@ def test_settings_out_of_range(images: Path, tmp_path: Path, name: str, value: f
     assert not (tmp_path / "out").exists()
 
 
-def test_images_that_are_none() -> None:
-    with pytest.raises(SourceError, match=r"uint8, blue first; this is \(4, 4\) uint8"):
-        make_model()(np.zeros((4, 4), np.uint8))
+@pytest.mark.parametrize("shape", [(4, 4), (0, 4, 3), (4, 4, 4)])
+def test_images_that_are_none(shape: tuple[int, ...]) -> None:
+    with pytest.raises(SourceError, match=rf"uint8, blue first; this is {re.escape(str(shape))} uint8"):
+        make_model()(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+def test_impossible_threads(threads: object) -> None:
+    with pytest.raises(ConfigError, match=f"threads is {threads!r}; it must be a whole number"):
+        fl.load_model("fairmot_lite", threads=threads)
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import FrameDetections, Letterbox
-from ..errors import ConfigError, SourceError, WeightsError
+from ..errors import ConfigError, WeightsError
 from .decode import decode
 from .engines import Engine, Maps, library_versions, run_ahead
-from .letterbox import letterbox
+from .letterbox import check_image, letterbox
 
 if TYPE_CHECKING:
     from ..sources.base import Frame
@@ -161,9 +161,7 @@ class FairMOTDetector:
 
     def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
         """Letterbox an image into the network's input."""
-        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
-            got = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise SourceError(f"An image must be an array (height, width, 3) of uint8, blue first; this is {got}.")
+        check_image(image)
         return self._letterbox(image)
 
     def _letterbox(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:

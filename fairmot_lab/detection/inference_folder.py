@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import FrameDetections
-from ..errors import ConfigError, EngineError, SourceError, WeightsError
+from ..errors import ConfigError, EngineError, WeightsError
 from .decode import round_embeddings
 from .engines import library_versions, run_ahead
-from .letterbox import letterbox
+from .letterbox import check_image, letterbox
 from .weights import file_sha256
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ wrote.
 
     def __call__(self, image: np.ndarray, *, frame: int = 0) -> FrameDetections:
         """Return the detections of one image (H, W, 3) uint8, blue first; boxes in pixels of the image."""
-        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
-            raise SourceError("An image must be an array (height, width, 3) of uint8, blue first.")
+        check_image(image)
         blob, box = letterbox(image, self.input_size)
         given = {
             "image": blob,

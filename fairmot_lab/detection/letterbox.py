@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
 from ..data import STRIDE, Letterbox
+from ..errors import SourceError
 
 GREY = 127.5
+
+
+def check_image(image: Any) -> None:
+    """Refuse what is not an image (height, width, 3) of uint8.
+
+    Raises
+    ------
+    SourceError
+        Naming what was given.
+    """
+    is_array = isinstance(image, np.ndarray)
+    if not (is_array and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size):
+        got = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
+        raise SourceError(f"An image must be an array (height, width, 3) of uint8, blue first; this is {got}.")
 
 
 def letterbox(

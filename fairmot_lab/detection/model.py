@@ -113,8 +113,8 @@ def load_model(
             "GPU, or leave out half."
         )
     threads = available_threads() if threads is None else threads
-    if threads < 1:
-        raise ConfigError(f"threads is {threads}; it must be 1 or more.")
+    if not isinstance(threads, int) or threads < 1:
+        raise ConfigError(f"threads is {threads!r}; it must be a whole number, 1 or more.")
     if nms_iou not in ("auto", None) and not (isinstance(nms_iou, int | float) and 0 <= nms_iou <= 1):
         raise ConfigError(f"nms_iou is {nms_iou!r}; it must lie from 0 to 1, or be None or 'auto'.")
     weights = find_weights(name_or_path, architecture)

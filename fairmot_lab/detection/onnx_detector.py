@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 
 from ..data import FrameDetections
-from ..errors import ConfigError, DetectionsError, SourceError, WeightsError
+from ..errors import ConfigError, DetectionsError, WeightsError
 from .decode import round_embeddings
 from .engines import available_threads, library_versions, open_session, run_ahead, run_session
+from .letterbox import check_image
 from .weights import file_sha256
 
 if TYPE_CHECKING:
@@ -212,8 +213,7 @@ class OnnxDetector:
 
     def __call__(self, image: np.ndarray, *, frame: int = 0) -> FrameDetections:
         """Return the detections of one image (H, W, 3) uint8, blue first; boxes in pixels of the image."""
-        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
-            raise SourceError("An image must be an array (height, width, 3) of uint8, blue first.")
+        check_image(image)
         corners, scores, classes = self._network.run(image, frame)
         keep = (scores >= self.score_floor) & np.isin(classes, list(self.class_names))
         keep &= (corners[:, 2:] > corners[:, :2]).all(1)
