@@ -63,6 +63,10 @@ def test_camera_motion_by_sequence(data):
 
 def test_what_stands_for_several(data, tmp_path):
     assert list(several(data)) == ["SEQ-01", "SEQ-02", "SEQ-03"]
+    for name in ("a/seqinfo.ini", "b/img1/000001.jpg", "notes/readme.txt"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    assert list(several(tmp_path)) == ["a", "b"], "b fails by name: its seqinfo.ini is missing"
     assert several(data / "SEQ-01") is None
     assert several([np.zeros((4, 4, 3), np.uint8)]) is None
     assert several(["a.png", "b.png"]) is None

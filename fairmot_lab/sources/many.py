@@ -42,7 +42,9 @@ def several(source: Any) -> dict[str, Any] | None:
         if not folder.is_dir() or (folder / "seqinfo.ini").exists():
             return None
         found = sorted(path.parent for path in folder.glob("*/seqinfo.ini"))
-        if not found:
+        if found:  # one whose seqinfo.ini is missing is named as a failure
+            found = sorted({*found, *(path.parent for path in folder.glob("*/img1"))})
+        else:
             found = sorted(folder.glob("*.tar"))
             found = found if len(found) > 1 else []
         return {_name(path): path for path in found} or None
