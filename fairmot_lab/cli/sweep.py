@@ -16,7 +16,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--gt", metavar="PATH", help="ground truth, as for evaluate (default: that beside public detections)"
     )
-    parser.add_argument("--tracker", metavar="NAME", help="whose settings they are (default: jde)")
+    parser.add_argument("--tracker", metavar="NAME", help="whose settings they are (default: jde), or module:Class")
     parser.add_argument(
         "--set",
         action="append",

@@ -82,7 +82,10 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     counting.add_argument("--count-interval", type=float, default=10.0, metavar="S", help="seconds that a row spans")
     tracking = parser.add_argument_group("tracker")
     tracking.add_argument(
-        "--tracker", metavar="NAME", help="with --help: shows its settings (default: that which the model came with)"
+        "--tracker",
+        metavar="NAME",
+        help="such as jde, bytetrack, ocsort or botsort, or module:Class of your own; with --help: shows its settings "
+        "(default: that which the model came with)",
     )
     tracking.add_argument("--config", metavar="FILE", help="a tracker as JSON; the options below override its settings")
     tracking.add_argument(
@@ -124,7 +127,8 @@ def _add_settings(parser: argparse.ArgumentParser, tracker: Tracker) -> None:
             action = argparse.BooleanOptionalAction
             settings.add_argument(next(iter(flags)), dest=setting.name, action=action, default=None, help=text)
         else:
-            settings.add_argument(*flags, dest=setting.name, type=kinds[setting.kind], metavar="X", help=text)
+            values_of = "|".join(setting.choices) or "X"
+            settings.add_argument(*flags, dest=setting.name, type=kinds[setting.kind], metavar=values_of, help=text)
     parser.set_defaults(chosen_tracker=tracker)
 
 
