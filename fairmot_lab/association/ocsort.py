@@ -16,6 +16,7 @@ from ..data import FrameTracks
 from .assignment import assign_all
 from .base import Tracker
 from .costs import overlaps
+from .lists import NO_ROWS
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
@@ -87,10 +88,13 @@ class OCSORTTracker(Tracker):
         observed = _observations(detections.boxes, scores)
         corners = np.ascontiguousarray(observed[:, :4])
         high = np.flatnonzero(scores > np.float32(settings.det_thresh))
+        low = NO_ROWS
+        if settings.use_byte:
+            is_low = (scores > np.float32(settings.low_thresh)) & (scores < np.float32(settings.det_thresh))
+            low = np.flatnonzero(is_low)
 
         tracks = self._tracks
-        predicted = _predict(tracks.motion, tracks.age, tracks.since_update, tracks.streak)
-        is_valid = np.isfinite(predicted).all(1)
+        predicted, is_valid = _predict(tracks.motion, tracks.age, tracks.since_update, tracks.streak)
         if not is_valid.all():  # the filter's area or aspect has become negative
             self._note_ends(tracks.ids[~is_valid], "its predicted box has no size any more")
             tracks = self._tracks = tracks.of(is_valid)
@@ -101,18 +105,19 @@ class OCSORTTracker(Tracker):
         # first round: IoU with the prediction, and direction
         everyone = np.arange(len(tracks))
         iou = overlaps(corners[high], predicted, everyone, 0.0)
+        first, is_sole = _sole_pairs(iou, least)
         direction = None
-        if record is not None or _compete(iou, least):
+        if record is not None or not is_sole:
             direction = _direction(observed, high, previous, tracks.velocity, settings.inertia)
-        first = _match(iou, direction, least)
+            if not is_sole:
+                first = assign_all(-(iou + direction))[0]
         self._record_round("first stage", everyone, high, iou, first, direction)
         rows, columns, free_rows, free = _part(first, iou, least)
         self._update_matched(columns, high[rows], observed, previous)
         free_rows = high[free_rows]
 
         # BYTE: IoU of what is left with the detections of low score
-        low = np.flatnonzero((scores > np.float32(settings.low_thresh)) & (scores < np.float32(settings.det_thresh)))
-        if settings.use_byte and len(low) and len(free):
+        if len(low) and len(free):
             iou = overlaps(corners[low], predicted, free, 0.0)
             if iou.max() > least:
                 byte = assign_all(-iou)[0]
@@ -138,7 +143,7 @@ class OCSORTTracker(Tracker):
         result = self._report(detections)
         expires = tracks.since_update > settings.max_age
         if record is not None:
-            self._note(detections, free, free_rows, low if settings.use_byte else low[:0], expires)
+            self._note(detections, free, free_rows, low, expires)
         if expires.any():
             self._tracks = tracks.of(~expires)
         return result
@@ -171,10 +176,7 @@ class OCSORTTracker(Tracker):
         is_start = self._count_before(detections.frame) < settings.min_hits
         seen = tracks.since_update < 1
         shown = np.flatnonzero(seen & ((tracks.streak >= settings.min_hits) | is_start))
-        boxes = tracks.last[shown, :4].copy()
-        boxes[:, 2:] -= boxes[:, :2]
-        is_unknown = tracks.last[shown].sum(1) < 0
-        boxes[is_unknown] = _boxes(tracks.motion[shown[is_unknown]])
+        boxes = _boxes(tracks.motion, tracks.last, shown)
         is_shown = boxes[:, 2] * boxes[:, 3] > settings.min_box_area
         if settings.vertical_ratio > 0:
             is_shown &= boxes[:, 2] / boxes[:, 3] <= settings.vertical_ratio
@@ -314,35 +316,42 @@ class _Tracks:
 # -- pairing
 
 
-def _compete(iou: np.ndarray, least: float) -> bool:
-    """Return whether pairs are to be chosen among, rather than given by the only IoU of each above `least`."""
-    if not iou.size:
-        return False
-    above = iou > least
-    return not (above.sum(1).max() == 1 and above.sum(0).max() == 1)
+@compiled
+def _sole_pairs(iou, least):
+    """Return for each detection the first track with an IoU above `least`, or -1; and whether those are sole pairs.
+
+    They are where the most that a detection or a track has above `least` is one; else pairs are to be chosen among.
+    """
+    n, m = iou.shape
+    owners, counts = np.full(n, -1), np.zeros(m, np.int64)
+    most = 0
+    for i in range(n):
+        count = 0
+        for j in range(m):
+            if iou[i, j] > least:
+                if count == 0:
+                    owners[i] = j
+                count += 1
+                counts[j] += 1
+        most = max(most, count)
+    return owners, n == 0 or m == 0 or (most == 1 and counts.max() == 1)
 
 
-def _match(iou: np.ndarray, direction: np.ndarray | None, least: float) -> np.ndarray:
-    """Return for each detection the track it is assigned to, or -1; pairs below `least` are still among them."""
-    if not iou.size:
-        return np.full(len(iou), -1)
-    if not _compete(iou, least):
-        above = iou > least
-        return np.where(above.any(1), above.argmax(1), -1)
-    return assign_all(-(iou + direction))[0]
-
-
-def _part(owners: np.ndarray, iou: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+@compiled
+def _part(owners, iou, least):
     """Divide an assignment: rows and columns of the pairs, then the rows and columns left, in the authors' order."""
     rows = np.flatnonzero(owners >= 0)
     columns = owners[rows]
-    is_low = iou[rows, columns] < least
+    is_low = np.empty(len(rows), np.bool_)
+    for k in range(len(rows)):
+        is_low[k] = iou[rows[k], columns[k]] < least
     free_rows = np.concatenate((np.flatnonzero(owners < 0), rows[is_low]))
     free = np.concatenate((_without(np.arange(iou.shape[1]), columns), columns[is_low]))
     return rows[~is_low], columns[~is_low], free_rows, free
 
 
-def _without(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+@compiled
+def _without(values, places):
     """Return the values at other places, sorted."""
     is_left = np.ones(len(values), np.bool_)
     is_left[places] = False
@@ -471,8 +480,8 @@ def _correct(state, x, y, area, aspect):
 
 @compiled
 def _predict(motion, age, since_update, streak):
-    """Move all tracks by one frame, in place; return left, top, right, bottom."""
-    predicted = np.empty((len(motion), 4))
+    """Move all tracks by one frame, in place; return left, top, right, bottom, and whether they are finite."""
+    predicted, is_valid = np.empty((len(motion), 4)), np.ones(len(motion), np.bool_)
     for i in range(len(motion)):
         state = motion[i]
         if state[6] + state[2] <= 0:
@@ -486,18 +495,25 @@ def _predict(motion, age, since_update, streak):
         height = state[2] / width
         predicted[i, 0], predicted[i, 1] = state[0] - width / 2.0, state[1] - height / 2.0
         predicted[i, 2], predicted[i, 3] = state[0] + width / 2.0, state[1] + height / 2.0
-    return predicted
+        for c in range(4):
+            is_valid[i] &= np.isfinite(predicted[i, c])
+    return predicted, is_valid
 
 
 @compiled
-def _boxes(motion):
-    """Return x, y, w, h."""
-    boxes = np.empty((len(motion), 4))
-    for i in range(len(motion)):
-        width = np.sqrt(motion[i, 2] * motion[i, 3])
-        height = motion[i, 2] / width
-        boxes[i, 0], boxes[i, 1] = motion[i, 0] - width / 2.0, motion[i, 1] - height / 2.0
-        boxes[i, 2], boxes[i, 3] = width, height
+def _boxes(motion, last, places):
+    """Return x, y, w, h of the last detections; of the motion where there is none after the first."""
+    boxes = np.empty((len(places), 4))
+    for t in range(len(places)):
+        i = places[t]
+        if last[i].sum() < 0:
+            width = np.sqrt(motion[i, 2] * motion[i, 3])
+            height = motion[i, 2] / width
+            boxes[t, 0], boxes[t, 1] = motion[i, 0] - width / 2.0, motion[i, 1] - height / 2.0
+        else:
+            boxes[t, 0], boxes[t, 1] = last[i, 0], last[i, 1]
+            width, height = last[i, 2] - last[i, 0], last[i, 3] - last[i, 1]
+        boxes[t, 2], boxes[t, 3] = width, height
     return boxes
 
 
