@@ -53,15 +53,6 @@ def pair(cost: np.ndarray, max_cost: float, tracks: np.ndarray, rows: np.ndarray
     return Pairs(*_pair(cost, max_cost, tracks, rows))
 
 
-def split(matched: np.ndarray, tracks: np.ndarray, rows: np.ndarray, owners: np.ndarray | None = None) -> Pairs:
-    """Return the pairs of an assignment that was made elsewhere; `matched` as of `Pairs`."""
-    hit = matched >= 0
-    if owners is None:
-        owners = np.full(len(rows), -1)
-        owners[matched[hit]] = np.flatnonzero(hit)
-    return Pairs(matched, tracks[hit], rows[matched[hit]], tracks[~hit], rows[owners < 0])
-
-
 @compiled
 def _pair(cost, max_cost, tracks, rows):
     """Return the fields of `Pairs`."""
@@ -164,6 +155,48 @@ def assign_all(cost):
     columns[columns >= m] = -1
     rows[rows >= n] = -1
     return columns, rows
+
+
+@compiled
+def sole_pairs(iou, least):
+    """Return for each detection the first track with an IoU above `least`, or -1; and whether those are sole pairs.
+
+    SORT and OC-SORT assign only where a detection or a track has several, or where there is none at all.
+    """
+    n, m = iou.shape
+    owners, counts = np.full(n, -1), np.zeros(m, np.int64)
+    most = 0
+    for i in range(n):
+        count = 0
+        for j in range(m):
+            if iou[i, j] > least:
+                if count == 0:
+                    owners[i] = j
+                count += 1
+                counts[j] += 1
+        most = max(most, count)
+    return owners, n == 0 or m == 0 or (most == 1 and counts.max() == 1)
+
+
+@compiled
+def part(owners, iou, least):
+    """Divide an assignment: rows and columns of the pairs, then the rows and columns left, in the authors' order."""
+    rows = np.flatnonzero(owners >= 0)
+    columns = owners[rows]
+    is_low = np.empty(len(rows), np.bool_)
+    for k in range(len(rows)):
+        is_low[k] = iou[rows[k], columns[k]] < least
+    free_rows = np.concatenate((np.flatnonzero(owners < 0), rows[is_low]))
+    free = np.concatenate((without(np.arange(iou.shape[1]), columns), columns[is_low]))
+    return rows[~is_low], columns[~is_low], free_rows, free
+
+
+@compiled
+def without(values, places):
+    """Return the values at other places, sorted."""
+    is_left = np.ones(len(values), np.bool_)
+    is_left[places] = False
+    return np.sort(values[is_left])
 
 
 @compiled

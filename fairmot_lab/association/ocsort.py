@@ -13,7 +13,7 @@ import numpy as np
 
 from .._jit import compiled
 from ..data import FrameTracks
-from .assignment import assign_all
+from .assignment import assign_all, part, sole_pairs, without
 from .base import Tracker
 from .costs import overlaps
 from .lists import NO_ROWS
@@ -105,14 +105,14 @@ class OCSORTTracker(Tracker):
         # first round: IoU with the prediction, and direction
         everyone = np.arange(len(tracks))
         iou = overlaps(corners[high], predicted, everyone, 0.0)
-        first, is_sole = _sole_pairs(iou, least)
+        first, is_sole = sole_pairs(iou, least)
         direction = None
         if record is not None or not is_sole:
             direction = _direction(observed, high, previous, tracks.velocity, settings.inertia)
             if not is_sole:
                 first = assign_all(-(iou + direction))[0]
         self._record_round("first stage", everyone, high, iou, first, direction)
-        rows, columns, free_rows, free = _part(first, iou, least)
+        rows, columns, free_rows, free = part(first, iou, least)
         self._update_matched(columns, high[rows], observed, previous)
         free_rows = high[free_rows]
 
@@ -122,9 +122,9 @@ class OCSORTTracker(Tracker):
             if iou.max() > least:
                 byte = assign_all(-iou)[0]
                 self._record_round("low scores", free, low, iou, byte)
-                rows, columns, _, _ = _part(byte, iou, least)
+                rows, columns, _, _ = part(byte, iou, least)
                 self._update_matched(free[columns], low[rows], observed, previous)
-                free = _without(free, columns)
+                free = without(free, columns)
 
         # recovery: IoU of what is left with the last detections
         if len(free) and len(free_rows):
@@ -132,9 +132,9 @@ class OCSORTTracker(Tracker):
             if iou.max() > least:
                 recovery = assign_all(-iou)[0]
                 self._record_round("recovery", free, free_rows, iou, recovery)
-                rows, columns, _, _ = _part(recovery, iou, least)
+                rows, columns, _, _ = part(recovery, iou, least)
                 self._update_matched(free[columns], free_rows[rows], observed, previous)
-                free_rows, free = _without(free_rows, rows), _without(free, columns)
+                free_rows, free = without(free_rows, rows), without(free, columns)
 
         _miss(tracks.motion, tracks.saved, tracks.has_saved, tracks.is_observed, free)
         if len(free_rows):
@@ -311,51 +311,6 @@ class _Tracks:
         ids = np.arange(last_id + 1, last_id + 1 + len(rows))
         new = vars(_Tracks._fresh(ids, _initiate(observed), rows, self.recent.shape[1]))
         return _Tracks(**{name: np.concatenate((values, new[name])) for name, values in vars(self).items()})
-
-
-# -- pairing
-
-
-@compiled
-def _sole_pairs(iou, least):
-    """Return for each detection the first track with an IoU above `least`, or -1; and whether those are sole pairs.
-
-    They are where the most that a detection or a track has above `least` is one; else pairs are to be chosen among.
-    """
-    n, m = iou.shape
-    owners, counts = np.full(n, -1), np.zeros(m, np.int64)
-    most = 0
-    for i in range(n):
-        count = 0
-        for j in range(m):
-            if iou[i, j] > least:
-                if count == 0:
-                    owners[i] = j
-                count += 1
-                counts[j] += 1
-        most = max(most, count)
-    return owners, n == 0 or m == 0 or (most == 1 and counts.max() == 1)
-
-
-@compiled
-def _part(owners, iou, least):
-    """Divide an assignment: rows and columns of the pairs, then the rows and columns left, in the authors' order."""
-    rows = np.flatnonzero(owners >= 0)
-    columns = owners[rows]
-    is_low = np.empty(len(rows), np.bool_)
-    for k in range(len(rows)):
-        is_low[k] = iou[rows[k], columns[k]] < least
-    free_rows = np.concatenate((np.flatnonzero(owners < 0), rows[is_low]))
-    free = np.concatenate((_without(np.arange(iou.shape[1]), columns), columns[is_low]))
-    return rows[~is_low], columns[~is_low], free_rows, free
-
-
-@compiled
-def _without(values, places):
-    """Return the values at other places, sorted."""
-    is_left = np.ones(len(values), np.bool_)
-    is_left[places] = False
-    return np.sort(values[is_left])
 
 
 @compiled

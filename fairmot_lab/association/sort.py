@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from .._jit import compiled
 from ..data import FrameDetections, FrameTracks
-from .assignment import Pairs, assign_all, split
+from .assignment import Pairs, assign_all, part, sole_pairs
 from .base import Tracker
 from .costs import overlaps
 from .settings import TrackerSettings, number
@@ -52,11 +53,7 @@ class SORTTracker(Tracker):
         self._last_id = 0
 
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
-        boxes = detections.boxes.astype(np.float64)
-        corners = np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)
-        size = corners[:, 2:] - corners[:, :2]
-        area, aspect = size[:, :1] * size[:, 1:], size[:, :1] / size[:, 1:]
-        measurements = np.concatenate((corners[:, :2] + size / 2, area, aspect), axis=1)
+        corners, measurements = _measure(detections.boxes)
         tracks = self._tracks
         predicted = tracks.predict()
         has_size = np.isfinite(predicted).all(axis=1)
@@ -74,12 +71,13 @@ class SORTTracker(Tracker):
         self._last_id += len(ids)
         words = "a new track {} was born from detection {}, which no track took."
         self._note("birth", ids, words, pairs.rows_left)
-        tracks = tracks.with_new(ids, measurements[pairs.rows_left], pairs.rows_left)
+        if len(ids):
+            tracks = tracks.with_new(ids, measurements[pairs.rows_left], pairs.rows_left)
         result = self._report(detections, tracks)
 
         expired = tracks.missed > self.settings.max_age
         self._note("expired", tracks.ids[expired], f"track {{}} ends: max_age {self.settings.max_age} has passed.")
-        self._tracks = tracks.of(~expired)
+        self._tracks = tracks.of(~expired) if expired.any() else tracks
         return result
 
     def _pair(self, iou: np.ndarray, ids: np.ndarray) -> Pairs:
@@ -89,31 +87,31 @@ class SORTTracker(Tracker):
         are left come in the authors' order, in which tracks are numbered.
         """
         least = self.settings.iou_threshold
-        above = iou > least
-        if iou.size and above.sum(axis=0).max() == 1 and above.sum(axis=1).max() == 1:
-            owners = np.where(above.any(axis=1), above.argmax(axis=1), -1)
-        else:
+        owners, is_sole = sole_pairs(iou, least)
+        if not is_sole:
             owners = assign_all(-iou)[0]
-        assigned = np.flatnonzero(owners >= 0)
-        dropped = assigned[iou[assigned, owners[assigned]] < least]
-        rows_left = np.concatenate((np.flatnonzero(owners < 0), dropped))
-        owners[dropped] = -1
+        taken, tracks, rows_left, tracks_left = part(owners, iou, least)
         matched = np.full(len(ids), -1)
-        matched[owners[owners >= 0]] = np.flatnonzero(owners >= 0)
+        matched[tracks] = taken
         rows = np.arange(len(iou))
         self._record_stage("only stage", ids, rows, 1 - iou.T, 1 - least, "1 - iou_threshold =", matched, iou=iou.T)
-        return split(matched, np.arange(len(ids)), rows)._replace(rows_left=rows_left)
+        return Pairs(matched, tracks, taken, tracks_left, rows_left)
 
     def _report(self, detections: FrameDetections, tracks: _Tracks) -> FrameTracks:
         is_start = self._count_before(detections.frame) < self.settings.min_hits
         is_shown = (tracks.missed == 0) & ((tracks.streak >= self.settings.min_hits) | is_start)
         young = tracks.ids[(tracks.missed == 0) & ~is_shown]
         self._note("filtered", young, f"track {{}} is not reported before min_hits {self.settings.min_hits}.")
-        shown = tracks.of(is_shown)
-        corners, rows = shown.corners(), shown.row
-        boxes = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1).astype(np.float32)
+        shown = np.flatnonzero(is_shown)
+        boxes, rows = _corners(tracks.state[shown]), tracks.row[shown]
+        boxes[:, 2:] -= boxes[:, :2]
         return FrameTracks(
-            detections.frame, shown.ids, boxes, detections.scores[rows], detections.class_ids[rows], rows
+            detections.frame,
+            tracks.ids[shown],
+            boxes.astype(np.float32),
+            detections.scores[rows],
+            detections.class_ids[rows],
+            rows,
         )
 
     def _note(self, kind: str, ids: np.ndarray, words: str, rows: np.ndarray | None = None) -> None:
@@ -164,41 +162,77 @@ class _Tracks:
 
     def predict(self) -> np.ndarray:
         """Move all tracks by one frame; return left, top, right, bottom."""
-        self.state[self.state[:, 6] + self.state[:, 2] <= 0, 6] = 0.0
-        self.state[:, :3] += self.state[:, 4:]
-        self.upper += self.velocity_variance
-        self.variance[:, :3] += self.lower
-        self.variance[:, :3] += self.upper
-        self.variance += 1.0
-        self.lower += self.velocity_variance
-        self.velocity_variance += VELOCITY_NOISE
+        _predict(self.state, self.variance, self.upper, self.lower, self.velocity_variance)
         self.streak[self.missed > 0] = 0
         self.missed += 1
-        return self.corners()
+        return _corners(self.state)
 
     def update(self, places: np.ndarray, measurements: np.ndarray) -> None:
         """Update tracks with the measurements that they took."""
-        variance, upper, lower = self.variance[places], self.upper[places], self.lower[places]
-        inverse = 1.0 / (variance + MEASUREMENT_NOISE)
-        gain, fast = variance * inverse, lower * inverse[:, :3]
-        innovation = measurements - self.state[places, :4]
-        self.state[places, :4] += gain * innovation
-        self.state[places, 4:] += fast * innovation[:, :3]
-        # Joseph's form, (I - KH) P (I - KH)' + K R K'
-        rest, noise = 1.0 - gain, gain * MEASUREMENT_NOISE
-        fast_noise = fast * MEASUREMENT_NOISE[:3]
-        below = lower - fast * variance[:, :3]
-        self.variance[places] = rest * variance * rest + noise * gain
-        self.upper[places] = (rest[:, :3] * upper - rest[:, :3] * variance[:, :3] * fast) + noise[:, :3] * fast
-        self.lower[places] = below * rest[:, :3] + fast_noise * gain[:, :3]
-        velocity = self.velocity_variance[places] - fast * upper
-        self.velocity_variance[places] = (velocity - below * fast) + fast_noise * fast
+        _update(self.state, self.variance, self.upper, self.lower, self.velocity_variance, places, measurements)
         self.missed[places] = 0
         self.streak[places] += 1
 
-    def corners(self) -> np.ndarray:
-        """Return left, top, right, bottom of all tracks; NaN where the area is negative."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            width = np.sqrt(self.state[:, 2] * self.state[:, 3])
-            half = np.stack((width, self.state[:, 2] / width), axis=1) / 2
-        return np.concatenate((self.state[:, :2] - half, self.state[:, :2] + half), axis=1)
+
+@compiled
+def _measure(boxes):
+    """Return corners (left, top, right, bottom) and measurements (centre x, centre y, area, aspect) of boxes."""
+    corners, measurements = np.empty((len(boxes), 4)), np.empty((len(boxes), 4))
+    for i in range(len(boxes)):
+        x, y = np.float64(boxes[i, 0]), np.float64(boxes[i, 1])
+        right, bottom = x + np.float64(boxes[i, 2]), y + np.float64(boxes[i, 3])
+        width, height = right - x, bottom - y
+        corners[i, 0], corners[i, 1], corners[i, 2], corners[i, 3] = x, y, right, bottom
+        measurements[i, 0], measurements[i, 1] = x + width / 2, y + height / 2
+        measurements[i, 2], measurements[i, 3] = width * height, width / height
+    return corners, measurements
+
+
+@compiled
+def _corners(state):
+    """Return left, top, right, bottom; NaN where the area is negative."""
+    corners = np.empty((len(state), 4))
+    for i in range(len(state)):
+        width = np.sqrt(state[i, 2] * state[i, 3])
+        height = state[i, 2] / width
+        corners[i, 0], corners[i, 1] = state[i, 0] - width / 2, state[i, 1] - height / 2
+        corners[i, 2], corners[i, 3] = state[i, 0] + width / 2, state[i, 1] + height / 2
+    return corners
+
+
+@compiled
+def _predict(state, variance, upper, lower, velocity_variance):
+    """Move tracks by one frame, in place."""
+    for i in range(len(state)):
+        if state[i, 6] + state[i, 2] <= 0:
+            state[i, 6] = 0.0
+        for c in range(3):
+            state[i, c] += state[i, 4 + c]
+            upper[i, c] += velocity_variance[i, c]
+            variance[i, c] = variance[i, c] + lower[i, c] + upper[i, c]
+            lower[i, c] += velocity_variance[i, c]
+            velocity_variance[i, c] += VELOCITY_NOISE[c]
+        for c in range(4):
+            variance[i, c] += 1.0
+
+
+@compiled
+def _update(state, variance, upper, lower, velocity_variance, places, measurements):
+    """Update tracks with measurements, in place, in Joseph's form: (I - KH) P (I - KH)' + K R K'."""
+    for t in range(len(places)):
+        i = places[t]
+        for c in range(4):
+            before, noise = variance[i, c], MEASUREMENT_NOISE[c]
+            inverse = 1.0 / (before + noise)
+            gain, innovation = before * inverse, measurements[t, c] - state[i, c]
+            rest = 1.0 - gain
+            state[i, c] += gain * innovation
+            variance[i, c] = rest * before * rest + gain * noise * gain
+            if c < 3:
+                fast = lower[i, c] * inverse
+                below = lower[i, c] - fast * before
+                velocity = velocity_variance[i, c] - fast * upper[i, c]
+                state[i, 4 + c] += fast * innovation
+                upper[i, c] = (rest * upper[i, c] - rest * before * fast) + gain * noise * fast
+                lower[i, c] = below * rest + fast * noise * gain
+                velocity_variance[i, c] = (velocity - below * fast) + fast * noise * fast
