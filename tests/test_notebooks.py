@@ -38,7 +38,7 @@ class Run:
         notebook.cells.append(solution)  # after the probe: it may give names another value
         client = NotebookClient(notebook, timeout=500, resources={"metadata": {"path": str(path.parent)}})
         client.execute(
-            env={**os.environ, "OMP_NUM_THREADS": "2", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         )
         self.solution = notebook.cells.pop()
         self.state: dict[str, Any] = json.loads(notebook.cells.pop().outputs[0].text)
