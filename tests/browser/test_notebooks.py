@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,20 @@ from . import lab
 
 
 @pytest.fixture(scope="module")
-def workspace_server(browser: Any, notebook_workspace: Path) -> Iterator[lab.Server]:
-    with lab.jupyterlab(notebook_workspace) as running:
-        yield running
+def tour(server: lab.Server, notebook_workspace: Path) -> str:
+    """The folder of the notebooks, as the server names it."""
+    (server.root / "tour").symlink_to(notebook_workspace)
+    return "tour/notebooks"
 
 
 def opened(browser: Any, server: lab.Server, name: str) -> lab.Notebook:
-    book = lab.Notebook(browser, server, f"notebooks/{name}")
+    book = lab.Notebook(browser, server, name)
     book.run()
     return book
 
 
-def test_quickstart_and_its_player(browser: Any, workspace_server: lab.Server) -> None:
-    book = opened(browser, workspace_server, "01_quickstart.ipynb")
+def test_quickstart_and_its_player(browser: Any, server: lab.Server, tour: str) -> None:
+    book = opened(browser, server, f"{tour}/01_quickstart.ipynb")
     try:
         start = int(book.kernel("print(player.frame)"))
         player = book.page.locator(".fml-player").first
@@ -48,8 +48,8 @@ def test_quickstart_and_its_player(browser: Any, workspace_server: lab.Server) -
         book.close()
 
 
-def test_thresholds_and_their_lab(browser: Any, workspace_server: lab.Server) -> None:
-    book = opened(browser, workspace_server, "04_thresholds.ipynb")
+def test_thresholds_and_their_lab(browser: Any, server: lab.Server, tour: str) -> None:
+    book = opened(browser, server, f"{tour}/04_thresholds.ipynb")
     try:
         before = float(book.kernel("print(lab.tracker.settings.conf_thres)"))
         slider = book.page.locator(".widget-slider", has_text="conf_thres").first
