@@ -406,7 +406,7 @@ def random_search(
             continue
         settings.append(drawn)
     if len(settings) < count:
-        raise ConfigError(f"of {100 * count} settings drawn only {len(settings)} are valid; give other ranges.")
+        raise ConfigError(f"Of {100 * count} settings drawn only {len(settings)} are valid; give other ranges.")
     return settings
 
 

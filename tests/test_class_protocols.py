@@ -112,7 +112,7 @@ def test_the_published_classes_are_asked_for_by_all(tmp_path: Path, capsys: pyte
 def test_results_without_classes_are_told(tmp_path: Path) -> None:
     results = tmp_path / "uav1.txt"
     results.write_text("1,1,100,100,40,40,1,-1,-1,-1\n")
-    with pytest.raises(EvaluationError, match=r"the results of uav1 has class -1 \(not known\) in every row"):
+    with pytest.raises(EvaluationError, match=r"The results of uav1 has class -1 \(not known\) in every row"):
         quiet(results, visdrone(tmp_path), classes="all")
 
 

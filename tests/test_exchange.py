@@ -87,7 +87,7 @@ def test_cvat_round_trip(tmp_path):
         table = read_cvat(write_cvat(tracks().assign(class_id=class_id), tmp_path / "tracks.zip"))
         assert (table["class_id"] == 1).all()
         assert table.attrs["classes"] == {1: "person"}
-    with pytest.raises(EvaluationError, match="class 2 has no label"):
+    with pytest.raises(EvaluationError, match="Class 2 has no label"):
         write_cvat(tracks().assign(class_id=2), tmp_path / "tracks.zip", labels=["person"])
 
 

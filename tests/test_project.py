@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import subprocess
@@ -13,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import fairmot_lab.errors
 from conftest import REPOSITORY
 
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
@@ -79,6 +81,30 @@ def test_version_is_the_same_everywhere() -> None:
     import fairmot_lab
 
     assert fairmot_lab.__version__ == PYPROJECT["project"]["version"]
+
+
+def test_messages_of_errors_begin_with_a_capital() -> None:
+    """Unless the first word is a name: of an argument, a setting or a function."""
+    paths = sorted((REPOSITORY / "fairmot_lab").rglob("*.py"))
+    nodes = [(path, node) for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    names = {getattr(node, "arg", None) or getattr(node, "name", None) for _, node in nodes}
+    names |= {getattr(getattr(node, "target", None), "id", None) for _, node in nodes}
+    names |= {"jde_darknet53", "onnxruntime"}
+    small = []
+    for path, node in nodes:
+        if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call) or not node.exc.args:
+            continue
+        text = node.exc.args[0]
+        while isinstance(text, ast.JoinedStr | ast.BinOp):
+            text = text.values[0] if isinstance(text, ast.JoinedStr) else text.left
+        text = text.value if isinstance(text, ast.Constant) else ""
+        word = re.match(r"\w*", text)[0]
+        setting = word in names and re.match(r"\w+(=|\(|'s| (is|of|names|needs?|must|takes)) ?", text)
+        own = hasattr(fairmot_lab.errors, getattr(node.exc.func, "id", ""))
+        # what detection/weights.py raises follows the file's name
+        if own and text[:1].islower() and not setting and path.name != "weights.py":
+            small.append(f"{path.name}:{node.lineno}: {text}")
+    assert not small
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["track"], ["evaluate", "--gt"]])

@@ -201,7 +201,7 @@ def test_missing_inputs_are_named(tree, tmp_path):
         fl.sweep(alone, None, GRID, progress=False)
     odd = make_sequence(tmp_path / "ODD", people=3, frames=5, seed=0)
     (odd / "det" / "det.txt").write_text("1,-1,10,10,40,100,3.5\n")
-    with pytest.raises(TrackingError, match="ODD: frame 1, detection 0 has the score 3"):
+    with pytest.raises(TrackingError, match="ODD: Frame 1, detection 0 has the score 3"):
         fl.sweep(odd, None, GRID, progress=False)
 
 

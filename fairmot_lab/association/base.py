@@ -134,20 +134,20 @@ class Tracker:
         frame = own.frame
         if self._frame is not None and frame <= self._frame:
             raise TrackingError(
-                f"frame {frame} comes after frame {self._frame}; give each frame once, in ascending order."
+                f"Frame {frame} comes after frame {self._frame}; give each frame once, in ascending order."
             )
         check_detections(
-            own, self.settings.any_scores, lambda row: f"frame {frame}, detection {row}", self.several_classes
+            own, self.settings.any_scores, lambda row: f"Frame {frame}, detection {row}", self.several_classes
         )
         if len(own) and self._dimension is not None and dimension(own) != self._dimension:
             raise TrackingError(
-                f"frame {frame} has embeddings of {dimension(own)} numbers and the frames before had "
+                f"Frame {frame} has embeddings of {dimension(own)} numbers and the frames before had "
                 f"{self._dimension}; use the detections of one model throughout."
             )
         changed = len(own) and self._class is not None and own.class_ids[0] != self._class
         if changed and not self.several_classes:
             raise TrackingError(
-                f"frame {frame} has detections of class {own.class_ids[0]} and the frames before of class "
+                f"Frame {frame} has detections of class {own.class_ids[0]} and the frames before of class "
                 f"{self._class}; track each class by itself with PerClass(tracker), --tracker per_class:NAME."
             )
         if warp is not None:

@@ -32,8 +32,8 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
     number = getattr(detections, "frame", 0)
     frame = int(number)
     if frame != number:
-        raise TrackingError(f"frame {number} is not a whole number; number the frames 1, 2, 3, ...")
-    place = place or f"frame {frame}"
+        raise TrackingError(f"Frame {number} is not a whole number; number the frames 1, 2, 3, ...")
+    place = place or f"Frame {frame}"
     try:
         boxes = np.array(detections.boxes, np.float32, order="C").reshape(-1, 4)
         scores = np.array(detections.scores, np.float32, order="C").reshape(-1)
@@ -125,7 +125,7 @@ def check_ascending(frames: np.ndarray) -> None:
     late = np.flatnonzero(np.diff(frames) <= 0)
     if len(late):
         raise TrackingError(
-            f"frame {frames[late[0] + 1]} comes after frame {frames[late[0]]}; give each frame once, in ascending "
+            f"Frame {frames[late[0] + 1]} comes after frame {frames[late[0]]}; give each frame once, in ascending "
             "order."
         )
 
@@ -141,10 +141,10 @@ def check_warp(warp: Any, frame: int) -> np.ndarray:
     matrix = np.asarray(warp, np.float64)
     if matrix.shape != (2, 3):
         raise TrackingError(
-            f"frame {frame} has a camera motion of shape {matrix.shape}; give an affine matrix of shape (2, 3)."
+            f"Frame {frame} has a camera motion of shape {matrix.shape}; give an affine matrix of shape (2, 3)."
         )
     if not np.isfinite(matrix).all():
-        raise TrackingError(f"frame {frame} has a camera motion that is not finite; give finite numbers.")
+        raise TrackingError(f"Frame {frame} has a camera motion that is not finite; give finite numbers.")
     return matrix
 
 

@@ -42,7 +42,7 @@ def explain(record: FrameRecord, *, track: int | None = None, detection: int | N
         raise TrackingError("explain() needs track=, detection= or both; a track is given by id, a detection by row.")
     count = len(record.detections)
     if detection is not None and not 0 <= detection < count:
-        raise TrackingError(f"frame {record.frame} has no detection {detection}; its {count} detections count from 0.")
+        raise TrackingError(f"Frame {record.frame} has no detection {detection}; its {count} detections count from 0.")
     if track is not None and not record.knows(track):
         raise TrackingError(f"The tracker held no track {track} in frame {record.frame}; see record.stages.")
     notes = record.about(track, detection)

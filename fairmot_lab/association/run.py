@@ -186,7 +186,7 @@ class _Sequence:
 
     def _place(self, row: int) -> str:
         index = int(np.searchsorted(self.offsets, row, side="right")) - 1
-        return f"frame {self.frames[index]}, detection {row - self.offsets[index]}"
+        return f"Frame {self.frames[index]}, detection {row - self.offsets[index]}"
 
     def step(self, tracker: Tracker, index: int) -> FrameTracks:
         """Put the frame of an index through a tracker."""

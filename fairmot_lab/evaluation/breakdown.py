@@ -110,7 +110,7 @@ def breakdown(table: pd.DataFrame, by: str, bins: list[float] | None = None) -> 
     [['60 to 90', 80, 0.975]]
     """
     if by not in BINS:
-        raise EvaluationError(f"there is no breakdown by {by!r}; choose among {', '.join(BINS)}.")
+        raise EvaluationError(f"There is no breakdown by {by!r}; choose among {', '.join(BINS)}.")
     edges = np.asarray(BINS[by] if bins is None else bins, float)
     if len(edges) < 2 or (np.diff(edges) <= 0).any():
         raise EvaluationError(f"bins={bins} must be two or more ascending numbers.")

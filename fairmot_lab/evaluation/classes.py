@@ -56,10 +56,10 @@ def split_classes(
     for name, (truth, tracks) in loaded.items():
         for what, table in (("ground truth", truth.table), ("results", tracks)):
             if "class_id" not in table:
-                raise EvaluationError(f"the {what} of {name} has no classes; leave out classes=.")
+                raise EvaluationError(f"The {what} of {name} has no classes; leave out classes=.")
             if len(table) and (table["class_id"] < 0).all():
                 raise EvaluationError(
-                    f"the {what} of {name} has class -1 (not known) in every row; leave out classes=."
+                    f"The {what} of {name} has class -1 (not known) in every row; leave out classes=."
                 )
     wanted = _wanted(loaded, classes)
     result: Loaded = {}

@@ -159,7 +159,7 @@ def compare(
     ['all is higher than half in Rcll (+50.0, interval +50.0 to +50.0, p = 0.020)']
     """
     if not trackers:
-        raise EvaluationError("there is no tracker to compare; give a dict from name to tracks.")
+        raise EvaluationError("There is no tracker to compare; give a dict from name to tracks.")
     if draws < 1 or not 0 < confidence < 1:
         raise EvaluationError(f"draws={draws} and confidence={confidence} must be at least 1, and between 0 and 1.")
     counts: dict[str, dict[str, np.ndarray]] = {}
@@ -170,7 +170,7 @@ def compare(
             how.add((tracks.protocol, tracks.evaluator))
             continue
         if ground_truth is None:
-            raise EvaluationError(f"tracker {name} is given as tracks; give the ground truth too.")
+            raise EvaluationError(f"Tracker {name} is given as tracks; give the ground truth too.")
         loaded, _ = load_pairs(tracks, ground_truth, sequences, frames)
         chosen = protocol or default_protocol(truth for truth, _ in loaded.values())
         counts[name] = {key: frame_counts(*pair, chosen, evaluator, frames) for key, pair in loaded.items()}
@@ -181,7 +181,7 @@ def compare(
             odd = sorted(set(found) ^ set(counts[first]))
             raise EvaluationError(f"{first} and {name} differ in the sequences {', '.join(odd)}; evaluate the same.")
     if len(how) > 1:
-        raise EvaluationError(f"the trackers were evaluated differently ({how}); use one protocol and evaluator.")
+        raise EvaluationError(f"The trackers were evaluated differently ({how}); use one protocol and evaluator.")
     ((protocol, evaluator),) = how
     stacked = {key: _stack([found[key] for found in counts.values()]) for key in counts[first]}
     pairs = len(counts) * (len(counts) - 1) // 2

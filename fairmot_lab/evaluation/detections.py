@@ -101,7 +101,7 @@ def evaluate_detections(
     truth = one_truth(ground_truth, name)
     if not same_footage(name if name != "sequence" else None, truth.table.attrs.get("sequence")):
         raise EvaluationError(
-            f"the detections are of {name}, the ground truth of {truth.name}; give the same sequence."
+            f"The detections are of {name}, the ground truth of {truth.name}; give the same sequence."
         )
     table = detections if isinstance(detections, pd.DataFrame) else detections.table()
     table = table.assign(id=np.arange(len(table)))

@@ -223,7 +223,7 @@ def half_split(length: int) -> dict[str, tuple[int, int]]:
     {'train': (1, 263), 'val': (264, 525)}
     """
     if length < 3:
-        raise EvaluationError(f"a sequence of {length} frames has no two halves; at least 3 frames are needed.")
+        raise EvaluationError(f"A sequence of {length} frames has no two halves; at least 3 frames are needed.")
     return {"train": (1, length // 2 + 1), "val": (length // 2 + 2, length)}
 
 
@@ -246,7 +246,7 @@ def _wanted_metrics(metrics: Iterable[str] | None, evaluator: str) -> tuple[str,
     wanted = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     unknown = [name for name in wanted if name not in (*HOTA, *MOTMETRICS)]
     if unknown:
-        raise EvaluationError(f"there is no metric {unknown[0]!r}; choose among {', '.join((*HOTA, *MOTMETRICS))}.")
+        raise EvaluationError(f"There is no metric {unknown[0]!r}; choose among {', '.join((*HOTA, *MOTMETRICS))}.")
     if evaluator == "trackeval":
         raise EvaluationError("evaluator='trackeval' computes all its metrics at once; leave out metrics.")
     return wanted

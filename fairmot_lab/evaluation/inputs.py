@@ -50,13 +50,13 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
         wanted = [sequences] if isinstance(sequences, str) else list(sequences)
         for name in wanted:
             if name not in truths:
-                raise EvaluationError(f"sequence {name!r} has no ground truth; {_nearest(name, truths)}.")
+                raise EvaluationError(f"Sequence {name!r} has no ground truth; {_nearest(name, truths)}.")
         truths = {name: truths[name] for name in wanted}
         results = {name: load for name, load in results.items() if name in truths}
     for name in results:
         if name not in truths:
             raise EvaluationError(
-                f"the results of {name} have no ground truth (gt/gt.txt); {_nearest(name, truths)}, or name the "
+                f"The results of {name} have no ground truth (gt/gt.txt); {_nearest(name, truths)}, or name the "
                 "sequences to evaluate."
             )
     pairs = {name: (truths[name], results[name]) for name in truths if name in results}
@@ -81,10 +81,10 @@ def _find(value: Any, what: str, loads: Callable, load: Callable) -> tuple[dict[
         for name, item in value.items():
             found, single = _find(item, what, loads, load)
             if not single:
-                raise EvaluationError(f"the {what} of {name} is a folder of several sequences; give one for each name.")
+                raise EvaluationError(f"The {what} of {name} is a folder of several sequences; give one for each name.")
             loaders[str(name)] = next(iter(found.values()))
         if not loaders:
-            raise EvaluationError(f"the {what} is an empty dict; give at least one sequence.")
+            raise EvaluationError(f"The {what} is an empty dict; give at least one sequence.")
         return loaders, False
     if isinstance(value, str | os.PathLike):
         path = Path(value)
@@ -205,7 +205,7 @@ def one_truth(ground_truth: Any, name: str) -> GroundTruth:
         return ground_truth
     loads, is_one = _find(ground_truth, "ground truth", _truth_loads, _load_truth)
     if name not in loads and not is_one:
-        raise EvaluationError(f"sequence {name!r} has no ground truth; {_nearest(name, loads)}.")
+        raise EvaluationError(f"Sequence {name!r} has no ground truth; {_nearest(name, loads)}.")
     found = name if name in loads else next(iter(loads))
     return loads[found](name=found)
 
@@ -221,7 +221,7 @@ def _load_truth(value: Any, *, name: str) -> GroundTruth:
         return prepare(value, name)
     if not hasattr(value, "ground_truth"):
         raise EvaluationError(
-            f"ground truth cannot be a {type(value).__name__}; give a table, a path, a source with ground truth, or a "
+            f"Ground truth cannot be a {type(value).__name__}; give a table, a path, a source with ground truth, or a "
             "dict of these."
         )
     return _load_truth(value.ground_truth, name=name)
@@ -235,10 +235,10 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
         check_table(table, name=f"results of {truth.name}", length=truth.length)
         ours, theirs = table.attrs.get("sequence"), truth.table.attrs.get("sequence")
         if not same_footage(ours, theirs):
-            raise EvaluationError(f"the tracks are of {ours}, the ground truth is of {theirs}; give the same sequence.")
+            raise EvaluationError(f"The tracks are of {ours}, the ground truth is of {theirs}; give the same sequence.")
     else:
         raise EvaluationError(
-            f"results cannot be a {type(value).__name__}; give a table of tracks, a path, or a dict of these."
+            f"Results cannot be a {type(value).__name__}; give a table of tracks, a path, or a dict of these."
         )
     if truth.length is None and len(table) and len(truth.frame) and table["frame"].max() > truth.frame[-1]:
         warnings.warn(

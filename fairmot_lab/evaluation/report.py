@@ -87,7 +87,7 @@ def cells(summary: pd.DataFrame, columns: Sequence[str] | None = None) -> list[l
     names = list(columns) if columns is not None else [name for name in SHOWN if name in summary]
     missing = [name for name in names if name not in summary]
     if missing:
-        raise EvaluationError(f"the summary has no column {missing[0]!r}; it has {', '.join(map(str, summary))}.")
+        raise EvaluationError(f"The summary has no column {missing[0]!r}; it has {', '.join(map(str, summary))}.")
     if "sequence" not in names:
         names.insert(0, "sequence")
     rows = [[cell(name, value) for name, value in zip(names, row, strict=True)] for row in summary[names].to_numpy()]

@@ -82,7 +82,7 @@ def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray
         place = {number: position for position, number in enumerate(numbers, start=1)} | {-1: 1}
         odd = next((int(each) for each in classes if int(each) not in place), None)
         if odd is not None:
-            raise EvaluationError(f"class {odd} has no name in attrs['classes'] of the table; pass labels=.")
+            raise EvaluationError(f"Class {odd} has no name in attrs['classes'] of the table; pass labels=.")
         return np.array([place[int(each)] for each in classes], dtype=np.int64), _checked(labels)
     if (classes == 0).any() and (classes > 0).any():
         classes = np.where(classes >= 0, classes + 1, 1)
@@ -95,7 +95,7 @@ def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray
     if len(rows) and (classes.min() < 1 or classes.max() > len(labels)):
         odd = int(classes[(classes < 1) | (classes > len(labels))][0])
         raise EvaluationError(
-            f"class {odd} has no label: there are {len(labels)} ({', '.join(labels)}), counted from 1."
+            f"Class {odd} has no label: there are {len(labels)} ({', '.join(labels)}), counted from 1."
         )
     return classes, _checked(labels)
 

@@ -121,7 +121,7 @@ def write_kitti(
     odd = next((each for each in types if each not in _NUMBERS), None)
     if odd is not None:
         raise EvaluationError(
-            f"class {odd!r} is not a type of KITTI's; pass classes= with one of "
+            f"Class {odd!r} is not a type of KITTI's; pass classes= with one of "
             f"{', '.join(KITTI_CLASSES.values())} for each class."
         )
     x, y, w, h = (rows[name].to_numpy(float) for name in "xywh")

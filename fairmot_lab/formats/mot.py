@@ -223,7 +223,7 @@ def check_table(
         raise MotFileError(f"{name} has no column {', '.join(missing)}; it needs {', '.join(needed)}.")
     for column in [*needed, *({"score", "conf", "class_id"} & set(table))]:
         if table[column].dtype.kind not in "iufb":
-            raise MotFileError(f"column {column} of {name} holds {table[column].dtype}; it must hold numbers.")
+            raise MotFileError(f"Column {column} of {name} holds {table[column].dtype}; it must hold numbers.")
     _check(table, kind, lambda row: f"{name}, row {row}", length)
     if "class_id" in table:
         _check_whole(table["class_id"].to_numpy(), "class", lambda row: f"{name}, row {row}")

@@ -75,7 +75,7 @@ def write_submission(
     """
     benchmark = benchmark or _benchmark_of(tracks)
     if benchmark not in SERVER_SEQUENCES:
-        raise EvaluationError(f"benchmark {benchmark!r} is unknown; choose {', '.join(SERVER_SEQUENCES)}.")
+        raise EvaluationError(f"Benchmark {benchmark!r} is unknown; choose {', '.join(SERVER_SEQUENCES)}.")
     known, wanted = SERVER_SEQUENCES[benchmark], _TEST[benchmark]
     foreign = [name for name in tracks if name not in known]
     if foreign:

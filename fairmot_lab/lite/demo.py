@@ -67,7 +67,7 @@ def make_sequence(
     """
     if not 0 <= seed < TRAINING_SEED:
         raise ConfigError(
-            f"the seed is {seed}; a demo needs one from 0 to {TRAINING_SEED - 1}: others were trained on."
+            f"The seed is {seed}; a demo needs one from 0 to {TRAINING_SEED - 1}: others were trained on."
         )
     config = config or SceneConfig()
     path = Path(folder) / (name or f"demo-{seed}")

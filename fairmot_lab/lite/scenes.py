@@ -62,7 +62,7 @@ class Scene(Camera):
     def render(self, number: int) -> RenderedFrame:
         """Draw a frame; they are counted from 1."""
         if not 1 <= number <= len(self):
-            raise ConfigError(f"frame {number} is asked for; the scene has frames 1 to {len(self)}.")
+            raise ConfigError(f"Frame {number} is asked for; the scene has frames 1 to {len(self)}.")
         time, shake = (number - 1) / self.config.frame_rate, self._shake[number - 1]
         canvas = Canvas(self.background, shake)
 

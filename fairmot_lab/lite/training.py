@@ -119,7 +119,7 @@ def label_loss(outputs, views: Sequence[View], cells: Cells):
     """YOLOX's loss of outputs (N, A, 6) for the people of N views, per assigned cell."""
     said, count = outputs.numpy(), outputs.shape[1]
     if not np.isfinite(said).all():
-        raise TrainingError("what the network says is no longer finite; lower learning_rate.")
+        raise TrainingError("What the network says is no longer finite; lower learning_rate.")
     wanted, weight = np.zeros(said.shape[:2], np.float32), np.ones(said.shape[:2], np.float32)
     rows, boxes, overlaps = [], [np.empty((0, 4))], [np.empty(0)]
     for number, view in enumerate(views):
@@ -166,7 +166,7 @@ class Trainer:
 
     def __init__(self, footages: Sequence[Footage], config: TrainingConfig, start: str | os.PathLike[str]) -> None:
         if not footages:
-            raise TrainingError("there is nothing to train on; name at least one sequence or some rendered scenes.")
+            raise TrainingError("There is nothing to train on; name at least one sequence or some rendered scenes.")
         self.config, self.step_number, self.cells = config, 0, Cells(config.size)
         self.kinds = [[one for one in footages if one.rendered], [one for one in footages if not one.rendered]]
         self.names = [one.name for one in footages]
@@ -209,7 +209,7 @@ class Trainer:
         self.optimizer.clear_grad()
         values = {"loss": float(loss)} | {name: float(value) for name, value in losses.items()}
         if not math.isfinite(values["loss"]):
-            raise TrainingError(f"the loss is {values['loss']} at step {self.step_number}; lower learning_rate.")
+            raise TrainingError(f"The loss is {values['loss']} at step {self.step_number}; lower learning_rate.")
         self.step_number += 1
         decay = min(config.ema, self.step_number / (9 + self.step_number))  # a short memory at first
         state = self.network.state_dict()
@@ -292,7 +292,7 @@ def fit_projection(footages: Sequence[Footage], *, step: int = 3, seed: int = 0)
             mean += weight * rows.mean(0)
             counted += weight
     if not counted:
-        raise TrainingError("appearances need footage with several people in a frame, and someone in two frames.")
+        raise TrainingError("Appearances need footage with several people in a frame, and someone in two frames.")
     same[np.diag_indices(BINS)] += SHRINKAGE * np.trace(same) / BINS
     directions = eigh(different, same)[1][:, ::-1][:, :DIMENSION]
     directions /= np.abs(directions).max()

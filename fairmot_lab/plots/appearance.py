@@ -162,7 +162,7 @@ def centre_heatmap(
 
     ax = _axes(ax, (7, 4.4))
     if outputs.heatmap is None or outputs.letterbox is None:
-        raise PlotError(f"frame {outputs.frame} was kept without its heatmap; run detect(..., heatmaps=True).")
+        raise PlotError(f"Frame {outputs.frame} was kept without its heatmap; run detect(..., heatmaps=True).")
     heatmap = np.asarray(outputs.heatmap, float)
     opacities = np.sqrt(np.clip(heatmap, 0, 1)) * np.clip(opacity, 0, 1)
     _cells_over_frame(ax, heatmap, outputs.letterbox, image, cmap="viridis", low=0, high=1, alpha=opacities)

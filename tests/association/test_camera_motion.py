@@ -264,5 +264,5 @@ def test_motion_of_several_sequences_needs_this_one():
     assert named["id"].tolist() == track_detections(given, get_tracker("botsort"), camera_motion=shift)["id"].tolist()
     with pytest.raises(ConfigError, match="camera_motion is of b, and the detections are of a"):
         track_detections(given, get_tracker("botsort"), camera_motion={"b": shift})
-    with pytest.raises(TrackingError, match="frame 2 has a camera motion that is not finite"):
+    with pytest.raises(TrackingError, match="Frame 2 has a camera motion that is not finite"):
         track_detections(given, get_tracker("botsort"), camera_motion={2: np.full((2, 3), np.nan)})

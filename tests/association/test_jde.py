@@ -195,22 +195,22 @@ def test_broken_detections_are_refused_with_the_frame(box, score, look, words):
         tracker.update(good)
         with pytest.raises(TrackingError) as caught:
             tracker.update(bad)
-        for word in ["frame 7, detection 1", *words]:
+        for word in ["Frame 7, detection 1", *words]:
             assert word in str(caught.value)
         assert tracker.update(dataclasses.replace(good, frame=7)).ids.tolist() == [1], "as it was before"
     frames = [
         FrameDetections(one.frame, *map(np.array, (one.boxes, one.scores, one.embeddings))) for one in (good, bad)
     ]
-    with pytest.raises(TrackingError, match="frame 7, detection 1"):
+    with pytest.raises(TrackingError, match="Frame 7, detection 1"):
         track_detections(Detections.from_frames(frames))
 
 
 @pytest.mark.parametrize(
     ("shot", "words"),
     [
-        (Shot(6, [BOX], [SCORE], [LOOK]), "frame 6 comes after frame 6"),
-        (Shot(2, [BOX], [SCORE], [LOOK]), "frame 2 comes after frame 6"),
-        (Shot(7.5, [BOX], [SCORE], [LOOK]), "frame 7.5 is not a whole number"),
+        (Shot(6, [BOX], [SCORE], [LOOK]), "Frame 6 comes after frame 6"),
+        (Shot(2, [BOX], [SCORE], [LOOK]), "Frame 2 comes after frame 6"),
+        (Shot(7.5, [BOX], [SCORE], [LOOK]), "Frame 7.5 is not a whole number"),
         (Shot(7, [BOX], [SCORE], [[1, 0, 0]]), "embeddings of 3 numbers"),
         (Shot(7, [BOX], [SCORE]), "embeddings of 0 numbers"),
         (Shot(7, [BOX, BOX], [SCORE], [LOOK]), "2 boxes, 1 scores"),
