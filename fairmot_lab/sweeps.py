@@ -50,6 +50,7 @@ def sweep(
     ground_truth: Any = None,
     sequences: Iterable[str] | None = None,
     protocol: str | None = None,
+    classes: str | Iterable[str | int] | None = None,
     camera_motion: Any = None,
     n_jobs: int | None = None,
     file: str | os.PathLike[str] | None = None,
@@ -71,7 +72,7 @@ def sweep(
         As for `evaluate`. By default the gt/gt.txt beside the public detections.
     sequences
         Names to use, of several.
-    protocol
+    protocol, classes
         As for `evaluate`.
     camera_motion
         What `camera_motion` gave, of several sequences in a list, or in a dict from name to one; by default what the
@@ -92,10 +93,11 @@ def sweep(
     -------
     pandas.DataFrame
         Of one sequence one row per setting, its `sequence` named OVERALL; of several, one for each sequence and one
-        named OVERALL. Columns: `setting` (its number, from 0), the settings of the grid, those of
-        `Evaluation.summary` (`sequence` first), and `seconds` (wall time to track and evaluate the setting, all
-        sequences together). In the order of the grid. `attrs` hold `tracker`, its `settings` that were not swept, and
-        `sequences`, their names, and `left_out`, the combinations that were not tried.
+        named OVERALL; by class, one for each class of each sequence (`SEQUENCE:CLASS`) and one named OVERALL. Columns:
+        `setting` (its number, from 0), the settings of the grid, those of `Evaluation.summary` (`sequence` first), and
+        `seconds` (wall time to track and evaluate the setting, all sequences together). In the order of the grid.
+        `attrs` hold `tracker`, its `settings` that were not swept, `sequences`, their names, and `left_out`, the
+        combinations that were not tried.
 
     Warns
     -----
@@ -126,6 +128,12 @@ def sweep(
 
     if file is not None:
         refuse_overwrite(file, detections, ground_truth)
+    if classes is not None:
+        classes = classes if isinstance(classes, str) else list(classes)
+        if intervals:
+            raise ConfigError(
+                "Intervals are drawn from sequences, not from their classes; leave out intervals or classes."
+            )
     base = as_tracker(tracker)
     settings, left_out = _combinations(grid, base)
     if left_out:
@@ -133,13 +141,16 @@ def sweep(
     tried = [_tracker_of(setting, base) for setting in settings]
     packed = pack_material(detections, ground_truth, sequences, protocol, camera_motion)
     try:
-        material = open_material(packed)  # here first: what cannot be used is said before anything is computed
+        with warnings.catch_warnings():
+            if classes is not None:  # which rows count without classes= is of no interest then
+                warnings.filterwarnings("ignore", ".*by the names of its classes", FairMOTLabWarning)
+            material = open_material(packed)  # here first: what cannot be used is said before anything is computed
         for one in {type(one): one for one in tried}.values():
             one.check_embeddings(material.has_embeddings)
-        record = _Record(file, material, intervals) if file is not None else None
+        record = _Record(file, material, intervals, classes) if file is not None else None
         done = dict(record.rows) if record else {}
         pending = {key: one for key, one in zip(map(_key, tried), tried, strict=True) if key not in done}
-        calls = (joblib.delayed(_run)(packed, key, one, intervals) for key, one in pending.items())
+        calls = (joblib.delayed(_run)(packed, key, one, intervals, classes) for key, one in pending.items())
         # one setting at a time, so that a worker that dies takes little with it
         workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
         with progress_bar(total=len(pending), disable=not progress, unit="setting") as bar:
@@ -578,26 +589,28 @@ class _Material:
         del tracks.attrs["sequence"]  # sequences may be called otherwise here than in their ground truth
         return tracks
 
-    def evaluated(self, tracker: Tracker) -> Evaluation:
-        """Track every sequence and compare it with its ground truth."""
+    def evaluated(self, tracker: Tracker, classes: str | Iterable[str | int] | None = None) -> Evaluation:
+        """Track every sequence and compare it with its ground truth, by class if wanted."""
         from .evaluation.evaluate import evaluate
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FairMOTLabWarning)
             tracks = {name: self.track(name, one, tracker) for name, one in self.detections.items()}
-            return evaluate(tracks, self.truths, protocol=self.protocol)
+            return evaluate(tracks, self.truths, protocol=self.protocol, classes=classes)
 
 
-def _run(packed: bytes, key: str, tracker: Tracker, intervals: bool) -> tuple[str, list[dict[str, Any]]]:
+def _run(
+    packed: bytes, key: str, tracker: Tracker, intervals: bool, classes: str | Iterable[str | int] | None = None
+) -> tuple[str, list[dict[str, Any]]]:
     """Evaluate one setting in a worker; return its rows as plain values."""
     from .evaluation.compare import summary_with_intervals
 
     material = open_material(packed)
     start = time.perf_counter()
-    result = material.evaluated(tracker)
+    result = material.evaluated(tracker, classes)
     seconds = time.perf_counter() - start
     summary = summary_with_intervals(result) if intervals else result.summary
-    if len(material.detections) == 1:
+    if len(material.detections) == 1 and classes is None:
         summary = summary.tail(1)
     names = [str(name) for name in summary.columns]
     rows = [dict(zip(names, map(_plain, values), strict=True)) for values in summary.itertuples(index=False, name=None)]
@@ -729,12 +742,15 @@ def _no_tracks(name: str) -> pd.DataFrame:
 class _Record:
     """Rows on disk, one line of JSON per setting after a first line that says what was replayed."""
 
-    def __init__(self, path: str | os.PathLike[str], material: _Material, intervals: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], material: _Material, intervals: bool = False, classes: Any = None
+    ) -> None:
         self.path = Path(path)
         self.rows: dict[str, list[dict[str, Any]]] = {}
         header = {"format": _FORMAT, "material": material.digest, "protocol": material.protocol}
         header["sequences"] = list(material.detections)  # type: ignore[assignment]
         header["intervals"] = intervals or None  # type: ignore[assignment]
+        header["classes"] = classes
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""

@@ -15,7 +15,7 @@ import fairmot_lab as fl
 from fairmot_lab.cli import main as cli
 from fairmot_lab.detection.fairmot_detector import FairMOTDetector
 from fairmot_lab.drawing import draw_tracks
-from fairmot_lab.errors import EvaluationError
+from fairmot_lab.errors import ConfigError, EvaluationError
 from fairmot_lab.pipeline import track_files
 
 SIZE = (160, 96)
@@ -198,6 +198,22 @@ def test_reasons_by_class(source: fl.Source, detector: FairMOTDetector, truth: p
         assert len(errors) == own[["num_misses", "num_false_positives", "num_switches"]].sum()
         tried = fl.what_if(result, detections, tracker, sequence=name, changes={"conf_thres": [0.95]}).changes
         assert tried["num_misses"].tolist() == [own["num_misses"], own["num_objects"]]
+
+
+def test_a_sweep_by_class(source: fl.Source, detector: FairMOTDetector, truth: pd.DataFrame, tmp_path: Path) -> None:
+    """Each row is that of an evaluation by class under its setting."""
+    detections = fl.detect(source, detector, tmp_path, progress=False)
+    tracker = fl.PerClass(fl.JDETracker(min_box_area=0, vertical_ratio=0))
+    options = {"ground_truth": truth, "classes": ["person", "car"], "progress": False}
+    table = fl.sweep(detections, tracker, {"conf_thres": [0.5, 0.95]}, file=tmp_path / "rows", **options)
+    assert table["sequence"].tolist() == ["arrays:person", "arrays:car", "OVERALL"] * 2
+    again = fl.evaluate(fl.track(detections, tracker.replace(conf_thres=0.5)), truth, classes=["person", "car"])
+    assert table["idf1"].tolist()[:3] == again.summary["idf1"].tolist()
+    assert table["num_misses"].tolist()[3:] == [2 * LENGTH, 2 * LENGTH, 4 * LENGTH]
+    with pytest.raises(ConfigError, match="its classes differ"):
+        fl.sweep(detections, tracker, {"conf_thres": [0.5]}, ground_truth=truth, file=tmp_path / "rows", progress=False)
+    with pytest.raises(ConfigError, match="leave out intervals or classes"):
+        fl.sweep(detections, tracker, {"conf_thres": [0.5]}, intervals=True, **options)
 
 
 def test_a_detection_of_another_class_is_no_sign_of_a_person(

@@ -30,6 +30,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the random draws (default: 0)")
     parser.add_argument("--config", metavar="FILE", help="the tracker with its other settings as JSON")
     parser.add_argument("--protocol", metavar="P", help="motchallenge, raw or paddle")
+    parser.add_argument("--classes", nargs="+", metavar="C", help="evaluate each of these classes, as of evaluate")
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1: one per core (default: 1)")
     parser.add_argument("--file", metavar="FILE", help="append rows here as they come; run again to resume")
@@ -59,6 +60,7 @@ def _run_sweep(options: argparse.Namespace) -> None:
         ground_truth=options.gt,
         sequences=options.sequences,
         protocol=options.protocol,
+        classes=options.classes and [int(each) if each.isdecimal() else each for each in options.classes],
         n_jobs=options.jobs,
         file=options.file,
         intervals=options.intervals,
