@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 
 import pandas as pd
@@ -44,3 +46,15 @@ def test_a_log_gets_few_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     assert sum(progress_bar(range(1000))) == 499500
     assert len(log.getvalue().split("\r")) <= 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "fairmot_lab", "models", "list"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), said) == (141, "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when it went well, 2 for a user's mistake, 130 when interrupted.
+        0 when it went well, 2 for a user's mistake, 130 when interrupted, 141 when nobody reads the output any more.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -83,7 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = build_parser(given).parse_args(given)
         _refuse_overwrites(options)
-        return options.run(options) or 0
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader has enough, as `| head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except FairMOTLabError as error:
         print(f"fairmot-lab: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
