@@ -120,8 +120,7 @@ def write_sequence(scene: Scene, folder: str | os.PathLike[str], *, progress: bo
 
 def ground_truth(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Join the objects of frames 1, 2 and so on to a table of ground truth, with ids from 1 on."""
-    numbered = [objects.assign(frame=number) for number, objects in enumerate(tables, 1)]
-    truth = pd.concat(numbered, ignore_index=True)
+    truth = pd.concat([one.assign(frame=number) for number, one in enumerate(tables, 1)], ignore_index=True)
     truth["conf"] = (truth["class_id"] == PEDESTRIAN).astype(int)  # as in MOT17: other classes are not evaluated
     truth["id"] = pd.factorize(truth["id"])[0] + 1
     return truth.sort_values(["id", "frame"], ignore_index=True)

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write, make_folder, refuse_overwrite
+from .._progress import progress_bar
 from ..boxes import iou
 from ..detection.appearance import BINS, colour_histograms
 from ..detection.compact import STRIDES
@@ -63,8 +64,8 @@ class TrainingConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value above 0.")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"ema is {self.ema}; it goes from 0 to below 1.")
-        if min(self.labels, self.anchor) < 0:
-            raise ConfigError(f"labels is {self.labels} and anchor {self.anchor}; neither may be below 0.")
+        if not (self.labels >= 0 and self.anchor >= 0):
+            raise ConfigError(f"labels is {self.labels} and anchor {self.anchor}; both need a value from 0 on.")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0: a cosine that leads to 2 %."""
@@ -334,8 +335,6 @@ def train(
     TrainingError
         If the checkpoint belongs to other settings or footage, or the loss is no longer finite.
     """
-    from .._progress import progress_bar
-
     folder = make_folder(folder)
     weights, checkpoint, curve = folder / "fairmot_lite.onnx", folder / "checkpoint.safetensors", folder / "curve.csv"
     for path in (weights, checkpoint):
@@ -366,6 +365,8 @@ def train(
                 _write_curve(pd.DataFrame(rows), folder)
             if step % config.save_every == 0 or last:
                 trainer.save(checkpoint)
+    if not weights.exists():  # removed after the run had ended
+        save_network(trainer.average, weights, about | {"step": str(config.steps)})
     return weights
 
 

@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write
+from .._progress import progress_bar
 from ..data import DISTRACTORS, PEDESTRIAN
 from ..detection.letterbox import GREY
-from ..errors import FairMOTLabWarning, TrainingError
+from ..errors import ConfigError, FairMOTLabWarning, TrainingError
 from ..formats.classes import class_notes, frames_without_labels, ignored_rows, motchallenge_classes, people_rows
 from ..sources.base import Source
 from ..sources.open import open_source
@@ -67,8 +68,6 @@ def prepare_footage(
     `truth` is the ground truth of a source that has none of its own, such as a video. What of it is not used is warned
     about (`formats.classes`). TrainingError if it has no person, or more frames than the source.
     """
-    from .._progress import progress_bar
-
     truth, count = source.ground_truth if truth is None else truth, len(source)
     if len(truth) and truth["frame"].max() > count:
         raise TrainingError(f"{source.name} has ground truth for frame {truth['frame'].max()}, but {count} frames.")
@@ -106,8 +105,8 @@ def prepare_footage(
 
 def rendered_footage(count: int, cache: str | os.PathLike[str], *, progress: bool = True) -> list[Footage]:
     """Draw street scenes of many kinds to train on; those that `cache` holds are not drawn again."""
-    from .._progress import progress_bar
-
+    if count < 0:
+        raise ConfigError(f"scenes is {count}; give how many are to be drawn, or 0.")
     footages, numbers = [], range(TRAINING_SEED, TRAINING_SEED + count)
     for number in progress_bar(numbers, desc="scenes", disable=not progress, unit="scene"):
         folder = Path(cache) / f"scene-{number}-{SCENE.length}"

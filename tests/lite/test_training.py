@@ -159,7 +159,7 @@ def test_a_training_that_has_left_the_finite_says_so(footage, tmp_path):
 
 
 def test_settings_out_of_range_are_refused():
-    for wrong in ({"steps": 0}, {"ema": 1.0}, {"anchor": -1}):
+    for wrong in ({"steps": 0}, {"ema": 1.0}, {"anchor": -1}, {"labels": float("nan")}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             TrainingConfig(**wrong)
     rates = [TrainingConfig(steps=1000).rate(step) for step in (0, 99, 500, 999)]
@@ -191,6 +191,9 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path,
     resumed = weights_of(again)
     for name, value in weights_of(whole).items():
         assert np.array_equal(value, resumed[name]), name
+    again.unlink()  # the checkpoint has all that is needed to write it once more
+    assert train([footage], tmp_path / "cut", config, progress=False) == again
+    assert all(np.array_equal(value, weights_of(again)[name]) for name, value in weights_of(whole).items())
     with pytest.raises(TrainingError, match="other settings"):
         train([footage], tmp_path / "cut", dataclasses.replace(config, seed=1), progress=False)
     (tmp_path / "cut" / "checkpoint.safetensors").write_bytes(b"broken")

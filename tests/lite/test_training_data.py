@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairmot_lab.errors import FairMOTLabWarning, TrainingError
+from fairmot_lab.errors import ConfigError, FairMOTLabWarning, TrainingError
 from fairmot_lab.lite import training_data
 from fairmot_lab.lite.training_data import Footage, draw_views, prepare_footage
 from fairmot_lab.sources.open import open_source
@@ -97,6 +97,11 @@ def test_ground_truth_is_sorted_as_motchallenge_means_it(tmp_path, monkeypatch):
         prepare_footage(source, tmp_path, truth=truth[truth["id"] > 2], progress=False)
     with pytest.raises(TrainingError, match="frame 9"):
         prepare_footage(source, tmp_path, truth=truth.assign(frame=9), progress=False)
+
+
+def test_scenes_fewer_than_none_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="scenes is -3"):
+        training_data.rendered_footage(-3, tmp_path)
 
 
 def test_nothing_is_asked_in_frames_that_nobody_labelled(tmp_path):
