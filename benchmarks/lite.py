@@ -198,7 +198,8 @@ def main() -> None:
                 place = {"sequence": source.name, "size": f"{source.width}x{source.height}", "frames": length}
                 speed = {"frames/s": length / wall, "CPU ms": 1e3 * cpu / length}
                 rows.append(place | {"way": name, "threads": threads} | speed | {"MOTA": mota, "IDF1": idf1})
-                print(f"{source.name}: {name}, {threads} thread(s)", file=sys.stderr, flush=True)
+                said = ", ".join(f"{value:.1f} {unit}" for unit, value in speed.items())
+                print(f"{source.name}: {name}, {threads} thread(s): {said}", file=sys.stderr, flush=True)
     result = pd.DataFrame(rows)
     one = result[result["threads"] == 1].set_index(["sequence", "way"])["frames/s"]
     reading = one.xs("reading alone", level="way")
