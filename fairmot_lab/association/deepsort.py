@@ -124,8 +124,10 @@ class DeepSORTTracker(Tracker):
         if self._record is not None:
             self._note(detections, rows, left, is_missed, ends)
 
-        born = np.array(left, np.int64)
-        tracks = tracks.of(~ends).with_new(born, measurements, detections.scores, self._last_id)
+        if ends.any():
+            tracks = tracks.of(~ends)
+        if left:
+            tracks = tracks.with_new(np.array(left, np.int64), measurements, detections.scores, self._last_id)
         self._galleries = [gallery for gallery, is_over in zip(self._galleries, ends, strict=True) if not is_over]
         self._galleries += [_Gallery(settings.nn_budget, features[row]) for row in left]
         self._last_id += len(left)
