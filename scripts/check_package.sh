@@ -13,10 +13,10 @@ import pathlib
 import sys
 import zipfile
 
-packed = {name for name in zipfile.ZipFile(sys.argv[1]).namelist() if "dist-info" not in name}
-files = (path for path in pathlib.Path("fairmot_lab").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-wanted = {path.as_posix() for path in files}
-assert packed == wanted, sorted(packed ^ wanted)
+packed = set(zipfile.ZipFile(sys.argv[1]).namelist())
+kinds = {".py", ".pyi", ".typed", ".js", ".json", ".css", ".onnx", ".md"}
+missing = {path.as_posix() for path in pathlib.Path("fairmot_lab").rglob("*") if path.suffix in kinds} - packed
+assert not missing, sorted(missing)
 PYTHON
 echo "installing the wheel with all that it needs"
 "$python" -m venv "$work/env"
