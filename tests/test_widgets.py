@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import threading
@@ -17,7 +18,15 @@ from traitlets import TraitError
 
 import fairmot_lab as fl
 from fairmot_lab.data import Letterbox
-from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError, SourceError, ViewError
+from fairmot_lab.errors import (
+    ConfigError,
+    DetectionsError,
+    EvaluationError,
+    FairMOTLabError,
+    FairMOTLabWarning,
+    SourceError,
+    ViewError,
+)
 from fairmot_lab.widgets.modules import STATIC, bundle
 from fairmot_lab.widgets.overlay import Overlay
 from fairmot_lab.widgets.packing import COLUMNS
@@ -727,3 +736,38 @@ def test_cells_of_any_stride_lie_where_the_letterbox_says() -> None:
     told = Overlay(np.zeros(box.heatmap_size[::-1], np.float32), box, np.empty((0, 7))).describe()
     x, y = (np.array([3.0, 5.0]) * told["stride"] - (told["pad_x"], told["pad_y"])) / told["scale"]
     np.testing.assert_allclose((x, y), box.to_image(np.array([3.0, 5.0])))
+
+
+def test_a_workbench_that_cannot_be_made_leaves_nothing_behind(recwarn: pytest.WarningsRecorder) -> None:
+    truth = scene.ground_truth()
+    with pytest.raises(ViewError, match="The tracks must be a table"):
+        fl.widgets.Workbench(scene.images(truth), tracks={"A": 1})
+    gc.collect()
+    assert [str(one.message) for one in recwarn if "exception" in str(one.message).lower()] == []
+
+
+def test_a_pane_that_cannot_be_made_leaves_nothing_behind() -> None:
+    truth = scene.ground_truth()
+    evaluation = fl.evaluate(scene.tracks_with_swap(truth, 10), truth)
+    before = set(ipywidgets.widgets.widget._instances)
+    with pytest.raises(FairMOTLabError, match="other tracks than were evaluated"):
+        fl.widgets.BudgetBrowser(scene.images(truth), evaluation=evaluation, detections=scene.SceneOutputs(truth))
+    assert set(ipywidgets.widgets.widget._instances) == before
+
+
+def test_without_ground_truth_the_workbench_opens_after_a_gap() -> None:
+    truth = scene.ground_truth()
+    tracks = scene.tracks_with_swap(truth, 10)
+    tracks = tracks[(tracks["id"] != 3) | ~tracks["frame"].isin([5, 6, 7])]
+    bench = fl.widgets.Workbench(scene.images(truth), tracks=tracks, ground_truth=False)
+    assert (bench.people.selected, bench.player.frame) == (3, 8)
+    bench.close()
+
+
+def test_nobody_tracked_is_no_error() -> None:
+    truth = scene.ground_truth()
+    nobody = scene.tracks_with_swap(truth, 10)[:0]
+    with pytest.warns(FairMOTLabWarning, match="has no results"):
+        bench = fl.widgets.Workbench(scene.images(truth), tracks=nobody, ground_truth=truth)
+    assert bench.player.frame == 1
+    bench.close()

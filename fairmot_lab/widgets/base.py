@@ -224,6 +224,7 @@ class Panel(Shown, ipywidgets.VBox):
         self._closers: list[Callable[[], None]] = []
         self.observe(self._show_error, "error")
         self.add_class("fml-panel")
+        self.children = [self._banner]  # closed with the panel even where the rest of it cannot be made
 
     def _show_error(self, _: Any) -> None:
         self._banner.layout.display = "" if self.error else "none"

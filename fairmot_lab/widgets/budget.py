@@ -10,6 +10,7 @@ from traitlets import Int
 
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
 from ..diagnosis.errors import records
+from ..errors import FairMOTLabError
 from .base import escape, stylesheet
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
@@ -102,7 +103,13 @@ class BudgetBrowser(PlayerPanel):
             new.show(evaluation=evaluation)
         if self.player is not None and "frame" not in traits:
             self.frame = self.player.frame
-        self.budget: ErrorBudget = error_budget(evaluation, detections, tracker, sequence=self.name)
+        try:
+            self.budget: ErrorBudget = error_budget(evaluation, detections, tracker, sequence=self.name)
+        except FairMOTLabError:
+            for new in made:
+                new.close()
+            self.close()
+            raise
         self.errors = self.budget.errors[:0]
         causes = self.budget.causes
         shown = causes[[column["key"] for column in CAUSE_COLUMNS]].copy()

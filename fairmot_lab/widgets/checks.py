@@ -68,12 +68,16 @@ def refuse_other_table(what: str, table: Any, name: str, length: int) -> None:
         raise ViewError(f"The {what} must be a table (a pandas DataFrame), not {type(table).__name__}.")
     missing = [column for column in ("frame", "id", "x", "y", "w", "h") if column not in table]
     if missing:
-        raise ViewError(f"The {what} have no column {missing[0]}; they need frame, id, x, y, w and h.")
+        verb = "has" if what == "ground truth" else "have"
+        raise ViewError(f"The {what} {verb} no column {missing[0]}; frame, id, x, y, w and h are needed.")
     refuse_other_sequence(what, table.attrs.get("sequence"), name)
     outside = int((table["frame"].to_numpy() > length).sum()) if length else 0
     if outside > len(table) / 2:
         last = int(np.max(table["frame"].to_numpy()))
-        raise ViewError(f"The {what} of another sequence was given: frames go up to {last}, but {name} has {length}.")
+        raise ViewError(
+            f"The {what} belong{'s' if what == 'ground truth' else ''} to another sequence: "
+            f"frames go up to {last}, but {name} has {length}."
+        )
 
 
 def sequence_of(evaluation: Any, name: str) -> str:

@@ -15,8 +15,8 @@ from ..association.run import Trace, trace
 from ..diagnosis.reasons import tracker_of
 from ..diagnosis.replay import explained_switches
 from ..errors import FairMOTLabError, SourceError, ViewError
-from .base import Panel, escape, sentence, stylesheet
-from .checks import refuse_other_sequence, refuse_unknown, sequence_of
+from .base import Panel, sentence, stylesheet
+from .checks import refuse_other_sequence, refuse_other_table, refuse_unknown, sequence_of
 from .page import Page
 from .parts import crops
 from .people import (
@@ -107,6 +107,11 @@ class Workbench(Panel):
     ) -> None:
         refuse_unknown("Workbench", traits, TrackPlayer.class_trait_names())
         super().__init__()
+        self.panes: dict[str, ipywidgets.Widget] = {}
+        self._lives: dict[tuple[int, int], Life] = {}
+        self._switches: dict[int, pd.DataFrame] = {}
+        self._replays: dict[int, Trace | None] = {}
+        self._comparison: tuple[list[Evaluation], Comparison] | None = None
         self.detections, self.model, self._tracker = detections, model, tracker
         start = {"focus": "fade", **traits}
         self.player = TrackPlayer(source, **start)
@@ -119,11 +124,9 @@ class Workbench(Panel):
             refuse_other_sequence("detections", detections.name, name)
         self.ground_truth = self._truth(ground_truth)
         self.tracks = self._tracks(tracks, evaluation)
+        for table in self.tracks.values():
+            refuse_other_table("tracks", table, name, 0)
         self.evaluations = self._evaluations(evaluation)
-        self._lives: dict[tuple[int, int], Life] = {}
-        self._switches: dict[int, pd.DataFrame] = {}
-        self._replays: dict[int, Trace | None] = {}
-        self._comparison: tuple[list[Evaluation], Comparison] | None = None
         self.player.show(self.tracks, self.ground_truth, self.evaluations or None)
         if len(self.tracks) > 1 and self.player.compared < 0:
             self.player.compared = 1
@@ -132,7 +135,6 @@ class Workbench(Panel):
         self.bar = WorkbarView(title=name, chips=self._chips())
         self._link()
         self._tabs = ipywidgets.Tab([self.people])
-        self.panes: dict[str, ipywidgets.Widget] = {}
         self._makers = self._panes()
         self._tabs.children = [self.people, *(ipywidgets.VBox() for _ in self._makers)]
         self._tabs.titles = ["People", *self._makers]
@@ -311,7 +313,7 @@ class Workbench(Panel):
         ]
 
     def _begin(self, traits: Mapping[str, Any]) -> None:
-        """Go to the worst ID switch, else to the longest track."""
+        """Go to the worst ID switch; without any, to where the track with most gaps is back after its first."""
         if {"frame", "selected_id", "selected_gt_id"} & set(traits):
             return
         switches = self.player.switches
@@ -323,8 +325,10 @@ class Workbench(Panel):
             self.player.selected_id = int(mark["to_id"])
             self.player.selected_gt_id = int(mark["gt_id"])
         elif self.people.rows:
-            first = self.people.rows[0]
-            self.player.frame = first["first"]
+            first = max(self.people.rows, key=lambda row: row["breaks"])
+            parts = self.life(first["id"]).segments()[1:-1]
+            back = [end + 1 for _, end, track in parts if track is None and end is not None]  # after a gap
+            self.player.frame = back[0] if back else first["first"]
             self.people.selected = first["id"]
 
     # -- a person -----------------------------------------------------------------------------------------------------
@@ -561,9 +565,10 @@ class Workbench(Panel):
             self._show_decisions()
         elif name not in self.panes:
             try:
-                pane: ipywidgets.Widget = self._makers[name]()
+                pane = self._makers[name]()
             except FairMOTLabError as error:
-                pane = ipywidgets.HTML(f'<div class="fml"><p>{escape(sentence(error))}</p></div>')
+                pane = Panel()  # which shows why
+                pane.error = sentence(error)
             self.panes[name] = pane
             self._tabs.children[index].children = [pane]
 
@@ -625,7 +630,8 @@ class Workbench(Panel):
             }
         who = "person" if self.people.kind == "person" else "id"
         if len(held) < len(self.people.rows):
-            page.left_out(f"the lives of {len(self.people.rows) - len(held)} of {len(self.people.rows)} people")
+            many = "people" if self.people.kind == "person" else "tracks"
+            page.left_out(f"the lives of {len(self.people.rows) - len(held)} of {len(self.people.rows)} {many}")
         if len(self.tracks) > 1:
             page.left_out(f"the lives under trackers other than {self.name}")
         panel = self._make_comparison() if len(self.evaluations) > 1 else None
