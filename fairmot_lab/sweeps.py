@@ -64,6 +64,9 @@ def sweep(
     detections
         Kept outputs or public detections: what `detect` or `open_detections` gives, a path for `open_detections`, or
         several of them in a dict from name to one, or in a list. A folder of several is taken whole.
+    tracker
+        Whose settings they are, and what is not in the grid: a tracker or its name. None stands for that which the
+        detections' model was published with, or `JDETracker()`.
     grid
         A dict from setting to values; every combination is tried. Values are a list, a `range`, or text such as
         "0.2:0.6:0.1" (both ends included). Or a list of settings to try one by one, such as `random_search` gives:
@@ -134,17 +137,17 @@ def sweep(
             raise ConfigError(
                 "Intervals are drawn from sequences, not from their classes; leave out intervals or classes."
             )
-    base = as_tracker(tracker)
-    settings, left_out = _combinations(grid, base)
-    if left_out:
-        _warn_of(left_out, len(settings))
-    tried = [_tracker_of(setting, base) for setting in settings]
     packed = pack_material(detections, ground_truth, sequences, protocol, camera_motion)
     try:
         with warnings.catch_warnings():
             if classes is not None:  # which rows count without classes= is of no interest then
                 warnings.filterwarnings("ignore", ".*by the names of its classes", FairMOTLabWarning)
             material = open_material(packed)  # here first: what cannot be used is said before anything is computed
+        base = material.default_tracker if tracker is None else as_tracker(tracker)
+        settings, left_out = _combinations(grid, base)
+        if left_out:
+            _warn_of(left_out, len(settings))
+        tried = [_tracker_of(setting, base) for setting in settings]
         for one in {type(one): one for one in tried}.values():
             one.check_embeddings(material.has_embeddings)
         record = _Record(file, material, intervals, classes) if file is not None else None
@@ -581,6 +584,12 @@ class _Material:
     @property
     def has_embeddings(self) -> bool:
         return all(one.has_embeddings for one in self.detections.values())
+
+    @property
+    def default_tracker(self) -> Tracker:
+        """What all detections are tracked with by default; `JDETracker()` where they differ."""
+        every = [one.default_tracker for one in self.detections.values()]
+        return as_tracker(every[0] if all(one == every[0] for one in every) else None)
 
     def track(self, name: str, detections: Detections, tracker: Tracker) -> pd.DataFrame:
         """Track a sequence, or a part of it."""

@@ -125,7 +125,8 @@ def tune(
     detections, ground_truth, sequences, camera_motion, protocol
         As for `sweep`.
     tracker
-        A tracker or its name; settings that are not searched stay as they are.
+        A tracker or its name; settings that are not searched stay as they are. By default that which the detections'
+        model was published with, or `JDETracker()`.
     objective
         A metric, such as "hota", "idf1" or "num_switches" (errors are made few, all else large); several give a Pareto
         front.
@@ -176,14 +177,14 @@ def tune(
         raise ConfigError(f"trials is {trials}; it must be a whole number from 1 up.")
     if storage is not None:
         refuse_overwrite(storage, detections, ground_truth)
-    base = as_tracker(tracker)
     names = [objective] if isinstance(objective, str) else list(objective)
     unknown = [name for name in names if name not in (*HOTA, *MOTMETRICS)]
     if unknown or not names:
         raise ConfigError(f"There is no metric {unknown[0] if unknown else ''!r}; choose among hota, idf1, mota, ...")
-    space = _space(base, search)
     packed = pickle.dumps((pack_material(detections, ground_truth, sequences, protocol, camera_motion), _plain(split)))
     material, _ = _parts(packed)  # what cannot be used is said before anything is computed
+    base = material.default_tracker if tracker is None else as_tracker(tracker)
+    space = _space(base, search)
     base.check_embeddings(material.has_embeddings)
     with _quiet(optuna):
         study = _study(optuna, names, storage, seed, base, space, material.digest, _plain(split), n_jobs)

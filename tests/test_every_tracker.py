@@ -212,6 +212,11 @@ def test_kept_detections_are_tracked_as_their_model_was_published(tmp_path):
     tracks.attrs.clear()  # as if read from a file
     fl.explain_switches(fl.evaluate(tracks, scene.ground_truth), kept)
     assert fl.track(scene.detections).attrs["settings"] == fl.JDETracker().settings.to_dict()
+    given = {"ground_truth": scene.ground_truth, "progress": False}
+    swept = fl.sweep(kept, None, {"conf_thres": [0.4]}, **given)
+    assert (swept.attrs["settings"]["det_thresh"], swept.attrs["settings"]["track_buffer"]) == (0.6, 90)
+    tuned = fl.tune(kept, trials=1, search=["conf_thres"], **given)
+    assert (tuned.best.settings.det_thresh, tuned.best.settings.track_buffer) == (0.6, 90)
 
 
 def test_what_is_no_tracker_is_refused():

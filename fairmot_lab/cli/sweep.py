@@ -16,7 +16,9 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--gt", metavar="PATH", help="ground truth, as for evaluate (default: that beside public detections)"
     )
-    parser.add_argument("--tracker", metavar="NAME", help="whose settings they are (default: jde), or module:Class")
+    parser.add_argument(
+        "--tracker", metavar="NAME", help="whose settings they are, or module:Class (default: the model's, else jde)"
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -43,18 +45,24 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 def _run_sweep(options: argparse.Namespace) -> None:
     from .._files import atomic_write
     from ..association.registry import get_tracker, load_tracker
-    from ..sweeps import grid_from_text, random_search, sweep
+    from ..sweeps import grid_from_text, open_material, pack_material, random_search, sweep
     from .tables import table_text
 
-    name = options.tracker or "jde"
-    tracker = load_tracker(options.config, default=name) if options.config else get_tracker(name)
-    if options.tracker not in (None, tracker.name):
-        raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")
+    outputs = options.outputs[0] if len(options.outputs) == 1 else options.outputs
+    if options.config:
+        tracker = load_tracker(options.config, default=options.tracker or "jde")
+        if options.tracker not in (None, tracker.name):
+            raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")
+    elif options.tracker:
+        tracker = get_tracker(options.tracker)
+    else:
+        packed = pack_material(outputs, options.gt, options.sequences, options.protocol)
+        tracker = open_material(packed).default_tracker
     grid: Any = grid_from_text(options.set, tracker, drawn=options.random is not None)
     if options.random is not None:
         grid = random_search(grid, options.random, seed=options.seed, tracker=tracker)
     table = sweep(
-        options.outputs[0] if len(options.outputs) == 1 else options.outputs,
+        outputs,
         tracker,
         grid,
         ground_truth=options.gt,

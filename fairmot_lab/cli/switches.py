@@ -59,7 +59,8 @@ def switches_from_outputs(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the explained switches of a run of `fairmot-lab track`, and lines that describe them.
 
-    The tracker is that in the record beside the results (NAME.json); without one, `JDETracker()`.
+    The tracker is that in the record beside the results (NAME.json); without one, the default of the
+    outputs.
     """
     from ..detection.cache import open_detections
     from ..diagnosis.reasons import explain_switches
