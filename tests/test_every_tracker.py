@@ -17,6 +17,7 @@ from fairmot_lab.association import registry
 from fairmot_lab.association.assignment import pair
 from fairmot_lab.association.settings import number
 from fairmot_lab.cli.main import build_parser, main
+from fairmot_lab.cli.switches import tracker_of_record
 from fairmot_lab.cli.track import _named_tracker
 from fairmot_lab.diagnosis.reasons import REASONS
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning
@@ -217,6 +218,36 @@ def test_kept_detections_are_tracked_as_their_model_was_published(tmp_path):
     assert (swept.attrs["settings"]["det_thresh"], swept.attrs["settings"]["track_buffer"]) == (0.6, 90)
     tuned = fl.tune(kept, trials=1, search=["conf_thres"], **given)
     assert (tuned.best.settings.det_thresh, tuned.best.settings.track_buffer) == (0.6, 90)
+
+
+def test_weights_of_another_name_keep_the_tracker_of_their_kind(tmp_path):
+    from fairmot_lab.detection.zoo import BUNDLED
+    from fairmot_lab.pipeline import recommended_tracker
+
+    mine = tmp_path / "mine.onnx"
+    mine.write_bytes(BUNDLED.read_bytes())
+    wanted = recommended_tracker("fairmot_lite").to_dict()
+    assert recommended_tracker(mine).to_dict() == wanted
+    kept = fl.detect(fl.example().source, mine, tmp_path, progress=False)
+    assert fl.track(kept).attrs["settings"] == recommended_tracker("fairmot_lite").settings.to_dict()
+    assert dict(fl.open_detections(kept.path).default_tracker) == dict(fl.load_model(mine).default_tracker)
+
+
+def test_a_file_does_not_import_a_module(tmp_path, monkeypatch):
+    """Settings and records of runs are data: a module that they name is not imported, unless it is named by hand."""
+    (tmp_path / "strange_module.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("strange_module:Tracker", "per_class:strange_module:Tracker"):
+        with pytest.raises(ConfigError, match="import strange_module first, or in the shell"):
+            registry.load_tracker(f'{{"tracker": "{name}"}}')
+        (tmp_path / "run.json").write_text(f'{{"tracker": "{name}", "settings": {{}}}}')
+        with pytest.raises(ConfigError, match=r"run\.json: The tracker .* is of a module that is not imported"):
+            tracker_of_record(tmp_path / "run.txt")
+    assert not (tmp_path / "ran").exists()
+    (tmp_path / "run.json").write_text('{"tracker": "jde", "settings": {}}')
+    with pytest.raises(ConfigError, match="says that jde made the tracks; leave out --tracker sort"):
+        tracker_of_record(tmp_path / "run.txt", "sort")
+    assert tracker_of_record(tmp_path / "other.txt", "sort").name == "sort"
 
 
 def test_what_is_no_tracker_is_refused():

@@ -561,7 +561,7 @@ def test_models_list_shows_every_official_model(capsys: pytest.CaptureFixture[st
         lines[at].split()[0]: " ".join(" ".join(lines[at:end]).split())
         for at, end in zip(named, [*named[1:], len(lines)], strict=True)
     }
-    assert max(len(line) for line in lines[:-1]) <= 80
+    assert max(len(line) for line in lines if str(cache) not in line) <= 80  # a path is not broken
     assert len([name for name in shown if name in CARDS]) == 31
     assert [line for line in lines if line.endswith(":")] == [
         "pedestrian:",
@@ -576,7 +576,7 @@ def test_models_list_shows_every_official_model(capsys: pytest.CaptureFixture[st
     assert "MOT17 test 74.7 / 70.7 / 3210" in shown["fairmot_enhance_hardnet85_30e_1088x608"]
     assert "bundled" in shown["fairmot_lite"]
     assert "not here" in shown[NAME]
-    assert str(cache) in lines[-1]
+    assert str(cache) in "".join(lines[-3:])
 
 
 def test_models_download_and_its_mistakes(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

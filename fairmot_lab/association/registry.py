@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -158,13 +159,28 @@ def as_tracker(tracker: Any) -> Tracker:
 def tracker_from_dict(values: Mapping[str, Any], default: str = "jde") -> Tracker:
     """Return the tracker that `Tracker.to_dict` described; `default` names it where the name is left out.
 
+    The description may come from a file, which must not import code: `module:Class` is taken where the module has been
+    imported.
+
+    Raises
+    ------
+    ConfigError
+        If its module has not been imported, or as `get_tracker` does.
+
     Examples
     --------
     >>> tracker_from_dict({"tracker": "jde", "conf_thres": 0.5}).settings.conf_thres
     0.5
     """
     settings = dict(values)
-    return get_tracker(settings.pop("tracker", default), **settings)
+    name = str(settings.pop("tracker", default))
+    module, colon, _ = name.removeprefix("per_class:").partition(":")
+    if colon and module not in sys.modules:
+        raise ConfigError(
+            f"The tracker {name} is of a module that is not imported, and a description of settings does not import "
+            f"one: import {module} first, or in the shell name it with --tracker {name}."
+        )
+    return get_tracker(name, **settings)
 
 
 def load_tracker(text_or_path: str | os.PathLike[str], default: str = "jde") -> Tracker:

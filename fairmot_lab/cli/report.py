@@ -15,6 +15,7 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--output", required=True, metavar="FILE", help="the page to write, an .html file")
     parser.add_argument("--source", metavar="PATH", help="the frames, for crops of people and a clip of each ID switch")
     parser.add_argument("--name", metavar="NAME", help="which sequence, where RUN holds several")
+    parser.add_argument("--tracker", metavar="NAME", help="the tracker, where no record names it, or it is yours")
     parser.set_defaults(run=_run_report)
 
 
@@ -33,5 +34,5 @@ def _run_report(options: argparse.Namespace) -> None:
         results, options.gt, protocol=options.protocol, evaluator=options.evaluator, **_comparison(options)
     )
     source = open_source(options.source) if options.source else None
-    path = write_report(options.output, evaluation, kept, tracker_of_record(results), source)
+    path = write_report(options.output, evaluation, kept, tracker_of_record(results, options.tracker), source)
     print(path)

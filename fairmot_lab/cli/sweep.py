@@ -50,6 +50,8 @@ def _run_sweep(options: argparse.Namespace) -> None:
 
     outputs = options.outputs[0] if len(options.outputs) == 1 else options.outputs
     if options.config:
+        if options.tracker:
+            get_tracker(options.tracker)  # a file may describe it, but not import it
         tracker = load_tracker(options.config, default=options.tracker or "jde")
         if options.tracker not in (None, tracker.name):
             raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")

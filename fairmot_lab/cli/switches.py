@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._files import file_name
-from ..errors import EvaluationError
+from ..errors import ConfigError, EvaluationError
 from .arguments import _add_comparison, _comparison
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ def _add_switches(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--what-if", action="store_true", help="with --outputs: which single changed setting avoids each switch"
     )
+    parser.add_argument(
+        "--tracker",
+        metavar="NAME",
+        help="with --outputs: the tracker, where no record of the run names it, or it is yours",
+    )
     parser.add_argument("--csv", metavar="FILE", help="also write the table")
     parser.set_defaults(run=_run_switches)
 
@@ -38,7 +43,12 @@ def _run_switches(options: argparse.Namespace) -> None:
     comparison = {"protocol": options.protocol, "evaluator": options.evaluator, **_comparison(options)}
     if options.outputs:
         table, lines = switches_from_outputs(
-            options.outputs, options.gt, results=options.results, try_settings=options.what_if, **comparison
+            options.outputs,
+            options.gt,
+            results=options.results,
+            tracker=options.tracker,
+            try_settings=options.what_if,
+            **comparison,
         )
     else:
         result = evaluate(options.results, options.gt, **comparison)
@@ -54,12 +64,13 @@ def switches_from_outputs(
     ground_truth: Any,
     *,
     results: str | os.PathLike[str],
+    tracker: str | None = None,
     try_settings: bool = False,
     **comparison: Any,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the explained switches of a run of `fairmot-lab track`, and lines that describe them.
 
-    The tracker is that in the record beside the results (NAME.json); without one, the default of the
+    The tracker is that in the record beside the results (NAME.json); without one, the given, or the default of the
     outputs.
     """
     from ..detection.cache import open_detections
@@ -72,12 +83,12 @@ def switches_from_outputs(
     kept = open_detections(outputs)
     if results.is_dir():
         results = results / f"{file_name(kept.name)}.txt"
-    tracker = tracker_of_record(results)
+    made_by = tracker_of_record(results, tracker)
     evaluation = evaluate(results, ground_truth, **comparison)
-    table = explain_switches(evaluation, kept, tracker)
+    table = explain_switches(evaluation, kept, made_by)
     lines = describe(table, evaluation.caption)
     if try_settings:
-        tried = what_if(evaluation, kept, tracker)
+        tried = what_if(evaluation, kept, made_by)
         same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
         attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
         table.attrs = attrs
@@ -86,15 +97,21 @@ def switches_from_outputs(
     return table, lines
 
 
-def tracker_of_record(results: Path) -> Any:
-    """Return the tracker in the record beside results (NAME.json); None where there is no record."""
-    from ..association.registry import tracker_from_dict
+def tracker_of_record(results: Path, name: str | None = None) -> Any:
+    """Return the tracker in the record beside results (NAME.json), without one that of a name; None without both."""
+    from ..association.registry import get_tracker, tracker_from_dict
 
+    named = get_tracker(name) if name else None
     record = results.with_suffix(".json")
     if not record.is_file():
-        return None
+        return named
     try:
         held = json.loads(record.read_text(encoding="utf-8"))
-        return tracker_from_dict({"tracker": held["tracker"], **held["settings"]})
+        found = tracker_from_dict({"tracker": held["tracker"], **held["settings"]})
+    except ConfigError as error:
+        raise ConfigError(f"{record}: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise EvaluationError(f"{record} holds no settings of a run ({error}); remove it or track again.") from error
+    if named is not None and named.name != found.name:
+        raise ConfigError(f"{record} says that {found.name} made the tracks; leave out --tracker {name}.")
+    return found

@@ -109,6 +109,8 @@ def _named_tracker(arguments: Sequence[str]) -> Tracker:
     options, _ = sniffer.parse_known_args(list(arguments))
     recommended = recommended_tracker(options.model or options.detector or DEFAULT_MODEL)
     if options.config:
+        if options.tracker:
+            get_tracker(options.tracker)  # a file may describe it, but not import it
         tracker = load_tracker(options.config, default=options.tracker or recommended.name)
         if options.tracker not in (None, tracker.name):
             raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")

@@ -62,6 +62,8 @@ class DetectionsInfo:
         Whether heatmaps were kept, where the detector gives them.
     class_names
         From class id (as text) to name.
+    tracker
+        Name and settings of the tracker that the detector was published with; empty where that is unknown.
     """
 
     name: str
@@ -74,6 +76,7 @@ class DetectionsInfo:
     detector: dict[str, Any]
     heatmaps: bool
     class_names: dict[str, str] = field(default_factory=dict)
+    tracker: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -385,6 +388,7 @@ class DetectionWriter:
             detector=_json(model.describe(), model.name),
             heatmaps=heatmaps,
             class_names={str(key): str(name) for key, name in getattr(model, "class_names", {}).items()},
+            tracker=_json(dict(getattr(model, "default_tracker", None) or {}), model.name),
         )
         self.path = folder / f"{file_name(source.name)}.tar"
         self._archive = ArchiveWriter(self.path)
@@ -523,7 +527,12 @@ def _unpack_info(members: dict[str, bytes], path: Path) -> DetectionsInfo:
         whole = {"width": info.width, "height": info.height, "length": info.length or 1}
         if not all(isinstance(value, int) and 0 < value < 2**31 for value in whole.values()):
             raise ValueError("impossible sizes")
-        if not (isinstance(info.name, str) and isinstance(info.detector, dict) and 0 < float(info.frame_rate) < 1e6):
+        if not (
+            isinstance(info.name, str)
+            and isinstance(info.detector, dict)
+            and isinstance(info.tracker, dict)
+            and 0 < float(info.frame_rate) < 1e6
+        ):
             raise ValueError("impossible values")
         info.letterbox  # noqa: B018  # an input size that cannot be
         return info
@@ -539,7 +548,8 @@ def _compare(path: Path, held: DetectionsInfo, wanted: DetectionsInfo, closed: b
     """Refuse to resume with another source, detector or setting; a finished file may come from another engine."""
     before, now = asdict(held), asdict(wanted)
     for part in (before, now):
-        del part["model"], part["class_names"]  # the same weights may be known by a name or by a path
+        for name in ("model", "class_names", "tracker"):  # the same weights may be known by a name or by a path
+            del part[name]
         part.update(part.pop("detector"))
     if closed and not now["heatmaps"]:
         now["heatmaps"] = before["heatmaps"]  # more than was asked for may be there

@@ -151,10 +151,7 @@ class Detections:
 
         Detections of several classes get `per_class:NAME`.
         """
-        from .zoo import CARDS
-
-        card = CARDS.get(str(self.fingerprint.get("model")))
-        settings = card.tracker if card else {}
+        settings = dict(self.fingerprint.get("tracker", {}))
         if len(self.class_names) > 1:
             settings = {**settings, "tracker": f"per_class:{settings.get('tracker', 'jde')}"}
         return settings

@@ -21,7 +21,7 @@ from .half import half_file
 from .inference_folder import InferenceFolderDetector
 from .onnx import onnx_file
 from .weights import file_sha256
-from .zoo import BUNDLED, card_of_file
+from .zoo import BUNDLED, CARDS, card_of_file
 
 NMS_IOU = {"lite": 0.5}  # several of its cells tell of one person
 # The compact model's layers are too small for two threads to share: each thread computes a frame of its own. More than
@@ -156,7 +156,7 @@ def load_model(
         score_floor,
         max_per_frame if max_per_frame is not None else (200 if len(weights.class_names) > 1 else 500),
         weights.class_names,
-        weights.card.tracker if weights.card else None,
+        (weights.card or CARDS[BUNDLED.stem]).tracker if weights.card or compact else None,
         half,
     )
 
