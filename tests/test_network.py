@@ -232,6 +232,7 @@ def test_wrong_arguments() -> None:
         ({"threads": 0}, "threads is 0"),
         ({"nms_iou": 1.2}, "nms_iou is 1.2; it must lie from 0 to 1"),
         ({"input_size": (500, 300)}, "input_size is 500x300; width and height must be multiples of 32"),
+        ({"input_size": 576}, "input_size is 576; it must be a pair of width and height"),
     ):
         with pytest.raises(ConfigError, match=wanted):
             load_model(**options)

@@ -100,14 +100,14 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
 
 def _named_tracker(arguments: Sequence[str]) -> Tracker:
     """Return the tracker that the arguments name, by themselves, in a file, or through the model."""
-    from ..association.registry import get_tracker, load_tracker
+    from ..association.registry import as_tracker, get_tracker, load_tracker
     from ..pipeline import DEFAULT_MODEL, recommended_tracker
 
     sniffer = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for flag in ("--tracker", "--config", "--model", "--detector"):
         sniffer.add_argument(flag, nargs="?")
     options, _ = sniffer.parse_known_args(list(arguments))
-    recommended = recommended_tracker(options.model or options.detector or DEFAULT_MODEL)
+    recommended = as_tracker(None) if options.detector else recommended_tracker(options.model or DEFAULT_MODEL)
     if options.config:
         if options.tracker:
             get_tracker(options.tracker)  # a file may describe it, but not import it

@@ -286,7 +286,12 @@ def _gpu_missing() -> str:
 
 
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:
-    width, height = (int(value) for value in size)
+    try:
+        width, height = (int(value) for value in size)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"input_size is {size!r}; it must be a pair of width and height, such as (576, 320)."
+        ) from error
     if min(width, height) < 32 or width % 32 or height % 32:
         raise ConfigError(f"input_size is {width}x{height}; width and height must be multiples of 32.")
     return width, height
