@@ -22,7 +22,6 @@ import pandas as pd
 
 from ._files import atomic_write, refuse_overwrite
 from .association.base import Tracker
-from .association.registry import as_tracker
 from .boxes import BOX
 from .data import FrameTracks, same_footage
 from .diagnosis.error_budget import ErrorBudget, error_budget
@@ -98,7 +97,7 @@ def write_report(
     one = one_sequence(evaluation, sequence, detections.name)
     if source is not None and not same_footage(source.name, one.name):
         raise EvaluationError(f"The source is {source.name} and {one.name} was evaluated; give the same sequence.")
-    tracker = tracker_of(one.tracks, detections) if tracker is None else as_tracker(tracker)
+    tracker = tracker_of(one.tracks, detections, tracker)
     budget = error_budget(evaluation, detections, tracker, sequence=one.name)
     switches = explain_switches(evaluation, detections, tracker, sequence=one.name)
     left_out: list[str] = [] if source is not None else ["crops and clips: no source of frames was given"]

@@ -24,7 +24,7 @@ import numpy as np
 from ._files import refuse_overwrite, write_error
 from .association.base import Tracker
 from .association.camera_motion import motion_by_sequence
-from .association.registry import as_tracker, tracker_from_dict
+from .association.registry import as_tracker, tracker_for, tracker_from_dict
 from .association.run import track_detections
 from .association.settings import Setting
 from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning
@@ -143,7 +143,7 @@ def sweep(
             if classes is not None:  # which rows count without classes= is of no interest then
                 warnings.filterwarnings("ignore", ".*by the names of its classes", FairMOTLabWarning)
             material = open_material(packed)  # here first: what cannot be used is said before anything is computed
-        base = material.default_tracker if tracker is None else as_tracker(tracker)
+        base = tracker_for(material, tracker)
         settings, left_out = _combinations(grid, base)
         if left_out:
             _warn_of(left_out, len(settings))

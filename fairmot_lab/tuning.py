@@ -20,7 +20,7 @@ import numpy as np
 
 from ._files import refuse_overwrite
 from .association.base import Tracker
-from .association.registry import as_tracker
+from .association.registry import tracker_for
 from .detection.detections import Detections
 from .errors import ConfigError, FairMOTLabWarning
 from .evaluation.compare import metric_intervals
@@ -183,7 +183,7 @@ def tune(
         raise ConfigError(f"There is no metric {unknown[0] if unknown else ''!r}; choose among hota, idf1, mota, ...")
     packed = pickle.dumps((pack_material(detections, ground_truth, sequences, protocol, camera_motion), _plain(split)))
     material, _ = _parts(packed)  # what cannot be used is said before anything is computed
-    base = material.default_tracker if tracker is None else as_tracker(tracker)
+    base = tracker_for(material, tracker)
     space = _space(base, search)
     base.check_embeddings(material.has_embeddings)
     with _quiet(optuna):

@@ -156,6 +156,19 @@ def as_tracker(tracker: Any) -> Tracker:
     )
 
 
+def tracker_for(detections: Any, tracker: Any = None) -> Tracker:
+    """Return the tracker that was given, as `as_tracker` does; without one, the default of the detections.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> kept = SimpleNamespace(default_tracker={"tracker": "sort", "max_age": 3})
+    >>> tracker_for(kept), tracker_for(kept, "jde")
+    (SORTTracker(max_age=3), JDETracker())
+    """
+    return as_tracker(detections.default_tracker if tracker is None else tracker)
+
+
 def tracker_from_dict(values: Mapping[str, Any], default: str = "jde") -> Tracker:
     """Return the tracker that `Tracker.to_dict` described; `default` names it where the name is left out.
 

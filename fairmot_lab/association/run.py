@@ -16,7 +16,7 @@ from ..errors import ConfigError, TrackingError
 from .base import Tracker
 from .checks import check_ascending, check_detections, no_detections, own_copy
 from .records import FrameRecord
-from .registry import as_tracker, trackers
+from .registry import tracker_for, trackers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,9 +157,7 @@ class _Sequence:
 
     def __init__(self, detections: Detections, tracker: Tracker | str | None, camera_motion: Warps | None) -> None:
         self.source = detections
-        self.tracker = as_tracker(detections.default_tracker if tracker is None else tracker).clone(
-            detections.frame_rate
-        )
+        self.tracker = tracker_for(detections, tracker).clone(detections.frame_rate)
         self.tracker.frame_grid = detections.frame_grid
         if camera_motion is None and self.tracker.uses_camera_motion:
             camera_motion = detections.camera_motion

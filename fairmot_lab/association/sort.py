@@ -13,7 +13,7 @@ import numpy as np
 from .._jit import compiled
 from ..data import FrameDetections, FrameTracks
 from .assignment import Pairs, assign_all, part, sole_pairs
-from .base import Tracker
+from .base import Tracker, tracks_of
 from .costs import overlaps
 from .settings import TrackerSettings, number
 
@@ -105,14 +105,7 @@ class SORTTracker(Tracker):
         shown = np.flatnonzero(is_shown)
         boxes, rows = _corners(tracks.state[shown]), tracks.row[shown]
         boxes[:, 2:] -= boxes[:, :2]
-        return FrameTracks(
-            detections.frame,
-            tracks.ids[shown],
-            boxes.astype(np.float32),
-            detections.scores[rows],
-            detections.class_ids[rows],
-            rows,
-        )
+        return tracks_of(detections, tracks.ids[shown], boxes, rows)
 
     def _note(self, kind: str, ids: np.ndarray, words: str, rows: np.ndarray | None = None) -> None:
         """Add a note on each track to the record, where one is kept."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
+    from ..association.base import Tracker
     from ..contrib.counting import Counter
 
 
@@ -39,6 +40,23 @@ def _named(text: str, parse: Callable[[str], Any]) -> tuple[str, Any]:
     if not (name and equals):
         raise ConfigError(f"{text!r} has no name; write it as NAME=X1,Y1,X2,Y2,...")
     return name, parse(points)
+
+
+def _class(text: str) -> str | int:
+    """A class by its name, or by its id."""
+    return int(text) if text.isdecimal() else text
+
+
+def _tracker_of_file(file: str, name: str | None, default: str) -> Tracker:
+    """Return the tracker that a file describes; `default` names it where neither the file nor `--tracker` does."""
+    from ..association.registry import get_tracker, load_tracker
+
+    if name:
+        get_tracker(name)  # a file may describe it, but not import it
+    tracker = load_tracker(file, default=name or default)
+    if name not in (None, tracker.name):
+        raise ConfigError(f"{file} describes {tracker.name}; leave out --tracker {name}.")
+    return tracker
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .arguments import _add_comparison, _comparison
+from .arguments import _add_comparison, _class, _comparison
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -17,6 +17,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--classes",
         nargs="+",
+        type=_class,
         metavar="C",
         help="evaluate each of these classes, names or ids; all: those that the data set's protocol scores",
     )
@@ -38,13 +39,12 @@ def _run_evaluate(options: argparse.Namespace) -> None:
             with atomic_write(options.csv) as path:
                 table.to_csv(path, index=False)
         return
-    classes = options.classes and [int(each) if each.isdecimal() else each for each in options.classes]
     result = evaluate(
         options.results,
         options.gt,
         protocol=options.protocol,
         evaluator=options.evaluator,
-        classes=classes,
+        classes=options.classes,
         **_comparison(options),
     )
     written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}

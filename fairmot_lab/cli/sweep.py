@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..errors import ConfigError
+from .arguments import _class, _tracker_of_file
 
 
 def _add_sweep(commands: argparse._SubParsersAction) -> None:
@@ -32,7 +32,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the random draws (default: 0)")
     parser.add_argument("--config", metavar="FILE", help="the tracker with its other settings as JSON")
     parser.add_argument("--protocol", metavar="P", help="motchallenge, raw or paddle")
-    parser.add_argument("--classes", nargs="+", metavar="C", help="evaluate each of these classes, as of evaluate")
+    parser.add_argument("--classes", nargs="+", type=_class, metavar="C", help="evaluate each of these, as of evaluate")
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1: one per core (default: 1)")
     parser.add_argument("--file", metavar="FILE", help="append rows here as they come; run again to resume")
@@ -44,17 +44,13 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 
 def _run_sweep(options: argparse.Namespace) -> None:
     from .._files import atomic_write
-    from ..association.registry import get_tracker, load_tracker
+    from ..association.registry import get_tracker
     from ..sweeps import grid_from_text, open_material, pack_material, random_search, sweep
     from .tables import table_text
 
     outputs = options.outputs[0] if len(options.outputs) == 1 else options.outputs
     if options.config:
-        if options.tracker:
-            get_tracker(options.tracker)  # a file may describe it, but not import it
-        tracker = load_tracker(options.config, default=options.tracker or "jde")
-        if options.tracker not in (None, tracker.name):
-            raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")
+        tracker = _tracker_of_file(options.config, options.tracker, "jde")
     elif options.tracker:
         tracker = get_tracker(options.tracker)
     else:
@@ -70,7 +66,7 @@ def _run_sweep(options: argparse.Namespace) -> None:
         ground_truth=options.gt,
         sequences=options.sequences,
         protocol=options.protocol,
-        classes=options.classes and [int(each) if each.isdecimal() else each for each in options.classes],
+        classes=options.classes,
         n_jobs=options.jobs,
         file=options.file,
         intervals=options.intervals,

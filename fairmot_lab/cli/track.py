@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .arguments import _counter, _overlap, _size, _terminated_as_interrupted
+from .arguments import _counter, _overlap, _size, _terminated_as_interrupted, _tracker_of_file
 
 if TYPE_CHECKING:
     from ..association.base import Tracker
@@ -100,7 +100,7 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
 
 def _named_tracker(arguments: Sequence[str]) -> Tracker:
     """Return the tracker that the arguments name, by themselves, in a file, or through the model."""
-    from ..association.registry import as_tracker, get_tracker, load_tracker
+    from ..association.registry import as_tracker, get_tracker
     from ..pipeline import DEFAULT_MODEL, recommended_tracker
 
     sniffer = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -109,12 +109,7 @@ def _named_tracker(arguments: Sequence[str]) -> Tracker:
     options, _ = sniffer.parse_known_args(list(arguments))
     recommended = as_tracker(None) if options.detector else recommended_tracker(options.model or DEFAULT_MODEL)
     if options.config:
-        if options.tracker:
-            get_tracker(options.tracker)  # a file may describe it, but not import it
-        tracker = load_tracker(options.config, default=options.tracker or recommended.name)
-        if options.tracker not in (None, tracker.name):
-            raise ConfigError(f"{options.config} describes {tracker.name}; leave out --tracker {options.tracker}.")
-        return tracker
+        return _tracker_of_file(options.config, options.tracker, recommended.name)
     return recommended if options.tracker in (None, recommended.name) else get_tracker(options.tracker)
 
 

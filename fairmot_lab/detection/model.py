@@ -145,6 +145,7 @@ def load_model(
         converted = onnx_file(weights.path, weights.architecture, size, digest)
         converted = half_file(converted, size) if half else converted
         runner = OnnxEngine(converted, threads, device=device)
+    card = weights.card or (CARDS[BUNDLED.stem] if compact else None)
     return (CompactDetector if compact else FairMOTDetector)(
         weights.name,
         weights.architecture,
@@ -156,7 +157,7 @@ def load_model(
         score_floor,
         max_per_frame if max_per_frame is not None else (200 if len(weights.class_names) > 1 else 500),
         weights.class_names,
-        (weights.card or CARDS[BUNDLED.stem]).tracker if weights.card or compact else None,
+        card.tracker if card else None,
         half,
     )
 

@@ -12,7 +12,6 @@ import pandas as pd
 
 from ..association.base import Tracker
 from ..association.records import FrameRecord
-from ..association.registry import as_tracker
 from ..association.run import Trace, trace
 from ..boxes import BOX, iou
 from ..data import PEOPLE
@@ -155,7 +154,7 @@ def error_budget(
     ones, tables, switched = {}, [], {}
     for name, kept in several.items():
         one = one_sequence(evaluation, sequence if not isinstance(detections, Mapping) else name, name)
-        whole = trace(kept, tracker_of(one.tracks, kept) if tracker is None else as_tracker(tracker))
+        whole = trace(kept, tracker_of(one.tracks, kept, tracker))
         check_same(one, whole.tracks)
         table = CauseFinder(one, whole, evaluation, kept).table()
         ones[one.name] = one

@@ -11,7 +11,6 @@ import pandas as pd
 
 from ..association.base import Tracker
 from ..association.records import FrameRecord
-from ..association.registry import as_tracker
 from ..association.run import trace
 from ..boxes import BOX, iou
 from ..errors import EvaluationError
@@ -104,7 +103,7 @@ def person(
     if not len(codes):
         known = ", ".join(map(str, scored.g_ids[:20].tolist())) or "nobody"
         raise EvaluationError(f"{one.name}: no person {gt_id} was scored; there are {known}.")
-    whole = trace(detections, tracker_of(one.tracks, detections) if tracker is None else as_tracker(tracker))
+    whole = trace(detections, tracker_of(one.tracks, detections, tracker))
     check_same(one, whole.tracks)
     finder = CauseFinder(one, whole, evaluation, detections)
     frame_g = np.repeat(scored.frames, np.diff(scored.g_start))

@@ -12,7 +12,7 @@ import pandas as pd
 from ..association.base import Tracker
 from ..association.explanation import number_beside
 from ..association.records import ENDS, FrameRecord, Note, Stage
-from ..association.registry import as_tracker
+from ..association.registry import tracker_for
 from ..association.run import Trace, trace
 from ..boxes import iou
 from ..data import PEOPLE
@@ -107,7 +107,7 @@ def explain_switches(
     True
     """
     one = one_sequence(evaluation, sequence, detections.name)
-    whole = trace(detections, tracker_of(one.tracks, detections) if tracker is None else as_tracker(tracker))
+    whole = trace(detections, tracker_of(one.tracks, detections, tracker))
     check_same(one, whole.tracks)
     table = evaluation.switches
     table = table[table["sequence"] == one.name].reset_index(drop=True)
@@ -495,11 +495,11 @@ def setting_in(text: str, tracker: Tracker) -> str:
     return next((name for name in tracker.settings.to_dict() if name in text), "")
 
 
-def tracker_of(tracks: pd.DataFrame, detections: Detections | None = None) -> Tracker:
-    """Return the tracker that made tracks, from their `attrs`; where they do not say, the detections' default."""
-    if "tracker" not in tracks.attrs and detections is not None:
-        return as_tracker(detections.default_tracker)
-    return as_tracker({"tracker": tracks.attrs.get("tracker", "jde"), **tracks.attrs.get("settings", {})})
+def tracker_of(tracks: pd.DataFrame, detections: Detections, tracker: Any = None) -> Tracker:
+    """Return the tracker that made tracks: the given one, that of their `attrs`, or else the detections' default."""
+    if tracker is None and "tracker" in tracks.attrs:
+        tracker = {"tracker": tracks.attrs["tracker"], **tracks.attrs.get("settings", {})}
+    return tracker_for(detections, tracker)
 
 
 def evaluated_part(one: SequenceEvaluation, tracks: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..association.base import Tracker
-from ..association.registry import as_tracker, trackers
+from ..association.registry import trackers
 from ..association.run import track_detections
 from ..errors import ConfigError
 from ..evaluation.evaluate import compute_metrics, match_tracks
@@ -113,7 +113,7 @@ def what_if(
     from .._progress import progress_bar
 
     one = one_sequence(evaluation, sequence, detections.name)
-    tracker = tracker_of(one.tracks, detections) if tracker is None else as_tracker(tracker)
+    tracker = tracker_of(one.tracks, detections, tracker)
     check_same(one, track_detections(detections, tracker))
     table = evaluation.switches
     table = table[table["sequence"] == one.name].reset_index(drop=True)

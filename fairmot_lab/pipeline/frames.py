@@ -199,9 +199,9 @@ def recommended_tracker(model: Detector | str | os.PathLike[str]) -> Tracker:
         from ..detection.zoo import ALIASES, CARDS, card_of_file
 
         name = os.fspath(model)
-        card = CARDS.get(ALIASES.get(name, name)) or card_of_file(Path(name))
         if Path(name).suffix == ".onnx" and Path(name).is_file():  # it says itself what it is
             return recommended_tracker(load_detector(name))
+        card = CARDS.get(ALIASES.get(name, name)) or card_of_file(Path(name))
         settings, classes = (card.tracker, len(card.classes)) if card else ({}, 1)
     else:
         settings = getattr(model, "default_tracker", None) or {}

@@ -17,7 +17,7 @@ from traitlets import Int, Unicode
 
 from .._files import atomic_write
 from ..association.base import Tracker
-from ..association.registry import as_tracker
+from ..association.registry import tracker_for
 from ..association.run import track_detections
 from ..association.settings import Setting
 from ..diagnosis.errors import compare_figures, compare_switches, records
@@ -132,7 +132,7 @@ class ThresholdLab(Panel):
         if ground_truth is not None:
             refuse_other_table("ground truth", ground_truth, outputs.name, 0)
         self.outputs, self.ground_truth = outputs, ground_truth
-        self._tracker = as_tracker(outputs.default_tracker if tracker is None else tracker)
+        self._tracker = tracker_for(outputs, tracker)
         self._setting, self._moved = False, 0.0
         self._spans: Spans = {}
         values = self._tracker.settings.to_dict()

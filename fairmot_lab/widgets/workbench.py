@@ -205,7 +205,8 @@ class Workbench(Panel):
 
     def _made_by(self) -> Any:
         """The tracker that made the tracks on show, as far as is known."""
-        return self._settings() or tracker_of(self.tracks[self.name], self.detections)
+        assert self.detections is not None
+        return tracker_of(self.tracks[self.name], self.detections, self._settings())
 
     def _chips(self) -> list[dict[str, str]]:
         chips = []
