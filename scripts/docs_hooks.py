@@ -34,12 +34,12 @@ OUTSIDE = {
     "data/README.md": "data.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
-    "docs/README.md": "index.md",
+    "docs/README.md": "documents.md",
     "LICENSE": "licence.txt",
     "fairmot_lab/lite/weights/LICENSE-YOLOX.md": "models/licence-yolox.md",
 }
 NAV = [
-    {"Start": ["index.md", "where-it-runs.md", "data.md"]},
+    {"Start": ["index.md", "documents.md", "where-it-runs.md", "data.md"]},
     {"Tour": []},
     {"How to": []},
     {"Gallery": "gallery.md"},
@@ -76,8 +76,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not files of docs/."""
     for source, page in OUTSIDE.items():
-        if source != "docs/README.md":
-            _add(files, config, page, (REPOSITORY / source).read_text(encoding="utf-8"))
+        _add(files, config, page, (REPOSITORY / source).read_text(encoding="utf-8"))
     for path in _notebooks():
         _add(files, config, _notebook_page(path.name), _notebook_text(path))
     for name, text in _reference().items():
@@ -129,7 +128,7 @@ def _target(target: str, here: str, uri: str) -> str:
     file = posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
     there = _site_pages().get(file, file.removeprefix("docs/") if file.startswith("docs/") else None)
     if there is None and file in ("notebooks", "docs"):
-        there = _notebook_page(_notebooks()[0].name) if file == "notebooks" else "index.md"
+        there = _notebook_page(_notebooks()[0].name) if file == "notebooks" else "documents.md"
     if there is None:
         return target  # MkDocs reports it
     return posixpath.relpath(there, posixpath.dirname(uri) or ".") + (f"#{anchor}" if anchor else "")

@@ -114,7 +114,7 @@ def test_every_document_and_notebook_has_its_page(site: Path) -> None:
     for path in REPOSITORY.glob("notebooks/*.ipynb"):
         assert (site / "tour" / f"{path.stem}.html").exists(), path.stem
     front = (site / "index.html").read_text(encoding="utf-8")
-    for name in ("changelog", "contributing", "data", "gallery"):
+    for name in ("changelog", "contributing", "data", "documents", "gallery"):
         assert f'href="{name}.html"' in front, name
 
 
