@@ -28,9 +28,12 @@ SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
 # Server settings that are not read from the command line.
-CONFIG = {"LabApp": {"expose_app_in_browser": True, "extension_manager": "readonly", "news_url": None}}
+CONFIG = {
+    "LabApp": {"expose_app_in_browser": True, "extension_manager": "readonly", "news_url": None},
+    "JupyterNotebookApp": {"expose_app_in_browser": True},
+}
 
-_KERNEL_IDLE = """() => {
+KERNEL_IDLE = """() => {
   const panel = window.jupyterapp?.shell.currentWidget;
   const kernel = panel?.context?.isReady && panel.sessionContext?.isReady && panel.sessionContext.session?.kernel;
   return !!kernel && kernel.status === 'idle';
@@ -185,7 +188,7 @@ class Notebook:
 
     def wait_idle(self) -> None:
         """Wait until the kernel is there and has nothing to do."""
-        self.page.wait_for_function(_KERNEL_IDLE, polling=100)
+        self.page.wait_for_function(KERNEL_IDLE, polling=100)
 
     def command(self, name: str) -> object:
         """Run a command of JupyterLab and wait for its end."""

@@ -25,10 +25,8 @@ def test_the_workbench_shows(browser: Any, server: lab.Server, package: str, pla
         page.set_default_timeout(180_000)
         page.goto(f"{server.url}/{place}/place.ipynb?token={server.token}")
         if place == "notebooks":
-            page.locator(".jp-Notebook .cm-content").first.wait_for()
-            page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            page.wait_for_function(lab.KERNEL_IDLE, polling=100)
+            assert page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame === '10'")
         page.wait_for_function("() => document.querySelectorAll('.fml-strip button img').length > 5")
         # the kernel answers: the other panes are made there
