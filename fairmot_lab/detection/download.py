@@ -21,7 +21,7 @@ from .._files import lock, private_folder, write_error
 from ..errors import DownloadError, UnknownModelError, WeightsError
 from .authors import describe_foreign_checkpoint
 from .fairmot import heads_of, read_checkpoint
-from .weights import SUFFIXES, file_sha256, read_weights
+from .weights import SUFFIXES, check_seal, file_sha256, read_weights
 from .zoo import (
     ARCHITECTURES,
     BUNDLED,
@@ -357,7 +357,8 @@ def find_weights(
     UnknownModelError
         If it is neither.
     WeightsError
-        If the file is not a weights file, changed since it was downloaded, or its architecture cannot be inferred.
+        If the file is not a weights file, changed since it was written or downloaded, or its architecture cannot be
+        inferred.
     DownloadError
         If the weights have to be fetched and cannot.
 
@@ -375,7 +376,9 @@ def find_weights(
             if not fetch:
                 raise WeightsError(f"{card.name} is not at {card.path}; `fairmot-lab models download` fetches it.")
             download(card.name)
-        elif not card.bundled:
+        elif card.bundled:
+            check_seal(card.path)
+        else:
             check_record(card)
         known = ARCHITECTURES[card.architecture]
         names = dict(enumerate(card.classes))
@@ -383,6 +386,7 @@ def find_weights(
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}; give a model's name or a file that exists.")
     if path.suffix == BUNDLED.suffix:
+        check_seal(path)
         known = ARCHITECTURES["lite"]
         return Weights(path.stem, path, "lite", known.input_size, known.embedding_dim)
     tensors = read_checkpoint(path)

@@ -15,7 +15,7 @@ from .download import Weights, find_weights
 from .fairmot import build_network, heads_of, load_weights, read_checkpoint
 from .half import check_half, to_half
 from .onnx import onnx_file
-from .weights import file_sha256
+from .weights import file_sha256, sealed
 
 FORMATS = ("onnx", "safetensors")
 MAPS = ("heatmap", "size", "offset", "embedding")
@@ -147,6 +147,6 @@ def _write_onnx(weights: Weights, target: Path, size: tuple[int, int], half: boo
     onnx.helper.set_model_props(model, {KEY: json.dumps(description(weights, size))})
     onnx.checker.check_model(model)
     with atomic_write(target) as temporary:
-        temporary.write_bytes(model.SerializeToString())
+        temporary.write_bytes(sealed(model.SerializeToString()))
         if half:
             check_half(temporary, whole, size)

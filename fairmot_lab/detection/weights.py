@@ -34,6 +34,8 @@ _TORCH_TYPES = {
     **{"ByteStorage": "|u1", "BoolStorage": "|b1"},
 }
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+# In an ONNX file's protobuf (ModelProto.metadata_props, field 14) an entry with the key sha256 and a value of 64 bytes
+_SEAL = b"\x72\x4a\n\x06sha256\x12\x40"
 
 
 def file_sha256(path: Path) -> str:
@@ -56,6 +58,43 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def sealed(model: bytes) -> bytes:
+    """Append its SHA-256 to an ONNX file's content, where programs that read ONNX find it as metadata: `sha256`.
+
+    Examples
+    --------
+    >>> sealed(b"model")[-64:-52]
+    b'9372c470eead'
+    """
+    return model + _SEAL + hashlib.sha256(model).hexdigest().encode()
+
+
+def check_seal(path: Path) -> None:
+    """Compare an ONNX file with the SHA-256 that `sealed` appended; a file without one is taken as it is.
+
+    Raises
+    ------
+    WeightsError
+        If they differ.
+
+    Examples
+    --------
+    >>> path = getfixture("tmp_path") / "mine.onnx"
+    >>> size = path.write_bytes(sealed(b"model"))
+    >>> check_seal(path)
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+    model = data[: -len(_SEAL) - 64]
+    if data.startswith(_SEAL, len(model)) and data != sealed(model):
+        raise WeightsError(
+            f"{path} is damaged: its bytes are not those whose SHA-256 stands at its end; restore it or write it "
+            "again, or, if the change is meant, remove the entry sha256 from its metadata."
+        )
 
 
 def read_weights(path: str | os.PathLike[str], suffix: str | None = None) -> dict[str, np.ndarray]:

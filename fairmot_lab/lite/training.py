@@ -11,6 +11,7 @@ Every step's randomness comes from (seed, step) alone: a run that was stopped an
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -223,24 +224,26 @@ class Trainer:
         """Write everything that a resumed run needs, as safetensors."""
         from safetensors.numpy import save
 
-        about = {"step": str(self.step_number), "config": self.settings}
         tensors: dict[str, np.ndarray] = {}
         for part in ("network", "average", "optimizer"):
             state = getattr(self, part).state_dict()
             tensors |= {f"{part}.{name}": value.numpy() for name, value in state.items() if hasattr(value, "numpy")}
+        about = {"step": str(self.step_number), "config": self.settings}
         with atomic_write(path) as temporary:
-            temporary.write_bytes(save(tensors, about))
+            temporary.write_bytes(save(tensors, about | {"sha256": _digest(about, tensors)}))
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Continue from what `save` wrote; TrainingError if it is anything else, or of other settings or footage."""
+        """Continue from what `save` wrote; TrainingError if it is damaged, or of other settings or footage."""
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(path, "np") as file:
                 about, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in list(file.keys())}
-            step, settings = int(about["step"]), about["config"]
+            step, settings, digest = int(about["step"]), about["config"], about.pop("sha256")
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise TrainingError(f"{path} is no checkpoint of a training run ({error!r}); remove it.") from error
+        if digest != _digest(about, tensors):
+            raise TrainingError(f"{path} is damaged; restore it, or remove it to start again.")
         if settings != self.settings:
             raise TrainingError(f"{path} belongs to other settings or sequences; resume with those, or remove it.")
         parts: dict[str, dict] = {"network": {}, "average": {}, "optimizer": {}}
@@ -251,6 +254,14 @@ class Trainer:
             for part, state in parts.items():
                 getattr(self, part).set_state_dict(state)
         self.step_number = step
+
+
+def _digest(about: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
+    """SHA-256 of all that a checkpoint says."""
+    digest = hashlib.sha256(json.dumps([about, sorted(tensors)], sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
 
 
 def _flat(maps):

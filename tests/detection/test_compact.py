@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
@@ -13,11 +14,11 @@ import pytest
 import fairmot_lab as fl
 from fairmot_lab.boxes import iou
 from fairmot_lab.data import Letterbox
-from fairmot_lab.detection import compact, half
+from fairmot_lab.detection import half
 from fairmot_lab.detection.compact import CALIBRATION, CompactDetector, decode_cells
 from fairmot_lab.detection.model import load_model
 from fairmot_lab.detection.zoo import BUNDLED
-from fairmot_lab.errors import DetectionsError, EngineError
+from fairmot_lab.errors import DetectionsError, EngineError, WeightsError
 
 SIZE = (96, 64)  # width, height of an input: levels of 12x8, 6x4 and 3x2 cells
 
@@ -105,7 +106,7 @@ def test_an_empty_street():
 def test_scores_of_a_broken_network_are_refused():
     maps = empty_maps()
     maps[1][0, 4, 0, 0] = np.nan
-    with pytest.raises(compact.WeightsError, match="not finite"):
+    with pytest.raises(WeightsError, match="not finite"):
         detections(maps)
 
 
@@ -148,6 +149,21 @@ def test_an_onnx_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "other.onnx").write_bytes(b"no network")
     with pytest.raises(EngineError, match=r"other\.onnx"):
         load_model(tmp_path / "other.onnx")
+
+
+def test_a_file_with_a_changed_byte_is_refused(tmp_path):
+    """Anywhere in the network; the digest that its metadata state is that of all before the entry itself."""
+    data = BUNDLED.read_bytes()
+    body, stated = data[:-76], data[-64:].decode()
+    assert hashlib.sha256(body).hexdigest() == stated
+    assert onnx.load_from_string(data).metadata_props[-1].value == stated
+    path = tmp_path / "mine.onnx"
+    for place in (1000, len(data) // 2, len(body) - 1, len(data) - 1):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(WeightsError, match=r"mine\.onnx is damaged: .*SHA-256.*; restore it"):
+            load_model(path)
+    path.write_bytes(body)  # without a digest, as other programs write files
+    assert load_model(path, threads=1)(IMAGE).scores.tolist() == load_model(threads=1)(IMAGE).scores.tolist()
 
 
 def test_suppression_keeps_neighbours_apart(real_data):

@@ -196,7 +196,13 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path,
     assert all(np.array_equal(value, weights_of(again)[name]) for name, value in weights_of(whole).items())
     with pytest.raises(TrainingError, match="other settings"):
         train([footage], tmp_path / "cut", dataclasses.replace(config, seed=1), progress=False)
-    (tmp_path / "cut" / "checkpoint.safetensors").write_bytes(b"broken")
+    checkpoint = tmp_path / "cut" / "checkpoint.safetensors"
+    whole = checkpoint.read_bytes()
+    for place in (whole.index(b'"step":"4"') + 8, len(whole) // 2, len(whole) - 1):
+        checkpoint.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(TrainingError, match="is damaged; restore it, or remove it"):
+            train([footage], tmp_path / "cut", config, progress=False)
+    checkpoint.write_bytes(b"broken")
     with pytest.raises(TrainingError, match="no checkpoint"):
         train([footage], tmp_path / "cut", config, progress=False)
 
