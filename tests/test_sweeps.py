@@ -21,7 +21,7 @@ from fairmot_lab.cli import main as cli
 from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
 from fairmot_lab.formats.mot import write_mot
 
-pytestmark = pytest.mark.filterwarnings("ignore:these detections have no embeddings")
+pytestmark = pytest.mark.filterwarnings("ignore:These detections have no embeddings")
 
 
 def make_sequence(folder, *, people, frames, seed):

@@ -105,7 +105,7 @@ class JDETracker(ListTracker):
         """Say what is compared where there are no embeddings."""
         if not present:
             warn(
-                "these detections have no embeddings: the first stage compares boxes alone (IoU with match_thres), "
+                "These detections have no embeddings: the first stage compares boxes alone (IoU with match_thres), "
                 "tracked_thresh and metric_type have no effect"
             )
 

@@ -63,7 +63,7 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     missing = [name for name in truths if name not in results]
     if not pairs:
         raise EvaluationError(
-            f"none of the {len(truths)} sequences with ground truth has results; nothing to evaluate."
+            f"None of the {len(truths)} sequences with ground truth has results; nothing to evaluate."
         )
     return Inputs(pairs, missing)
 

@@ -135,7 +135,7 @@ def test_questions_that_have_no_answer():
 
 @pytest.mark.parametrize("name", ["jde", "ppdet_byte"])
 @pytest.mark.parametrize("dimension", [0, 32])
-@pytest.mark.filterwarnings("ignore:these detections have no embeddings")
+@pytest.mark.filterwarnings("ignore:These detections have no embeddings")
 def test_the_record_of_a_crowd_tells_the_whole_story(name, dimension):
     tracker = get_tracker(name, track_buffer=4)
     arrays = crowd(15, 50, dimension=dimension, missed=0.2, noise=0.12, seed=3)
