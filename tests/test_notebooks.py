@@ -169,10 +169,10 @@ def test_02_heatmaps(notebook_workspace: Path) -> None:
     )
     assert "heatmap 72 x 40 cells, one cell is 13.5 pixels" in run.text
     state = run.state
-    assert state["frame"] == state["wanted"]
+    assert state["frame"] == state["wanted"] > 50, "the fullest frame is not the first"
     assert state["threshold"] == pytest.approx(0.4)
     assert state["peaks"] == min(100, len(state["scores"]))
-    kept = fl.open_detections(notebook_workspace / "outputs" / "demo-0.tar").frame(state["frame"])
+    kept = fl.open_detections(notebook_workspace / "outputs" / "tour.tar").frame(state["frame"])
     np.testing.assert_allclose(kept.scores, state["scores"], rtol=1e-6)
     # the claims: suppression loses true boxes, the more the lower its limit; recall falls as the threshold rises
     assert state["lost"][0] > state["lost"][1] > state["lost"][2] > 0
@@ -269,19 +269,20 @@ def test_05_id_switches(notebook_workspace: Path) -> None:
 PROBE_06 = (
     "{'sequences': list(paths), 'results': {k: {n: r.overall[n] for n in ('mota', 'idf1', 'num_frames')}"
     " for k, r in results.items()}, 'private': list(private), 'protocols': protocols.protocol.tolist(),"
-    " 'published': int(published.shape[0])}"
+    " 'published': int(published.shape[0]), 'scores': protocols.mota.tolist()}"
 )
 
 
 def test_06_mot17_benchmark_without_mot17(notebook_workspace: Path) -> None:
     run = Run(notebook_workspace / "notebooks" / "06_mot17_benchmark.ipynb", PROBE_06)
     state = run.state
-    assert state["sequences"] == state["private"] == ["demo-0"]
-    assert state["results"]["rendered"]["num_frames"] == 300
+    assert state["sequences"] == state["private"] == ["tour"]
+    assert state["results"]["rendered"]["num_frames"] == 200
+    assert state["scores"][0] > state["scores"][1] > state["scores"][4], "protocol and evaluator make a difference"
     assert "MOT17: nothing found" in run.text
     assert state["published"] == sum(not card.bundled for card in CARDS.values())
     assert "\\begin{tabular}" in run.text
-    assert "fairmot_lite" in run.solution.outputs[0].text, "the rendered detections give no ID switch to look at"
+    assert "fairmot_lite" in run.solution.outputs[0].text, "the rendered detections give one ID switch"
     assert (run.figures, run.complaints) == (2, [])
 
 
