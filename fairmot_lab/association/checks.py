@@ -33,10 +33,11 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
     frame = int(number)
     if frame != number:
         raise TrackingError(f"Frame {number} is not a whole number; number the frames 1, 2, 3, ...")
-    place = place or f"Frame {frame}"
     try:
-        boxes = np.array(detections.boxes, np.float32, order="C").reshape(-1, 4)
-        scores = np.array(detections.scores, np.float32, order="C").reshape(-1)
+        boxes = np.array(detections.boxes, np.float32, order="C")
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            boxes = boxes.reshape(-1, 4)
+        scores = np.array(detections.scores, np.float32, order="C").ravel()
         embeddings = getattr(detections, "embeddings", None)
         class_ids = getattr(detections, "class_ids", None)
         if embeddings is not None:
@@ -45,12 +46,13 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
         if class_ids is not None:
             class_ids = np.array(class_ids).reshape(-1).astype(np.int64)
     except ValueError as error:
+        place = place or f"Frame {frame}"
         raise TrackingError(f"{place}: the arrays do not belong together ({error}); see FrameDetections.") from error
     count = len(scores)
     if len(boxes) != count or (class_ids is not None and len(class_ids) != count):
+        place, kinds = place or f"Frame {frame}", count if class_ids is None else len(class_ids)
         raise TrackingError(
-            f"{place} has {len(boxes)} boxes, {count} scores and {count if class_ids is None else len(class_ids)} "
-            "classes; each detection needs one of each."
+            f"{place} has {len(boxes)} boxes, {count} scores and {kinds} classes; each detection needs one of each."
         )
     if embeddings is not None and not embeddings.shape[1]:
         embeddings = None

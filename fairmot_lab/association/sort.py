@@ -12,10 +12,11 @@ import numpy as np
 
 from .._jit import compiled
 from ..data import FrameDetections, FrameTracks
-from .assignment import Pairs, assign_all, part, sole_pairs
-from .base import Tracker, tracks_of
+from .assignment import assign_all, part, sole_pairs
+from .base import Tracker
 from .costs import overlaps
 from .settings import TrackerSettings, number
+from .tables import keep, with_room
 
 MEASUREMENT_NOISE = np.array([1.0, 1.0, 10.0, 10.0])  # of centre x, centre y, area, aspect w / h
 VELOCITY_NOISE = np.array([1e-2, 1e-2, 1e-4])  # of the first three
@@ -49,122 +50,136 @@ class SORTTracker(Tracker):
 
     def _reset(self) -> None:
         self.max_time_lost = self.settings.max_age
-        self._tracks = _Tracks.started(np.empty(0, np.int64), np.empty((0, 4)))
-        self._last_id = 0
+        self._tracks = np.zeros(64, TRACK)  # the first `_count` are in use, in the authors' order
+        self._count = self._last_id = 0
 
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
-        corners, measurements = _measure(detections.boxes)
-        tracks = self._tracks
-        predicted = tracks.predict()
-        has_size = np.isfinite(predicted).all(axis=1)
-        if not has_size.all():  # the area has become negative
-            self._note("ended", tracks.ids[~has_size], "track {} ends: its predicted box has no size any more.")
-            tracks, predicted = tracks.of(has_size), predicted[has_size]
+        settings, record = self.settings, self._record
+        least, min_hits, max_age = settings.iou_threshold, settings.min_hits, settings.max_age
+        tracks = self._tracks = with_room(self._tracks, self._count + len(detections))
+        count, ended, measurements, iou, matched, tracks_left, rows_left = _pair(
+            tracks, self._count, detections.boxes, least
+        )
+        if record is not None:
+            ids, rows = tracks["id"][:count].copy(), np.arange(len(detections))
+            born = np.arange(self._last_id + 1, self._last_id + 1 + len(rows_left))
+            self._note("ended", ended, "track {} ends: its predicted box has no size any more.")
+            self._record_stage("only stage", ids, rows, 1 - iou.T, 1 - least, "1 - iou_threshold =", matched, iou=iou.T)
+            self._note("lost", ids[tracks_left], "track {} found no detection.")
+            self._note("birth", born, "a new track {} was born from detection {}, which no track took.", rows_left)
 
-        iou = overlaps(corners, predicted, np.arange(len(predicted)), 0.0)
-        pairs = self._pair(iou, tracks.ids)
-        tracks.update(pairs.tracks, measurements[pairs.rows])
-        tracks.row[pairs.tracks] = pairs.rows
-        self._note("lost", tracks.ids[pairs.tracks_left], "track {} found no detection.")
-
-        ids = np.arange(self._last_id + 1, self._last_id + 1 + len(pairs.rows_left))
-        self._last_id += len(ids)
-        words = "a new track {} was born from detection {}, which no track took."
-        self._note("birth", ids, words, pairs.rows_left)
-        if len(ids):
-            tracks = tracks.with_new(ids, measurements[pairs.rows_left], pairs.rows_left)
-        result = self._report(detections, tracks)
-
-        expired = tracks.missed > self.settings.max_age
-        self._note("expired", tracks.ids[expired], f"track {{}} ends: max_age {self.settings.max_age} has passed.")
-        self._tracks = tracks.of(~expired) if expired.any() else tracks
-        return result
-
-    def _pair(self, iou: np.ndarray, ids: np.ndarray) -> Pairs:
-        """Pair tracks with detections at the largest sum of IoU, then drop pairs that overlap too little.
-
-        Where no two compete above the threshold, the authors take those pairs without an assignment. Detections that
-        are left come in the authors' order, in which tracks are numbered.
-        """
-        least = self.settings.iou_threshold
-        owners, is_sole = sole_pairs(iou, least)
-        if not is_sole:
-            owners = assign_all(-iou)[0]
-        taken, tracks, rows_left, tracks_left = part(owners, iou, least)
-        matched = np.full(len(ids), -1)
-        matched[tracks] = taken
-        rows = np.arange(len(iou))
-        self._record_stage("only stage", ids, rows, 1 - iou.T, 1 - least, "1 - iou_threshold =", matched, iou=iou.T)
-        return Pairs(matched, tracks, taken, tracks_left, rows_left)
-
-    def _report(self, detections: FrameDetections, tracks: _Tracks) -> FrameTracks:
-        is_start = self._count_before(detections.frame) < self.settings.min_hits
-        is_shown = (tracks.missed == 0) & ((tracks.streak >= self.settings.min_hits) | is_start)
-        young = tracks.ids[(tracks.missed == 0) & ~is_shown]
-        self._note("filtered", young, f"track {{}} is not reported before min_hits {self.settings.min_hits}.")
-        shown = np.flatnonzero(is_shown)
-        boxes, rows = _corners(tracks.state[shown]), tracks.row[shown]
-        boxes[:, 2:] -= boxes[:, :2]
-        return tracks_of(detections, tracks.ids[shown], boxes, rows)
+        count = _update(tracks, count, matched, measurements, rows_left, self._last_id)
+        self._last_id += len(rows_left)
+        if self._count_before(detections.frame) < min_hits:
+            min_hits = 0  # at the start every track is reported
+        reported = _reported(tracks, count, min_hits, detections.scores, detections.class_ids)
+        if record is not None:
+            held = tracks[:count]
+            young = held["id"][(held["missed"] == 0) & (held["streak"] < min_hits)]
+            self._note("filtered", young, f"track {{}} is not reported before min_hits {min_hits}.")
+            expired = held["id"][held["missed"] > max_age]
+            self._note("expired", expired, f"track {{}} ends: max_age {max_age} has passed.")
+        self._count = _forget(tracks, count, max_age)
+        return FrameTracks(detections.frame, *reported)
 
     def _note(self, kind: str, ids: np.ndarray, words: str, rows: np.ndarray | None = None) -> None:
-        """Add a note on each track to the record, where one is kept."""
-        if self._record is not None:
-            for index, track in enumerate(ids.tolist()):
-                row = None if rows is None else int(rows[index])
-                self._record.note(kind, words.format(track, row), track=track, detection=row)
+        """Add a note on each track to the record."""
+        for index, track in enumerate(ids.tolist()):
+            row = None if rows is None else int(rows[index])
+            self._record.note(kind, words.format(track, row), track=track, detection=row)  # type: ignore[union-attr]
 
 
-@dataclasses.dataclass
-class _Tracks:
-    """All tracks, and the Kalman filter of each.
+# The state of the Kalman filter is centre x, centre y, area, aspect w / h, and the velocities of the first three. Noise
+# and measurement do not mix coordinates, so the covariance is a 2 x 2 block for each of the first three, and the
+# variance of the aspect. Every rounding step follows filterpy, which the authors use: people who are detected twice
+# give ties that the last bit decides.
+TRACK = np.dtype(
+    [
+        ("id", np.int64),
+        ("state", np.float64, 7),
+        ("variance", np.float64, 4),  # of the first four
+        ("upper", np.float64, 3),  # covariance of the first three with their velocities
+        ("lower", np.float64, 3),  # the same in the lower half of the matrix
+        ("fast", np.float64, 3),  # variance of the velocities
+        ("missed", np.int64),  # frames since the last detection
+        ("streak", np.int64),  # detections in a row after the first
+        ("row", np.int64),  # of the last detection in its frame
+    ],
+    align=True,
+)
 
-    The state is centre x, centre y, area, aspect w / h, and the velocities of the first three. Noise and measurement do
-    not mix coordinates, so the covariance is a 2 x 2 block for each of the first three, and the variance of the aspect.
-    Every rounding step follows filterpy, which the authors use: people who are detected twice give ties that the last
-    bit decides.
+
+@compiled
+def _pair(tracks, count, boxes, least):
+    """Move all tracks by one frame and pair them with detections at the largest sum of IoU.
+
+    Where no two compete above the threshold, the authors take those pairs without an assignment. Detections that are
+    left come in the authors' order, in which tracks are numbered.
+
+    Returns
+    -------
+    count : int
+        Of the tracks that still have a size; their area may have become negative.
+    ended : (e,) int64
+        Ids of the others.
+    measurements : (m, 4) float64
+    iou : (m, count) float64
+    matched : (count,) int64
+        For each track the detection it took, or -1.
+    tracks_left, rows_left : int64
     """
+    corners, measurements = _measure(boxes)
+    predicted, has_size = np.empty((count, 4)), np.ones(count, np.bool_)
+    for i in range(count):
+        _predict(tracks[i])
+        predicted[i] = _corners(tracks[i].state)
+        for c in range(4):
+            has_size[i] &= np.isfinite(predicted[i, c])
+    ended = tracks["id"][:count][~has_size]
+    if len(ended):
+        predicted = predicted[has_size]
+        count = keep(tracks, has_size)
+    iou = overlaps(corners, predicted, np.arange(count), 0.0)
+    owners, is_sole = sole_pairs(iou, least)
+    if not is_sole:
+        owners = assign_all(-iou)[0]
+    taken, places, rows_left, tracks_left = part(owners, iou, least)
+    matched = np.full(count, -1)
+    matched[places] = taken
+    return count, ended, measurements, iou, matched, tracks_left, rows_left
 
-    ids: np.ndarray
-    state: np.ndarray  # (n, 7)
-    variance: np.ndarray  # (n, 4), of the first four
-    upper: np.ndarray  # (n, 3), covariance of the first three with their velocities
-    lower: np.ndarray  # (n, 3), the same in the lower half of the matrix
-    velocity_variance: np.ndarray  # (n, 3)
-    missed: np.ndarray  # frames since the last detection
-    streak: np.ndarray  # detections in a row after the first
-    row: np.ndarray  # of the last detection in its frame
 
-    @classmethod
-    def started(cls, ids: np.ndarray, measurements: np.ndarray, rows: np.ndarray | None = None) -> _Tracks:
-        """Return tracks that start at measurements, at rest."""
-        n, none = len(ids), np.zeros(len(ids), np.int64)
-        state = np.concatenate((measurements, np.zeros((n, 3))), axis=1)
-        variance, fast, zero = np.full((n, 4), 10.0), np.full((n, 3), 1e4), np.zeros((n, 3))
-        rows = none if rows is None else rows
-        return cls(ids, state, variance, zero, zero.copy(), fast, none, none.copy(), rows)
+@compiled
+def _update(tracks, count, matched, measurements, rows_left, last_id):
+    """Correct tracks by the detections that they took, and start tracks at those left; return how many there are."""
+    for i in range(count):
+        track = tracks[i]
+        if matched[i] >= 0:
+            _correct(track, measurements[matched[i]])
+            track.missed = 0
+            track.streak += 1
+            track.row = matched[i]
+    for k in range(len(rows_left)):
+        _start(tracks[count + k], last_id + 1 + k, measurements[rows_left[k]], rows_left[k])
+    return count + len(rows_left)
 
-    def of(self, keep: np.ndarray) -> _Tracks:
-        """Return some of the tracks."""
-        return _Tracks(**{name: values[keep] for name, values in vars(self).items()})
 
-    def with_new(self, ids: np.ndarray, measurements: np.ndarray, rows: np.ndarray) -> _Tracks:
-        """Return these tracks and new ones."""
-        new = vars(_Tracks.started(ids, measurements, rows))
-        return _Tracks(**{name: np.concatenate((values, new[name])) for name, values in vars(self).items()})
+@compiled
+def _reported(tracks, count, min_hits, scores, class_ids):
+    """Return ids, boxes, scores, classes and detections of the tracks seen in this frame, often enough in a row."""
+    held = tracks[:count]
+    shown = np.flatnonzero((held["missed"] == 0) & (held["streak"] >= min_hits))
+    ids, boxes, rows = held["id"][shown], np.empty((len(shown), 4), np.float32), held["row"][shown]
+    for k in range(len(shown)):
+        left, top, right, bottom = _corners(held[shown[k]].state)
+        boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = left, top, right - left, bottom - top
+    return ids, boxes, scores[rows], class_ids[rows], rows
 
-    def predict(self) -> np.ndarray:
-        """Move all tracks by one frame; return left, top, right, bottom."""
-        _predict(self.state, self.variance, self.upper, self.lower, self.velocity_variance)
-        self.streak[self.missed > 0] = 0
-        self.missed += 1
-        return _corners(self.state)
 
-    def update(self, places: np.ndarray, measurements: np.ndarray) -> None:
-        """Update tracks with the measurements that they took."""
-        _update(self.state, self.variance, self.upper, self.lower, self.velocity_variance, places, measurements)
-        self.missed[places] = 0
-        self.streak[places] += 1
+@compiled
+def _forget(tracks, count, max_age):
+    """Drop the tracks that were not seen for too long; return how many are left."""
+    return keep(tracks, tracks["missed"][:count] <= max_age)
 
 
 @compiled
@@ -184,48 +199,56 @@ def _measure(boxes):
 @compiled
 def _corners(state):
     """Return left, top, right, bottom; NaN where the area is negative."""
-    corners = np.empty((len(state), 4))
-    for i in range(len(state)):
-        width = np.sqrt(state[i, 2] * state[i, 3])
-        height = state[i, 2] / width
-        corners[i, 0], corners[i, 1] = state[i, 0] - width / 2, state[i, 1] - height / 2
-        corners[i, 2], corners[i, 3] = state[i, 0] + width / 2, state[i, 1] + height / 2
-    return corners
+    width = np.sqrt(state[2] * state[3])
+    height = state[2] / width
+    return state[0] - width / 2, state[1] - height / 2, state[0] + width / 2, state[1] + height / 2
 
 
 @compiled
-def _predict(state, variance, upper, lower, velocity_variance):
-    """Move tracks by one frame, in place."""
-    for i in range(len(state)):
-        if state[i, 6] + state[i, 2] <= 0:
-            state[i, 6] = 0.0
-        for c in range(3):
-            state[i, c] += state[i, 4 + c]
-            upper[i, c] += velocity_variance[i, c]
-            variance[i, c] = variance[i, c] + lower[i, c] + upper[i, c]
-            lower[i, c] += velocity_variance[i, c]
-            velocity_variance[i, c] += VELOCITY_NOISE[c]
-        for c in range(4):
-            variance[i, c] += 1.0
+def _start(track, number, measurement, row):
+    """Start a track at a measurement, at rest."""
+    track.id, track.row, track.missed, track.streak = number, row, 0, 0
+    for c in range(4):
+        track.state[c], track.variance[c] = measurement[c], 10.0
+    for c in range(3):
+        track.state[4 + c], track.upper[c], track.lower[c], track.fast[c] = 0.0, 0.0, 0.0, 1e4
 
 
 @compiled
-def _update(state, variance, upper, lower, velocity_variance, places, measurements):
-    """Update tracks with measurements, in place, in Joseph's form: (I - KH) P (I - KH)' + K R K'."""
-    for t in range(len(places)):
-        i = places[t]
-        for c in range(4):
-            before, noise = variance[i, c], MEASUREMENT_NOISE[c]
-            inverse = 1.0 / (before + noise)
-            gain, innovation = before * inverse, measurements[t, c] - state[i, c]
-            rest = 1.0 - gain
-            state[i, c] += gain * innovation
-            variance[i, c] = rest * before * rest + gain * noise * gain
-            if c < 3:
-                fast = lower[i, c] * inverse
-                below = lower[i, c] - fast * before
-                velocity = velocity_variance[i, c] - fast * upper[i, c]
-                state[i, 4 + c] += fast * innovation
-                upper[i, c] = (rest * upper[i, c] - rest * before * fast) + gain * noise * fast
-                lower[i, c] = below * rest + fast * noise * gain
-                velocity_variance[i, c] = (velocity - below * fast) + fast * noise * fast
+def _predict(track):
+    """Move a track by one frame."""
+    state, variance, upper, lower, fast = track.state, track.variance, track.upper, track.lower, track.fast
+    if state[6] + state[2] <= 0:
+        state[6] = 0.0
+    for c in range(3):
+        state[c] += state[4 + c]
+        upper[c] += fast[c]
+        variance[c] = variance[c] + lower[c] + upper[c]
+        lower[c] += fast[c]
+        fast[c] += VELOCITY_NOISE[c]
+    for c in range(4):
+        variance[c] += 1.0
+    if track.missed > 0:
+        track.streak = 0
+    track.missed += 1
+
+
+@compiled
+def _correct(track, measurement):
+    """Correct a track by a measurement, in Joseph's form: (I - KH) P (I - KH)' + K R K'."""
+    state, variance, upper, lower, fast = track.state, track.variance, track.upper, track.lower, track.fast
+    for c in range(4):
+        before, noise = variance[c], MEASUREMENT_NOISE[c]
+        inverse = 1.0 / (before + noise)
+        gain, innovation = before * inverse, measurement[c] - state[c]
+        rest = 1.0 - gain
+        state[c] += gain * innovation
+        variance[c] = rest * before * rest + gain * noise * gain
+        if c < 3:
+            share = lower[c] * inverse
+            below = lower[c] - share * before
+            velocity = fast[c] - share * upper[c]
+            state[4 + c] += share * innovation
+            upper[c] = (rest * upper[c] - rest * before * share) + gain * noise * share
+            lower[c] = below * rest + share * noise * gain
+            fast[c] = (velocity - below * share) + share * noise * share
