@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from ._progress import progress_bar
 from .errors import ConfigError
+from .video_writer import VideoWriter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -364,9 +366,6 @@ def render_video(
     >>> fl.open_source(path)
     <video 'crossing': 40 frames, 320x160, 10 frames/s>
     """
-    from ._progress import progress_bar
-    from .video_writer import VideoWriter
-
     total = None if source.length is None else min(last or source.length, source.length) - first + 1
     drawn = render_frames(source, tracks, first=first, last=last, **settings)
     with VideoWriter(path, source.frame_rate, pixel_aspect=source.pixel_aspect, inputs=source) as writer:

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -26,11 +27,16 @@ from .boxes import BOX
 from .data import FrameTracks, same_footage
 from .diagnosis.error_budget import ErrorBudget, error_budget
 from .diagnosis.person import person
-from .diagnosis.reasons import explain_switches, one_sequence, tracker_of
+from .diagnosis.reasons import explain_switches
+from .diagnosis.retrace import one_sequence, tracker_of
+from .drawing import draw_tracks
 from .errors import EvaluationError
 from .evaluation.breakdown import BINS
 from .evaluation.compare import compare
 from .evaluation.report import to_html
+from .plots.errors import error_budget as plot
+from .plots.errors import error_map, person_strip
+from .video_writer import VideoWriter
 
 if TYPE_CHECKING:
     from .detection.detections import Detections
@@ -137,8 +143,6 @@ def _metrics(evaluation: Evaluation, draws: int) -> str:
 
 
 def _budget(budget: ErrorBudget) -> str:
-    from .plots.errors import error_budget as plot
-
     listed = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in budget.sentences())
     pictures = "".join(_picture(plot(budget, metric), f"{metric} lost by cause") for metric in ("mota", "idf1"))
     return f"{pictures}{budget._repr_html_()}<ul>{listed}</ul>"
@@ -155,8 +159,6 @@ def _breakdowns(evaluation: Evaluation) -> str:
 
 
 def _maps(budget: ErrorBudget, source: Source | None) -> str:
-    from .plots.errors import error_map
-
     ((name, size),) = budget.sizes.items()
     if source is None and not all(size):
         return "<p>The size of the image is not known.</p>"
@@ -172,8 +174,6 @@ def _maps(budget: ErrorBudget, source: Source | None) -> str:
 def _people(
     evaluation: Evaluation, name: str, detections: Detections, tracker: Tracker, source: Source | None, count: int
 ) -> str:
-    from .plots.errors import person_strip
-
     table = evaluation.per_object
     table = table[table["sequence"] == name]
     errors = table["num_frames"] - table["num_tracked"] + 10 * table["num_switches"]
@@ -214,8 +214,6 @@ def _clips(source: Source, tracks: pd.DataFrame, switches: pd.DataFrame, wide: i
 
     Switches are in the order of their frames, and each frame is read once.
     """
-    from .video_writer import VideoWriter
-
     rate = float(source.frame_rate or 25.0)
     around = round(rate)
     waiting = deque(
@@ -250,10 +248,6 @@ def _clips(source: Source, tracks: pd.DataFrame, switches: pd.DataFrame, wide: i
 
 def _surroundings(image: np.ndarray, ids: np.ndarray, boxes: np.ndarray, switch: Any, wide: int) -> np.ndarray:
     """Return the image around a switched person, at most `wide` pixels wide, with the tracks of its frame drawn."""
-    import cv2
-
-    from .drawing import draw_tracks
-
     height, width = image.shape[:2]
     size = int(min(max(3 * switch.h, 240), height, width))
     left = int(np.clip(switch.x + switch.w / 2 - size / 2, 0, width - size))

@@ -17,26 +17,30 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import joblib
 import numpy as np
+import pandas as pd
 
 from ._files import refuse_overwrite, write_error
+from ._progress import progress_bar
 from .association.base import Tracker
 from .association.camera_motion import motion_by_sequence
 from .association.registry import as_tracker, tracker_for, tracker_from_dict
 from .association.run import track_detections
 from .association.settings import Setting
+from .detection.cache import open_detections
+from .detection.detections import Detections
 from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning
+from .evaluation.compare import summary_with_intervals
+from .evaluation.evaluate import evaluate
+from .evaluation.inputs import find_inputs
+from .evaluation.names import OVERALL
+from .evaluation.protocols import GroundTruth
+from .evaluation.result import Evaluation
+from .evaluation.switches import compare_switches
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .detection.detections import Detections
-    from .evaluation.protocols import GroundTruth
-    from .evaluation.result import Evaluation
-
-OVERALL = "OVERALL"
 ERRORS = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
 """Metrics where smaller is better."""
 _FORMAT = "fairmot_lab sweep 1"
@@ -125,10 +129,6 @@ def sweep(
     >>> table[["conf_thres", "mota"]].round(2).values.tolist()
     [[0.3, 0.98], [0.85, 0.48]]
     """
-    import joblib
-
-    from ._progress import progress_bar
-
     if file is not None:
         refuse_overwrite(file, detections, ground_truth)
     if classes is not None:
@@ -201,8 +201,6 @@ def _is_lost_worker(error: Exception) -> bool:
 def _table(
     settings: list[dict[str, Any]], results: list[list[dict[str, Any]]], base: Tracker, sequences: list[str]
 ) -> pd.DataFrame:
-    import pandas as pd
-
     names = list(dict.fromkeys(name for setting in settings for name in setting))
     defaults = base.settings.to_dict()
     rows = []
@@ -519,51 +517,16 @@ def compare_settings(
     >>> compare_settings(scene.detections, low, high, ground_truth=scene.ground_truth).attrs["counts"]
     {'vanishes': 0, 'appears': 0, 'stays': 0}
     """
-    import pandas as pd
-
     material = open_material.__wrapped__(pack_material(detections, ground_truth, sequences, protocol))
     tables, figures = [], []
     for tracker in (first, second):
         result = material.evaluated(as_tracker(tracker))
         tables.append(result.switches)
         figures.append({str(name): _plain(value) for name, value in result.overall.items()})
-    before, after = (table.reset_index(drop=True) for table in tables)
-    partner = _partners(before, after, tolerance)
-    staying = partner >= 0
-    only_after = np.setdiff1d(np.arange(len(after)), partner)
-    old = before.assign(change=np.where(staying, "stays", "vanishes"), frame_second=-1)
-    old.loc[staying, "frame_second"] = after["frame"].to_numpy()[partner[staying]]
-    new = after.iloc[only_after].assign(change="appears")
-    new["frame_second"] = new["frame"]
-    parts = [part for part in (old, new) if len(part)] or [old]
-    table = pd.concat(parts, ignore_index=True).sort_values(["sequence", "frame", "gt_id"], ignore_index=True)
-    table = table[["change", *(name for name in table.columns if name != "change")]]
+    table = compare_switches(tables[0], tables[1], tolerance)
     table.attrs["counts"] = {word: int((table["change"] == word).sum()) for word in ("vanishes", "appears", "stays")}
     table.attrs["summary"] = dict(zip(("first", "second"), figures, strict=True))
     return table
-
-
-def _partners(before: pd.DataFrame, after: pd.DataFrame, tolerance: int) -> np.ndarray:
-    """For each switch before, the row of the same switch after, or -1; the nearest in time first."""
-    partner = np.full(len(before), -1)
-    where: dict[tuple[str, int], list[int]] = {}
-    for row, key in enumerate(zip(after["sequence"], after["gt_id"], strict=True)):
-        where.setdefault(key, []).append(row)
-    frames = after["frame"].to_numpy()
-    candidates = []
-    for row, (sequence, person, frame) in enumerate(
-        zip(before["sequence"], before["gt_id"], before["frame"], strict=True)
-    ):
-        for other in where.get((sequence, person), ()):
-            distance = abs(int(frames[other]) - int(frame))
-            if distance <= tolerance:
-                candidates.append((distance, row, other))
-    taken: set[int] = set()
-    for _, row, other in sorted(candidates):
-        if partner[row] < 0 and other not in taken:
-            partner[row] = other
-            taken.add(other)
-    return partner
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -600,8 +563,6 @@ class _Material:
 
     def evaluated(self, tracker: Tracker, classes: str | Iterable[str | int] | None = None) -> Evaluation:
         """Track every sequence and compare it with its ground truth, by class if wanted."""
-        from .evaluation.evaluate import evaluate
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FairMOTLabWarning)
             tracks = {name: self.track(name, one, tracker) for name, one in self.detections.items()}
@@ -612,8 +573,6 @@ def _run(
     packed: bytes, key: str, tracker: Tracker, intervals: bool, classes: str | Iterable[str | int] | None = None
 ) -> tuple[str, list[dict[str, Any]]]:
     """Evaluate one setting in a worker; return its rows as plain values."""
-    from .evaluation.compare import summary_with_intervals
-
     material = open_material(packed)
     start = time.perf_counter()
     result = material.evaluated(tracker, classes)
@@ -663,11 +622,6 @@ def pack_material(
 
 @functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting
 def open_material(packed: bytes) -> _Material:
-    from .detection.cache import open_detections
-    from .detection.detections import Detections
-    from .evaluation.inputs import find_inputs
-    from .evaluation.names import OVERALL
-
     sources, ground_truth, protocol, motions = pickle.loads(packed)
     held = {name: one if isinstance(one, Detections) else open_detections(one) for name, one in sources.items()}
     if OVERALL in held:
@@ -708,8 +662,6 @@ def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
             raise DetectionsError("No outputs are given; give at least one sequence.")
         yield from ((str(name), one) for name, one in outputs.items())
     elif isinstance(outputs, str | os.PathLike):
-        from .detection.cache import open_detections
-
         path = Path(outputs)
         several = sorted(path.glob("*.tar")) or sorted(path.glob("*/det/det.txt")) if path.is_dir() else []
         for one in several if len(several) > 1 else [path]:
@@ -741,8 +693,6 @@ def _truth_beside(name: str, outputs: Any) -> Path:
 
 
 def _no_tracks(name: str) -> pd.DataFrame:
-    import pandas as pd
-
     table = pd.DataFrame({column: np.empty(0) for column in ("frame", "id", "x", "y", "w", "h", "score")})
     table.attrs["sequence"] = name
     return table

@@ -16,11 +16,15 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
+import pandas as pd
 
 from ._files import refuse_overwrite
+from ._progress import progress_bar
 from .association.base import Tracker
 from .association.registry import tracker_for
+from .association.settings import Setting
 from .detection.detections import Detections
 from .errors import ConfigError, FairMOTLabWarning
 from .evaluation.compare import metric_intervals
@@ -31,9 +35,6 @@ from .sweeps import ERRORS, open_material, pack_material
 
 if TYPE_CHECKING:
     import optuna
-    import pandas as pd
-
-    from .association.settings import Setting
 
 SHOWN = ("hota", "mota", "idf1", "num_switches")
 PARTS = ("train", "validation")
@@ -84,7 +85,6 @@ class Tuning:
             If there are too few trials to say.
         """
         import optuna
-        import pandas as pd
 
         names = self.table.attrs["objective"]
         if objective is not None and objective not in names:
@@ -168,10 +168,6 @@ def tune(
     >>> found = tune("MOT17/train", "bytetrack", objective="hota", trials=50, n_jobs=2)     # doctest: +SKIP
     >>> found.best, found.table[["train_hota", "validation_hota"]].max()                    # doctest: +SKIP
     """
-    import joblib
-
-    from ._progress import progress_bar
-
     optuna = _optuna()
     if trials < 1:
         raise ConfigError(f"trials is {trials}; it must be a whole number from 1 up.")
@@ -350,8 +346,6 @@ def _storage(optuna: Any, storage: Any) -> Any:
 def _table(
     study: Any, given: dict[str, Any], base: Tracker, space: dict[str, Any], names: list[str], intervals: bool
 ) -> pd.DataFrame:
-    import pandas as pd
-
     def row(number: int, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
         ends = ("", "_low", "_high") if intervals else ("",)
         shown = [f"{name}{end}" for name in dict.fromkeys((*names, *SHOWN)) for end in ends]

@@ -27,16 +27,15 @@ from fairmot_lab.diagnosis.embeddings import (
 from fairmot_lab.diagnosis.errors import (
     FIGURES,
     compare_figures,
-    compare_switches,
     error_lanes,
     evaluation_errors,
-    only_sequence,
     records,
 )
 from fairmot_lab.diagnosis.peaks import detection_at, peak_table
 from fairmot_lab.diagnosis.replay import evaluate_replay
 from fairmot_lab.diagnosis.replay import replay as replay_of_replay
 from fairmot_lab.errors import ConfigError, EvaluationError
+from fairmot_lab.evaluation.switches import compare_switches
 from fairmot_lab.sources.images import crop as crop_of_images
 from fairmot_lab.widgets.background import LatestWins
 
@@ -78,9 +77,9 @@ def test_error_boxes_and_lanes_of_a_scene_counted_by_hand(truth: pd.DataFrame) -
 def test_an_evaluation_of_other_sequences_is_refused(truth: pd.DataFrame) -> None:
     tracks = scene.tracks_with_swap(truth, 10)
     evaluation = fl.evaluate({"a": tracks, "b": tracks}, {"a": truth, "b": truth})
-    assert only_sequence(evaluation, "b") == "b"
-    with pytest.raises(EvaluationError, match="holds a, b, but not c"):
-        only_sequence(evaluation, "c")
+    assert len(evaluation_errors(evaluation, "b")[1]) == 2
+    with pytest.raises(EvaluationError, match="'c' was not evaluated; give sequence= one of a, b"):
+        evaluation_errors(evaluation, "c")
 
 
 def test_records_hold_only_what_json_knows() -> None:
@@ -248,7 +247,7 @@ def test_switches_that_vanish_and_appear(truth: pd.DataFrame) -> None:
         ["appears", 12, 1],
         ["appears", 12, 2],
     ]
-    assert len(compare_switches(early, early)) == 0
+    assert set(compare_switches(early, early)["change"]) == {"stays"}
 
 
 def test_distances_of_switches_are_between_the_right_detections(

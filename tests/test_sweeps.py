@@ -19,6 +19,7 @@ import fairmot_lab as fl
 from fairmot_lab import sweeps
 from fairmot_lab.cli import main as cli
 from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
+from fairmot_lab.evaluation.switches import _partners
 from fairmot_lab.formats.mot import write_mot
 
 pytestmark = pytest.mark.filterwarnings("ignore:These detections have no embeddings")
@@ -289,8 +290,8 @@ def test_compare_settings_names_the_switches_that_change(tree):
 def test_partners_are_the_nearest_in_time():
     before = pd.DataFrame({"sequence": "A", "gt_id": [1, 1, 2], "frame": [10, 14, 30]})
     after = pd.DataFrame({"sequence": "A", "gt_id": [1, 2, 3], "frame": [13, 40, 10]})
-    assert sweeps._partners(before, after, 5).tolist() == [-1, 0, -1]
-    assert sweeps._partners(before, after, 0).tolist() == [-1, -1, -1]
+    assert _partners(before, after, 5).tolist() == [-1, 0, -1]
+    assert _partners(before, after, 0).tolist() == [-1, -1, -1]
 
 
 def test_command_line(tree, tmp_path, capsys):

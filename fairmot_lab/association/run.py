@@ -112,7 +112,7 @@ class Trace:
         self.tracks = sequence.track(self._copies)
 
     def __getitem__(self, frame: int) -> FrameRecord:
-        record = self._find(frame)
+        record = self.get(frame)
         if record is None:
             frames = self._sequence.frames
             span = f"the frames {frames[0]} to {frames[-1]}" if len(frames) else "none"
@@ -120,7 +120,7 @@ class Trace:
         return record
 
     def __contains__(self, frame: int) -> bool:
-        return self._find(frame) is not None
+        return self.get(frame) is not None
 
     def __iter__(self) -> Iterator[FrameRecord]:
         for number in range(len(self._copies)):
@@ -129,7 +129,8 @@ class Trace:
     def __len__(self) -> int:
         return sum(len(self._window(number)) for number in range(len(self._copies)))
 
-    def _find(self, frame: int) -> FrameRecord | None:
+    def get(self, frame: int) -> FrameRecord | None:
+        """Return the record of a frame; None in a long gap of the detections, with nothing left to follow."""
         index = int(np.searchsorted(self._sequence.frames, frame))
         if index == len(self._sequence.frames):
             return None

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write
-from ..drawing import draw_label
+from ..drawing import FrameRows, draw_label
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -414,8 +414,6 @@ def count(
     >>> count(tracks, frame_rate=25).per_frame[["frame", "people", "unique"]].values.tolist()
     [[1, 1, 1], [2, 2, 2]]
     """
-    from ..drawing import FrameRows
-
     frame_rate = frame_rate or tracks.attrs.get("frame_rate")
     if not frame_rate:
         raise ConfigError(

@@ -25,12 +25,16 @@ import numpy as np
 
 from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite
 from ..data import FrameTracks
+from ..detection.download import find_weights
+from ..detection.model import load_model
+from ..detection.zoo import find_card
 from ..drawing import FrameAnnotator
 from ..errors import ConfigError, DownloadError, EngineError, FairMOTLabError, HubError
 from ..pipeline import TextWriter, above, recommended_tracker, stream
 from ..sources.base import Frame
 from ..sources.images import encode_jpeg
 from ..sources.open import open_source
+from ..video_writer import MotionJpegWriter
 
 NAME, VERSIONS = "fairmot_dla34", ("1.0.0", "1.1.0")
 WEIGHTS = "fairmot_dla34_30e_1088x608"
@@ -125,8 +129,6 @@ class FairmotTracker_1088x608:
     version, source, branch, is_runnable = VERSIONS[-1], "", "", True
 
     def __init__(self, weights: str | os.PathLike[str] | None = None) -> None:
-        from ..detection.download import find_weights
-
         self.weights = weights or os.environ.get("FAIRMOT_LAB_MODEL") or WEIGHTS
         try:
             found = find_weights(self.weights)
@@ -281,8 +283,6 @@ class FairmotTracker_1088x608:
         return [self._session.step(source.image(number)) for number in range(1, len(source) + 1)]
 
     def _load(self, use_gpu: bool) -> Any:
-        from ..detection.model import load_model
-
         if use_gpu not in self._models:
             try:
                 self._models[use_gpu] = load_model(self.weights, device="gpu" if use_gpu else "cpu")
@@ -330,8 +330,6 @@ class _Files:
         visualization: bool,
         inputs: Sequence[Path] = (),
     ) -> None:
-        from ..video_writer import MotionJpegWriter
-
         name = file_name(name)
         texts, drawn = Path(folder) / "mot_results", Path(folder) / "mot_outputs"
         pictures, film = drawn / name, drawn / f"{name}_vis.avi"
@@ -476,16 +474,12 @@ def _install(rest: Sequence[str]) -> None:
 
 
 def _list(rest: Sequence[str]) -> None:
-    from ..detection.zoo import find_card
-
     path = find_card(WEIGHTS).path
     rows = [("ModuleName", "Path"), *([(NAME, str(path.parent))] if path.is_file() else [])]
     print("\n".join(f"{left:<25} {right}" for left, right in rows))  # noqa: T201
 
 
 def _show(rest: Sequence[str]) -> None:
-    from ..detection.zoo import find_card
-
     name, _ = _one_module(rest, "show")
     if name != NAME:
         raise HubError(f"{name} is not existed! The module that is served is {NAME}.")

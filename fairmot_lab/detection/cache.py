@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 
 from .._files import file_name, make_folder
+from .._progress import progress_bar
 from ..data import STRIDE, FrameDetections, Letterbox, frame_grid
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
 from ..sources.many import run_each, several
@@ -35,6 +36,7 @@ from ..sources.open import open_source
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
 from .detections import Columns, Detections, PublicDetections, join_frames
 from .detector import Detector, check_detector, run_detector
+from .model import load_model
 
 if TYPE_CHECKING:
     from ..sources.base import Frame, Source
@@ -327,8 +329,6 @@ def detect(
     ...     print(len(detections), detections.has_embeddings)
     40 True
     """
-    from .._progress import progress_bar
-
     sequences = several(source)
     if sequences is not None:
         each = functools.partial(_detect_one, model=model, folder=folder, heatmaps=heatmaps)
@@ -373,8 +373,6 @@ class DetectionWriter:
         self.source = source = open_source(source)
         folder = make_folder(folder)
         if isinstance(model, str | os.PathLike):
-            from .model import load_model
-
             model = load_model(model)
         self.model = model = check_detector(model)
         self.info = info = DetectionsInfo(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .._files import lock, private_folder, write_error
+from .._progress import progress_bar
 from ..errors import DownloadError, UnknownModelError, WeightsError
 from .authors import describe_foreign_checkpoint
 from .fairmot import heads_of, read_checkpoint
@@ -101,8 +102,6 @@ class _Transfer:
     """Brings the bytes of one address into one file, over as many connections as it takes."""
 
     def __init__(self, card: ModelCard, file: BinaryIO, progress: bool, timeout: float) -> None:
-        from .._progress import progress_bar
-
         self.card, self.file, self.timeout = card, file, timeout
         self.url = card.url
         self.etag_file = card.path.with_suffix(".part.etag")

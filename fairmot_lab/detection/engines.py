@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from .._files import cpu_count
+from .._paddle import import_paddle
 from ..data import STRIDE
 from ..errors import ConfigError, EngineError
 from .decode import find_peaks
@@ -241,8 +242,6 @@ class PaddleEngine:
     libraries: tuple[str, ...] = ("paddlepaddle", "paddledet")
 
     def __init__(self, program: Path, device: str, threads: int, onednn: bool) -> None:
-        from .._paddle import import_paddle
-
         inference = import_paddle().inference
         self.device, self.threads = device, threads
         config = inference.Config(f"{program}.json", f"{program}.pdiparams")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._paddle import import_paddle
 from ..data import FrameDetections
 from ..errors import ConfigError, EngineError, WeightsError
 from .decode import round_embeddings
@@ -188,8 +189,6 @@ def _tracker(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _predictor(program: Path, parameters: Path, device: str, threads: int) -> Any:
-    from .._paddle import import_paddle
-
     try:
         inference = import_paddle().inference
         config = inference.Config(str(program), str(parameters))

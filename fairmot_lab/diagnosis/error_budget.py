@@ -12,11 +12,11 @@ import pandas as pd
 
 from ..association.base import Tracker
 from ..association.records import FrameRecord
-from ..association.run import Trace, trace
+from ..association.run import Trace
 from ..boxes import BOX, iou
-from ..data import PEOPLE
 from ..evaluation.evaluate import compute_metrics
-from .reasons import REASONS, SwitchDiagnosis, check_same, of_other_classes, one_sequence, setting_in, tracker_of
+from .reasons import REASONS, SwitchDiagnosis, setting_in
+from .retrace import of_other_classes, retrace
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -153,9 +153,7 @@ def error_budget(
     several = detections if isinstance(detections, Mapping) else {sequence or detections.name: detections}
     ones, tables, switched = {}, [], {}
     for name, kept in several.items():
-        one = one_sequence(evaluation, sequence if not isinstance(detections, Mapping) else name, name)
-        whole = trace(kept, tracker_of(one.tracks, kept, tracker))
-        check_same(one, whole.tracks)
+        one, whole = retrace(evaluation, kept, tracker, name if isinstance(detections, Mapping) else sequence)
         table = CauseFinder(one, whole, evaluation, kept).table()
         ones[one.name] = one
         tables.append(table)
@@ -215,10 +213,8 @@ class CauseFinder:
         self.detector: Mapping[str, Any] = getattr(getattr(detections, "info", None), "detector", {})
         self.truth = one.ground_truth
         self.gt_ids = self.truth.table["id"].to_numpy()
-        classes = self.truth.class_id
-        self.is_person = np.isin(classes, PEOPLE) if self.truth.has_classes else np.ones(len(classes), bool)
         scored = one.scored
-        self.is_scored = np.zeros(len(classes), bool)
+        self.is_scored = np.zeros(len(self.gt_ids), bool)
         self.is_scored[scored.g_rows] = True
         self.track_frame = one.tracks["frame"].to_numpy()
         self.track_ids = one.tracks["id"].to_numpy()
@@ -232,8 +228,7 @@ class CauseFinder:
         self.partner[scored.t_rows[one.partner[matched]]] = scored.g_rows[matched]
         self.carried: set[int] = set()  # tracks that were on a person so far
         self._seen: tuple[Any, ...] = (None,)  # what `miss` needs of the frame it was last asked about
-        switches = evaluation.switches
-        self.switches = switches[switches["sequence"] == one.name]
+        self.switches = evaluation.switches_of(one.name)
 
     def table(self) -> pd.DataFrame:
         """Return the errors of all frames."""
@@ -259,7 +254,7 @@ class CauseFinder:
         rows = np.arange(first, last)
         start, end = np.searchsorted(self.track_frame, [frame, frame + 1])
         tracks = np.arange(start, end)
-        record = self.trace[frame] if frame in self.trace else None  # noqa: SIM401
+        record = self.trace.get(frame)
         partner = self.partner[tracks]
         for row in np.setdiff1d(rows[self.is_scored[rows]], partner).tolist():
             yield self.miss(frame, row)
@@ -277,8 +272,8 @@ class CauseFinder:
         if self._seen[0] != frame:
             first, last = np.searchsorted(self.truth.frame, [frame, frame + 1])
             rows = np.arange(first, last)
-            people = rows[self.is_person[rows] | self.is_scored[rows]]
-            record = self.trace[frame] if frame in self.trace else None  # noqa: SIM401
+            people = rows[self.truth.is_person[rows] | self.is_scored[rows]]
+            record = self.trace.get(frame)
             boxes = np.empty((0, 4)) if record is None else record.detections.boxes
             tracks = np.arange(*np.searchsorted(self.track_frame, [frame, frame + 1]))
             overlap = iou(self.truth.box[people], boxes)
@@ -469,7 +464,7 @@ def _without_switches(one: SequenceEvaluation, switches: pd.DataFrame) -> np.nda
     if not len(switches):
         return ids
     scored = one.scored
-    frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
+    frame_g = scored.g_frame
     repair = set(zip(switches["id"].tolist(), switches["frame"].tolist(), strict=True))
     rows = np.flatnonzero(one.partner >= 0)
     rows = rows[np.lexsort((frame_g[rows], scored.g_id[rows]))]

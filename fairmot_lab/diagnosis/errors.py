@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import EvaluationError
+from .retrace import one_sequence
 
 if TYPE_CHECKING:
     from ..evaluation.result import Evaluation
@@ -60,29 +60,11 @@ def evaluation_errors(evaluation: Evaluation, name: str) -> tuple[pd.DataFrame, 
     >>> errors["kind"].value_counts().to_dict(), len(switches)
     ({'MISS': 2, 'SWITCH': 2}, 2)
     """
-    name = only_sequence(evaluation, name)
-    tables = (evaluation.errors.drop(columns="sequence"), evaluation.switches)
-    owners = (evaluation.errors["sequence"], evaluation.switches["sequence"])
-    errors, switches = (
-        table[owner == name].reset_index(drop=True) for table, owner in zip(tables, owners, strict=True)
+    name = one_sequence(evaluation, None, name).name
+    errors = evaluation.errors
+    return errors[errors["sequence"] == name].drop(columns="sequence").reset_index(drop=True), evaluation.switches_of(
+        name
     )
-    return errors, switches
-
-
-def only_sequence(evaluation: Evaluation, name: str) -> str:
-    """The sequence of an evaluation that a view of the source `name` is about.
-
-    Raises
-    ------
-    EvaluationError
-        If there are several and none has that name.
-    """
-    names = list(evaluation.sequences)
-    if name in names:
-        return name
-    if len(names) == 1:
-        return names[0]
-    raise EvaluationError(f"The evaluation holds {', '.join(names) or 'no sequence'}, but not {name}; evaluate it too.")
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -140,28 +122,3 @@ def compare_figures(baseline: Mapping[str, float], candidate: Mapping[str, float
         if name in baseline and name in candidate
     ]
     return pd.DataFrame(rows, columns=["metric", "label", "baseline", "candidate", "difference", "better"])
-
-
-def compare_switches(baseline: pd.DataFrame, candidate: pd.DataFrame) -> pd.DataFrame:
-    """Which ID switches vanish and which appear.
-
-    Parameters
-    ----------
-    baseline, candidate
-        `Evaluation.switches` of one sequence.
-
-    Returns
-    -------
-    DataFrame
-        change ("vanishes" or "appears"), then the columns of the switches; a switch is the same if it happens to the
-        same person in the same frame. By frame.
-    """
-    keys = ["frame", "gt_id"]
-    parts = []
-    for change, ours, theirs in (("vanishes", baseline, candidate), ("appears", candidate, baseline)):
-        known = set(theirs[keys].itertuples(index=False, name=None))
-        mine = [key not in known for key in ours[keys].itertuples(index=False, name=None)]
-        part = ours[np.array(mine, bool)].copy()
-        part.insert(0, "change", change)
-        parts.append(part)
-    return pd.concat([part for part in parts if len(part)] or parts).sort_values(keys, kind="stable", ignore_index=True)

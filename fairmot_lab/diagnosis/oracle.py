@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..evaluation.evaluate import compute_metrics, match_tracks
+from ..evaluation.protocols import prepare
 from ..formats.mot import check_table
 
 
@@ -37,7 +39,7 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     """
     one = _matches(tracks, ground_truth, protocol)
     scored = one.scored
-    frame = np.repeat(scored.frames, np.diff(scored.g_start))
+    frame = scored.g_frame
     table = pd.DataFrame({"frame": frame, "person": scored.g_id, "switched": one.switched, "id": np.nan})
     found = one.partner >= 0
     table.loc[found, "id"] = scored.t_ids[scored.t_id[one.partner[found]]]
@@ -81,7 +83,7 @@ def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     """
     one = _matches(tracks, ground_truth, protocol)
     scored = one.scored
-    frame = np.repeat(scored.frames, np.diff(scored.t_start))
+    frame = scored.t_frame
     unused = int(scored.g_ids.max()) + 1 if len(scored.g_ids) else 1
     ids = unused + scored.t_id
     rows = np.flatnonzero(one.partner >= 0)
@@ -111,9 +113,6 @@ def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | Non
     >>> oracle_study(scene.tracks, scene.ground_truth)["num_switches"].tolist()
     [2, 2, 0]
     """
-    from ..evaluation.evaluate import compute_metrics
-    from ..evaluation.protocols import prepare
-
     truth = prepare(_table_of(ground_truth))
     versions = {
         "tracker": tracks,
@@ -126,9 +125,6 @@ def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | Non
 
 
 def _matches(tracks: pd.DataFrame, ground_truth: Any, protocol: str | None) -> Any:
-    from ..evaluation.evaluate import match_tracks
-    from ..evaluation.protocols import prepare
-
     truth = prepare(_table_of(ground_truth))
     check_table(tracks, name=f"tracks of {truth.name}", length=truth.length)
     return match_tracks(tracks, truth, protocol or ("motchallenge" if truth.has_classes else "raw"))

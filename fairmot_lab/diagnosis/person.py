@@ -11,11 +11,11 @@ import pandas as pd
 
 from ..association.base import Tracker
 from ..association.records import FrameRecord
-from ..association.run import trace
 from ..boxes import BOX, iou
 from ..errors import EvaluationError
 from .error_budget import CAUSES, CauseFinder
-from .reasons import SwitchDiagnosis, check_same, one_sequence, tracker_of
+from .reasons import SwitchDiagnosis
+from .retrace import one_sequence, retrace
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -103,15 +103,14 @@ def person(
     if not len(codes):
         known = ", ".join(map(str, scored.g_ids[:20].tolist())) or "nobody"
         raise EvaluationError(f"{one.name}: no person {gt_id} was scored; there are {known}.")
-    whole = trace(detections, tracker_of(one.tracks, detections, tracker))
-    check_same(one, whole.tracks)
+    _, whole = retrace(evaluation, detections, tracker, one.name)
     finder = CauseFinder(one, whole, evaluation, detections)
-    frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
+    frame_g = scored.g_frame
     rate = one.ground_truth.frame_rate
     rows = []
     for row in np.flatnonzero(scored.g_id == codes[0]).tolist():
         frame, partner = int(frame_g[row]), int(one.partner[row])
-        record = whole[frame] if frame in whole else None  # noqa: SIM401
+        record = whole.get(frame)
         truth_row = int(scored.g_rows[row])
         track = int(scored.t_ids[scored.t_id[partner]]) if partner >= 0 else -1
         if partner < 0:
@@ -169,8 +168,8 @@ def _events(
     frames: pd.DataFrame, gt_id: int, evaluation: Evaluation, diagnosis: SwitchDiagnosis, name: str
 ) -> pd.DataFrame:
     """Return when the person entered, was lost and found, changed the id, and left."""
-    switches = evaluation.switches
-    switches = switches[(switches["sequence"] == name) & (switches["gt_id"] == gt_id)].set_index("frame")
+    switches = evaluation.switches_of(name)
+    switches = switches[switches["gt_id"] == gt_id].set_index("frame")
     first, last = frames.iloc[0], frames.iloc[-1]
     events = [(int(first["frame"]), "enters", f"enters in frame {first['frame']}")]
     missed = frames["state"] == "missed"

@@ -12,14 +12,11 @@ import pandas as pd
 from ..association.base import Tracker
 from ..association.explanation import number_beside
 from ..association.records import ENDS, FrameRecord, Note, Stage
-from ..association.registry import tracker_for
-from ..association.run import Trace, trace
+from ..association.run import Trace
 from ..boxes import iou
-from ..data import PEOPLE
-from ..errors import EvaluationError
+from .retrace import of_other_classes, retrace
 
 if TYPE_CHECKING:
-    from ..data import FrameDetections
     from ..detection.detections import Detections
     from ..evaluation.events import SequenceEvaluation
     from ..evaluation.result import Evaluation
@@ -106,11 +103,8 @@ def explain_switches(
     >>> len(table) == result.overall["num_switches"]
     True
     """
-    one = one_sequence(evaluation, sequence, detections.name)
-    whole = trace(detections, tracker_of(one.tracks, detections, tracker))
-    check_same(one, whole.tracks)
-    table = evaluation.switches
-    table = table[table["sequence"] == one.name].reset_index(drop=True)
+    one, whole = retrace(evaluation, detections, tracker, sequence)
+    table = evaluation.switches_of(one.name)
     diagnosis = SwitchDiagnosis(one, whole)
     reasons = pd.DataFrame([diagnosis.reason(row) for row in table.itertuples()], columns=list(_ADDED))
     result = pd.concat([table, reasons], axis=1)
@@ -168,7 +162,7 @@ class SwitchDiagnosis:
         truth = one.ground_truth
         self.ids = truth.table["id"].to_numpy()
         self.frame, self.box = truth.frame, truth.box
-        self.people = np.isin(truth.class_id, PEOPLE) if truth.has_classes else np.ones(len(truth.frame), bool)
+        self.people = truth.is_person
         tracks = one.tracks
         self.track_box = {
             (frame, track): box
@@ -185,7 +179,7 @@ class SwitchDiagnosis:
         refusal: _Finding | None = None  # holds until the track is back on the person, or something graver happens
         seen = last
         for frame in range(last + 1, now + 1):
-            record = self._record(frame)
+            record = self.trace.get(frame)
             if record is None:
                 missed[frame] = _Missed([frame])
                 continue
@@ -221,7 +215,7 @@ class SwitchDiagnosis:
         before = [one for frame, one in missed.items() if frame <= finding.frame]
         after = [one for frame, one in missed.items() if frame > finding.frame]
         both = _joined([*before, *after])
-        record_now = self._record(now)
+        record_now = self.trace.get(now)
         values = {
             "best_score": both.best_score if np.isfinite(both.best_score) else np.nan,
             "score_threshold": np.nan if record_now is None else record_now.min_score,
@@ -236,10 +230,6 @@ class SwitchDiagnosis:
         return known | values | finding.values | words | {"setting": finding.setting}
 
     # -- the pieces
-
-    def _record(self, frame: int) -> FrameRecord | None:
-        """Return None in a long gap of the detections, in which the tracker had nothing left to follow."""
-        return self.trace[frame] if frame in self.trace else None  # noqa: SIM401
 
     def _rows(self, frame: int) -> np.ndarray:
         first, last = np.searchsorted(self.frame, [frame, frame + 1])
@@ -355,7 +345,7 @@ class SwitchDiagnosis:
 
     def _held_on(self, person: int, old: int, now: int) -> _Finding:
         """The track was on the person to the end: then it was not reported, or its box was off."""
-        record = self._record(now)
+        record = self.trace.get(now)
         filtered = [] if record is None else record.about(old, kinds=("filtered",))
         if filtered:
             words = filtered[0].text.rstrip(".")
@@ -378,7 +368,7 @@ class SwitchDiagnosis:
         return float(1 - before @ after) if before is not None and after is not None else np.nan
 
     def _embedding(self, frame: int, track: int) -> np.ndarray | None:
-        record = self._record(frame)
+        record = self.trace.get(frame)
         if record is None or record.detections.embeddings is None:
             return None
         row = record.taken(track)
@@ -469,78 +459,6 @@ def _measures(stage: Stage, row: int, column: int) -> dict[str, float]:
     return values
 
 
-# -- what the tools that replay an evaluation share
-
-
-def one_sequence(evaluation: Evaluation, sequence: str | None, name: str) -> SequenceEvaluation:
-    """Return the sequence of an evaluation that was asked for, or that has the name of the detections.
-
-    Raises
-    ------
-    EvaluationError
-        If it was not evaluated.
-    """
-    sequences = evaluation.sequences
-    if (sequence or name) in sequences:
-        return sequences[sequence or name]
-    if len(sequences) == 1 and sequence is None:
-        return next(iter(sequences.values()))
-    raise EvaluationError(
-        f"Sequence {sequence or name!r} was not evaluated; give sequence= one of {', '.join(sequences)}."
-    )
-
-
 def setting_in(text: str, tracker: Tracker) -> str:
     """Return the setting of a tracker that a sentence names; empty if it names none."""
     return next((name for name in tracker.settings.to_dict() if name in text), "")
-
-
-def tracker_of(tracks: pd.DataFrame, detections: Detections, tracker: Any = None) -> Tracker:
-    """Return the tracker that made tracks: the given one, that of their `attrs`, or else the detections' default."""
-    if tracker is None and "tracker" in tracks.attrs:
-        tracker = {"tracker": tracks.attrs["tracker"], **tracks.attrs.get("settings", {})}
-    return tracker_for(detections, tracker)
-
-
-def evaluated_part(one: SequenceEvaluation, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of tracks in the frames, and of the class, that were evaluated."""
-    if "class_ids" in one.tracks.attrs:
-        attributes = tracks.attrs
-        tracks = tracks[tracks["class_id"].isin(one.tracks.attrs["class_ids"])].reset_index(drop=True)
-        tracks.attrs = attributes
-    frames = np.concatenate([one.ground_truth.frame, one.tracks["frame"].to_numpy()])
-    if not len(frames):
-        return tracks
-    part = tracks[tracks["frame"].between(frames.min(), frames.max())].reset_index(drop=True)
-    part.attrs = tracks.attrs
-    return part
-
-
-def of_other_classes(one: SequenceEvaluation, detections: FrameDetections) -> np.ndarray:
-    """Return which detections (N,) are not of the class that was evaluated; none where classes are not told apart."""
-    if detections.class_ids is None or "class_ids" not in one.tracks.attrs:
-        return np.zeros(len(detections), bool)
-    return ~np.isin(detections.class_ids, one.tracks.attrs["class_ids"])
-
-
-def check_same(one: SequenceEvaluation, again: pd.DataFrame) -> None:
-    """Refuse tracks that are not those that were evaluated.
-
-    Raises
-    ------
-    EvaluationError
-        Naming the first frame that differs.
-    """
-    columns = ["frame", "id", "x", "y", "w", "h"]
-    left = one.tracks[columns].sort_values(["frame", "id"]).to_numpy(float)
-    right = evaluated_part(one, again)[columns].sort_values(["frame", "id"]).to_numpy(float)
-    count = min(len(left), len(right))
-    differs = (np.abs(left[:count] - right[:count]) > 0.01).any(axis=1)
-    if len(left) == len(right) and not differs.any():
-        return
-    row = int(np.argmax(differs)) if differs.any() else count
-    frame = int(min(side[row, 0] for side in (left, right) if row < len(side)))
-    raise EvaluationError(
-        f"{one.name}: these detections and this tracker give other tracks than were evaluated (first in frame "
-        f"{frame}); pass the tracker, with its settings, that made them."
-    )

@@ -71,8 +71,7 @@ def explained_switches(
     caveat : str
         Why there are no reasons, if outputs were given that do not lead to these tracks; else empty.
     """
-    switches = evaluation.switches
-    switches = switches[switches["sequence"] == name].reset_index(drop=True)
+    switches = evaluation.switches_of(name)
     if outputs is None:
         return switches, ""
     caveat = ""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._progress import progress_bar
 from ..association.base import Tracker
 from ..association.registry import trackers
 from ..association.run import track_detections
 from ..errors import ConfigError
 from ..evaluation.evaluate import compute_metrics, match_tracks
 from ..evaluation.switches import Matches
-from .reasons import check_same, evaluated_part, one_sequence, tracker_of
+from .retrace import check_same, evaluated_part, one_sequence, tracker_of
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -110,13 +111,10 @@ def what_if(
     >>> list(found.changes.columns[:3])
     ['change', 'setting', 'value']
     """
-    from .._progress import progress_bar
-
     one = one_sequence(evaluation, sequence, detections.name)
     tracker = tracker_of(one.tracks, detections, tracker)
     check_same(one, track_detections(detections, tracker))
-    table = evaluation.switches
-    table = table[table["sequence"] == one.name].reset_index(drop=True)
+    table = evaluation.switches_of(one.name)
     tries = (
         single_changes(tracker)
         if changes is None
@@ -167,7 +165,7 @@ def _metrics(one: SequenceEvaluation, tracks: pd.DataFrame, evaluation: Evaluati
 def _switches(matched: SequenceEvaluation) -> set[tuple[int, int]]:
     """Return the person and frame of every ID switch."""
     scored = matched.scored
-    frames = np.repeat(scored.frames, np.diff(scored.g_start))[matched.switched]
+    frames = scored.g_frame[matched.switched]
     return set(zip(scored.g_ids[scored.g_id[matched.switched]].tolist(), frames.tolist(), strict=True))
 
 

@@ -41,8 +41,8 @@ def box_table(one: SequenceEvaluation) -> pd.DataFrame:
         x, y, w, h, and the columns of `BINS`, NaN where they are not known.
     """
     scored, truth = one.scored, one.ground_truth
-    frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
-    frame_t = np.repeat(scored.frames, np.diff(scored.t_start))
+    frame_g = scored.g_frame
+    frame_t = scored.t_frame
     found = one.partner >= 0
     false = np.ones(len(frame_t), bool)
     false[one.partner[found]] = False

@@ -284,13 +284,12 @@ def _counts(
     def add(column: int, frame: np.ndarray, weights: np.ndarray | float = 1.0) -> None:
         np.add.at(counts[:, column], frame - first, weights)
 
-    frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
-    frame_t = np.repeat(scored.frames, np.diff(scored.t_start))
+    frame_g = scored.g_frame
+    frame_t = scored.t_frame
     found = one.partner >= 0
     false = np.ones(len(frame_t), bool)
     false[one.partner[found]] = False
     matched = np.isin(one.coded.kind, (MATCH, SWITCH))
-    pairs = np.repeat(scored.frames, np.diff(scored.pair_start))
     for column, (frame, weights) in enumerate(
         [
             (frame_g, 1.0),
@@ -299,9 +298,9 @@ def _counts(
             (frame_t[false], 1.0),
             (frame_g[one.switched], 1.0),
             (scored.frames[one.coded.frame[matched]], one.coded.distance[matched]),
-            (pairs[trackeval.identity_pairs(scored, evaluator)], 1.0),
-            (np.repeat(hota.frames, np.diff(hota.t_start)), 1.0),
-            (np.repeat(hota.frames, np.diff(hota.g_start)), 1.0),
+            (frame_g[scored.pair_g[trackeval.identity_pairs(scored, evaluator)]], 1.0),
+            (hota.t_frame, 1.0),
+            (hota.g_frame, 1.0),
         ]
     ):
         add(column, frame, weights)

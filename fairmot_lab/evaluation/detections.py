@@ -170,7 +170,7 @@ def _summarise(
     heights = truth.box[scored.g_rows][:, 3]
     table = pd.DataFrame(
         {
-            "frame": np.repeat(scored.frames, np.diff(scored.g_start)),
+            "frame": scored.g_frame,
             "id": scored.g_ids[scored.g_id],
             "height": heights,
             "visibility": truth.visibility[scored.g_rows],

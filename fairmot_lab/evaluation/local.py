@@ -124,17 +124,15 @@ class _Windows:
 
     def __init__(self, scored: ScoredSequence) -> None:
         self.frames = count = len(scored.frames)
-        frame_g = np.repeat(np.arange(count), np.diff(scored.g_start))
-        frame_t = np.repeat(np.arange(count), np.diff(scored.t_start))
         there = [np.zeros((codes, count), bool) for codes in (len(scored.g_ids), len(scored.t_ids))]
-        there[0][scored.g_id, frame_g] = True
-        there[1][scored.t_id, frame_t] = True
+        there[0][scored.g_id, scored.g_index] = True
+        there[1][scored.t_id, scored.t_index] = True
         near = scored.pair_iou >= THRESHOLD
         g, t = scored.g_id[scored.pair_g[near]], scored.t_id[scored.pair_t[near]]
         pairs, row = np.unique(np.column_stack([g, t]), axis=0, return_inverse=True)
         self.g, self.t = pairs.reshape(-1, 2).T
         together = np.zeros((len(pairs), count), bool)
-        together[row.ravel(), frame_g[scored.pair_g[near]]] = True
+        together[row.ravel(), scored.g_index[scored.pair_g[near]]] = True
         either = there[0][self.g] | there[1][self.t]
         self.objects, self.tracks, self.together, self.either = map(_running, (*there, together, either))
         self._known: dict[tuple[int, int], np.ndarray] = {}
@@ -192,9 +190,10 @@ class _Scores:
         self.frames = len(scored.frames)
         empty = not len(scored.g_id) or not len(scored.t_id)
         self.matches = (np.empty(0, np.int64),) * 4 if empty else trackeval.hota_matches(scored)
-        frame_g = np.repeat(np.arange(self.frames), np.diff(scored.g_start))
-        frame_t = np.repeat(np.arange(self.frames), np.diff(scored.t_start))
-        self.where = [np.sort(scored.g_id * self.frames + frame_g), np.sort(scored.t_id * self.frames + frame_t)]
+        self.where = [
+            np.sort(code * self.frames + index)
+            for code, index in ((scored.g_id, scored.g_index), (scored.t_id, scored.t_index))
+        ]
 
     def fields(self, horizon: int) -> trackeval.Fields:
         frame, g, t, iou = self.matches

@@ -11,13 +11,14 @@ docs/evaluation-protocols.md compares them, and what motmetrics and TrackEval do
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from ..boxes import union_area
-from ..data import DISTRACTOR, DISTRACTORS, LARGEST_CLASS, NON_MOTORISED, PEDESTRIAN
+from ..data import DISTRACTOR, DISTRACTORS, LARGEST_CLASS, NON_MOTORISED, PEDESTRIAN, PEOPLE
 from ..errors import EvaluationError
 from ..formats.classes import OTHER, ignored_rows, motchallenge_classes
 from ..formats.mot import check_table
@@ -68,6 +69,11 @@ class GroundTruth:
     def has_classes(self) -> bool:
         """Whether the ground truth tells pedestrians from distractors (MOT16, MOT17, MOT20; not MOT15)."""
         return bool((self.class_id >= 1).any())
+
+    @functools.cached_property
+    def is_person(self) -> np.ndarray:
+        """Which rows are people, scored or not."""
+        return np.isin(self.class_id, PEOPLE) if self.has_classes else np.ones(len(self.class_id), bool)
 
 
 def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -> GroundTruth:
@@ -154,6 +160,26 @@ class ScoredSequence:
     pair_iou: np.ndarray
     pair_distance: np.ndarray
     dropped: int
+
+    @functools.cached_property
+    def g_index(self) -> np.ndarray:
+        """The index of the frame of each scored row of ground truth."""
+        return np.repeat(np.arange(len(self.frames)), np.diff(self.g_start))
+
+    @functools.cached_property
+    def t_index(self) -> np.ndarray:
+        """The index of the frame of each scored result."""
+        return np.repeat(np.arange(len(self.frames)), np.diff(self.t_start))
+
+    @property
+    def g_frame(self) -> np.ndarray:
+        """The number of the frame of each scored row of ground truth."""
+        return self.frames[self.g_index]
+
+    @property
+    def t_frame(self) -> np.ndarray:
+        """The number of the frame of each scored result."""
+        return self.frames[self.t_index]
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,6 +78,10 @@ class Evaluation:
         """One row per ID switch: what happened. See `fairmot_lab.evaluation.switch_table`."""
         return self._stamped(switch_table(self.sequences.values()))
 
+    def switches_of(self, sequence: str) -> pd.DataFrame:
+        """Return the rows of `switches` of one sequence, numbered from 0."""
+        return self.switches[self.switches["sequence"] == sequence].reset_index(drop=True)
+
     @functools.cached_property
     def per_frame(self) -> pd.DataFrame:
         """One row per sequence and frame: frame, time (s), numbers of objects, predictions, matches and errors."""
@@ -184,8 +188,8 @@ def _errors(one: SequenceEvaluation) -> pd.DataFrame:
     scored, matched = one.scored, one.partner >= 0
     found = np.zeros(len(scored.t_id), bool)
     found[one.partner[matched]] = True
-    frame_g = np.repeat(scored.frames, np.diff(scored.g_start))
-    frame_t = np.repeat(scored.frames, np.diff(scored.t_start))
+    frame_g = scored.g_frame
+    frame_t = scored.t_frame
     missed, false = np.flatnonzero(~matched), np.flatnonzero(~found)
     switched = one.partner[one.switched]
     table = pd.DataFrame(
@@ -210,7 +214,7 @@ def _errors(one: SequenceEvaluation) -> pd.DataFrame:
 
 def _per_object(one: SequenceEvaluation, evaluator: str) -> pd.DataFrame:
     scored, objects = one.scored, len(one.scored.g_ids)
-    frame = np.repeat(scored.frames, np.diff(scored.g_start))
+    frame = scored.g_frame
     tracked = one.partner >= 0
     present = np.bincount(scored.g_id, minlength=objects)
     found = np.bincount(scored.g_id[tracked], minlength=objects)

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from ..boxes import union_area
-from ..data import PEOPLE
 from .events import SequenceEvaluation
 from .protocols import GroundTruth, ScoredSequence
 
@@ -89,6 +88,63 @@ def describe(switches: pd.DataFrame, caption: str) -> list[str]:
     return lines
 
 
+def compare_switches(before: pd.DataFrame, after: pd.DataFrame, tolerance: int = 0) -> pd.DataFrame:
+    """Return the ID switches of two trackers, and which of them vanish, appear or stay.
+
+    Parameters
+    ----------
+    before, after
+        `Evaluation.switches` of the same sequences.
+    tolerance
+        A switch of a person stays if there is one of that person at most so many frames away, the nearest counting.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `change` ("vanishes", "appears", "stays"), then the columns of the switches, for one that stays as before, and
+        `frame_second`, its frame afterwards (-1: nowhere). By sequence and frame.
+
+    Examples
+    --------
+    >>> before = pd.DataFrame({"sequence": "A", "frame": [5, 9], "gt_id": [1, 2]})
+    >>> compare_switches(before, before[:1])["change"].tolist()
+    ['stays', 'vanishes']
+    """
+    before, after = before.reset_index(drop=True), after.reset_index(drop=True)
+    partner = _partners(before, after, tolerance)
+    staying = partner >= 0
+    old = before.assign(frame_second=-1)
+    old.insert(0, "change", np.where(staying, "stays", "vanishes"))
+    old.loc[staying, "frame_second"] = after["frame"].to_numpy()[partner[staying]]
+    new = after.iloc[np.setdiff1d(np.arange(len(after)), partner)].assign(change="appears")
+    new["frame_second"] = new["frame"]
+    table = pd.concat([part for part in (old, new) if len(part)] or [old])
+    return table.sort_values(["sequence", "frame", "gt_id"], kind="stable", ignore_index=True)
+
+
+def _partners(before: pd.DataFrame, after: pd.DataFrame, tolerance: int) -> np.ndarray:
+    """For each switch before, the row of the same switch after, or -1; the nearest in time first."""
+    partner = np.full(len(before), -1)
+    where: dict[tuple[str, int], list[int]] = {}
+    for row, key in enumerate(zip(after["sequence"], after["gt_id"], strict=True)):
+        where.setdefault(key, []).append(row)
+    frames = after["frame"].to_numpy()
+    candidates = []
+    for row, (sequence, person, frame) in enumerate(
+        zip(before["sequence"], before["gt_id"], before["frame"], strict=True)
+    ):
+        for other in where.get((sequence, person), ()):
+            distance = abs(int(frames[other]) - int(frame))
+            if distance <= tolerance:
+                candidates.append((distance, row, other))
+    taken: set[int] = set()
+    for _, row, other in sorted(candidates):
+        if partner[row] < 0 and other not in taken:
+            partner[row] = other
+            taken.add(other)
+    return partner
+
+
 @dataclasses.dataclass(frozen=True)
 class Matches:
     """Who carried which id when: codes and frame indices of all matches of one sequence, looked up by person or id."""
@@ -103,7 +159,7 @@ class Matches:
         """The matches behind an evaluation, ordered by frame."""
         scored = one.scored
         rows = np.flatnonzero(one.partner >= 0)
-        frame = np.repeat(np.arange(len(scored.frames)), np.diff(scored.g_start))[rows]
+        frame = scored.g_index[rows]
         return cls(frame, scored.g_id[rows], scored.t_id[one.partner[rows]], scored)
 
     def by_person(self) -> Callable[[int], np.ndarray]:
@@ -128,7 +184,7 @@ def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
     reported = _grouped(pd.Categorical(one.tracks["id"], categories=scored.t_ids).codes, len(scored.t_ids))
     reported_frame = one.tracks["frame"].to_numpy()
     present = _grouped(scored.g_id, len(scored.g_ids))
-    frame_of_row = np.repeat(np.arange(len(scored.frames)), np.diff(scored.g_start))
+    frame_of_row = scored.g_index
     people = _People(truth)
     rows = []
     for row in np.flatnonzero(one.switched):
@@ -256,8 +312,7 @@ class _People:
 
     def __init__(self, truth: GroundTruth) -> None:
         self.truth = truth
-        is_person = np.isin(truth.class_id, PEOPLE) if truth.has_classes else np.ones(len(truth.frame), bool)
-        self.rows = np.flatnonzero(is_person)
+        self.rows = np.flatnonzero(truth.is_person)
         self.frame = truth.frame[self.rows]
         self.ids = truth.table["id"].to_numpy()
 

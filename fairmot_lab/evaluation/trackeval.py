@@ -259,8 +259,7 @@ def vace(scored: ScoredSequence) -> Fields:
     near = scored.pair_iou >= THRESHOLD
     np.add.at(together, (scored.g_id[scored.pair_g[near]], scored.t_id[scored.pair_t[near]]), 1)
     there = [np.zeros((codes, len(scored.frames))) for codes in (objects, hypotheses)]
-    for present, code, start in zip(there, (scored.g_id, scored.t_id), (scored.g_start, scored.t_start), strict=True):
-        present[code, np.repeat(np.arange(len(scored.frames)), np.diff(start))] = 1
+    there[0][scored.g_id, scored.g_index] = there[1][scored.t_id, scored.t_index] = 1
     either = there[0].sum(1)[:, None] + there[1].sum(1)[None] - there[0] @ there[1].T
     shared = together / np.maximum(either, 1)
     fda, frames = matching.frame_accuracy(
@@ -336,8 +335,8 @@ def hota_means(fields: dict[str, Any]) -> dict[str, float]:
 def trackeval_events(scored: ScoredSequence, matches: ClearMatches) -> Events:
     """TrackEval's matches in the form of motmetrics' events, without ASCEND, TRANSFER and MIGRATE."""
     near = scored.pair_iou >= THRESHOLD - matching.EPSILON
-    frame_g = np.repeat(np.arange(len(scored.frames)), np.diff(scored.g_start))
-    frame_t = np.repeat(np.arange(len(scored.frames)), np.diff(scored.t_start))
+    frame_g = scored.g_index
+    frame_t = scored.t_index
     pair_g, pair_t, pair_iou = scored.pair_g[near], scored.pair_t[near], scored.pair_iou[near]
     lonely_g, lonely_t = np.ones(len(frame_g), bool), np.ones(len(frame_t), bool)
     lonely_g[pair_g], lonely_t[pair_t] = False, False

@@ -18,21 +18,22 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite
+from .._progress import progress_bar
 from ..association.base import Tracker
 from ..data import FrameDetections, FrameTracks
 from ..detection.cache import REPLACEABLE, DetectionWriter, open_detections
 from ..detection.detector import run_detector
+from ..drawing import FrameAnnotator, FrameRows, side_by_side
 from ..errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
 from ..formats.mot import read_mot
 from ..sources.base import Frame, Source
 from ..sources.open import open_source
+from ..video_writer import VideoWriter
 from .frames import DEFAULT_MODEL, CameraInput, above, check_threshold, chosen_tracker, load_detector
 from .text import TextWriter
 
 if TYPE_CHECKING:
     from ..detection.detector import Detector
-    from ..drawing import FrameAnnotator
-    from ..video_writer import VideoWriter
 
 
 class FrameCounter(Protocol):
@@ -353,8 +354,6 @@ class _Run:
         return self.drawing is not None and self.drawing.annotator.heatmap
 
     def _bar(self, frames: Iterable[Any], progress: bool, what: str = "") -> Iterable[Any]:
-        from .._progress import progress_bar
-
         return progress_bar(
             frames, total=self.source.length, unit="frame", desc=f"{self.report.name}{what}", disable=not progress
         )
@@ -452,8 +451,6 @@ class _Run:
     # -- overlay video ------------------------------------------------------------------------------------------------
 
     def _writer(self) -> VideoWriter:
-        from ..video_writer import VideoWriter
-
         return VideoWriter(self._file(".mp4"), self.source.frame_rate, pixel_aspect=self.source.pixel_aspect)
 
     def _make_video(self, progress: bool, earlier: dict[str, Any] | None) -> None:
@@ -494,15 +491,11 @@ class _Drawing:
         compare: tuple[str, pd.DataFrame] | None,
         counter: FrameCounter | None,
     ) -> None:
-        from ..drawing import FrameRows
-
         self.annotator = _annotator(overlay)
         self.counter = counter
         self.other = None if compare is None else (compare[0], FrameRows(compare[1]), _annotator(overlay))
 
     def draw(self, frame: Frame, tracks: FrameTracks | pd.DataFrame, detections: FrameDetections | None) -> np.ndarray:
-        from ..drawing import side_by_side
-
         image = self.annotator.draw(frame, tracks, detections)
         if self.counter is not None:
             self.counter.update(frame.number, frame.time, tracks)
@@ -515,16 +508,12 @@ class _Drawing:
 
 def _rows_of(report: TrackReport) -> Any:
     """Return the rows of a finished text by frame."""
-    from ..drawing import FrameRows
-
     if report.rows:
         return FrameRows(read_mot(report.text))
     return FrameRows(pd.DataFrame({name: [] for name in ("frame", "id", "x", "y", "w", "h", "score")}))
 
 
 def _annotator(settings: Mapping[str, Any] | None) -> FrameAnnotator:
-    from ..drawing import FrameAnnotator
-
     annotator = FrameAnnotator(**(settings or {}))
     check_threshold("draw_threshold", annotator.draw_threshold)
     return annotator

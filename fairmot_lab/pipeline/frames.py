@@ -20,6 +20,8 @@ from ..association.registry import as_tracker, tracker_from_dict
 from ..association.run import tracks_table
 from ..data import FrameDetections, FrameTracks
 from ..detection.detector import check_detector, run_detector
+from ..detection.model import load_model
+from ..detection.zoo import ALIASES, CARDS, card_of_file
 from ..errors import ConfigError
 from ..sources.base import Frame, Source
 from ..sources.open import open_source
@@ -166,8 +168,6 @@ def above(tracks: FrameTracks, threshold: float) -> FrameTracks:
 def load_detector(model: Any) -> Detector:
     """Return a detector: the given one, or that of a name or path."""
     if isinstance(model, str | os.PathLike):
-        from ..detection.model import load_model
-
         return load_model(model)
     return check_detector(model)
 
@@ -196,8 +196,6 @@ def recommended_tracker(model: Detector | str | os.PathLike[str]) -> Tracker:
     PerClass(JDETracker(min_box_area=0.0, vertical_ratio=0.0))
     """
     if isinstance(model, str | os.PathLike):
-        from ..detection.zoo import ALIASES, CARDS, card_of_file
-
         name = os.fspath(model)
         if Path(name).suffix == ".onnx" and Path(name).is_file():  # it says itself what it is
             return recommended_tracker(load_detector(name))

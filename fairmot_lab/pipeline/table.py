@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._progress import progress_bar
 from ..association.base import Tracker
 from ..association.camera_motion import motion_by_sequence
 from ..association.run import track_detections, tracks_table
@@ -18,6 +19,8 @@ from ..data import FrameTracks, join_sequences
 from ..detection.cache import open_detections
 from ..detection.detections import Detections
 from ..errors import ConfigError
+from ..formats.classes import people_rows
+from ..formats.mot import read_mot
 from ..sources.base import Source
 from ..sources.many import run_each, several
 from ..sources.open import open_source
@@ -128,8 +131,6 @@ def _track_source(
     camera_motion: Mapping[int, np.ndarray] | str | None,
     progress: bool,
 ) -> pd.DataFrame:
-    from .._progress import progress_bar
-
     tracker = chosen_tracker(tracker, model, source)
     kept: list[FrameTracks] = []
     counts: list[int] = []
@@ -166,9 +167,6 @@ def read_tracks(path: str | os.PathLike[str], source: Source) -> tuple[str, pd.D
     >>> title, len(table) == len(scene.tracks)
     ('mine', True)
     """
-    from ..formats.classes import people_rows
-    from ..formats.mot import read_mot
-
     if os.fspath(path) == "gt":
         truth = source.ground_truth
         return "ground truth", truth.loc[people_rows(truth)].drop(columns="score")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from ..data import same_footage
+from ..drawing import id_color
 from ..errors import PlotError
 from ..evaluation.breakdown import error_map as count_in_cells
 from .identity import _backdrop
@@ -224,8 +226,6 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
     >>> person_strip(fl.person(result, 1, scene.detections, tracker), scene.source)
     <Axes: ...>
     """
-    from ..drawing import id_color
-
     if not same_footage(life.sequence, source.name):
         raise PlotError(f"The person is of {life.sequence} and the source is {source.name}; give the same sequence.")
     ax = _axes(ax, (9, 2.2))
@@ -257,8 +257,6 @@ def _images(source: Source, frames: list[int]) -> list[np.ndarray]:
 
 def _crop(image: np.ndarray, row: Any, size: tuple[int, int]) -> np.ndarray:
     """Return a person's box as RGB of a size, grey where it reaches beyond the image."""
-    import cv2
-
     height, width = image.shape[:2]
     left, top, right, bottom = (round(v) for v in (row.x, row.y, row.x + row.w, row.y + row.h))
     inside = image[max(top, 0) : max(min(bottom, height), 0), max(left, 0) : max(min(right, width), 0)]

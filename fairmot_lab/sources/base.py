@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from ..errors import FairMOTLabWarning, SourceError
+from ..formats.labels import labels_beside, read_truth
 from .images import IMAGE_SUFFIXES, encode_jpeg
 
 if TYPE_CHECKING:
@@ -174,8 +175,6 @@ class Source(abc.ABC):
     def labels(self) -> Path | None:
         """The file of ground truth: the one given to `open_source`, or the one where a data set keeps it."""
         if self._labels is None and self.path is not None:
-            from ..formats.labels import labels_beside
-
             self._labels = labels_beside(self.path) or False
         return self._labels or None
 
@@ -191,8 +190,6 @@ class Source(abc.ABC):
     @property
     def ground_truth(self) -> pd.DataFrame:
         """The table of ground truth; see `read_labels`."""
-        from ..formats.labels import read_truth
-
         if self.labels is None:
             raise SourceError(
                 f"{self.name} has no gt/gt.txt, and no labels of another data set where it keeps them; give its ground "

@@ -17,6 +17,8 @@ import numpy as np
 
 from ..data import frame_grid, note_on_grid
 from ..errors import FairMOTLabWarning, SourceError
+from ..formats.mot import read_mot
+from ..formats.seqinfo import read_seqinfo
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
 from .images import (
     IMAGE_SUFFIXES,
@@ -285,8 +287,6 @@ class SequenceSource(ImageSource):
     def __init__(
         self, path: Path, frame_rate: float | None, name: str | None, value_range: ValueRange | None = None
     ) -> None:
-        from ..formats.seqinfo import read_seqinfo
-
         self.info = read_seqinfo(path / "seqinfo.ini")
         self.folder = path / self.info.image_dir
         files = image_files(self.folder) if self.folder.is_dir() else []
@@ -377,8 +377,6 @@ class SequenceSource(ImageSource):
 
     @property
     def detections(self) -> pd.DataFrame:
-        from ..formats.mot import read_mot
-
         assert self.path is not None
         path = self.path / "det" / "det.txt"
         if not path.is_file():

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
+from .video import AddressReader
 
 
 class _Lost(Exception):
@@ -262,8 +263,6 @@ class StreamSource(LiveSource):
         return self._shown
 
     def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
-        from .video import AddressReader
-
         with AddressReader(self.address, self.stall_seconds) as reader:
             self._finite = reader.finite
             if self._given_rate is None and reader.frame_rate:

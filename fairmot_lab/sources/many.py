@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._progress import progress_bar
 from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
 from .images import IMAGE_SUFFIXES
 
@@ -110,8 +111,6 @@ def run_each(
     {'a': 2, 'b': 3}
     """
     import joblib
-
-    from .._progress import progress_bar
 
     calls = (joblib.delayed(_attempt)(function, name, one) for name, one in sequences.items())
     results: dict[str, Any] = {}

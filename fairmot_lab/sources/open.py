@@ -16,6 +16,8 @@ from urllib.request import url2pathname
 import numpy as np
 
 from ..errors import MotFileError, SourceError
+from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recognise, sequences_in
+from ..formats.mots import FORMAT, is_mask_folder
 from .arrays import ArraySource
 from .base import Source
 from .folders import (
@@ -27,6 +29,8 @@ from .folders import (
     natural_key,
 )
 from .images import IMAGE_SUFFIXES, checked_range
+from .live import CameraSource, StreamSource
+from .video import VideoSource
 
 
 def open_source(
@@ -95,14 +99,10 @@ def open_source(
     if isinstance(source, str) and re.fullmatch(r"[0-9]{1,3}", source) and not Path(source).exists():
         source = int(source)
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
-        from .live import CameraSource
-
         return CameraSource(int(source), frame_rate, name, retries, stall_seconds)
     value_range = checked_range(value_range)
     if isinstance(source, str) and "://" in source and not Path(source).exists():
         if not source.startswith("file://"):
-            from .live import StreamSource
-
             return StreamSource(source, frame_rate, name, retries, stall_seconds)
         source = url2pathname(urlsplit(source).path)
     if isinstance(source, (str, os.PathLike)):
@@ -168,8 +168,6 @@ def _open_path(
                 return PageSource(path, pages, frame_rate, name or path.stem, value_range)
             if pages == 1:
                 return ImageSource([path], path, frame_rate, name or path.stem, value_range)
-        from .video import VideoSource
-
         return VideoSource(path, frame_rate, name, allow_truncated, value_range)
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror or error}).") from error
@@ -204,8 +202,6 @@ def _frames_of_labels(folder: Path) -> tuple[Path | None, Path | None]:
     SourceError
         If the labels are of several sequences, or the frames are not where the data set keeps them.
     """
-    from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, sequences_in
-
     try:
         found = sequences_in(folder, most=200)
     except MotFileError:
@@ -230,8 +226,6 @@ def _frames_of_labels(folder: Path) -> tuple[Path | None, Path | None]:
 
 
 def _refuse_labels(path: Path) -> None:
-    from ..formats.labels import expected_frames, frames_beside, recognise
-
     try:
         format = recognise(path)
         name = next(iter(format.sequences(path)))
@@ -245,9 +239,6 @@ def _refuse_labels(path: Path) -> None:
 
 
 def _refuse_masks(folder: Path) -> None:
-    from ..formats.labels import expected_frames, frames_beside
-    from ..formats.mots import FORMAT, is_mask_folder
-
     if is_mask_folder(folder):
         where = frames_beside(folder, FORMAT, folder.name) or expected_frames(folder, FORMAT, folder.name)
         raise SourceError(

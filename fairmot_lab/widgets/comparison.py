@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-import numpy as np
 import pandas as pd
 
 from ..diagnosis.errors import records
 from ..errors import FairMOTLabError
 from ..evaluation.names import PERCENT, SHORT
+from ..evaluation.switches import compare_switches
 from .base import Panel, escape, sentence
 from .parts import TableView
 
@@ -51,7 +51,7 @@ class ComparePanel(Panel):
     comparison : Comparison or None
         What `compared()` returned last.
     shared : DataFrame
-        What `shared_switches` says of A and B.
+        What `compare_switches` says of A and B, and `made_by`: "only A", "only B" or "both".
     """
 
     def __init__(
@@ -94,7 +94,9 @@ class ComparePanel(Panel):
             self._show_figures(a, b)
         except FairMOTLabError as error:
             self.error = sentence(error)
-        self.shared = shared_switches(self._of(a), self._of(b), (a, b))
+        changes = compare_switches(self._of(a), self._of(b))
+        made_by = {"vanishes": f"only {a}", "appears": f"only {b}", "stays": "both"}
+        self.shared = changes.assign(made_by=changes["change"].map(made_by))
         counts = self.shared["made_by"].value_counts()
         parts = [f"{counts.get(who, 0)} {who}" for who in (f"only {a}", f"only {b}", "both")]
         columns = [column for column in SWITCHES if column["key"] in self.shared]
@@ -142,40 +144,6 @@ class ComparePanel(Panel):
     def saved_html(self) -> str:
         """The metrics and the ID switches."""
         return self._figures.saved_html() + self._switches.saved_html()
-
-
-def shared_switches(ours: pd.DataFrame, theirs: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """Return the ID switches of two trackers and who makes them.
-
-    Parameters
-    ----------
-    ours, theirs
-        `Evaluation.switches` of one sequence.
-    names
-        Of the two trackers.
-
-    Returns
-    -------
-    DataFrame
-        `made_by` ("only A", "only B" or "both": the same person in the same frame, with the ids of `ours`), then the
-        columns of the switches; by frame.
-
-    Examples
-    --------
-    >>> a = pd.DataFrame({"frame": [5, 9], "gt_id": [1, 2]})
-    >>> shared_switches(a, a[:1], ("JDE", "SORT"))["made_by"].tolist()
-    ['both', 'only JDE']
-    """
-    keys = ["frame", "gt_id"]
-    known = [set(table[keys].itertuples(index=False, name=None)) for table in (ours, theirs)]
-    parts = []
-    for table, name, other in ((ours, names[0], known[1]), (theirs, names[1], known[0])):
-        both = np.array([key in other for key in table[keys].itertuples(index=False, name=None)], bool)
-        part = table.copy()
-        part.insert(0, "made_by", np.where(both, "both", f"only {name}"))
-        parts.append(part if name == names[0] else part[~both])
-    found = pd.concat([part for part in parts if len(part)] or parts)
-    return found.sort_values(keys, kind="stable", ignore_index=True)
 
 
 def figure_rows(comparison: Comparison, sequence: str, names: list[str]) -> list[dict[str, Any]]:

@@ -12,9 +12,11 @@ import numpy as np
 from traitlets import Bool, Bytes, Enum, Float, Int, List, TraitError, Unicode, validate
 
 from .._files import atomic_write, refuse_overwrite
-from ..drawing import PALETTE
+from ..drawing import PALETTE, draw_tracks, render_frames, render_video
 from ..errors import SourceError, ViewError
+from ..interop import write_rerun
 from ..sources.base import Source
+from ..sources.images import encode_jpeg
 from ..sources.open import open_source
 from .base import Panel, Shown, View, escape, floats, picture, sentence, stylesheet
 from .packing import COLUMNS, Prepared, class_labels, prepare
@@ -297,8 +299,6 @@ class TrackPlayer(View):
         first, last
             The frames, both included.
         """
-        from ..drawing import render_frames, render_video
-
         if self.source is None:
             raise SourceError("The source holds no frames.")
         refuse_overwrite(path, self)
@@ -344,8 +344,6 @@ class TrackPlayer(View):
         first, last
             The frames, both included.
         """
-        from ..interop import write_rerun
-
         if self.source is None:
             raise SourceError("The source holds no frames.")
         truth = next((layers["ground_truth"] for layers in self._tables if "ground_truth" in layers), None)
@@ -380,9 +378,6 @@ class TrackPlayer(View):
 
     def snapshot(self, number: int | None = None, max_width: int = 960) -> bytes:
         """A frame with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
-        from ..drawing import draw_tracks
-        from ..sources.images import encode_jpeg
-
         if self.source is None:
             raise SourceError("The source holds no frames.")
         number = number or self.frame

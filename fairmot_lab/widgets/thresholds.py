@@ -20,7 +20,7 @@ from ..association.base import Tracker
 from ..association.registry import tracker_for
 from ..association.run import track_detections
 from ..association.settings import Setting
-from ..diagnosis.errors import compare_figures, compare_switches, records
+from ..diagnosis.errors import compare_figures, records
 from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
 from ..errors import ConfigError
@@ -28,6 +28,7 @@ from ..evaluation.compare import compare
 from ..evaluation.evaluate import compute_metrics, half_split
 from ..evaluation.names import OVERALL
 from ..evaluation.protocols import prepare as prepare_truth
+from ..evaluation.switches import compare_switches
 from .background import LatestWins
 from .base import Panel, escape, sentence, stylesheet
 from .checks import refuse_other_sequence, refuse_other_table
@@ -467,7 +468,8 @@ class ThresholdLab(Panel):
         """ID switches that vanish and appear; empty while the candidate's are not known yet."""
         if self.baseline.evaluation is None or self.candidate.evaluation is None:
             return pd.DataFrame(columns=[column["key"] for column in SWITCHES])
-        return compare_switches(self.baseline.evaluation.switches, self.candidate.evaluation.switches)
+        changes = compare_switches(self.baseline.evaluation.switches, self.candidate.evaluation.switches)
+        return changes[changes["change"] != "stays"].reset_index(drop=True)
 
     def _show_figures(self) -> None:
         self._figures.rows = [_figure_row(row) for row in self.figures.to_dict("records")]

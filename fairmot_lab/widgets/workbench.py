@@ -12,11 +12,20 @@ import numpy as np
 import pandas as pd
 
 from ..association.run import Trace, trace
-from ..diagnosis.reasons import tracker_of
 from ..diagnosis.replay import explained_switches
+from ..diagnosis.retrace import tracker_of
 from ..errors import FairMOTLabError, SourceError, ViewError
+from ..evaluation.compare import compare
+from ..evaluation.evaluate import evaluate
+from ..pipeline import track
+from .association import AssociationInspector
 from .base import Panel, sentence, stylesheet
+from .budget import BudgetBrowser
 from .checks import refuse_other_sequence, refuse_other_table, refuse_unknown, sequence_of
+from .comparison import ComparePanel
+from .corrections import CorrectionPanel
+from .embeddings import EmbeddingExplorer
+from .heatmaps import HeatmapInspector
 from .page import Page
 from .parts import crops
 from .people import (
@@ -31,15 +40,14 @@ from .people import (
     track_rows,
 )
 from .player import TrackPlayer
-from .switches import worst_switch
+from .switches import SwitchBrowser, worst_switch
+from .thresholds import ThresholdLab
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..detection.detector import Detector
     from ..evaluation.compare import Comparison
     from ..evaluation.result import Evaluation, SequenceEvaluation
-    from .comparison import ComparePanel
-    from .corrections import CorrectionPanel
 
 METRICS = (("mota", "MOTA", True), ("idf1", "IDF1", True), ("hota", "HOTA", True), ("num_switches", "IDs", False))
 AROUND = 4  # frames around the one on show whose decisions are told
@@ -167,13 +175,9 @@ class Workbench(Panel):
             return {str(key): one.sequences[sequence_of(one, name)].tracks for key, one in evaluation.items()}
         if self.detections is None:
             raise ViewError("Workbench needs tracks=, or detections= to make them from.")
-        from ..pipeline import track
-
         return {"tracks": track(self.detections, self._tracker) if self._tracker else track(self.detections)}
 
     def _evaluations(self, given: Any) -> dict[str, Evaluation]:
-        from ..evaluation.evaluate import evaluate
-
         if given is not None and not isinstance(given, Mapping):
             given = dict.fromkeys(self.tracks, given) if len(self.tracks) == 1 else {}
         given = dict(given or {})
@@ -245,8 +249,6 @@ class Workbench(Panel):
 
     def comparison(self) -> Comparison:
         """Return what `fl.compare` says of the trackers that were evaluated: intervals of metrics and differences."""
-        from ..evaluation.compare import compare
-
         held = list(self.evaluations.values())
         if self._comparison is None or [*map(id, self._comparison[0])] != [*map(id, held)]:
             self._comparison = (held, compare(self.evaluations))
@@ -434,8 +436,6 @@ class Workbench(Panel):
         return makers
 
     def _make_corrections(self) -> ipywidgets.Widget:
-        from .corrections import CorrectionPanel
-
         name = self.name
         panel = CorrectionPanel(
             self.tracks[name],
@@ -457,8 +457,6 @@ class Workbench(Panel):
 
     def _corrected(self, name: str, table: pd.DataFrame) -> None:
         """Show corrected tracks as a tracker of their own, with their metrics."""
-        from ..evaluation.evaluate import evaluate
-
         assert self.source is not None
         self.tracks[name] = table
         if self.ground_truth is not None:
@@ -477,8 +475,6 @@ class Workbench(Panel):
 
     def _offer_comparison(self) -> None:
         """Refresh the pane Compare, or add it once there are two trackers."""
-        from .comparison import ComparePanel
-
         pane = self.panes.get("Compare")
         if isinstance(pane, ComparePanel):
             pane.show()
@@ -488,8 +484,6 @@ class Workbench(Panel):
             self._tabs.titles = ["People", *self._makers]
 
     def _make_comparison(self) -> ComparePanel:
-        from .comparison import ComparePanel
-
         assert self.source is not None
         name = sequence_of(self.evaluations[self.name], self.source.name)
         return ComparePanel(
@@ -497,8 +491,6 @@ class Workbench(Panel):
         )
 
     def _make_switches(self) -> ipywidgets.Widget:
-        from .switches import SwitchBrowser
-
         pane = SwitchBrowser(
             evaluation=self.evaluations[self.name],
             player=self.player,
@@ -510,8 +502,6 @@ class Workbench(Panel):
         return pane
 
     def _make_budget(self) -> ipywidgets.Widget:
-        from .budget import BudgetBrowser
-
         assert self.detections is not None
         return BudgetBrowser(
             evaluation=self.evaluations[self.name],
@@ -521,13 +511,9 @@ class Workbench(Panel):
         )
 
     def _make_heatmap(self) -> ipywidgets.Widget:
-        from .heatmaps import HeatmapInspector
-
         return HeatmapInspector(None, detections=self.detections, player=self.player)
 
     def _make_embeddings(self) -> ipywidgets.Widget:
-        from .embeddings import EmbeddingExplorer
-
         assert self.detections is not None
         truth = self.ground_truth
         return EmbeddingExplorer(
@@ -539,14 +525,10 @@ class Workbench(Panel):
         )
 
     def _make_association(self) -> ipywidgets.Widget:
-        from .association import AssociationInspector
-
         assert self.detections is not None
         return AssociationInspector(detections=self.detections, tracker=self._made_by(), player=self.player)
 
     def _make_settings(self) -> ipywidgets.Widget:
-        from .thresholds import ThresholdLab
-
         assert self.detections is not None
         name, truth = self.name, self.ground_truth
         pane = ThresholdLab(detections=self.detections, ground_truth=truth, tracker=self._made_by())
