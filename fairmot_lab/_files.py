@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import WriteError
+from .errors import FairMOTLabError, WriteError
 
 _LONGEST_NAME = 180  # bytes: file systems allow 255, and endings such as .partial.counts.csv are added
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # Windows' names of devices
@@ -125,20 +125,24 @@ def user_cache() -> Path:
 
 
 @contextlib.contextmanager
-def lock(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
+def lock(
+    path: str | os.PathLike[str], busy: str, error: type[FairMOTLabError] = WriteError, timeout: float = 0.0
+) -> Iterator[None]:
     """Hold a file or folder for this process while the block runs; the lock ends with the process.
 
     Parameters
     ----------
     path
         What is held; the lock is the hidden file `.NAME.lock` beside it.
-    busy
-        The sentence for the error when another process holds it.
+    busy, error
+        The sentence, and the kind of error, when another process or another thread of this one holds it.
+    timeout
+        How long to wait for it (seconds).
 
     Raises
     ------
     WriteError
-        If another process, or another thread of this one, holds it; or the lock cannot be made.
+        If the lock cannot be made.
 
     Examples
     --------
@@ -151,16 +155,15 @@ def lock(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path = Path(path)
-    file = path.with_name(f".{path.name}.lock")
+    path, file = Path(path), lock_path(path)
     while True:
-        held = FileLock(file, timeout=0)
+        held = FileLock(file, timeout=timeout)
         try:
             held.acquire()
-        except Timeout as error:
-            raise WriteError(busy) from error
-        except OSError as error:
-            raise write_error(file, error) from error
+        except Timeout as reason:
+            raise error(busy) from reason
+        except OSError as reason:
+            raise write_error(path, reason) from reason
         if file.exists():
             break
         held.release()  # its last holder removed it meanwhile
@@ -170,6 +173,11 @@ def lock(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
         with contextlib.suppress(OSError):  # Windows does not remove a file that is open
             file.unlink(missing_ok=True)
         held.release()
+
+
+def lock_path(path: str | os.PathLike[str]) -> Path:
+    """Return where the lock of a file or folder is; it is there only while a process holds it."""
+    return Path(path).with_name(f".{Path(path).name}.lock")
 
 
 def file_name(name: str) -> str:

@@ -24,8 +24,11 @@ DISTRACTORS = (ON_VEHICLE, STATIC_PERSON, DISTRACTOR, REFLECTION)
 LARGEST_CLASS = 13
 
 
+_NAMELESS = ("", "arrays", "sequence", "frames")  # of sources and tables that nobody named
+
+
 def same_footage(a: str | None, b: str | None) -> bool:
-    """Return whether two names of sequences stand for the same frames, or one of them is not known.
+    """Return whether two names of sequences can stand for the same frames; data that nobody named can be of any.
 
     MOT17's sequences come in one copy per public detector, which differ in the last part of the name.
 
@@ -35,7 +38,7 @@ def same_footage(a: str | None, b: str | None) -> bool:
     (True, False)
     """
     plain = [re.sub(r"^(MOT17-\d+)-(DPM|FRCNN|SDP)$", r"\1", name or "") for name in (a, b)]
-    return plain[0] == plain[1] or not all(plain)
+    return plain[0] == plain[1] or any(name in _NAMELESS for name in plain)
 
 
 def frame_grid(numbers: Sequence[int]) -> tuple[int, int] | None:

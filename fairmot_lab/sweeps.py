@@ -6,6 +6,7 @@ The work is spread by joblib: over processes with `n_jobs`, and over a Dask clus
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -131,17 +132,10 @@ def sweep(
     """
     if file is not None:
         refuse_overwrite(file, detections, ground_truth)
-    if classes is not None:
-        classes = classes if isinstance(classes, str) else list(classes)
-        if intervals:
-            raise ConfigError(
-                "Intervals are drawn from sequences, not from their classes; leave out intervals or classes."
-            )
+    classes = checked_classes(classes, intervals)
     packed = pack_material(detections, ground_truth, sequences, protocol, camera_motion)
     try:
-        with warnings.catch_warnings():
-            if classes is not None:  # which rows count without classes= is of no interest then
-                warnings.filterwarnings("ignore", ".*by the names of its classes", FairMOTLabWarning)
+        with without_class_warnings(classes):
             material = open_material(packed)  # here first: what cannot be used is said before anything is computed
         base = tracker_for(material, tracker)
         settings, left_out = _combinations(grid, base)
@@ -176,6 +170,22 @@ def sweep(
     table = _table(settings, [done[_key(one)] for one in tried], base, list(material.detections))
     table.attrs["left_out"] = [setting for setting, _ in left_out]
     return table
+
+
+def checked_classes(classes: str | Iterable[str | int] | None, intervals: bool) -> str | list[str | int] | None:
+    """Return the classes to evaluate; refuse them together with intervals."""
+    if classes is not None and intervals:
+        raise ConfigError("Intervals are drawn from sequences, not from their classes; leave out intervals or classes.")
+    return classes if classes is None or isinstance(classes, str) else list(classes)
+
+
+@contextlib.contextmanager
+def without_class_warnings(classes: Any) -> Iterator[None]:
+    """Where each class is evaluated, leave unsaid which rows count without."""
+    with warnings.catch_warnings():
+        if classes is not None:
+            warnings.filterwarnings("ignore", ".*by the names of its classes", FairMOTLabWarning)
+        yield
 
 
 def _warn_of(left_out: list[tuple[dict[str, Any], str]], tried: int) -> None:
@@ -535,7 +545,7 @@ def compare_settings(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Material:
+class Material:
     """Detections and ground truth by sequence, ready to be replayed."""
 
     detections: dict[str, Detections]
@@ -621,7 +631,7 @@ def pack_material(
 
 
 @functools.lru_cache(maxsize=1)  # a worker opens the material once, not once for each setting
-def open_material(packed: bytes) -> _Material:
+def open_material(packed: bytes) -> Material:
     sources, ground_truth, protocol, motions = pickle.loads(packed)
     held = {name: one if isinstance(one, Detections) else open_detections(one) for name, one in sources.items()}
     if OVERALL in held:
@@ -631,7 +641,7 @@ def open_material(packed: bytes) -> _Material:
     pairs = find_inputs(tracks, ground_truth, None).pairs
     order = list(held) if len(held) > 1 else list(pairs)
     truths = {name: pairs[key][0](name=name) for name, key in zip(held, order, strict=True)}
-    return _Material(
+    return Material(
         detections=held,
         truths=truths,
         motions=motions,
@@ -702,7 +712,7 @@ class _Record:
     """Rows on disk, one line of JSON per setting after a first line that says what was replayed."""
 
     def __init__(
-        self, path: str | os.PathLike[str], material: _Material, intervals: bool = False, classes: Any = None
+        self, path: str | os.PathLike[str], material: Material, intervals: bool = False, classes: Any = None
     ) -> None:
         self.path = Path(path)
         self.rows: dict[str, list[dict[str, Any]]] = {}

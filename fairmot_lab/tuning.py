@@ -25,13 +25,12 @@ from ._progress import progress_bar
 from .association.base import Tracker
 from .association.registry import tracker_for
 from .association.settings import Setting
-from .detection.detections import Detections
 from .errors import ConfigError, FairMOTLabWarning
 from .evaluation.compare import metric_intervals
-from .evaluation.evaluate import compute_metrics, half_split
+from .evaluation.evaluate import compute_metrics, evaluate, half_split
 from .evaluation.names import HOTA, MOTMETRICS
 from .evaluation.protocols import GroundTruth, prepare
-from .sweeps import ERRORS, open_material, pack_material
+from .sweeps import ERRORS, Material, checked_classes, open_material, pack_material, without_class_warnings
 
 if TYPE_CHECKING:
     import optuna
@@ -113,6 +112,7 @@ def tune(
     sequences: Iterable[str] | None = None,
     camera_motion: Any = None,
     protocol: str | None = None,
+    classes: str | Iterable[str | int] | None = None,
     storage: str | os.PathLike[str] | None = None,
     seed: int = 0,
     intervals: bool = False,
@@ -122,8 +122,8 @@ def tune(
 
     Parameters
     ----------
-    detections, ground_truth, sequences, camera_motion, protocol
-        As for `sweep`.
+    detections, ground_truth, sequences, camera_motion, protocol, classes
+        As for `sweep`. By class, metrics are those of all classes together.
     tracker
         A tracker or its name; settings that are not searched stay as they are. By default that which the detections'
         model was published with, or `JDETracker()`.
@@ -177,14 +177,22 @@ def tune(
     unknown = [name for name in names if name not in (*HOTA, *MOTMETRICS)]
     if unknown or not names:
         raise ConfigError(f"There is no metric {unknown[0] if unknown else ''!r}; choose among hota, idf1, mota, ...")
+    classes = checked_classes(classes, intervals)
     packed = pickle.dumps((pack_material(detections, ground_truth, sequences, protocol, camera_motion), _plain(split)))
-    material, _ = _parts(packed)  # what cannot be used is said before anything is computed
+    with without_class_warnings(classes):
+        material, _ = _parts(packed)  # what cannot be used is said before anything is computed
     base = tracker_for(material, tracker)
     space = _space(base, search)
     base.check_embeddings(material.has_embeddings)
     with _quiet(optuna):
-        study = _study(optuna, names, storage, seed, base, space, material.digest, _plain(split), n_jobs)
-        given = _measure(packed, base, tuple(names), intervals)
+        searched = {name: values for name, (_, values) in space.items()}
+        wanted = {
+            "tracker": base.to_dict(), "objective": names, "material": material.digest, "split": _plain(split),
+            "range of settings": searched, "classes": classes,
+        }  # fmt: skip
+        study = _study(optuna, storage, seed, wanted, n_jobs)
+        measure = functools.partial(_measure, packed, names=names, intervals=intervals, classes=classes)
+        given = measure(base)
         workers = max(1, joblib.effective_n_jobs(n_jobs))
         held = len([trial for trial in study.trials if trial.state.is_finished()])
         refusals: list[str] = []
@@ -198,7 +206,7 @@ def tune(
                     except ConfigError as error:  # settings that contradict each other
                         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
                         refusals.append(str(error))
-                calls = (joblib.delayed(_measure)(packed, one, tuple(names), intervals) for _, one in batch)
+                calls = (joblib.delayed(measure)(one) for _, one in batch)
                 for (trial, _), metrics in zip(batch, joblib.Parallel(n_jobs=n_jobs)(calls), strict=True):
                     for part in PARTS:
                         trial.set_user_attr(part, metrics[part])
@@ -292,38 +300,21 @@ def _suggest(trial: Any, space: dict[str, tuple[Setting, list[Any]]]) -> dict[st
     return values
 
 
-def _study(
-    optuna: Any,
-    names: list[str],
-    storage: Any,
-    seed: int,
-    base: Tracker,
-    space: dict[str, tuple[Setting, list[Any]]],
-    digest: str,
-    split: Any,
-    n_jobs: int | None,
-) -> Any:
+def _study(optuna: Any, storage: Any, seed: int, wanted: dict[str, Any], n_jobs: int | None) -> Any:
+    """Return a new study, or that in the storage if it is of the same search."""
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=n_jobs not in (None, 1), multivariate=True)
     try:
         study = optuna.create_study(
             storage=_storage(optuna, storage),
             study_name="fairmot_lab",
             sampler=sampler,
-            directions=["minimize" if name in ERRORS else "maximize" for name in names],
+            directions=["minimize" if name in ERRORS else "maximize" for name in wanted["objective"]],
             load_if_exists=True,
         )
     except Exception as error:  # each kind of storage raises its own
         raise ConfigError(
             f"{storage} cannot hold the trials ({error}); name a file, or the address of a database."
         ) from error
-    searched = {name: values for name, (_, values) in space.items()}
-    wanted = {
-        "tracker": base.to_dict(),
-        "objective": names,
-        "material": digest,
-        "split": split,
-        "range of settings": searched,
-    }
     for key, value in wanted.items():
         held = study.user_attrs.get(key)
         if held is not None and held != value:
@@ -383,19 +374,12 @@ def _plain(split: Any) -> Any:
 # -- one trial
 
 
-@dataclasses.dataclass(frozen=True)
-class _Part:
-    """Detections and ground truth of the frames that belong to one part, by sequence."""
-
-    detections: dict[str, Detections]
-    truths: dict[str, GroundTruth]
-
-
 @functools.lru_cache(maxsize=1)  # a worker cuts the data once, not once for each trial
-def _parts(packed: bytes) -> tuple[Any, dict[str, _Part]]:
+def _parts(packed: bytes) -> tuple[Material, dict[str, Material]]:
+    """Return the material, and that of the frames or sequences of each part."""
     inner, split = pickle.loads(packed)
     material = open_material(inner)
-    parts = {part: _Part({}, {}) for part in PARTS}
+    parts = {part: dataclasses.replace(material, detections={}, truths={}) for part in PARTS}
     if split == "half":
         for name, one in material.detections.items():
             length = material.truths[name].length or int(one.frames[-1])
@@ -419,7 +403,7 @@ def _cut_truth(truth: GroundTruth, first: int, last: int) -> GroundTruth:
 
 
 def _measure(
-    packed: bytes, tracker: Tracker, names: tuple[str, ...], intervals: bool = False
+    packed: bytes, tracker: Tracker, *, names: list[str], intervals: bool, classes: Any
 ) -> dict[str, dict[str, float]]:
     """Return the metrics of each part, and with `intervals` the ends of those that have one."""
     material, parts = _parts(packed)
@@ -428,7 +412,10 @@ def _measure(
         warnings.simplefilter("ignore", FairMOTLabWarning)
         for part, data in parts.items():
             tracks = {name: material.track(name, one, tracker) for name, one in data.detections.items()}
-            metrics = compute_metrics(tracks, data.truths, protocol=material.protocol)
+            if classes is None:
+                metrics = compute_metrics(tracks, data.truths, protocol=material.protocol)
+            else:
+                metrics = evaluate(tracks, data.truths, protocol=material.protocol, classes=classes).overall
             wanted = dict.fromkeys((*names, *SHOWN))
             results[part] = {name: float(metrics[name]) for name in wanted}
             if intervals:

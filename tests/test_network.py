@@ -24,7 +24,7 @@ from fairmot_lab.detection.fairmot import build_network, load_weights, random_we
 from fairmot_lab.detection.half import HALF_LIMITS, to_half
 from fairmot_lab.detection.letterbox import letterbox
 from fairmot_lab.detection.model import FairMOTDetector, load_model, verify_weights
-from fairmot_lab.detection.onnx import CODE, LIMITS, _code_digest, _is_whole, onnx_file
+from fairmot_lab.detection.onnx import CODE, LIMITS, _code_digest, is_whole, onnx_file
 from fairmot_lab.detection.weights import file_sha256
 from fairmot_lab.detection.zoo import BUNDLED
 from fairmot_lab.errors import ConfigError, EngineError, UnknownModelError, WeightsError
@@ -88,17 +88,17 @@ def test_onnxruntime_agrees_with_paddle_on_a_real_frame(
     digest = file_sha256(tmp_path / "weights.safetensors")
     for part in (digest[:32], f"{size[0]}x{size[1]}", f"-{_code_digest()[:12]}-", "paddlepaddle_3."):
         assert part in path.name
-    assert _is_whole(path, digest)
-    assert not _is_whole(path, "0" * 64)  # of other weights
+    assert is_whole(path, digest)
+    assert not is_whole(path, "0" * 64)  # of other weights
     assert path.parent.stat().st_mode & 0o777 == 0o700
     other = path.with_name(f"other-{path.name}")
     other.write_bytes(path.read_bytes())
     Path(f"{other}.json").write_bytes(Path(f"{path}.json").read_bytes())
-    assert not _is_whole(other, digest)  # a record does not vouch for a file of another name
+    assert not is_whole(other, digest)  # a record does not vouch for a file of another name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert not _is_whole(path, digest)  # it would be made again
+    assert not is_whole(path, digest)  # it would be made again
     record = json.loads(Path(f"{path}.json").read_text())
     assert record["agreement_with_paddle"]["heatmap"] <= LIMITS["heatmap"]
 

@@ -214,6 +214,15 @@ def test_a_sweep_by_class(source: fl.Source, detector: FairMOTDetector, truth: p
         fl.sweep(detections, tracker, {"conf_thres": [0.5]}, ground_truth=truth, file=tmp_path / "rows", progress=False)
     with pytest.raises(ConfigError, match="leave out intervals or classes"):
         fl.sweep(detections, tracker, {"conf_thres": [0.5]}, intervals=True, **options)
+    pytest.importorskip("optuna")
+    with pytest.raises(ConfigError, match="leave out intervals or classes"):
+        fl.tune(detections, tracker, intervals=True, **options)
+    found = fl.tune(detections, tracker, search=["track_buffer"], trials=1, **options)
+    first, last = fl.half_split(LENGTH)["train"]
+    half = truth[truth["frame"] <= last].reset_index(drop=True)
+    half.attrs = truth.attrs
+    tracks = fl.track(detections.part(first, last), tracker)
+    assert found.table["train_idf1"][0] == fl.evaluate(tracks, half, classes=["person", "car"]).overall["idf1"]
 
 
 def test_a_detection_of_another_class_is_no_sign_of_a_person(

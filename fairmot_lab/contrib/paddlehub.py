@@ -29,8 +29,8 @@ from ..detection.download import find_weights
 from ..detection.model import load_model
 from ..detection.zoo import find_card
 from ..drawing import FrameAnnotator
-from ..errors import ConfigError, DownloadError, EngineError, FairMOTLabError, HubError
-from ..pipeline import TextWriter, above, recommended_tracker, stream
+from ..errors import DownloadError, EngineError, FairMOTLabError, HubError
+from ..pipeline import TextWriter, above, check_threshold, recommended_tracker, stream
 from ..sources.base import Frame
 from ..sources.images import encode_jpeg
 from ..sources.open import open_source
@@ -147,17 +147,10 @@ class FairmotTracker_1088x608:
         HubError
             If there is no `--video_stream`, or an option is unknown.
         """
-        options = _run_parser().parse_args(list(argvs))
-        if not options.video_stream:
+        options = vars(_run_parser().parse_args(list(argvs)))
+        if not options["video_stream"]:
             raise HubError("--video_stream should be set.")
-        self.mot_predict(
-            options.video_stream,
-            output_dir=options.output_dir,
-            visualization=options.visualization,
-            draw_threshold=options.draw_threshold,
-            use_gpu=options.use_gpu,
-            from_device=options.from_device,
-        )
+        self.mot_predict(**options)
 
     def mot_predict(
         self,
@@ -212,7 +205,7 @@ class FairmotTracker_1088x608:
         use_gpu
             Run on the GPU.
         """
-        _check_threshold(draw_threshold)
+        check_threshold("draw_threshold", draw_threshold)
         source = open_source(video_stream)
         model = self._load(use_gpu)
         results = stream(source, model=model, score_threshold=draw_threshold)
@@ -228,7 +221,7 @@ class FairmotTracker_1088x608:
         use_gpu: bool = False,
     ) -> FairmotTracker_1088x608:
         """Prepare for `predict`, to be used in a `with` block; parameters as of `tracking`. SEQ is `inputimages`."""
-        _check_threshold(draw_threshold)
+        check_threshold("draw_threshold", draw_threshold)
         self._settings = {
             "output_dir": output_dir,
             "visualization": visualization,
@@ -390,11 +383,6 @@ class _Files:
                     file.unlink()
 
 
-def _check_threshold(value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ConfigError(f"draw_threshold is {value}; it must lie from 0 to 1.")
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         raise HubError(f"{self.prog}: {message}.")
@@ -430,16 +418,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     --------
     >>> main(["show", "fairmot_dla34"])  # doctest: +ELLIPSIS
     ModuleName      fairmot_dla34
-    Version         1.1.0
-    ...
+    Version         1....
     0
     """
-    command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["help"]
-    commands = {"run": _run, "install": _install, "list": _list, "show": _show, "version": _version, "help": _help}
     try:
-        if command.removeprefix("--") not in commands:
-            raise HubError(f"There is no command {command!r} here; there are {', '.join(commands)}.")
-        commands[command.removeprefix("--")](rest)
+        run_command(sys.argv[1:] if arguments is None else arguments)
     except FairMOTLabError as error:
         print(f"hub: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         return 2
@@ -447,6 +430,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("hub: interrupted; what was written so far is kept", file=sys.stderr)  # noqa: T201
         return 130
     return 0
+
+
+def run_command(arguments: Sequence[str]) -> None:
+    """Run a command of `main`; `run` also takes `--weights`, as `Module` does.
+
+    Raises
+    ------
+    FairMOTLabError
+        For a user's mistake.
+    """
+    command, *rest = list(arguments) or ["help"]
+    commands = {"run": _run, "install": _install, "list": _list, "show": _show, "version": _version, "help": _help}
+    if command.removeprefix("--") not in commands:
+        raise HubError(f"There is no command {command!r} here; there are {', '.join(commands)}.")
+    commands[command.removeprefix("--")](rest)
 
 
 def _one_module(rest: Sequence[str], command: str) -> tuple[str | None, str | None]:
@@ -461,15 +459,20 @@ def _one_module(rest: Sequence[str], command: str) -> tuple[str | None, str | No
 def _run(rest: Sequence[str]) -> None:
     name, version = _one_module(rest, "run")
     folder = name if name and Path(name).is_dir() and name != NAME else None
-    if (folder or name == NAME) and not _run_parser().parse_args(rest[1:]).video_stream:  # before anything is loaded
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own.add_argument("--weights")
+    options, others = own.parse_known_args(rest[1:])
+    if (folder or name == NAME) and not _run_parser().parse_args(others).video_stream:  # before anything is loaded
         raise HubError("--video_stream should be set.")
-    module = Module(None if folder else name, version, directory=folder)
-    print(module.run_cmd(rest[1:]))  # type: ignore[func-returns-value]  # noqa: T201, PaddleHub prints it too
+    module = Module(None if folder else name, version, directory=folder, weights=options.weights)
+    print(module.run_cmd(others))  # type: ignore[func-returns-value]  # noqa: T201, PaddleHub prints it too
 
 
 def _install(rest: Sequence[str]) -> None:
     name, version = _one_module(rest, "install")
     module = Module(name, version, weights=WEIGHTS)
+    with atomic_write(_version_file()) as path:
+        path.write_text(module.version)
     print(f"Successfully installed {module.name}-{module.version} ({module.directory})")  # noqa: T201
 
 
@@ -484,15 +487,21 @@ def _show(rest: Sequence[str]) -> None:
     if name != NAME:
         raise HubError(f"{name} is not existed! The module that is served is {NAME}.")
     path, module = find_card(WEIGHTS).path, FairmotTracker_1088x608
+    installed = _version_file().read_text() if _version_file().is_file() else module.version
     rows = {
         "ModuleName": module.name,
-        "Version": module.version,
+        "Version": installed,
         "Summary": module.summary,
         "Author": module.author,
         "Author-Email": module.author_email,
         "Location": str(path.parent) if path.is_file() else f"not installed: hub install {NAME}",
     }
     print("\n".join(f"{title:<15} {value}".rstrip() for title, value in rows.items()))  # noqa: T201
+
+
+def _version_file() -> Path:
+    """Return where the version is kept that was installed last; the weights are the same."""
+    return find_card(WEIGHTS).path.with_suffix(".version")
 
 
 def _version(rest: Sequence[str]) -> None:

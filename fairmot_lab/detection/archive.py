@@ -16,10 +16,8 @@ import tarfile
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock, Timeout
-
-from .._files import write_error
-from ..errors import DetectionsError
+from .._files import lock, lock_path, write_error
+from ..errors import DetectionsError, WriteError
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
@@ -143,25 +141,17 @@ class ArchiveWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.scan = ArchiveScan(path)
-        self._lock = FileLock(lock_path(path))
-        try:
-            self._lock.acquire(timeout=0.2)  # a reader holds it for a moment when it looks whether we write
-        except Timeout as error:
-            raise DetectionsError(
-                f"{path} is being written by another process; wait for it, or choose another folder."
-            ) from error
-        except OSError as error:
-            raise write_error(path, error) from error
-        try:
-            self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b")
-        except OSError as error:
-            self._lock.release()
-            raise write_error(path, error) from error
-        try:
+        busy = f"{path} is being written by another process; wait for it, or choose another folder."
+        with contextlib.ExitStack() as stack:
+            # a reader holds the lock for a moment when it looks whether we write
+            stack.enter_context(lock(path, busy, DetectionsError, timeout=0.2))
+            try:
+                self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b")
+            except OSError as error:
+                raise write_error(path, error) from error
+            stack.callback(self._close)
             self.scan.run(self._file)
-        except BaseException:
-            self.__exit__()
-            raise
+            self._stack = stack.pop_all()
         self.groups = len(self.scan.places)
         self.closed = self.scan.closed
         self._end = self.scan.end
@@ -171,11 +161,11 @@ class ArchiveWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _close(self) -> None:
         with contextlib.suppress(OSError):  # `append` reported what could not be written; it is still in the buffer
             self._file.close()
-        self._lock.release()
-        with contextlib.suppress(OSError):
-            lock_path(self.path).unlink()
 
     def read(self, number: int) -> dict[str, bytes]:
         """Return the members, by extension, of a group that was there when the archive was opened."""
@@ -222,21 +212,16 @@ class ArchiveWriter:
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows
 
 
-def lock_path(path: Path) -> Path:
-    """Return where the lock of an archive is; it is there only while a process writes."""
-    return path.with_name(f".{path.name}.lock")
-
-
 def is_being_written(path: Path) -> bool:
     """Return whether a writer holds the archive."""
     if not lock_path(path).exists():
         return False
     try:
-        with FileLock(lock_path(path), timeout=0):
+        with lock(path, "It is held.", DetectionsError):
             return False
-    except Timeout:
+    except DetectionsError:
         return True
-    except OSError:  # a folder that cannot be written has no writer
+    except WriteError:  # a folder that cannot be written has no writer
         return False
 
 

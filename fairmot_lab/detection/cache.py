@@ -36,7 +36,7 @@ from ..sources.open import open_source
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
 from .detections import Columns, Detections, PublicDetections, join_frames
 from .detector import Detector, check_detector, run_detector
-from .model import load_model
+from .model import as_detector
 
 if TYPE_CHECKING:
     from ..sources.base import Frame, Source
@@ -372,9 +372,7 @@ class DetectionWriter:
     ) -> None:
         self.source = source = open_source(source)
         folder = make_folder(folder)
-        if isinstance(model, str | os.PathLike):
-            model = load_model(model)
-        self.model = model = check_detector(model)
+        self.model = model = as_detector(model)
         self.info = info = DetectionsInfo(
             name=source.name,
             frame_rate=float(source.frame_rate),

@@ -216,6 +216,12 @@ class OnnxEngine:
         }
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
+    def of_file(self, path: Path, at_once: int) -> OnnxEngine:
+        """Return an engine of the same threads, device and libraries; this one where nothing differs."""
+        if (path, at_once) == (self.path, self.at_once):
+            return self
+        return OnnxEngine(path, self.threads, at_once, self.device, libraries=self.libraries)
+
     def __call__(self, blob: np.ndarray) -> Maps:
         """Run the network."""
         maps: Any = tuple(run_session(self._session, {self._input: blob}, self.path))
@@ -242,17 +248,8 @@ class PaddleEngine:
     libraries: tuple[str, ...] = ("paddlepaddle", "paddledet")
 
     def __init__(self, program: Path, device: str, threads: int, onednn: bool) -> None:
-        inference = import_paddle().inference
         self.device, self.threads = device, threads
-        config = inference.Config(f"{program}.json", f"{program}.pdiparams")
-        if device == "gpu":
-            config.enable_use_gpu(512, 0)
-        else:
-            config.disable_gpu()
-            (config.enable_mkldnn if onednn else config.disable_mkldnn)()
-            config.set_cpu_math_library_num_threads(threads)
-        config.disable_glog_info()
-        self._predictor = inference.create_predictor(config)
+        self._predictor = paddle_predictor(f"{program}.json", f"{program}.pdiparams", device, threads, onednn)
         self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
 
     def __call__(self, blob: np.ndarray) -> Maps:
@@ -261,6 +258,20 @@ class PaddleEngine:
         self._predictor.run()
         names = self._predictor.get_output_names()
         return tuple(self._predictor.get_output_handle(name).copy_to_cpu() for name in names)
+
+
+def paddle_predictor(program: str, parameters: str, device: str, threads: int, onednn: bool = False) -> Any:
+    """Return paddle's predictor of a program; the parameters are those of `PaddleEngine`."""
+    inference = import_paddle().inference
+    config = inference.Config(program, parameters)
+    if device == "gpu":
+        config.enable_use_gpu(512, 0)
+    else:
+        config.disable_gpu()
+        (config.enable_mkldnn if onednn else config.disable_mkldnn)()
+        config.set_cpu_math_library_num_threads(threads)
+    config.disable_glog_info()
+    return inference.create_predictor(config)
 
 
 def available_threads() -> int:

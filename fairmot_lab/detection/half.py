@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .._files import atomic_write, private_folder
+from .._files import private_folder
 from ..errors import EngineError
 from .compact import STRIDES, decode_cells
 from .engines import OnnxEngine, agreement, library_versions
 from .letterbox import letterbox
-from .onnx import _is_whole, _joint_digest, _photograph, logger
+from .onnx import _photograph, is_whole, logger, recorded_write
 from .weights import file_sha256
 from .zoo import cache_folder
 
@@ -47,15 +46,12 @@ def half_file(path: Path, size: tuple[int, int]) -> Path:
     code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     name = f"{digest[:32]}-half-{size[0]}x{size[1]}-{code[:12]}-{versions}.onnx"
     target = private_folder(cache_folder() / "onnx") / name
-    if _is_whole(target, digest):
+    if is_whole(target, digest):
         return target
     logger.info("converting %s to half precision, once", path.name)
-    with atomic_write(target) as temporary:
+    with recorded_write(target, digest) as (temporary, record):
         temporary.write_bytes(to_half(path).SerializeToString())
-        found = check_half(temporary, path, size)
-        record = {"sha256": _joint_digest(temporary, digest, target), "agreement_with_single": found}
-    with atomic_write(f"{target}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+        record["agreement_with_single"] = check_half(temporary, path, size)
     return target
 
 

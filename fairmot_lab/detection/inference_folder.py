@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._paddle import import_paddle
 from ..data import FrameDetections
 from ..errors import ConfigError, EngineError, WeightsError
 from .decode import round_embeddings
-from .engines import library_versions, run_ahead
+from .engines import library_versions, paddle_predictor, run_ahead
 from .letterbox import check_image, letterbox
 from .weights import file_sha256
 
@@ -190,16 +189,7 @@ def _tracker(config: dict[str, Any]) -> dict[str, Any]:
 
 def _predictor(program: Path, parameters: Path, device: str, threads: int) -> Any:
     try:
-        inference = import_paddle().inference
-        config = inference.Config(str(program), str(parameters))
-        if device == "gpu":
-            config.enable_use_gpu(512, 0)
-        else:
-            config.disable_gpu()
-            config.disable_mkldnn()
-            config.set_cpu_math_library_num_threads(threads)
-        config.disable_glog_info()
-        return inference.create_predictor(config)
+        return paddle_predictor(str(program), str(parameters), device, threads)
     except Exception as error:  # paddle raises classes of its own C++ module
         reason = " ".join(str(error).split())[-300:]
         raise EngineError(

@@ -12,6 +12,7 @@ from typing import Literal
 from .._paddle import import_paddle
 from ..errors import ConfigError, EngineError, WeightsError
 from .compact import CompactDetector
+from .detector import Detector, check_detector
 from .download import Weights, find_weights
 from .engines import Engine, OnnxEngine, PaddleEngine, available_threads, onnx_device
 from .export import KEY, MAPS
@@ -112,33 +113,25 @@ def load_model(
             "Half precision is computed by onnxruntime, and the engine here is paddle; install onnxruntime-gpu for a "
             "GPU, or leave out half."
         )
-    threads = available_threads() if threads is None else threads
-    if not isinstance(threads, int) or threads < 1:
-        raise ConfigError(f"threads is {threads!r}; it must be a whole number, 1 or more.")
+    threads = _check_threads(threads)
     if nms_iou not in ("auto", None) and not (isinstance(nms_iou, int | float) and 0 <= nms_iou <= 1):
         raise ConfigError(f"nms_iou is {nms_iou!r}; it must lie from 0 to 1, or be None or 'auto'.")
     weights = find_weights(name_or_path, architecture)
-    overlap = NMS_IOU.get(weights.architecture) if nms_iou == "auto" else nms_iou
     size = _check_size(input_size or weights.input_size)
     digest = file_sha256(weights.path)
     if compact:
-        file = OnnxEngine(weights.path, threads, device=device, libraries=("onnxruntime",))
+        file = OnnxEngine(weights.path, threads, min(threads, MOST_AT_ONCE), device, libraries=("onnxruntime",))
         if tuple(file.outputs) == MAPS:
             if input_size is not None and file.input_shape[2:] != (size[1], size[0]):
                 raise ConfigError(f"{weights.path} takes one input size only; leave out input_size.")
-            if half:
-                converted = half_file(weights.path, file.input_shape[:1:-1])
-                file = OnnxEngine(converted, threads, device=device, libraries=("onnxruntime",))
-            overlap = overlap if nms_iou != "auto" else None
+            overlap = None if nms_iou == "auto" else nms_iou
             return _exported(weights, digest, file, overlap, score_floor, max_per_frame, half)
         if "stride8" not in file.outputs:
             raise WeightsError(
                 f"{weights.path} is neither the compact model nor an export of FairMOT (its outputs are "
                 f"{', '.join(list(file.outputs)[:5])}); load_detector() reads other ONNX files."
             )
-        at_once = min(threads, MOST_AT_ONCE)
-        converted = half_file(weights.path, size) if half else weights.path
-        runner: Engine = OnnxEngine(converted, threads, at_once, device, libraries=("onnxruntime",))
+        runner: Engine = file.of_file(half_file(weights.path, size), file.at_once) if half else file
     elif engine == "paddle":
         runner = _paddle_engine(weights.path, weights.architecture, size, device, threads)
     else:
@@ -153,13 +146,29 @@ def load_model(
         weights.embedding_dim,
         digest,
         runner,
-        overlap,
+        NMS_IOU.get(weights.architecture) if nms_iou == "auto" else nms_iou,
         score_floor,
         max_per_frame if max_per_frame is not None else (200 if len(weights.class_names) > 1 else 500),
         weights.class_names,
         card.tracker if card else None,
         half,
     )
+
+
+def as_detector(model: Detector | str | os.PathLike[str]) -> Detector:
+    """Return a detector: the given one, or that of a name or path that `load_model` takes.
+
+    Raises
+    ------
+    ConfigError
+        If it is no detector.
+
+    Examples
+    --------
+    >>> as_detector("fairmot_lite").name
+    'fairmot_lite'
+    """
+    return load_model(model) if isinstance(model, str | os.PathLike) else check_detector(model)
 
 
 def _folder(
@@ -174,8 +183,7 @@ def _folder(
     if engine not in ("auto", "paddle"):
         raise EngineError(f"{folder} is a program of paddle; leave engine at 'auto'.")
     device, _ = _choose(device, "paddle")
-    threads = available_threads() if threads is None else threads
-    detector = InferenceFolderDetector(folder, device=device, threads=threads, score_floor=score_floor)
+    detector = InferenceFolderDetector(folder, device=device, threads=_check_threads(threads), score_floor=score_floor)
     if input_size is not None and tuple(input_size) != detector.input_size:
         width, height = detector.input_size
         raise ConfigError(f"{folder} takes {width}x{height} pixels only; leave out input_size.")
@@ -185,7 +193,7 @@ def _folder(
 def _exported(
     weights: Weights,
     digest: str,
-    runner: OnnxEngine,
+    file: OnnxEngine,
     nms_iou: float | None,
     score_floor: float,
     max_per_frame: int | None,
@@ -193,14 +201,14 @@ def _exported(
 ) -> FairMOTDetector:
     """Return the detector of an ONNX file that `export_model` wrote."""
     try:
-        said = json.loads(runner.metadata.get(KEY, "{}")[:100_000])
+        said = json.loads(file.metadata.get(KEY, "{}")[:100_000])
         names = {int(number): str(name) for number, name in said.get("class_names", {}).items()}
         architecture = str(said.get("architecture", "onnx"))
         tracker = dict(said.get("tracker", {}))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{weights.path} describes itself in a way that cannot be read ({error}).") from error
-    classes, dimension = runner.outputs["heatmap"][1], runner.outputs["embedding"][1]
-    sides = runner.input_shape[3], runner.input_shape[2]
+    classes, dimension = file.outputs["heatmap"][1], file.outputs["embedding"][1]
+    sides = file.input_shape[3], file.input_shape[2]
     if not all(isinstance(number, int) for number in (classes, dimension, *sides)) or set(names) != set(range(classes)):
         names = {}
     if not all(isinstance(number, int) for number in (classes, dimension, *sides)):
@@ -209,6 +217,7 @@ def _exported(
     if not tracker and (card := card_of_file(weights.path.with_suffix(""))):
         tracker = dict(card.tracker)
     size = _check_size(sides)
+    runner = file.of_file(half_file(weights.path, size) if half else weights.path, 1)  # one frame takes all threads
     return FairMOTDetector(
         weights.name, architecture, size, dimension, digest, runner, nms_iou, score_floor, most, names, tracker, half
     )
@@ -284,6 +293,13 @@ def _gpu_missing() -> str:
     if paddle.device.cuda.device_count() < 1:
         return "paddle finds no CUDA device (see nvidia-smi)"
     return ""
+
+
+def _check_threads(threads: int | None) -> int:
+    threads = available_threads() if threads is None else threads
+    if not isinstance(threads, int) or threads < 1:
+        raise ConfigError(f"threads is {threads!r}; it must be a whole number, 1 or more.")
+    return threads
 
 
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:

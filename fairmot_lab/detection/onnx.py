@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -9,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,7 @@ def onnx_file(
     versions = "-".join(f"{name}_{importlib.metadata.version(name)}" for name in libraries)
     made_of = f"{digest[:32]}-{architecture}-{batch}x{size[0]}x{size[1]}-{_code_digest()[:12]}-{versions}"
     path = private_folder(cache_folder() / "onnx") / f"{made_of}.onnx"
-    if _is_whole(path, digest):
+    if is_whole(path, digest):
         return path
     logger.info("converting %s at %dx%d for onnxruntime, once", weights.name, *size)
     job = {"weights": str(weights), "architecture": architecture, "size": size, "batch": batch, "path": str(path)}
@@ -113,7 +115,7 @@ def _convert(
     paddle = import_paddle()
     with paddle.no_grad():  # before the network is saved: a call after that would record it a second time
         reference = tuple(values.numpy() for values in network(paddle.to_tensor(blob)))
-    with tempfile.TemporaryDirectory() as folder, atomic_write(path) as temporary:
+    with tempfile.TemporaryDirectory() as folder, recorded_write(Path(path), weights_sha256) as (temporary, record):
         program = Path(folder) / "network"
         _save_program(network, program, size, batch)
         use_single_precision_scales(Path(f"{program}.json"))
@@ -132,13 +134,7 @@ def _convert(
             or found["cosine"] < LIMITS["cosine"]
         ):
             raise EngineError(f"onnxruntime's figures for {weights} are not paddle's ({found}); give engine='paddle'.")
-        record = {
-            "sha256": _joint_digest(temporary, weights_sha256, path),
-            "weights_sha256": weights_sha256,
-            "agreement_with_paddle": found,
-        }
-    with atomic_write(f"{path}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+        record["agreement_with_paddle"] = found
     return found
 
 
@@ -154,19 +150,33 @@ def use_single_precision_scales(program: Path) -> None:
     program.write_text(json.dumps(json.loads(program.read_text(), object_hook=convert)))
 
 
-def _is_whole(path: Path, weights_sha256: str) -> bool:
-    """Return whether the file is the one that was converted from these weights."""
+@contextlib.contextmanager
+def recorded_write(path: Path, made_of: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give a place to write a converted file to, and its record, which is written beside it.
+
+    Parameters
+    ----------
+    path
+        The file; its name says the network, the size and the versions.
+    made_of
+        SHA-256 of what it is converted from.
+    """
+    record: dict[str, Any] = {"file": path.name, "made_of": made_of}
+    with atomic_write(path) as temporary:
+        yield temporary, record
+        record["sha256"] = file_sha256(temporary)
+    with atomic_write(f"{path}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def is_whole(path: Path, made_of: str) -> bool:
+    """Return whether a file is the one that `recorded_write` wrote under this name, of the same thing."""
     try:
         record = json.loads(path.with_name(f"{path.name}.json").read_text())
-        return record["sha256"] == _joint_digest(path, weights_sha256, path)
+        wanted = {"file": path.name, "made_of": made_of, "sha256": file_sha256(path)}
+        return all(record[key] == value for key, value in wanted.items())
     except (OSError, ValueError, KeyError, TypeError, RecursionError, WeightsError):
         return False
-
-
-def _joint_digest(file: Path, weights_sha256: str, path: str | os.PathLike[str]) -> str:
-    """SHA-256 of the converted file, of what it is called (network, size, versions), and of the weights."""
-    parts = (file_sha256(file), Path(path).name, weights_sha256)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _photograph() -> np.ndarray:

@@ -99,7 +99,7 @@ def evaluate_detections(
     """
     name = str(getattr(detections, "name", None) or getattr(detections, "attrs", {}).get("sequence") or "sequence")
     truth = one_truth(ground_truth, name)
-    if not same_footage(name if name != "sequence" else None, truth.table.attrs.get("sequence")):
+    if not same_footage(name, truth.table.attrs.get("sequence")):
         raise EvaluationError(
             f"The detections are of {name}, the ground truth of {truth.name}; give the same sequence."
         )

@@ -1,7 +1,7 @@
 """From a source to tracks: as a table (`track`), frame by frame (`stream`), or into files (`track_files`)."""
 
 from .files import FrameCounter, TrackReport, track_files
-from .frames import DEFAULT_MODEL, FrameResult, above, recommended_tracker, stream
+from .frames import DEFAULT_MODEL, FrameResult, above, check_threshold, recommended_tracker, stream
 from .table import read_tracks, track
 from .text import TextWriter
 
@@ -12,6 +12,7 @@ __all__ = [
     "TextWriter",
     "TrackReport",
     "above",
+    "check_threshold",
     "read_tracks",
     "recommended_tracker",
     "stream",

@@ -23,13 +23,14 @@ from ..association.base import Tracker
 from ..data import FrameDetections, FrameTracks
 from ..detection.cache import REPLACEABLE, DetectionWriter, open_detections
 from ..detection.detector import run_detector
+from ..detection.model import as_detector
 from ..drawing import FrameAnnotator, FrameRows, side_by_side
 from ..errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
 from ..formats.mot import read_mot
 from ..sources.base import Frame, Source
 from ..sources.open import open_source
 from ..video_writer import VideoWriter
-from .frames import DEFAULT_MODEL, CameraInput, above, check_threshold, chosen_tracker, load_detector
+from .frames import DEFAULT_MODEL, CameraInput, above, check_threshold, chosen_tracker
 from .text import TextWriter
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def track_files(
         raise ConfigError("A run can only be resumed from kept detections; leave out the one or the other.")
     if resume and source.kind in ("camera", "stream"):
         raise ConfigError(f"{source.name} is live, and what it showed cannot be fetched again; start a new recording.")
-    model = load_detector(model)
+    model = as_detector(model)
     tracker = chosen_tracker(tracker, model, source)
     camera = CameraInput(camera_motion, tracker, source)
     run = _Run(source, model, tracker, camera, make_folder(folder), counter)

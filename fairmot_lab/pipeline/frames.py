@@ -19,8 +19,8 @@ from ..association.per_class import PerClass
 from ..association.registry import as_tracker, tracker_from_dict
 from ..association.run import tracks_table
 from ..data import FrameDetections, FrameTracks
-from ..detection.detector import check_detector, run_detector
-from ..detection.model import load_model
+from ..detection.detector import run_detector
+from ..detection.model import as_detector
 from ..detection.zoo import ALIASES, CARDS, card_of_file
 from ..errors import ConfigError
 from ..sources.base import Frame, Source
@@ -102,7 +102,7 @@ def stream(
     >>> results.close()
     """
     check_threshold("score_threshold", score_threshold)
-    source, model = open_source(source), load_detector(model)
+    source, model = open_source(source), as_detector(model)
     tracker = chosen_tracker(tracker, model, source)
     return tracked_frames(
         source, model, tracker, score_threshold, heatmaps, CameraInput(camera_motion, tracker, source)
@@ -165,13 +165,6 @@ def above(tracks: FrameTracks, threshold: float) -> FrameTracks:
     )
 
 
-def load_detector(model: Any) -> Detector:
-    """Return a detector: the given one, or that of a name or path."""
-    if isinstance(model, str | os.PathLike):
-        return load_model(model)
-    return check_detector(model)
-
-
 def chosen_tracker(tracker: Tracker | str | None, model: Detector, source: Source) -> Tracker:
     """Return a fresh tracker for a source: the given one, or that which the model was published with."""
     wanted = recommended_tracker(model) if tracker is None else as_tracker(tracker)
@@ -198,7 +191,7 @@ def recommended_tracker(model: Detector | str | os.PathLike[str]) -> Tracker:
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
         if Path(name).suffix == ".onnx" and Path(name).is_file():  # it says itself what it is
-            return recommended_tracker(load_detector(name))
+            return recommended_tracker(as_detector(name))
         card = CARDS.get(ALIASES.get(name, name)) or card_of_file(Path(name))
         settings, classes = (card.tracker, len(card.classes)) if card else ({}, 1)
     else:

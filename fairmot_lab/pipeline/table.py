@@ -18,13 +18,14 @@ from ..association.run import track_detections, tracks_table
 from ..data import FrameTracks, join_sequences
 from ..detection.cache import open_detections
 from ..detection.detections import Detections
+from ..detection.model import as_detector
 from ..errors import ConfigError
 from ..formats.classes import people_rows
 from ..formats.mot import read_mot
 from ..sources.base import Source
 from ..sources.many import run_each, several
 from ..sources.open import open_source
-from .frames import DEFAULT_MODEL, CameraInput, check_threshold, chosen_tracker, load_detector, tracked_frames
+from .frames import DEFAULT_MODEL, CameraInput, check_threshold, chosen_tracker, tracked_frames
 
 if TYPE_CHECKING:
     from ..detection.detector import Detector
@@ -105,7 +106,7 @@ def track(
         tracks = track_detections(source, tracker, camera_motion=camera_motion)
     else:
         tracks = _track_source(
-            open_source(source), tracker, load_detector(model or DEFAULT_MODEL), camera_motion, progress
+            open_source(source), tracker, as_detector(model or DEFAULT_MODEL), camera_motion, progress
         )
     if score_threshold > 0:
         attributes = tracks.attrs

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..data import same_footage
 from ..errors import ViewError
-
-_NAMELESS = ("", "arrays", "sequence", "frames", "None")  # names of sources and tables that nobody named
-_DETECTOR = re.compile(r"-(DPM|FRCNN|SDP|Detections)$", re.IGNORECASE)  # MOT17 has each sequence once per detector
 
 
 def refuse_unknown(view: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -33,21 +30,9 @@ def refuse_unknown(view: str, given: Iterable[str], known: Iterable[str]) -> Non
             raise ViewError(f"{view} has no option {name}; {hint}")
 
 
-def same_sequence(a: str | None, b: str | None) -> bool:
-    """Return whether two names can stand for one sequence; unnamed data can be of any.
-
-    Examples
-    --------
-    >>> same_sequence("MOT17-09-SDP", "MOT17-09-FRCNN"), same_sequence("MOT17-09-SDP", "MOT17-11-SDP")
-    (True, False)
-    """
-    plain = [_DETECTOR.sub("", str(name)) for name in (a, b)]
-    return plain[0] == plain[1] or any(name in _NAMELESS for name in plain)
-
-
 def refuse_other_sequence(what: str, theirs: str | None, name: str) -> None:
     """Raise a ViewError if something belongs to another sequence than the one on show."""
-    if not same_sequence(theirs, name):
+    if not same_footage(theirs, name):
         verb = "belongs" if what == "ground truth" else "belong"
         raise ViewError(f"The {what} {verb} to {theirs}, but the source is {name}; give both of one sequence.")
 
@@ -93,7 +78,7 @@ def sequence_of(evaluation: Any, name: str) -> str:
     names = list(evaluation.sequences)
     if name in names:
         return name
-    alike = [other for other in names if same_sequence(other, name)]
+    alike = [other for other in names if same_footage(other, name)]
     if len(alike) == 1:
         return alike[0]
     raise ViewError(

@@ -7,6 +7,7 @@ import math
 import re
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from ..association.settings import Setting
 from ..diagnosis.errors import compare_figures, records
 from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
-from ..errors import ConfigError
+from ..errors import ConfigError, FairMOTLabWarning
 from ..evaluation.compare import compare
 from ..evaluation.evaluate import compute_metrics, half_split
 from ..evaluation.names import OVERALL
@@ -166,7 +167,7 @@ class ThresholdLab(Panel):
             ]
             views = [beside(*named)]
         self._truth = None if ground_truth is None else prepare_truth(ground_truth)
-        stages = [self._replay, self._evaluate]
+        stages: list[Callable[[Any, Any], Any]] = [self._replay, self._evaluate]
         self._work = LatestWins(stages, self._deliver, self._fail, post_to_loop())
         self._closers.append(self._work.close)
         sliders = self._fold()
@@ -275,7 +276,7 @@ class ThresholdLab(Panel):
 
     def _measure(self, tracker: Tracker) -> tuple[dict[str, float], dict[str, float]]:
         """In the background: metrics of the frames that are chosen on, and of those that are kept apart."""
-        found = self._tracked(tracker)
+        found = self._replay(tracker)
         if self._truth is None or self._frames.value == "all frames":
             return found.metrics, {}
         halves = half_split(self.outputs.length or int(self.outputs.frames[-1]))
@@ -405,9 +406,11 @@ class ThresholdLab(Panel):
 
     # -- replays ------------------------------------------------------------------------------------------------------
 
-    def _replay(self, tracker: Tracker, _: Any) -> Replay:
-        """In the background, first: tracks and figures."""
-        return self._tracked(tracker)
+    def _replay(self, tracker: Tracker, _: Any = None) -> Replay:
+        """In the background, first: tracks and figures; what there was to warn of was said at the start."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FairMOTLabWarning)
+            return self._tracked(tracker)
 
     def _tracked(self, tracker: Tracker) -> Replay:
         """Tracks and metrics; without ground truth, what can be counted."""
