@@ -8,7 +8,13 @@ BOX = ["x", "y", "w", "h"]
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(M, N) intersection over union of (M, 4) and (N, 4) boxes x, y, w, h."""
+    """Return the intersection over union (M, N) of (M, 4) and (N, 4) boxes x, y, w, h.
+
+    Examples
+    --------
+    >>> iou(np.array([[0, 0, 10, 10]]), np.array([[5, 0, 10, 10], [20, 0, 5, 5]])).round(2).tolist()
+    [[0.33, 0.0]]
+    """
     a, b = np.asarray(a, float)[:, None], np.asarray(b, float)[None]
     sides = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     inside = np.clip(sides, 0, None).prod(-1)
@@ -16,8 +22,36 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return inside / np.maximum(union, 1e-12)
 
 
+def to_corners(boxes: np.ndarray) -> np.ndarray:
+    """Return left, top, right, bottom (N, 4) of boxes x, y, w, h.
+
+    Examples
+    --------
+    >>> to_corners(np.array([[10, 20, 30, 40]])).tolist()
+    [[10, 20, 40, 60]]
+    """
+    return np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)
+
+
+def from_corners(corners: np.ndarray) -> np.ndarray:
+    """Return boxes x, y, w, h (N, 4) of left, top, right, bottom.
+
+    Examples
+    --------
+    >>> from_corners(np.array([[10, 20, 40, 60]])).tolist()
+    [[10, 20, 30, 40]]
+    """
+    return np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
+
+
 def union_area(corners: np.ndarray) -> float:
-    """Area that rectangles (n, 4: left, top, right, bottom) cover together."""
+    """Return the area that rectangles (n, 4: left, top, right, bottom) cover together.
+
+    Examples
+    --------
+    >>> union_area(np.array([[0, 0, 10, 10], [5, 0, 15, 10]]))
+    150.0
+    """
     if not len(corners):
         return 0.0
     xs, ys = np.unique(corners[:, [0, 2]]), np.unique(corners[:, [1, 3]])

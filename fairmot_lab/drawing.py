@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from ._progress import progress_bar
+from .boxes import BOX
 from .errors import ConfigError
 from .video_writer import VideoWriter
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .data import Letterbox
     from .sources.base import Frame, Source
 
-_OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
+OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
 _RIM = (20, 20, 20)
 _WIDEST = 4096
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -37,9 +38,9 @@ def _mix(colour: str, other: int, share: float) -> str:
 
 
 PALETTE: tuple[str, ...] = (
-    *_OKABE_ITO,
-    *(_mix(colour, 255, 0.5) for colour in _OKABE_ITO),
-    *(_mix(colour, 0, 0.35) for colour in _OKABE_ITO),
+    *OKABE_ITO,
+    *(_mix(colour, 255, 0.5) for colour in OKABE_ITO),
+    *(_mix(colour, 0, 0.35) for colour in OKABE_ITO),
 )
 """Colours as "#rrggbb"; track `id` has number `id % len(PALETTE)`."""
 
@@ -378,7 +379,7 @@ def _columns(tracks: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     if hasattr(tracks, "ids"):
         return np.asarray(tracks.ids), np.asarray(tracks.boxes, np.float64).reshape(-1, 4), np.asarray(tracks.scores)
     scores = tracks["score"].to_numpy() if "score" in tracks else None
-    return tracks["id"].to_numpy(), tracks[["x", "y", "w", "h"]].to_numpy(np.float64), scores
+    return tracks["id"].to_numpy(), tracks[BOX].to_numpy(np.float64), scores
 
 
 def _class_labels(tracks: Any, class_names: Mapping[int, str] | None, count: int) -> list[list[str]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ._files import atomic_write, refuse_overwrite
+from .boxes import BOX, from_corners, to_corners
 from .data import FrameDetections, FrameTracks
 from .drawing import id_color
 from .errors import ConfigError
@@ -19,8 +20,6 @@ from .sources.open import open_source
 
 if TYPE_CHECKING:
     import supervision
-
-BOX = ["x", "y", "w", "h"]
 
 
 def write_rerun(
@@ -174,10 +173,8 @@ def to_supervision(frame: FrameDetections | FrameTracks | pd.DataFrame) -> super
             ids, data["det"] = frame.ids, frame.detections
         elif frame.embeddings is not None:
             data["embedding"] = frame.embeddings
-    boxes = boxes.reshape(-1, 4)
-    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     return sv.Detections(
-        xyxy=np.asarray(corners, np.float32),
+        xyxy=to_corners(boxes.reshape(-1, 4)).astype(np.float32),
         confidence=np.asarray(scores, np.float32),
         class_id=np.asarray(classes, int),
         tracker_id=None if ids is None else np.asarray(ids, int),
@@ -214,7 +211,7 @@ def from_supervision(detections: supervision.Detections, frame: int = 0) -> Fram
     order = np.argsort(-np.asarray(scores, np.float32), kind="stable")
     return FrameDetections(
         frame,
-        np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)[order],
+        from_corners(corners)[order],
         np.asarray(scores, np.float32)[order],
         None if embeddings is None else np.asarray(embeddings, np.float32)[order],
         np.asarray(classes, np.int64)[order],

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write
+from ..boxes import BOX
 from ..drawing import FrameRows, draw_label
 from ..errors import ConfigError
 
@@ -491,5 +492,5 @@ def _rows_of(tracks: FrameTracks | pd.DataFrame) -> tuple[list[int], list[list[f
     """Ids, boxes and class ids."""
     if isinstance(tracks, pd.DataFrame):
         class_ids = tracks["class_id"].tolist() if "class_id" in tracks else [-1] * len(tracks)
-        return tracks["id"].tolist(), tracks[["x", "y", "w", "h"]].to_numpy(float).tolist(), class_ids
+        return tracks["id"].tolist(), tracks[BOX].to_numpy(float).tolist(), class_ids
     return tracks.ids.tolist(), np.asarray(tracks.boxes, float).tolist(), tracks.class_ids.tolist()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..boxes import BOX
 from ..data import FrameDetections, frame_grid, note_on_grid
 from ..errors import DetectionsError, FairMOTLabWarning
 from ..formats.mot import read_mot
@@ -243,7 +244,7 @@ class Detections:
             `frame` (from 1), `x`, `y`, `w`, `h` (pixels of the original image, top-left corner), `score`, `class_id`
             (-1 unknown), `det` (row in `embeddings()`).
         """
-        table = pd.DataFrame(self.boxes.astype(np.float64), columns=["x", "y", "w", "h"])
+        table = pd.DataFrame(self.boxes.astype(np.float64), columns=BOX)
         table.insert(0, "frame", np.repeat(self.frames, np.diff(self.offsets)))
         table["score"] = self.scores.astype(np.float64)
         table["class_id"] = self.class_ids
@@ -316,7 +317,7 @@ class PublicDetections(Detections):
         self._held = Columns(
             frames=numbers,
             offsets=np.append(0, np.searchsorted(table["frame"].to_numpy(), numbers, side="right")).astype(np.int64),
-            boxes=table[["x", "y", "w", "h"]].to_numpy(np.float32),
+            boxes=table[BOX].to_numpy(np.float32),
             scores=table["score"].to_numpy(np.float32),
             embeddings=None,
             class_ids=table["class_id"].to_numpy(np.int64) if "class_id" in table else np.full(len(table), -1),

@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from .._paddle import import_paddle
 from ..data import STRIDE
 from ..errors import ConfigError, EngineError
 from .decode import find_peaks
+
+if TYPE_CHECKING:
+    from ..data import FrameDetections
+    from ..sources.base import Frame
 
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 T = TypeVar("T")
@@ -367,3 +371,10 @@ def run_ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
     finally:
         stop.set()
         thread.join()
+
+
+def read_ahead(detector: Any, frames: Iterable[Frame]) -> Iterator[FrameDetections]:
+    """Yield the detections of each frame, in order; the next frames are read meanwhile. A method of detectors."""
+    with contextlib.closing(run_ahead(frames)) as ready:  # type: ignore[type-var]
+        for frame in ready:
+            yield detector(frame.image, frame=frame.number)

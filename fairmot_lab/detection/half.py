@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._files import private_folder
+from ..boxes import to_corners
 from ..errors import EngineError
 from .compact import STRIDES, decode_cells
 from .engines import OnnxEngine, agreement, library_versions
@@ -89,9 +90,7 @@ def _agreement_of_cells(ours: Iterable[np.ndarray], reference: Iterable[np.ndarr
     """
     (boxes, scores), (wanted, wanted_scores) = (decode_cells(list(maps)[:3]) for maps in (ours, reference))
     best = np.flatnonzero(wanted_scores >= 0.05)
-    edges, wanted_edges = (
-        np.concatenate((each[best, :2], each[best, :2] + each[best, 2:]), 1) for each in (boxes, wanted)
-    )
+    edges, wanted_edges = to_corners(boxes[best]), to_corners(wanted[best])
     longer = np.maximum(wanted[best, 2:].max(1, keepdims=True) / 100, 1)
     return {
         "heatmap": float(np.abs(scores - wanted_scores).max()),

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..boxes import from_corners
 from ..data import FrameDetections
 from ..errors import ConfigError, EngineError, WeightsError
 from .decode import round_embeddings
-from .engines import library_versions, paddle_predictor, run_ahead
+from .engines import library_versions, paddle_predictor, read_ahead
 from .letterbox import check_image, letterbox
 from .weights import file_sha256
 
 if TYPE_CHECKING:
-    from ..sources.base import Frame
+    pass
 
 CONFIG = "infer_cfg.yml"
 _TRACKER = {  # PaddleDetection's names of settings that the trackers here have too
@@ -127,7 +126,7 @@ wrote.
         likely = scores >= self.score_floor
         good = likely & (corners[:, 2:] > corners[:, :2]).all(1)
         keep = np.flatnonzero(good)[np.argsort(-scores[good], kind="stable")]
-        boxes = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)[keep]
+        boxes = from_corners(corners)[keep]
         return FrameDetections(
             frame=frame,
             boxes=boxes.astype(np.float32),
@@ -137,11 +136,7 @@ wrote.
             discarded=int((likely & ~good).sum()),
         )
 
-    def run(self, frames: Iterable[Frame]) -> Iterator[FrameDetections]:
-        """Yield the detections of each frame, in order; the next frames are read meanwhile."""
-        with contextlib.closing(run_ahead(frames)) as ready:  # type: ignore[type-var]
-            for frame in ready:
-                yield self(frame.image, frame=frame.number)
+    run = read_ahead
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
+from ..boxes import from_corners
 from ..data import FrameDetections
 from ..errors import ConfigError, DetectionsError, WeightsError
 from .decode import round_embeddings
-from .engines import available_threads, library_versions, open_session, run_ahead, run_session
+from .engines import available_threads, library_versions, open_session, read_ahead, run_session
 from .letterbox import check_image
 from .weights import file_sha256
 
 if TYPE_CHECKING:
-    from ..sources.base import Frame
+    pass
 
 GREY = 114
 STRIDES = (8, 16, 32)
@@ -224,15 +225,11 @@ class OnnxDetector:
             best = suppress(corners, scores, classes, self.nms_iou)
             corners, scores, classes = corners[best], scores[best], classes[best]
         corners, scores, classes = (values[: self.max_per_frame] for values in (corners, scores, classes))
-        boxes = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1).astype(np.float32)
+        boxes = from_corners(corners).astype(np.float32)
         embeddings = None if self._embedder is None else self._embedder(image, boxes)
         return FrameDetections(frame, boxes, np.minimum(scores, 1), embeddings, classes)
 
-    def run(self, frames: Iterable[Frame]) -> Iterator[FrameDetections]:
-        """Yield the detections of each frame, in order; the next frames are read meanwhile."""
-        with contextlib.closing(run_ahead(frames)) as ready:  # type: ignore[type-var]
-            for frame in ready:
-                yield self(frame.image, frame=frame.number)
+    run = read_ahead
 
 
 class Embedder:
@@ -396,7 +393,7 @@ def suppress(corners: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: 
         return np.empty(0, np.int64)
     span = corners.max() - corners.min() + 1  # boxes of different classes are moved apart
     moved = corners + (classes * span)[:, None]
-    boxes = np.concatenate((moved[:, :2], moved[:, 2:] - moved[:, :2]), axis=1)
+    boxes = from_corners(moved)
     return np.ravel(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, iou)).astype(np.int64)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..boxes import BOX
 from ..evaluation.evaluate import compute_metrics, match_tracks
 from ..evaluation.protocols import prepare
 from ..formats.mot import check_table
@@ -88,7 +89,7 @@ def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     ids = unused + scored.t_id
     rows = np.flatnonzero(one.partner >= 0)
     ids[one.partner[rows]] = scored.g_ids[scored.g_id[rows]]
-    boxes = one.tracks[list("xywh")].to_numpy(float)[scored.t_rows]
+    boxes = one.tracks[BOX].to_numpy(float)[scored.t_rows]
     return _table(frame, ids, boxes, one.name)
 
 
@@ -136,7 +137,7 @@ def _table_of(ground_truth: Any) -> Any:
 
 def _table(frame: np.ndarray, ids: np.ndarray, boxes: np.ndarray, name: str) -> pd.DataFrame:
     table = pd.DataFrame({"frame": frame, "id": ids.astype(np.int64)})
-    table[list("xywh")] = boxes
+    table[BOX] = boxes
     table = table.assign(score=1.0, class_id=-1)
     table.attrs["sequence"] = name
     return table

@@ -13,7 +13,7 @@ from ..association.base import Tracker
 from ..association.explanation import number_beside
 from ..association.records import ENDS, FrameRecord, Note, Stage
 from ..association.run import Trace
-from ..boxes import iou
+from ..boxes import BOX, iou
 from .retrace import of_other_classes, retrace
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class SwitchDiagnosis:
         self.track_box = {
             (frame, track): box
             for frame, track, box in zip(
-                tracks["frame"].tolist(), tracks["id"].tolist(), tracks[list("xywh")].to_numpy(float), strict=True
+                tracks["frame"].tolist(), tracks["id"].tolist(), tracks[BOX].to_numpy(float), strict=True
             )
         }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..boxes import iou
+from ..boxes import BOX, iou
 from ..errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def box_table(one: SequenceEvaluation) -> pd.DataFrame:
     found = one.partner >= 0
     false = np.ones(len(frame_t), bool)
     false[one.partner[found]] = False
-    people = pd.DataFrame(truth.box[scored.g_rows], columns=list("xywh"))
+    people = pd.DataFrame(truth.box[scored.g_rows], columns=BOX)
     people.insert(0, "frame", frame_g)
     people.insert(1, "kind", np.select([~found, one.switched], ["missed", "switched"], "tracked"))
     people.insert(2, "id", scored.g_ids[scored.g_id])
@@ -58,7 +58,7 @@ def box_table(one: SequenceEvaluation) -> pd.DataFrame:
     passed = by_person["frame"].diff().to_numpy()
     moved = np.hypot(*step.T) / passed * (truth.frame_rate or np.nan) / people["h"].to_numpy()
     people["speed"] = pd.Series(moved).groupby(people["id"].to_numpy()).bfill(limit=1)
-    boxes = pd.DataFrame(one.tracks[list("xywh")].to_numpy(float)[scored.t_rows[false]], columns=list("xywh"))
+    boxes = pd.DataFrame(one.tracks[BOX].to_numpy(float)[scored.t_rows[false]], columns=BOX)
     boxes.insert(0, "frame", frame_t[false])
     boxes.insert(1, "kind", "false positive")
     boxes.insert(2, "id", scored.t_ids[scored.t_id[false]])
@@ -71,7 +71,7 @@ def box_table(one: SequenceEvaluation) -> pd.DataFrame:
         table["border"] = np.nan
     table["crowding"] = 0.0
     of_frame = people.groupby("frame").indices
-    values = table[list("xywh")].to_numpy(float)
+    values = table[BOX].to_numpy(float)
     for frame, rows in table.groupby("frame").indices.items():
         others = of_frame.get(frame, np.empty(0, np.int64))
         overlap = iou(values[rows], values[others])

@@ -15,7 +15,6 @@ from .identity import _backdrop
 from .style import (
     BLUE,
     LINES,
-    METRIC_NAMES,
     MISSED,
     ORANGE,
     PURPLE,
@@ -23,6 +22,7 @@ from .style import (
     _few,
     _finish,
     _ink,
+    _label,
     _one_sequence,
     _table,
 )
@@ -75,7 +75,7 @@ def error_budget(budget: ErrorBudget, metric: str = "mota", *, ax: Axes | None =
     ax.axvline(0, color=_ink(), linewidth=0.8)
     if len(table):
         ax.legend(frameon=False, fontsize=8, loc="lower right")
-    name = METRIC_NAMES.get(metric, metric)
+    name = _label(metric)
     title = f"Where {name} is lost: {int(table['errors'].sum())} errors by cause"
     return _finish(ax, title, f"points of {name} without these errors (percent)", "", grid="x")
 

@@ -13,8 +13,6 @@ from ..errors import PlotError
 from .style import (
     COLOURS,
     GREY,
-    LINES,
-    MARKERS,
     METRIC_NAMES,
     RATES,
     VERMILLION,
@@ -22,6 +20,9 @@ from .style import (
     _few,
     _finish,
     _ink,
+    _label,
+    _legend_of_both,
+    _line,
     _number,
     _one_sequence,
     _overall,
@@ -81,26 +82,17 @@ def metric_against_threshold(
         colour = COLOURS[number % len(COLOURS)]
         if (high > low).any():
             target.fill_between(middle.index, low, high, color=colour, alpha=0.18, linewidth=0)
-        name = METRIC_NAMES.get(metric, metric)
+        name = _label(metric)
         target.plot(
-            middle.index,
-            middle,
-            color=colour,
-            marker=MARKERS[number % len(MARKERS)],
-            markersize=5,
-            linestyle=LINES[number % len(LINES)],
-            label=name if percent == 100 else f"{name} (right)",
+            middle.index, middle, markersize=5, label=name if percent == 100 else f"{name} (right)", **_line(number)
         )
-    handles, labels = ax.get_legend_handles_labels()
     if right is not None:
-        more = right.get_legend_handles_labels()
-        handles, labels = handles + more[0], labels + more[1]
         right.set_ylabel("count")
+    lines = []
     if default is not None:
-        line = ax.axvline(default, color=_ink(), linestyle=":", linewidth=1)
-        handles, labels = [*handles, line], [*labels, f"default {default:g}"]
-    ax.legend(handles, labels, frameon=False, fontsize=8)
-    names = ", ".join(METRIC_NAMES.get(metric, metric) for metric in metrics)
+        lines.append((ax.axvline(default, color=_ink(), linestyle=":", linewidth=1), f"default {default:g}"))
+    _legend_of_both(ax, right, lines)
+    names = ", ".join(_label(metric) for metric in metrics)
     return _finish(ax, f"{names} against {setting}{note}", setting, "percent")
 
 
@@ -146,7 +138,7 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
 
         frame = (float(column) - 0.5, float(row) - 0.5)
         ax.add_patch(Rectangle(frame, 1, 1, fill=False, edgecolor=VERMILLION, linewidth=2.5, clip_on=False))
-    name = METRIC_NAMES.get(metric, metric)
+    name = _label(metric)
     bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label(f"{name} (percent)" if rate else name)
     bar.outline.set_visible(False)  # type: ignore[operator]
@@ -223,7 +215,7 @@ def parallel_coordinates(
                 bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.8},
             )
     ax.axvline(len(settings), color=_ink(), linewidth=0.8)
-    name = METRIC_NAMES.get(metric, metric)
+    name = _label(metric)
     label = f"{name} (percent)" if rate else name
     ax.figure.colorbar(ScalarMappable(norm, "viridis_r"), ax=ax, label=label)
     ax.set_xticks(range(len(settings) + 1), [*settings, name])
@@ -286,7 +278,7 @@ def compare_trackers(
             )
     values = np.array([[_overall_value(result, metric) * 100 for metric in metrics] for result in results.values()])
     values = values.reshape(len(results), len(metrics))
-    labels = [METRIC_NAMES.get(metric, metric) for metric in metrics]
+    labels = [_label(metric) for metric in metrics]
     return (_radar if kind == "radar" else _bars)(values, list(results), labels, ax)
 
 
@@ -313,7 +305,7 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
         lines = [
             (name, _overall(_table(table, "hota_curves", ("alpha", part))), part) for name, table in curves.items()
         ]
-        title = f"{METRIC_NAMES.get(part, part)} over the localisation threshold"
+        title = f"{_label(part)} over the localisation threshold"
     else:
         table = _overall(_table(curves, "hota_curves", ("alpha", "hota", "deta", "assa")))
         lines = [(METRIC_NAMES[column], table, column) for column in ("hota", "deta", "assa")]
@@ -323,9 +315,7 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
         ax.plot(
             table.alpha,
             table[column] * 100,
-            color=COLOURS[number % len(COLOURS)],
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
+            **_line(number),
             markersize=4,
             label=f"{name} (mean {mean:.1f})",
         )
@@ -381,7 +371,7 @@ def differences(
         face = colour if real else "white"
         ax.plot(100 * row.difference, place, marker="o", markersize=7, color=colour, markerfacecolor=face)
     ax.axvline(0, color=_ink(), linewidth=0.8)
-    names = [f"{METRIC_NAMES.get(row.metric, row.metric)}: {row.tracker} - {row.other}" for row in rows]
+    names = [f"{_label(row.metric)}: {row.tracker} - {row.other}" for row in rows]
     ax.set_yticks(range(len(rows)), names, fontsize=8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     count = sum(row.verdict != "not a difference" for row in rows)
@@ -429,9 +419,7 @@ def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL"
         ax.plot(
             table["horizon"].map(places.index),
             100 * table[metric],
-            color=COLOURS[number % len(COLOURS)],
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
+            **_line(number),
             label=name,
         )
     ax.set_xticks(range(len(places)), ["all" if np.isinf(place) else f"{place:g}" for place in places])
@@ -470,9 +458,7 @@ def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | Non
         ax.plot(
             curve.index,
             curve,
-            color=COLOURS[number % len(COLOURS)],
-            marker=MARKERS[number % len(MARKERS)],
-            linestyle=LINES[number % len(LINES)],
+            **_line(number),
             label=name,
         )
         if name == slowest:
@@ -525,10 +511,8 @@ def learning_curve(
         ax.plot(
             part[x],
             part[metric] * 100,
-            color=COLOURS[number % len(COLOURS)],
-            marker=MARKERS[number % len(MARKERS)],
-            linestyle=LINES[number % len(LINES)],
-            label=METRIC_NAMES.get(metric, metric),
+            **_line(number),
+            label=_label(metric),
         )
     right = ax.twinx()
     known = curve[curve[loss].notna()]
@@ -537,9 +521,7 @@ def learning_curve(
     right.spines["top"].set_visible(False)
     right.set_zorder(ax.get_zorder() - 1)
     ax.patch.set_visible(False)
-    handles, labels = ax.get_legend_handles_labels()
-    more = right.get_legend_handles_labels()
-    ax.legend(handles + more[0], labels + more[1], frameon=False, fontsize=8, loc="center right")
+    _legend_of_both(ax, right, loc="center right")
     return _finish(ax, "Learning curve on held-out footage", x, "percent")
 
 
@@ -590,10 +572,8 @@ def _radar(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes |
         ax.plot(
             np.append(angles, angles[0]),
             np.append(row, row[0]),
-            color=colour,
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
             label=tracker,
+            **_line(number),
         )
         ax.fill(angles, np.nan_to_num(row), color=colour, alpha=0.08)
     ax.set_xticks(angles, names)

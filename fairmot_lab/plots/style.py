@@ -15,21 +15,15 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write, write_error
+from ..drawing import OKABE_ITO
 from ..errors import PlotError, WriteError
+from ..evaluation.names import OVERALL, PERCENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#F0E442",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-)
+ORANGE, SKY, GREEN, YELLOW, PURPLE, VERMILLION, BLUE = OKABE_ITO
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW)
 GREY, INK = "#B0B0B0", "#222222"
 MISSED = (0.89, 0.89, 0.89)
@@ -64,7 +58,7 @@ METRIC_NAMES = {
     "num_misses": "misses",
     "num_fragmentations": "fragmentations",
 }
-RATES = ("mota", "idf1", "idp", "idr", "hota", "deta", "assa", "loca", "recall", "precision")
+RATES = PERCENT
 
 
 def save(ax: Axes, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
@@ -109,6 +103,28 @@ def _is_figure(path: Path) -> bool:
         return b"matplotlib" in path.read_bytes().lower()
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def _line(number: int) -> dict[str, Any]:
+    """Return colour, line and mark of the curve of a number: they tell curves apart without colours too."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": LINES[number % len(LINES)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
+
+
+def _label(metric: str) -> str:
+    """Return what a metric is called in a figure."""
+    return METRIC_NAMES.get(metric, metric)
+
+
+def _legend_of_both(ax: Axes, right: Axes | None, more: Sequence[tuple[Any, str]] = (), **options: Any) -> None:
+    """Show one legend for both axes of a figure."""
+    sides = [one.get_legend_handles_labels() for one in (ax, right) if one is not None]
+    handles = [handle for side in sides for handle in side[0]] + [handle for handle, _ in more]
+    labels = [label for side in sides for label in side[1]] + [label for _, label in more]
+    ax.legend(handles, labels, frameon=False, fontsize=8, **options)
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -171,9 +187,9 @@ def _one_sequence(table: pd.DataFrame, sequence: str | None) -> pd.DataFrame:
 
 
 def _overall(table: pd.DataFrame) -> pd.DataFrame:
-    if "sequence" not in table or not (table["sequence"] == "OVERALL").any():
+    if "sequence" not in table or not (table["sequence"] == OVERALL).any():
         return table
-    return table[table["sequence"] == "OVERALL"]
+    return table[table["sequence"] == OVERALL]
 
 
 def _overall_value(result: Any, metric: str) -> float:

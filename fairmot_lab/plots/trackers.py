@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import PlotError
-from .style import BLUE, GREY, METRIC_NAMES, ORANGE, RATES, VERMILLION, _axes, _finish, _table
+from .style import BLUE, GREY, ORANGE, RATES, VERMILLION, _axes, _finish, _label, _table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
     given = table[table["trial"] < 0]
     ax.scatter(given[x], given[y], s=50, color=VERMILLION, marker="X", label="as given", zorder=3)
     ax.legend(frameon=False, fontsize=8)
-    shown = [METRIC_NAMES.get(name, name) for name in names]
+    shown = [_label(name) for name in names]
     axes = [f"{label} (percent)" if name in RATES else label for name, label in zip(names, shown, strict=True)]
     return _finish(ax, f"{shown[0]} and {shown[1]}, {part}", *axes)
 

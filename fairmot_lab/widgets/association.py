@@ -11,6 +11,7 @@ from traitlets import Int, Unicode
 from ..association.base import Tracker
 from ..association.records import ENDS, FrameRecord, Stage
 from ..association.run import trace
+from ..boxes import BOX
 from ..diagnosis.replay import cell_sentences
 from .base import escape, stylesheet
 from .checks import refuse_other_sequence
@@ -151,7 +152,7 @@ class AssociationInspector(PlayerPanel):
         before = self._last_seen[self._last_seen["frame"] < record.frame]
         last = before.drop_duplicates("id", keep="last").set_index("id").reindex(tracks)
         frames = [*last["frame"].fillna(0).astype(int), *[record.frame] * len(rows)]
-        boxes = np.concatenate((last[["x", "y", "w", "h"]].to_numpy(), record.detections.boxes[rows]))
+        boxes = np.concatenate((last[BOX].to_numpy(), record.detections.boxes[rows]))
         keys = [("track", t) for t in tracks] + [("detection", d) for d in rows]
         return dict(zip(keys, crops(self.source, frames, boxes, 64), strict=True))
 

@@ -8,6 +8,7 @@ import ipywidgets
 import pandas as pd
 from traitlets import Int
 
+from ..boxes import BOX
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
 from ..diagnosis.errors import records
 from ..errors import FairMOTLabError
@@ -186,7 +187,7 @@ class BudgetBrowser(PlayerPanel):
         if not pd.isna(error["number"]):
             words += f" {as_sentence(error['measure'])[:-1]} {error['number']:.2f}"
             words += f"; {error['setting']} decides." if error["setting"] else "."
-        (jpeg,) = crops(self.source, [int(error["frame"])], error[["x", "y", "w", "h"]].to_numpy(float)[None], 140)
+        (jpeg,) = crops(self.source, [int(error["frame"])], error[BOX].to_numpy(float)[None], 140)
         picture = crop_html(jpeg, "") if jpeg else ""
         return f'<div style="display:flex">{picture}</div><p>{escape(words)}</p>'
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from traitlets import Dict, Int, List, Unicode
 
-from ..boxes import iou
+from ..boxes import BOX, iou
 from ..drawing import PALETTE
 from .base import View, escape, html_table
 from .parts import as_sentence, counted
@@ -18,7 +18,6 @@ from .parts import as_sentence, counted
 if TYPE_CHECKING:
     from ..evaluation.result import SequenceEvaluation
 
-BOX = ["x", "y", "w", "h"]
 PICTURES = 13  # of a life
 _OVERLAP = 0.5  # least IoU of a detection with the person whose it is
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from traitlets import Int
 
+from ..boxes import BOX
 from ..diagnosis.errors import records
 from ..diagnosis.replay import explained_switches
 from .base import escape, stylesheet
@@ -188,7 +189,7 @@ class SwitchBrowser(PlayerPanel):
             found = table[(table["frame"] == frame) & (table["id"] == identity)]
             if len(found):
                 frames.append(int(frame))
-                boxes.append(found[["x", "y", "w", "h"]].to_numpy()[0])
+                boxes.append(found[BOX].to_numpy()[0])
                 captions.append(caption.format(id=_plain(identity), frame=int(frame)))
         return list(zip(crops(self.source, frames, np.array(boxes), height), captions, strict=True))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..association.run import Trace, trace
+from ..boxes import BOX
 from ..diagnosis.replay import explained_switches
 from ..diagnosis.retrace import tracker_of
 from ..errors import FairMOTLabError, SourceError, ViewError
@@ -370,7 +371,7 @@ class Workbench(Panel):
     def _strip(self, identity: int, height: int = 96) -> list[bytes]:
         places = self.life(identity).places((self.player.width, self.player.height))
         try:
-            return crops(self.source, places["frame"].tolist(), places[["x", "y", "w", "h"]].to_numpy(), height)
+            return crops(self.source, places["frame"].tolist(), places[BOX].to_numpy(), height)
         except SourceError:
             return [b""] * len(places)  # the player says which frames cannot be read
 
