@@ -37,13 +37,11 @@ from .errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWar
 from .evaluation.compare import summary_with_intervals
 from .evaluation.evaluate import evaluate
 from .evaluation.inputs import find_inputs
-from .evaluation.names import OVERALL
+from .evaluation.names import OVERALL, SMALLER_IS_BETTER
 from .evaluation.protocols import GroundTruth
 from .evaluation.result import Evaluation
 from .evaluation.switches import compare_switches
 
-ERRORS = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
-"""Metrics where smaller is better."""
 _FORMAT = "fairmot_lab sweep 1"
 
 
@@ -477,7 +475,7 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     if not len(rows):
         raise ConfigError(f"No row of the table has a figure in {metric}; evaluate with ground truth.")
     figures = rows[metric].to_numpy(float)
-    row = rows.iloc[int(figures.argmin() if metric in ERRORS else figures.argmax())]
+    row = rows.iloc[int(figures.argmin() if metric in SMALLER_IS_BETTER else figures.argmax())]
     if "tracker" in rows.columns:
         kept = {"tracker": row["tracker"]}
         base = as_tracker(row["tracker"])

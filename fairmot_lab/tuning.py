@@ -28,9 +28,9 @@ from .association.settings import Setting
 from .errors import ConfigError, FairMOTLabWarning
 from .evaluation.compare import metric_intervals
 from .evaluation.evaluate import compute_metrics, evaluate, half_split
-from .evaluation.names import HOTA, MOTMETRICS
+from .evaluation.names import HOTA, MOTMETRICS, SMALLER_IS_BETTER
 from .evaluation.protocols import GroundTruth, prepare
-from .sweeps import ERRORS, Material, checked_classes, open_material, pack_material, without_class_warnings
+from .sweeps import Material, checked_classes, open_material, pack_material, without_class_warnings
 
 if TYPE_CHECKING:
     import optuna
@@ -65,7 +65,7 @@ class Tuning:
     def pareto(self) -> pd.DataFrame:
         """The rows that no other row beats in all objectives on the training part."""
         objective = self.table.attrs["objective"]
-        signs = np.array([-1.0 if name in ERRORS else 1.0 for name in objective])
+        signs = np.array([-1.0 if name in SMALLER_IS_BETTER else 1.0 for name in objective])
         values = self.table[[f"train_{name}" for name in objective]].to_numpy(float) * signs
         beaten = [((values >= row).all(1) & (values > row).any(1)).any() for row in values]
         return self.table[~np.array(beaten, bool)]
@@ -226,7 +226,7 @@ def tune(
         )
     table.attrs.update(tracker=base.name, objective=names, split=_plain(split))
     best = table[f"train_{names[0]}"].astype(float)
-    row = table.loc[best.idxmin() if names[0] in ERRORS else best.idxmax()]
+    row = table.loc[best.idxmin() if names[0] in SMALLER_IS_BETTER else best.idxmax()]
     declared = base.Settings.settings()
     chosen = base if row["trial"] < 0 else base.replace(**{name: _typed(declared[name], row[name]) for name in space})
     return Tuning(chosen, table, study)
@@ -308,7 +308,7 @@ def _study(optuna: Any, storage: Any, seed: int, wanted: dict[str, Any], n_jobs:
             storage=_storage(optuna, storage),
             study_name="fairmot_lab",
             sampler=sampler,
-            directions=["minimize" if name in ERRORS else "maximize" for name in wanted["objective"]],
+            directions=["minimize" if name in SMALLER_IS_BETTER else "maximize" for name in wanted["objective"]],
             load_if_exists=True,
         )
     except Exception as error:  # each kind of storage raises its own

@@ -25,7 +25,6 @@ from fairmot_lab.diagnosis.embeddings import (
     switch_distances,
 )
 from fairmot_lab.diagnosis.errors import (
-    FIGURES,
     compare_figures,
     error_lanes,
     evaluation_errors,
@@ -35,6 +34,7 @@ from fairmot_lab.diagnosis.peaks import detection_at, peak_table
 from fairmot_lab.diagnosis.replay import evaluate_replay
 from fairmot_lab.diagnosis.replay import replay as replay_of_replay
 from fairmot_lab.errors import ConfigError, EvaluationError
+from fairmot_lab.evaluation.names import MAIN
 from fairmot_lab.evaluation.switches import compare_switches
 from fairmot_lab.sources.images import crop as crop_of_images
 from fairmot_lab.widgets.background import LatestWins
@@ -267,7 +267,7 @@ def test_a_replay_gives_the_figures_of_the_library(outputs: scene.SceneOutputs, 
     tracker = fl.JDETracker(conf_thres=0.3)
     found = evaluate_replay(replay_of_replay(outputs, truth, tracker), truth)
     expected = fl.evaluate(fl.track(outputs, tracker), truth).summary.iloc[-1]
-    for name, _, _ in FIGURES:
+    for name in MAIN:
         assert found.metrics[name] == pytest.approx(expected[name], abs=1e-12), name
     assert found.evaluation is not None
     assert len(found.evaluation.switches) == expected["num_switches"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..evaluation.names import LABELS, MAIN, SMALLER_IS_BETTER
 from .retrace import one_sequence
 
 if TYPE_CHECKING:
@@ -85,17 +86,6 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-# What ThresholdLab shows: name, label, whether more is better (1), worse (-1).
-FIGURES = (
-    ("mota", "MOTA", 1),
-    ("idf1", "IDF1", 1),
-    ("hota", "HOTA", 1),
-    ("num_switches", "ID switches", -1),
-    ("num_false_positives", "false positives", -1),
-    ("num_misses", "misses", -1),
-)
-
-
 def compare_figures(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> pd.DataFrame:
     """The figures of two evaluations side by side.
 
@@ -112,13 +102,13 @@ def compare_figures(baseline: Mapping[str, float], candidate: Mapping[str, float
     rows = [
         {
             "metric": name,
-            "label": label,
+            "label": LABELS[name],
             "baseline": float(baseline[name]),
             "candidate": float(candidate[name]),
             "difference": float(candidate[name]) - float(baseline[name]),
-            "better": better,
+            "better": -1 if name in SMALLER_IS_BETTER else 1,
         }
-        for name, label, better in FIGURES
+        for name in MAIN
         if name in baseline and name in candidate
     ]
     return pd.DataFrame(rows, columns=["metric", "label", "baseline", "candidate", "difference", "better"])

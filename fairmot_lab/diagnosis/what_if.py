@@ -16,6 +16,7 @@ from ..association.registry import trackers
 from ..association.run import track_detections
 from ..errors import ConfigError
 from ..evaluation.evaluate import compute_metrics, match_tracks
+from ..evaluation.names import MAIN
 from ..evaluation.switches import Matches
 from .retrace import check_same, evaluated_part, one_sequence, tracker_of
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..evaluation.events import SequenceEvaluation
     from ..evaluation.result import Evaluation
-
-METRICS = ("mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +145,7 @@ def what_if(
             }
         )
     result = pd.DataFrame(rows)
-    for name in METRICS:
+    for name in MAIN:
         result[f"d_{name}"] = result[name] - base[name]
     order = result.iloc[1:].sort_values(["num_switches", "idf1"], ascending=[True, False])["change"].tolist()
     idf1 = result.set_index("change")["idf1"]
@@ -159,7 +158,7 @@ def what_if(
 
 def _metrics(one: SequenceEvaluation, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[str, float]:
     found = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator)
-    return {name: found[name] for name in METRICS}
+    return {name: found[name] for name in MAIN}
 
 
 def _switches(matched: SequenceEvaluation) -> set[tuple[int, int]]:

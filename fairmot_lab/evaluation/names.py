@@ -25,3 +25,26 @@ SHORT = {
     "mostly_tracked": "MT", "partially_tracked": "PT", "mostly_lost": "ML", "num_false_positives": "FP",
     "num_misses": "FN", "num_frames": "frames", "num_dropped": "dropped",
 }  # fmt: skip
+
+# What is compared first, in tables and views.
+MAIN = ("mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses")
+SMALLER_IS_BETTER = ("num_switches", "num_fragmentations", "num_false_positives", "num_misses", "mostly_lost", "motp")
+LABELS = {
+    "mota": "MOTA",
+    "motp": "MOTP",
+    "idf1": "IDF1",
+    "idp": "IDP",
+    "idr": "IDR",
+    "hota": "HOTA",
+    "deta": "DetA",
+    "assa": "AssA",
+    "loca": "LocA",
+    "recall": "recall",
+    "precision": "precision",
+    "ap": "AP at IoU 0.5",
+    "rank1": "ReID rank-1",
+    "num_switches": "ID switches",
+    "num_false_positives": "false positives",
+    "num_misses": "misses",
+    "num_fragmentations": "fragmentations",
+}

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ..errors import PlotError
+from ..evaluation.names import LABELS
 from .style import (
     BLUE,
     COLOURS,
     LINES,
-    METRIC_NAMES,
     MISSED,
     ORANGE,
     _axes,
@@ -376,7 +376,7 @@ def errors_over_time(
     time = at(table.frame)
     for column, colour, style in (("num_misses", ORANGE, "-"), ("num_false_positives", BLUE, "--")):
         smooth = table[column].rolling(window, center=True, min_periods=1).mean()
-        label = f"{METRIC_NAMES[column]} ({int(table[column].sum())})"
+        label = f"{LABELS[column]} ({int(table[column].sum())})"
         ax.plot(time, smooth, color=colour, linestyle=style, linewidth=1.4, label=label)
     ax.set_ylim(bottom=0)
     switched = table.num_switches > 0

@@ -10,11 +10,10 @@ import pandas as pd
 
 from ..data import same_footage
 from ..errors import PlotError
+from ..evaluation.names import LABELS, PERCENT
 from .style import (
     COLOURS,
     GREY,
-    METRIC_NAMES,
-    RATES,
     VERMILLION,
     _axes,
     _few,
@@ -68,7 +67,7 @@ def metric_against_threshold(
     right = None
     note = ""
     for number, metric in enumerate(metrics):
-        percent = 100 if metric in RATES else 1
+        percent = 100 if metric in PERCENT else 1
         if percent == 1 and right is None:
             right = ax.twinx()
             right.spines["top"].set_visible(False)
@@ -117,7 +116,7 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
     """
     ax = _axes(ax, (6, 4.2))
     table = _overall(_table(table, "summary", (x, y, metric)))
-    rate = metric in RATES
+    rate = metric in PERCENT
     cells = table.pivot_table(index=y, columns=x, values=metric, aggfunc="max" if rate else "min", dropna=False)
     values = cells.to_numpy(float) * (100 if rate else 1)
     image = ax.imshow(values, origin="lower", aspect="auto", cmap="cividis")
@@ -174,7 +173,7 @@ def parallel_coordinates(
     ax = _axes(ax, (8, 4.2))
     table = _overall(_table(table, "summary", (*settings, metric)))
     table = table[table[metric].notna()]
-    rate = metric in RATES
+    rate = metric in PERCENT
     score = table[metric].to_numpy(float) * (100 if rate else 1)
     columns, ticks = [], []
     for name in settings:
@@ -258,10 +257,10 @@ def compare_trackers(
     >>> compare_trackers({"exchanged": result})
     <Axes: ...>
     """
-    counts = [metric for metric in metrics if metric not in RATES]
+    counts = [metric for metric in metrics if metric not in PERCENT]
     if counts:
         raise PlotError(
-            f"{counts[0]} is not a rate in [0, 1] and cannot share this axis; choose from {', '.join(RATES)}."
+            f"{counts[0]} is not a rate in [0, 1] and cannot share this axis; choose from {', '.join(PERCENT)}."
         )
     if kind not in ("bars", "radar"):
         raise PlotError(f"kind is 'bars' or 'radar', not {kind!r}.")
@@ -308,7 +307,7 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
         title = f"{_label(part)} over the localisation threshold"
     else:
         table = _overall(_table(curves, "hota_curves", ("alpha", "hota", "deta", "assa")))
-        lines = [(METRIC_NAMES[column], table, column) for column in ("hota", "deta", "assa")]
+        lines = [(LABELS[column], table, column) for column in ("hota", "deta", "assa")]
         title = "HOTA and its parts over the localisation threshold"
     for number, (name, table, column) in enumerate(lines):
         mean = table[column].mean() * 100
@@ -359,9 +358,9 @@ def differences(
         _table(comparison, "differences", ("sequence", "tracker", "other", "metric", "difference", "low", "high")),
         sequence,
     )
-    wrong = [metric for metric in metrics if metric not in RATES or metric not in set(table["metric"])]
+    wrong = [metric for metric in metrics if metric not in PERCENT or metric not in set(table["metric"])]
     if wrong:
-        raise PlotError(f"{wrong[0]} is not a rate with an interval; choose from {_few(RATES)}.")
+        raise PlotError(f"{wrong[0]} is not a rate with an interval; choose from {_few(PERCENT)}.")
     rows = [row for metric in metrics for row in table[table["metric"] == metric].itertuples()]
     ax = _axes(ax, (7, 1.4 + 0.3 * max(len(rows), 3)))
     for place, row in enumerate(rows):
@@ -426,7 +425,7 @@ def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL"
     ax.set_ylim(0, 100)
     if isinstance(tables, Mapping):
         ax.legend(frameon=False, fontsize=8)
-    shown = METRIC_NAMES.get(metric, metric.upper())
+    shown = LABELS.get(metric, metric.upper())
     return _finish(ax, f"{shown} over the time horizon", f"{units.pop()} to either side", f"{shown} (percent)")
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from .._files import atomic_write, write_error
 from ..drawing import OKABE_ITO
 from ..errors import PlotError, WriteError
-from ..evaluation.names import OVERALL, PERCENT
+from ..evaluation.names import LABELS, OVERALL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,26 +39,6 @@ SWITCH_KINDS = {
     "lost to another person": (ORANGE, "s"),
     "back to a known id": (GREEN, "D"),
 }
-METRIC_NAMES = {
-    "mota": "MOTA",
-    "motp": "MOTP",
-    "idf1": "IDF1",
-    "idp": "IDP",
-    "idr": "IDR",
-    "hota": "HOTA",
-    "deta": "DetA",
-    "assa": "AssA",
-    "loca": "LocA",
-    "recall": "recall",
-    "precision": "precision",
-    "ap": "AP at IoU 0.5",
-    "rank1": "ReID rank-1",
-    "num_switches": "ID switches",
-    "num_false_positives": "false positives",
-    "num_misses": "misses",
-    "num_fragmentations": "fragmentations",
-}
-RATES = PERCENT
 
 
 def save(ax: Axes, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
@@ -116,7 +96,7 @@ def _line(number: int) -> dict[str, Any]:
 
 def _label(metric: str) -> str:
     """Return what a metric is called in a figure."""
-    return METRIC_NAMES.get(metric, metric)
+    return LABELS.get(metric, metric)
 
 
 def _legend_of_both(ax: Axes, right: Axes | None, more: Sequence[tuple[Any, str]] = (), **options: Any) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import PlotError
-from .style import BLUE, GREY, ORANGE, RATES, VERMILLION, _axes, _finish, _label, _table
+from ..evaluation.names import PERCENT
+from .style import BLUE, GREY, ORANGE, VERMILLION, _axes, _finish, _label, _table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
         raise PlotError(f"part={part!r} does not exist; choose 'train' or 'validation'.")
     ax = _axes(ax, (5, 4))
     x, y = (f"{part}_{name}" for name in names)
-    unit = {f"{part}_{name}": 100 if name in RATES else 1 for name in names}
+    unit = {f"{part}_{name}": 100 if name in PERCENT else 1 for name in names}
     table, front = (
         rows.assign(**{name: rows[name] * unit[name] for name in unit}) for rows in (tuning.table, tuning.pareto)
     )
@@ -81,7 +82,7 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
     ax.scatter(given[x], given[y], s=50, color=VERMILLION, marker="X", label="as given", zorder=3)
     ax.legend(frameon=False, fontsize=8)
     shown = [_label(name) for name in names]
-    axes = [f"{label} (percent)" if name in RATES else label for name, label in zip(names, shown, strict=True)]
+    axes = [f"{label} (percent)" if name in PERCENT else label for name, label in zip(names, shown, strict=True)]
     return _finish(ax, f"{shown[0]} and {shown[1]}, {part}", *axes)
 
 

@@ -14,7 +14,6 @@ from ..association.run import trace
 from ..boxes import BOX
 from ..diagnosis.replay import cell_sentences
 from .base import escape, stylesheet
-from .checks import refuse_other_sequence
 from .page import Page
 from .parts import MatrixView, beside, counted, crops
 from .player import PlayerPanel, TrackPlayer
@@ -75,9 +74,7 @@ class AssociationInspector(PlayerPanel):
         self._trace = trace(outputs, tracker)
         self.tracker, self.tracks = self._trace.tracker, self._trace.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
-        views = self._join(source, player, tracks=self.tracks, frame=self.frame)
-        if self.player is not None:
-            refuse_other_sequence("detections", outputs.name, self.player.name)
+        views = self._join(source, player, detections, tracks=self.tracks, frame=self.frame)
         self._show = ipywidgets.Dropdown(
             options=VALUES, value=self.values, description="show", tooltip="what the matrices show"
         )
@@ -85,8 +82,7 @@ class AssociationInspector(PlayerPanel):
             self.frame, min=1, max=max([1, *(int(n) for n in outputs.frames)]), description="frame"
         )
         self._tie(((self, "values"), (self._show, "value")), ((self, "frame"), (self._number, "value")))
-        if self.player is not None:
-            self._tie(*(((self.player, trait), (self, trait)) for trait in ("frame", "selected_id")))
+        self._tie_player("frame", "selected_id")
         self.matrices: list[MatrixView] = []
         self._later = beside(least="340px")
         self._events = ipywidgets.HTML()
@@ -170,8 +166,7 @@ class AssociationInspector(PlayerPanel):
 
     def saved_html(self) -> str:
         """The frame on show and its matrices as tables."""
-        shown = self.player.saved_html() if self.player is not None else ""
-        return shown + "".join(matrix.saved_html() for matrix in self.matrices)
+        return self._player_html() + "".join(matrix.saved_html() for matrix in self.matrices)
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 960, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`.
@@ -191,8 +186,7 @@ class AssociationInspector(PlayerPanel):
                 page.left_out(f"the reasons of the {stage.cost.size} cells of the {stage.title}")
             matrix.add_to(page, changes={"texts": texts}, group=None if number == 0 else "later")
         page.add_text(_event_words(self.record))
-        if self.player is not None:
-            self.player.add_frames_to(page, max_width=max_width, **options)
+        self._add_player_to(page, max_width=max_width, **options)
         return page
 
 

@@ -97,7 +97,7 @@ class BudgetBrowser(PlayerPanel):
         **traits: Any,
     ) -> None:
         super().__init__(**traits)
-        made = self._join(source, player)
+        made = self._join(source, player, detections)
         self.name = sequence_of(evaluation, self.player.name if self.player is not None else detections.name)
         refuse_other_sequence("detections", detections.name, self.name)
         for new in made:
@@ -202,7 +202,6 @@ class BudgetBrowser(PlayerPanel):
         page = Page(f"{self.name}: BudgetBrowser", stylesheet(), max_mb=max_mb)
         self.causes_table.add_to(page)
         self.errors_table.add_to(page)
-        if self.player is not None:
-            self.player.add_frames_to(page, max_width=max_width, share=2, **options)
+        self._add_player_to(page, max_width=max_width, share=2, **options)
         page.left_out("the errors of the other causes, which need a kernel")
         return page

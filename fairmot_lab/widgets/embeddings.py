@@ -13,7 +13,7 @@ from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_det
 from ..diagnosis.peaks import detection_at
 from ..errors import ConfigError, DetectionsError, ViewError
 from .base import floats, stylesheet
-from .checks import refuse_other_sequence, refuse_other_table
+from .checks import refuse_other_table
 from .overlay import Overlay
 from .page import Page
 from .parts import HistogramView, MatrixView, ScatterView, beside, colours, counted, crops, heading, heading_html
@@ -115,9 +115,7 @@ class EmbeddingExplorer(PlayerPanel):
         self.scatter = ScatterView()
         self.histogram = HistogramView(title="Cosine distance of pairs of detections")
         self.matrix = MatrixView(row_name="detection", column_name="detection", accept_below=False)
-        made = self._join(source, player, tracks=tracks, ground_truth=ground_truth)
-        if self.player is not None:
-            refuse_other_sequence("detections", outputs.name, self.player.name)
+        made = self._join(source, player, detections, tracks=tracks, ground_truth=ground_truth)
         self.map: TrackPlayer | None = None
 
         self._method = ipywidgets.Dropdown(
@@ -316,8 +314,7 @@ class EmbeddingExplorer(PlayerPanel):
 
     def saved_html(self) -> str:
         """The figures, and the frame on show."""
-        shown = self.player.saved_html() if self.player is not None else ""
-        return shown + self.histogram.saved_html() + self.scatter.saved_html()
+        return self._player_html() + self.histogram.saved_html() + self.scatter.saved_html()
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Up to 300 points have a crop."""
@@ -335,8 +332,7 @@ class EmbeddingExplorer(PlayerPanel):
             self.map.add_frames_to(
                 page, frames=[self.other_frame], max_width=max_width, title="Similarity map", links={"frame": ""}
             )
-        if self.player is not None:
-            self.player.add_frames_to(page, max_width=max_width, **options)
+        self._add_player_to(page, max_width=max_width, **options)
         return page
 
 

@@ -19,6 +19,7 @@ from ..sources.base import Source
 from ..sources.images import encode_jpeg
 from ..sources.open import open_source
 from .base import Panel, Shown, View, escape, floats, picture, sentence, stylesheet
+from .checks import refuse_other_sequence
 from .packing import COLUMNS, Prepared, class_labels, prepare
 from .page import Page
 from .parts import crops
@@ -26,6 +27,7 @@ from .parts import crops
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..detection.detections import Detections
     from ..evaluation.result import Evaluation
     from .overlay import Overlay
 
@@ -465,12 +467,31 @@ class PlayerPanel(Panel):
     player: TrackPlayer | None
     source: Source | None
 
-    def _join(self, source: Any, player: TrackPlayer | None, **options: Any) -> list[TrackPlayer]:
-        """Move along with a player, or with a new one; return what the panel must show: a new one, or nothing."""
+    def _join(
+        self, source: Any, player: TrackPlayer | None, detections: Detections | None, **options: Any
+    ) -> list[TrackPlayer]:
+        """Move along with a player, or with a new one; return what the panel must show: a new one, or nothing.
+
+        Detections of another sequence are refused.
+        """
         made = [TrackPlayer(source, **options)] if player is None and source is not None else []
         self.player = made[0] if made else player
         self.source = None if self.player is None else self.player.source
+        if self.player is not None and detections is not None:
+            refuse_other_sequence("detections", detections.name, self.player.name)
         return made
+
+    def _tie_player(self, *traits: str) -> None:
+        """Keep traits equal to those of the player, which begin; nothing without one."""
+        if self.player is not None:
+            self._tie(*(((self.player, trait), (self, trait)) for trait in traits))
+
+    def _player_html(self) -> str:
+        return "" if self.player is None else self.player.saved_html()
+
+    def _add_player_to(self, page: Page, **options: Any) -> None:
+        if self.player is not None:
+            self.player.add_frames_to(page, **options)
 
 
 def preferred_frames(player: TrackPlayer) -> list[int]:

@@ -114,7 +114,7 @@ class SwitchBrowser(PlayerPanel):
         **traits: Any,
     ) -> None:
         super().__init__(**traits)
-        made = self._join(source, player)
+        made = self._join(source, player, detections)
         wanted = self.player.name if self.player is not None else detections.name if detections is not None else ""
         self.name = sequence_of(evaluation, wanted)
         if detections is not None:
@@ -204,8 +204,7 @@ class SwitchBrowser(PlayerPanel):
         """Return a page without kernel; see `to_html`. Up to 40 switches have pictures."""
         page = Page(f"{self.name}: SwitchBrowser", stylesheet(), max_mb=max_mb)
         self.table.add_to(page)
-        if self.player is not None:
-            self.player.add_frames_to(page, max_width=max_width, share=2, **options)
+        self._add_player_to(page, max_width=max_width, share=2, **options)
         for row in range(min(40, len(self.switches))):
             page.add_html(f"<section>{self.story(row)}</section>")
         if len(self.switches) > 40:

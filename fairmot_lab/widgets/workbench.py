@@ -125,9 +125,9 @@ class Workbench(Panel):
         start = {"focus": "fade", **traits}
         self.player = TrackPlayer(source, **start)
         self.player._whole = self  # its export menu writes the page of all
-        self.source = self.player.source
-        if self.source is None:
+        if self.player.source is None:
             raise ViewError("The source holds no frames, so there is nothing to work on.")
+        self.source = self.player.source
         name = self.source.name
         if detections is not None:
             refuse_other_sequence("detections", detections.name, name)
@@ -155,7 +155,6 @@ class Workbench(Panel):
     # -- what is compared ---------------------------------------------------------------------------------------------
 
     def _truth(self, ground_truth: Any) -> pd.DataFrame | None:
-        assert self.source is not None
         if isinstance(ground_truth, pd.DataFrame) or ground_truth is False:
             return None if ground_truth is False else ground_truth
         try:
@@ -171,7 +170,6 @@ class Workbench(Panel):
         if tracks is not None:
             return {"tracks": tracks}
         if isinstance(evaluation, Mapping):
-            assert self.source is not None
             name = self.source.name
             return {str(key): one.sequences[sequence_of(one, name)].tracks for key, one in evaluation.items()}
         if self.detections is None:
@@ -184,7 +182,6 @@ class Workbench(Panel):
         given = dict(given or {})
         if self.ground_truth is None:
             return given
-        assert self.source is not None
         name = self.source.name
         return {
             key: given.get(key) or evaluate({name: table}, {name: self.ground_truth})
@@ -199,7 +196,7 @@ class Workbench(Panel):
     def _one(self) -> SequenceEvaluation | None:
         """The evaluated sequence of the tracker on show."""
         evaluation = self.evaluations.get(self.name)
-        if evaluation is None or self.source is None:
+        if evaluation is None:
             return None
         return evaluation.sequences[sequence_of(evaluation, self.source.name)]
 
@@ -228,7 +225,6 @@ class Workbench(Panel):
 
     def _metrics_of(self, evaluation: Evaluation) -> dict[str, Any]:
         """The metrics of the sequence on show."""
-        assert self.source is not None
         summary = evaluation.summary
         return summary[summary["sequence"] == sequence_of(evaluation, self.source.name)].iloc[0].to_dict()
 
@@ -293,7 +289,7 @@ class Workbench(Panel):
         """All that depends on the tracker on show."""
         evaluation = self.evaluations.get(self.name)
         player = self.player
-        if evaluation is not None and self.source is not None:
+        if evaluation is not None:
             table = evaluation.per_object
             self.people.rows = people_rows(table[table["sequence"] == sequence_of(evaluation, self.source.name)])
         else:
@@ -354,7 +350,7 @@ class Workbench(Panel):
         if number not in self._switches:
             name = list(self.tracks)[number]
             evaluation = self.evaluations.get(name)
-            if evaluation is None or self.source is None:
+            if evaluation is None:
                 self._switches[number] = pd.DataFrame({"gt_id": [], "frame": []})
             else:
                 sequence = sequence_of(evaluation, self.source.name)
@@ -458,7 +454,6 @@ class Workbench(Panel):
 
     def _corrected(self, name: str, table: pd.DataFrame) -> None:
         """Show corrected tracks as a tracker of their own, with their metrics."""
-        assert self.source is not None
         self.tracks[name] = table
         if self.ground_truth is not None:
             self.evaluations[name] = evaluate({self.source.name: table}, {self.source.name: self.ground_truth})
@@ -485,7 +480,6 @@ class Workbench(Panel):
             self._tabs.titles = ["People", *self._makers]
 
     def _make_comparison(self) -> ComparePanel:
-        assert self.source is not None
         name = sequence_of(self.evaluations[self.name], self.source.name)
         return ComparePanel(
             self.player, name, self.comparison, lambda tracker: self.switches(list(self.tracks).index(tracker))
