@@ -33,7 +33,7 @@ from .drawing import draw_tracks
 from .errors import EvaluationError
 from .evaluation.breakdown import BINS
 from .evaluation.compare import compare
-from .evaluation.report import to_html
+from .evaluation.tables import to_html
 from .plots.errors import error_budget as plot
 from .plots.errors import error_map, person_strip
 from .video_writer import VideoWriter

@@ -24,15 +24,15 @@ from fairmot_lab.diagnosis.embeddings import (
     similarity_map,
     switch_distances,
 )
-from fairmot_lab.diagnosis.errors import (
+from fairmot_lab.diagnosis.peaks import detection_at, peak_table
+from fairmot_lab.diagnosis.replay import evaluate_replay
+from fairmot_lab.diagnosis.replay import replay as replay_of_replay
+from fairmot_lab.diagnosis.tables import (
     compare_figures,
     error_lanes,
     evaluation_errors,
     records,
 )
-from fairmot_lab.diagnosis.peaks import detection_at, peak_table
-from fairmot_lab.diagnosis.replay import evaluate_replay
-from fairmot_lab.diagnosis.replay import replay as replay_of_replay
 from fairmot_lab.errors import ConfigError, EvaluationError
 from fairmot_lab.evaluation.names import MAIN
 from fairmot_lab.evaluation.switches import compare_switches

@@ -109,6 +109,8 @@ def _add_comparison(parser: argparse.ArgumentParser, results: bool = True) -> No
     )
 
 
-def _comparison(options: argparse.Namespace) -> dict:
+def _comparison(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `_add_comparison` declares as arguments of `evaluate`."""
     frames = tuple(options.frames) if options.frames else None
-    return {"sequences": options.sequences, "frames": frames}
+    how = {"protocol": options.protocol, "evaluator": options.evaluator}
+    return {**how, "sequences": options.sequences, "frames": frames}

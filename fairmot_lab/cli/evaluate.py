@@ -32,21 +32,15 @@ def _run_evaluate(options: argparse.Namespace) -> None:
     from .tables import table_text, wrapped
 
     if options.compare:
-        table = compare_protocols(options.results, options.gt, **_comparison(options))
+        part = {name: value for name, value in _comparison(options).items() if name in ("sequences", "frames")}
+        table = compare_protocols(options.results, options.gt, **part)
         shown = ["sequence", "protocol", "evaluator", *SHOWN[1:], "num_dropped"]
         print(table.to_csv(index=False) if options.format == "csv" else table_text(table, shown, keys=3))
         if options.csv:
             with atomic_write(options.csv) as path:
                 table.to_csv(path, index=False)
         return
-    result = evaluate(
-        options.results,
-        options.gt,
-        protocol=options.protocol,
-        evaluator=options.evaluator,
-        classes=options.classes,
-        **_comparison(options),
-    )
+    result = evaluate(options.results, options.gt, classes=options.classes, **_comparison(options))
     written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}
     if options.format in written:
         print(written[options.format]())

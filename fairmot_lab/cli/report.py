@@ -30,9 +30,7 @@ def _run_report(options: argparse.Namespace) -> None:
     folder = Path(options.folder)
     kept = open_detections(folder, options.name)
     results = folder / f"{file_name(kept.name)}.txt"
-    evaluation = evaluate(
-        results, options.gt, protocol=options.protocol, evaluator=options.evaluator, **_comparison(options)
-    )
+    evaluation = evaluate(results, options.gt, **_comparison(options))
     source = open_source(options.source) if options.source else None
     path = write_report(options.output, evaluation, kept, tracker_of_record(results, options.tracker), source)
     print(path)

@@ -40,7 +40,7 @@ def _run_switches(options: argparse.Namespace) -> None:
     from ..evaluation.switches import describe
     from .tables import wrapped
 
-    comparison = {"protocol": options.protocol, "evaluator": options.evaluator, **_comparison(options)}
+    comparison = _comparison(options)
     if options.outputs:
         table, lines = switches_from_outputs(
             options.outputs,

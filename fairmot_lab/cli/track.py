@@ -141,15 +141,8 @@ def _run_track(options: argparse.Namespace) -> int | None:
     sequences = several(options.source)
     if sequences is not None:
         return _track_several(options, sequences, tracker)
-    source = open_source(
-        options.source,
-        frame_rate=options.frame_rate,
-        name=options.name,
-        allow_truncated=options.allow_truncated,
-        retries=options.retries,
-        stall_seconds=options.stall_seconds,
-        value_range=options.value_range,
-    )
+    live = {"retries": options.retries, "stall_seconds": options.stall_seconds}
+    source = open_source(options.source, name=options.name, **live, **_reading(options))
     compare = read_tracks(options.compare, source) if options.compare else None
     if options.model is None and options.detector is None and options.reid is None:
         print(
@@ -165,16 +158,11 @@ def _run_track(options: argparse.Namespace) -> int | None:
                 tracker,
                 options.output,
                 model=model,
-                camera_motion=options.camera_motion,
                 video=options.video or options.compare is not None,
-                overlay=_overlay(options),
                 compare=compare,
                 counter=_counter(options, getattr(model, "class_names", None)),
-                keep_outputs=not options.no_outputs,
-                resume=options.resume,
-                score_threshold=options.score_threshold,
-                inputs=_read_files(options),
                 progress=not options.quiet,
+                **_results(options),
             )
     except KeyboardInterrupt as stop:
         print(f"fairmot-lab: interrupted. {stop}".rstrip(), file=sys.stderr)
@@ -202,30 +190,33 @@ def _track_one(name: str, path: Any, *, options: argparse.Namespace, tracker: Tr
     from ..pipeline import track_files
     from ..sources.open import open_source
 
+    source, model = open_source(path, **_reading(options)), _model(options)
     return track_files(
-        open_source(
-            path,
-            frame_rate=options.frame_rate,
-            allow_truncated=options.allow_truncated,
-            value_range=options.value_range,
-        ),
-        tracker,
-        options.output,
-        model=_model(options),
-        camera_motion=options.camera_motion,
-        video=options.video,
-        overlay=_overlay(options),
-        keep_outputs=not options.no_outputs,
-        resume=options.resume,
-        score_threshold=options.score_threshold,
-        inputs=_read_files(options),
-        progress=False,
+        source, tracker, options.output, model=model, video=options.video, progress=False, **_results(options)
     )
 
 
-def _read_files(options: argparse.Namespace) -> list[str | None]:
-    """Return the files that are read beside the source, which no result may overwrite."""
-    return [options.config, options.compare, options.model, options.detector, options.reid]
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how a source is read, as arguments of `open_source`."""
+    return {name: getattr(options, name) for name in ("frame_rate", "allow_truncated", "value_range")}
+
+
+def _results(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how any source is tracked, as arguments of `track_files`."""
+    return {
+        "camera_motion": options.camera_motion,
+        "overlay": {
+            "trails": options.trails,
+            "scores": not options.no_scores,
+            "draw_threshold": options.draw_threshold,
+            "heatmap": options.heatmap,
+        },
+        "keep_outputs": not options.no_outputs,
+        "resume": options.resume,
+        "score_threshold": options.score_threshold,
+        # read beside the source: no result may overwrite them
+        "inputs": [options.config, options.compare, options.model, options.detector, options.reid],
+    }
 
 
 def _model(options: argparse.Namespace) -> Detector:
@@ -256,15 +247,6 @@ def _model(options: argparse.Namespace) -> Detector:
         input_size=options.input_size,
         nms_iou=options.nms_iou,
     )
-
-
-def _overlay(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "trails": options.trails,
-        "scores": not options.no_scores,
-        "draw_threshold": options.draw_threshold,
-        "heatmap": options.heatmap,
-    }
 
 
 def _print_report(report: TrackReport) -> None:

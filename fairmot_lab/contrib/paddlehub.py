@@ -418,7 +418,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     --------
     >>> main(["show", "fairmot_dla34"])  # doctest: +ELLIPSIS
     ModuleName      fairmot_dla34
-    Version         1....
+    Version         1...
     0
     """
     try:

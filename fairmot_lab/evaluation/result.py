@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write, files_of
-from . import report, trackeval
+from . import tables, trackeval
 from .breakdown import box_table, breakdown
 from .events import SequenceEvaluation, count_fragments
 from .matching import FP, MATCH, MISS, SWITCH
@@ -125,11 +125,11 @@ class Evaluation:
 
     def to_markdown(self, columns: Sequence[str] | None = None) -> str:
         """Return the summary, or some of its columns, as a GitHub table under its caption; ratios in percent."""
-        return report.to_markdown(self.summary, self.caption, columns)
+        return tables.to_markdown(self.summary, self.caption, columns)
 
     def to_latex(self, columns: Sequence[str] | None = None) -> str:
         """Return the summary, or some of its columns, as a LaTeX table (package booktabs); ratios in percent."""
-        return report.to_latex(self.summary, self.caption, columns)
+        return tables.to_latex(self.summary, self.caption, columns)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
         """Write the summary with full precision, `sequence` first and OVERALL last; without a path, return it."""
@@ -141,10 +141,10 @@ class Evaluation:
         return None
 
     def __repr__(self) -> str:
-        return report.to_text(self.summary, self.caption)
+        return tables.to_text(self.summary, self.caption)
 
     def _repr_html_(self) -> str:
-        return report.to_html(self.summary, self.caption, self.notes)
+        return tables.to_html(self.summary, self.caption, self.notes)
 
     def _stamped(self, table: pd.DataFrame) -> pd.DataFrame:
         last = self.overall

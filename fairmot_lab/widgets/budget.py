@@ -10,7 +10,7 @@ from traitlets import Int
 
 from ..boxes import BOX
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
-from ..diagnosis.errors import records
+from ..diagnosis.tables import records
 from ..errors import FairMOTLabError
 from .base import escape, stylesheet
 from .checks import refuse_other_sequence, sequence_of

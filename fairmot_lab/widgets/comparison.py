@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import pandas as pd
 
-from ..diagnosis.errors import records
+from ..diagnosis.tables import records
 from ..errors import FairMOTLabError
 from ..evaluation.names import PERCENT, SHORT
 from ..evaluation.switches import compare_switches

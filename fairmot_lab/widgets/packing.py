@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..diagnosis.errors import error_lanes, evaluation_errors, records
+from ..diagnosis.tables import error_lanes, evaluation_errors, records
 from ..errors import ViewError
 from ..formats.classes import MOTCHALLENGE_CLASSES, class_notes
 from .checks import refuse_other_table, sequence_of

@@ -10,8 +10,8 @@ import pandas as pd
 from traitlets import Int
 
 from ..boxes import BOX
-from ..diagnosis.errors import records
 from ..diagnosis.replay import explained_switches
+from ..diagnosis.tables import records
 from .base import escape, stylesheet
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page

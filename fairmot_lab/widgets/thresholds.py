@@ -21,9 +21,9 @@ from ..association.base import Tracker
 from ..association.registry import tracker_for
 from ..association.run import track_detections
 from ..association.settings import Setting
-from ..diagnosis.errors import compare_figures, records
 from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
+from ..diagnosis.tables import compare_figures, records
 from ..errors import ConfigError, FairMOTLabWarning
 from ..evaluation.compare import compare
 from ..evaluation.evaluate import compute_metrics, half_split

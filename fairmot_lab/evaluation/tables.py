@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,13 +15,38 @@ from .names import OVERALL, PERCENT, SHORT, SHOWN
 
 def to_text(summary: pd.DataFrame, caption: str) -> str:
     """Return the summary in aligned columns, the caption below it; ratios in percent."""
-    table = cells(summary)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return f"{aligned(summary, SHOWN)}\n{caption}"
+
+
+def aligned(table: pd.DataFrame, columns: Sequence[str], keys: int = 1, width: float = math.inf) -> str:
+    """Return those of some columns that a table has as text: ratios in percent, numbers to the right.
+
+    Parameters
+    ----------
+    table
+        A summary, or a table with columns of one.
+    columns
+        In this order.
+    keys
+        The first columns are text.
+    width
+        Characters in a line: columns that have no room follow below, beside the first `keys` columns again.
+    """
+    shown = [name for name in columns if name in table]
+    rows = [[cell(name, value) for name, value in zip(shown, row, strict=True)] for row in table[shown].to_numpy()]
+    rows.insert(0, [SHORT.get(name, name) for name in shown])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(shown))]
+    blocks = [list(range(keys))]
+    for column in range(keys, len(shown)):
+        if len(blocks[-1]) > keys and sum(widths[each] + 2 for each in blocks[-1]) + widths[column] > width:
+            blocks.append(list(range(keys)))
+        blocks[-1].append(column)
     lines = []
-    for name, *numbers in table:
-        padded = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), *padded]).rstrip())
-    return "\n".join([*lines, caption])
+    for block in blocks:
+        for row in rows:
+            parts = [row[at].ljust(widths[at]) if at < keys else row[at].rjust(widths[at]) for at in block]
+            lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines)
 
 
 def to_markdown(summary: pd.DataFrame, caption: str, columns: Sequence[str] | None = None) -> str:
