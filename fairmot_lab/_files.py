@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,30 @@ def atomic_write(path: str | os.PathLike[str], *inputs: Any) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str, *inputs: Any) -> Path:
+    """Make or replace a text file (UTF-8, line feeds) as `atomic_write` does, and return its path.
+
+    Examples
+    --------
+    >>> write_text(getfixture("tmp_path") / "a.txt", "whole").read_text()
+    'whole'
+    """
+    with atomic_write(path, *inputs) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return Path(path)
+
+
+def write_zip(path: str | os.PathLike[str], texts: Mapping[str, str], *inputs: Any) -> Path:
+    """Make or replace a zip of texts by name, the same bytes for the same texts, as `atomic_write` does."""
+    with atomic_write(path, *inputs) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in texts.items():
+            entry = zipfile.ZipInfo(name)  # dated 1980
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, text)
+    return Path(path)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STRIDE = 4
 
 # Classes of MOTChallenge ground truth that this project names; a pedestrian is what is scored.
-PEDESTRIAN, ON_VEHICLE, BICYCLE, NON_MOTORISED, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 2, 4, 6, 7, 8, 12
+PEDESTRIAN, ON_VEHICLE, NON_MOTORISED, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 2, 6, 7, 8, 12
 PEOPLE = (PEDESTRIAN, ON_VEHICLE, STATIC_PERSON)
 DISTRACTORS = (ON_VEHICLE, STATIC_PERSON, DISTRACTOR, REFLECTION)
 LARGEST_CLASS = 13
@@ -255,7 +255,14 @@ def join_sequences(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def split_sequences(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the tables that `join_sequences` joined, by name of sequence, with their attrs."""
+    """Return the tables that `join_sequences` joined, by name of sequence, with their attrs.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> list(split_sequences(pd.DataFrame({"sequence": ["a", "b", "b"], "frame": [1, 1, 2]})))
+    ['a', 'b']
+    """
     attrs = table.attrs.get("sequences", {})
     names = list(dict.fromkeys([*attrs, *table["sequence"].unique().tolist()]))
     tables = {}

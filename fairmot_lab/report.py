@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from ._files import atomic_write, refuse_overwrite
+from ._files import refuse_overwrite, write_text
 from .association.base import Tracker
 from .boxes import BOX
 from .data import FrameTracks, same_footage
@@ -126,9 +126,7 @@ def write_report(
         "style-src 'unsafe-inline'\">"
         f"<title>{html.escape(one.name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return Path(path)
+    return write_text(path, page)
 
 
 def _section(title: str, body: str) -> str:
@@ -209,7 +207,7 @@ def _switches(switches: pd.DataFrame, one: Any, source: Source | None, room: int
     return "".join(parts)
 
 
-def _clips(source: Source, tracks: pd.DataFrame, switches: pd.DataFrame, wide: int = 480) -> Iterator[bytes]:
+def _clips(source: Source, tracks: pd.DataFrame, switches: pd.DataFrame) -> Iterator[bytes]:
     """Give a second before and after each switch as H.264, cut to the surroundings of the person.
 
     Switches are in the order of their frames, and each frame is read once.
@@ -235,7 +233,7 @@ def _clips(source: Source, tracks: pd.DataFrame, switches: pd.DataFrame, wide: i
                 image = source.image(number)
                 here = slice(*np.searchsorted(frames, [number, number + 1]))
                 for _, row, writer in begun:
-                    writer.write(_surroundings(image, ids[here], boxes[here], row, wide))
+                    writer.write(_surroundings(image, ids[here], boxes[here], row))
                 while begun and begun[0][0] <= number:
                     _, _, writer = begun.popleft()
                     writer.close()
@@ -246,13 +244,13 @@ def _clips(source: Source, tracks: pd.DataFrame, switches: pd.DataFrame, wide: i
                 writer.stop()
 
 
-def _surroundings(image: np.ndarray, ids: np.ndarray, boxes: np.ndarray, switch: Any, wide: int) -> np.ndarray:
-    """Return the image around a switched person, at most `wide` pixels wide, with the tracks of its frame drawn."""
+def _surroundings(image: np.ndarray, ids: np.ndarray, boxes: np.ndarray, switch: Any) -> np.ndarray:
+    """Return the image around a switched person, at most 480 pixels wide, with the tracks of its frame drawn."""
     height, width = image.shape[:2]
     size = int(min(max(3 * switch.h, 240), height, width))
     left = int(np.clip(switch.x + switch.w / 2 - size / 2, 0, width - size))
     top = int(np.clip(switch.y + switch.h / 2 - size / 2, 0, height - size))
-    side = max(2, min(size, wide) // 2 * 2)
+    side = max(2, min(size, 480) // 2 * 2)
     crop = cv2.resize(image[top : top + size, left : left + size], (side, side), interpolation=cv2.INTER_AREA)
     placed = (boxes - [left, top, 0, 0]) * (side / size)
     none = np.full(len(ids), -1)

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite
+from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite, write_text
 from ..data import FrameTracks
 from ..detection.download import find_weights
 from ..detection.model import load_model
@@ -471,8 +471,7 @@ def _run(rest: Sequence[str]) -> None:
 def _install(rest: Sequence[str]) -> None:
     name, version = _one_module(rest, "install")
     module = Module(name, version, weights=WEIGHTS)
-    with atomic_write(_version_file()) as path:
-        path.write_text(module.version)
+    write_text(_version_file(), module.version)
     print(f"Successfully installed {module.name}-{module.version} ({module.directory})")  # noqa: T201
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +81,7 @@ wrote.
             number: str(label) for number, label in enumerate(labels if isinstance(labels, list) else [])
         }
         self.default_tracker = _tracker(config)
-        digests = "".join(file_sha256(path) for path in (program, parameters))
-        self.weights_sha256 = hashlib.sha256(digests.encode()).hexdigest()
+        self.weights_sha256 = file_sha256(program, parameters)
         self._predictor = _predictor(program, parameters, device, threads)
         names = self._predictor.get_input_names()
         if set(names) != {"image", "im_shape", "scale_factor"}:

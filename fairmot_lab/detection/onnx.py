@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from .. import errors
-from .._files import atomic_write, private_folder
+from .._files import atomic_write, private_folder, write_text
 from .._paddle import import_paddle
 from ..errors import EngineError, WeightsError
 from .engines import OnnxEngine, agreement
@@ -165,8 +165,7 @@ def recorded_write(path: Path, made_of: str) -> Iterator[tuple[Path, dict[str, A
     with atomic_write(path) as temporary:
         yield temporary, record
         record["sha256"] = file_sha256(temporary)
-    with atomic_write(f"{path}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    write_text(f"{path}.json", json.dumps(record, indent=1) + "\n")
 
 
 def is_whole(path: Path, made_of: str) -> bool:

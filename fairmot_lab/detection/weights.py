@@ -42,8 +42,8 @@ class _Fault(Exception):
     """What is wrong with a file: the sentence without its subject, which is the file's name."""
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits.
+def file_sha256(*paths: Path) -> str:
+    """Return the SHA-256 of a file, or of several one after the other, in hexadecimal digits.
 
     Raises
     ------
@@ -57,11 +57,14 @@ def file_sha256(path: Path) -> str:
     >>> file_sha256(path)[:8]
     'e3b0c442'
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)  # type: ignore[arg-type, return-value]
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+    return digest.hexdigest()
 
 
 def sealed(model: bytes) -> bytes:

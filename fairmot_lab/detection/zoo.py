@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from .._files import atomic_write, private_folder, user_cache
+from .._files import private_folder, user_cache, write_text
 from ..errors import DownloadError, UnknownModelError, WeightsError
 from .weights import file_sha256
 
@@ -303,8 +303,7 @@ def _record(card: ModelCard) -> dict[str, Any] | None:
 
 
 def _write_record(card: ModelCard, digest: str, size: int) -> None:
-    with atomic_write(_record_path(card)) as temporary:
-        temporary.write_text(json.dumps({"sha256": digest, "bytes": size, "url": card.url}, indent=1) + "\n")
+    write_text(_record_path(card), json.dumps({"sha256": digest, "bytes": size, "url": card.url}, indent=1) + "\n")
 
 
 def state(card: ModelCard) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write, files_of
+from .._files import files_of, write_text
 from . import tables, trackeval
 from .breakdown import box_table, breakdown
 from .events import SequenceEvaluation, count_fragments
@@ -136,8 +136,7 @@ class Evaluation:
         text = self.summary.to_csv(index=False, lineterminator="\n")
         if path is None:
             return text
-        with atomic_write(path, self) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(path, text, self)
         return None
 
     def __repr__(self) -> str:

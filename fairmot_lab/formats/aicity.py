@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .base import Format, Loader, first_line
+from .base import Format, first_line, several_sequences
 from .text import read_numbers
 from .truth import truth_table
 
@@ -62,14 +62,10 @@ def _recognise(path: Path, head: bytes) -> bool:
     return all(field.lstrip("-").isdigit() for field in first_line(head)[:7])
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {name: table.copy for name, table in read_aicity(path).items()}
-
-
 FORMAT = Format(
     name="aicity",
     title="AI City",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=several_sequences(read_aicity),
     protocol="vehicles, each camera by itself (the challenge's IDF1 is over all cameras)",
 )

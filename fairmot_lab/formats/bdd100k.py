@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import MotFileError
-from .base import Format, Loader, stem
+from .base import Format, several_sequences, stem
 from .truth import number, read_json, truth_table, whole
 
 BDD100K_CLASSES = {
@@ -108,15 +108,11 @@ def _recognise(path: Path, head: bytes) -> bool:
     return b'"box2d"' in head or (video and b'"labels"' in head)
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {name: table.copy for name, table in read_bdd100k(path).items()}
-
-
 FORMAT = Format(
     name="bdd100k",
     title="BDD100K box tracking",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=several_sequences(read_bdd100k),
     frames=("../../../images/track/train/{sequence}", "../../../images/track/val/{sequence}"),
     labels=(
         "../../../../labels/box_track_20/train/{sequence}.json",

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write
+from .._files import write_text
 from ..errors import MotFileError
-from .base import Format, Loader, stem
+from .base import Format, several_sequences, stem
 from .mot import check_table
 from .truth import number, read_json, truth_table, whole
 
@@ -186,9 +186,7 @@ def write_coco(
         "annotations": annotations,
         "categories": [{"id": number, "name": name} for number, name in sorted(names.items())],
     }
-    with atomic_write(path, tracks) as temporary:
-        temporary.write_text(json.dumps(content) + "\n", encoding="utf-8", newline="\n")
-    return Path(path)
+    return write_text(path, json.dumps(content) + "\n", tracks)
 
 
 def _items(content: dict, key: str, path: Path) -> list[dict]:
@@ -258,15 +256,11 @@ def _recognise(path: Path, head: bytes) -> bool:
     return start.startswith(b"{") and any(key in head for key in (b'"images"', b'"annotations"', b'"videos"'))
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {name: table.copy for name, table in read_coco(path).items()}
-
-
 FORMAT = Format(
     name="coco",
     title="COCO JSON for videos",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=several_sequences(read_coco),
     frames=("../{sequence}", "../{sequence}/img1", "../images/{sequence}"),
     protocol="the data set's own; people are scored, or every class where none is a person",
 )

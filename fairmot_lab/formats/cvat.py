@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._files import write_zip
 from ..errors import EvaluationError, MotFileError
-from .base import Format, Loader, stem
+from .base import Format, Loader, one_sequence, stem
 from .classes import MOTCHALLENGE_CLASSES
 from .mot import check_table, named_classes, table_of
-from .mot_text import _write_zip
 from .text import labels_in, numbers_of, read_bytes
 from .truth import member_names, number, read_members, read_xml, truth_table, whole
 
@@ -69,7 +69,7 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
     visibility = rows["visibility"].to_numpy(float) if "visibility" in rows else np.ones(len(rows))
     table["visibility"] = np.where(np.isnan(visibility), 1.0, visibility)
     text = table.to_csv(header=False, index=False, lineterminator="\n")
-    return _write_zip(path, {"gt/gt.txt": text, "gt/labels.txt": "\n".join(names) + "\n"}, tracks)
+    return write_zip(path, {"gt/gt.txt": text, "gt/labels.txt": "\n".join(names) + "\n"}, tracks)
 
 
 def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray, list[str]]:
@@ -242,10 +242,6 @@ def _recognise_video(path: Path, head: bytes) -> bool:
     )
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {stem(path): lambda: read_cvat(path)}
-
-
 def _sequences_video(path: Path) -> dict[str, Loader]:
     name = path.resolve().parent.name if path.name == _XML else stem(path)
     return {name: lambda: read_cvat_video(path)}
@@ -255,7 +251,7 @@ FORMAT = Format(
     name="cvat",
     title="CVAT MOT 1.1",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=one_sequence(read_cvat),
     frames=("../img1",),
     protocol="the labels that name a person are scored, or every label where none does",
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import MotFileError
-from .base import Format, Loader, stem
+from .base import Format, one_sequence, stem
 from .truth import number, read_xml, truth_table, whole
 
 DETRAC_CLASSES = {0: "ignored region", 1: "car", 2: "van", 3: "bus", 4: "others"}
@@ -79,15 +79,11 @@ def _recognise(path: Path, head: bytes) -> bool:
     return b"<sequence" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {stem(path).removesuffix("_v3"): lambda: read_detrac(path)}
-
-
 FORMAT = Format(
     name="detrac",
     title="UA-DETRAC",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=one_sequence(read_detrac, lambda path: stem(path).removesuffix("_v3")),
     frames=(
         "../Insight-MVT_Annotation_Train/{sequence}",
         "../Insight-MVT_Annotation_Test/{sequence}",

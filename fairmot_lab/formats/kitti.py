@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write
+from .._files import write_text
 from ..errors import EvaluationError, MotFileError
-from .base import Format, Loader, first_line, stem
+from .base import Format, first_line, one_sequence, stem
 from .mot import check_table
 from .text import read_fields, short
 from .truth import number, truth_table, whole
@@ -137,9 +137,7 @@ def write_kitti(
             x.tolist(), y.tolist(), right.tolist(), bottom.tolist(), score.tolist(), strict=True,
         )
     ]  # fmt: skip
-    with atomic_write(path, tracks) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
-    return Path(path)
+    return write_text(path, "".join(lines), tracks)
 
 
 def _far(start: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -156,15 +154,11 @@ def _recognise(path: Path, head: bytes) -> bool:
     return len(fields) in (17, 18) and fields[2].replace("_", "").isalpha() and fields[0].lstrip("-").isdigit()
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {stem(path): lambda: read_kitti(path)}
-
-
 FORMAT = Format(
     name="kitti",
     title="KITTI tracking",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=one_sequence(read_kitti),
     frames=("../image_02/{sequence}",),
     labels=("../../label_02/{sequence}.txt",),
     protocol="KITTI tracking: Pedestrian, or Car and Pedestrian each by itself; sitting people, vans and what is "

@@ -160,8 +160,31 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     >>> path.read_text()
     '1,7,10.5,20.0,30.0,60.0,1.0,-1,-1,-1\\n'
     """
-    kind = "ground_truth" if "conf" in tracks else "results" if "id" in tracks else "detections"
-    check_table(tracks, kind)
+    check_table(tracks, _kind_of(tracks))
+    data = mot_text(tracks).encode("ascii")
+    with atomic_write(path, tracks) as temporary:
+        temporary.write_bytes(gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
+
+
+def submitted_text(tracks: pd.DataFrame) -> str:
+    """Return tracks as servers and TrackEval take them: by frame and id, without confidence and class.
+
+    Examples
+    --------
+    >>> submitted_text(pd.DataFrame({"frame": [1], "id": 7, "x": 1.5, "y": 2.0, "w": 3.0, "h": 4.0, "class_id": 1}))
+    '1,7,1.5,2.0,3.0,4.0,1.0,-1,-1,-1\\n'
+    """
+    rows = tracks.sort_values(["frame", "id"], kind="stable").assign(class_id=-1)
+    return mot_text(rows.drop(columns="conf", errors="ignore"))
+
+
+def _kind_of(table: pd.DataFrame) -> str:
+    return "ground_truth" if "conf" in table else "results" if "id" in table else "detections"
+
+
+def mot_text(tracks: pd.DataFrame) -> str:
+    """Return a table that was checked as MOTChallenge text; see `write_mot`."""
+    kind = _kind_of(tracks)
     if not tracks["frame"].is_monotonic_increasing:
         tracks = tracks.sort_values("frame", kind="stable")
     count = len(tracks)
@@ -182,10 +205,7 @@ def write_mot(tracks: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     else:
         columns["score"] = tracks["score"].to_numpy().astype(float) if "score" in tracks else np.ones(count)
         columns |= {"class_id": classes, "unused": np.full(count, -1), "unused_too": np.full(count, -1)}
-    text = pd.DataFrame(columns).to_csv(header=False, index=False, lineterminator="\n")
-    data = text.encode("ascii")
-    with atomic_write(path, tracks) as temporary:
-        temporary.write_bytes(gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
+    return pd.DataFrame(columns).to_csv(header=False, index=False, lineterminator="\n")
 
 
 def check_table(

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._files import atomic_write
+from .._files import write_text
 from ..errors import MotFileError
 from .text import LARGEST_FRAME, NUMBER, read_bytes, short
 
@@ -115,5 +115,4 @@ def write_seqinfo(
     values = {"name": name, "imDir": "img1", "frameRate": f"{frame_rate:g}", "seqLength": length}
     values |= {"imWidth": size[0], "imHeight": size[1], "imExt": ".jpg"}
     text = "\n".join(["[Sequence]", *(f"{key}={value}" for key, value in values.items()), ""])
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
+    write_text(path, text)

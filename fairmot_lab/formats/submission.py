@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._files import write_zip
 from ..errors import EvaluationError, FairMOTLabWarning
-from .mot import check_table
-from .mot_text import _mot_text, _write_zip
+from .mot import check_table, submitted_text
 
 
 def _mot17(*numbers: str) -> tuple[str, ...]:
@@ -93,8 +93,8 @@ def write_submission(
         check_table(tracks[name], name=f"tracks of {name}")
         if not len(tracks[name]):
             warnings.warn(f"{name} has no track at all.", FairMOTLabWarning, stacklevel=2)
-        texts[f"{name}.txt"] = _mot_text(tracks[name])
-    return _write_zip(path, texts, tracks)
+        texts[f"{name}.txt"] = submitted_text(tracks[name])
+    return write_zip(path, texts, tracks)
 
 
 def _benchmark_of(tracks: Iterable[str]) -> str:

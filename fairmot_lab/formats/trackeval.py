@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._files import refuse_overwrite
+from .._files import refuse_overwrite, write_text
 from ..errors import EvaluationError
 from .classes import ignored_rows, motchallenge_classes
-from .mot import check_table, write_mot
-from .mot_text import _mot_text, _write_text
+from .mot import check_table, submitted_text, write_mot
 from .seqinfo import write_seqinfo
 
 _FILES = ("gt/gt.txt", "seqinfo.ini")
@@ -88,8 +87,8 @@ def write_trackeval(
         last = max((int(each["frame"].max()) for each in (truth, table) if len(each)), default=1)
         size = known.get("width") or 1, known.get("height") or 1
         write_seqinfo(home / _FILES[1], name, known.get("frame_rate") or 30, known.get("length") or last, size)
-        _write_text(texts[name], _mot_text(table))
-    _write_text(seqmap, "\n".join(["name", *tracks, ""]))
+        write_text(texts[name], submitted_text(table))
+    write_text(seqmap, "\n".join(["name", *tracks, ""]))
     return folder
 
 

@@ -144,7 +144,7 @@ def whole(value: Any, what: str, path: Path) -> int:
     return int(found)
 
 
-def read_json(path: Path, data: bytes | None = None) -> Any:
+def read_json(path: Path) -> Any:
     """Return the content of a JSON file of bounded size and depth.
 
     Raises
@@ -152,9 +152,8 @@ def read_json(path: Path, data: bytes | None = None) -> Any:
     MotFileError
         If it is not JSON.
     """
-    data = read_bytes(path, "a JSON file") if data is None else data
     try:
-        return json.loads(data)
+        return json.loads(read_bytes(path, "a JSON file"))
     except RecursionError as error:
         raise MotFileError(f"{path} nests its brackets too deeply to be read; it is not a file of labels.") from error
     except ValueError as error:  # also text that is not UTF-8, and numbers of thousands of digits

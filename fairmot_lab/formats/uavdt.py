@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import MotFileError
-from .base import Format, Loader
+from .base import Format, one_sequence
 from .text import read_numbers
 from .truth import truth_table
 
@@ -77,15 +77,11 @@ def _recognise(path: Path, head: bytes) -> bool:
     return path.name.endswith(_ENDINGS)
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {_name(path): lambda: read_uavdt(path)}
-
-
 FORMAT = Format(
     name="uavdt",
     title="UAVDT",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=one_sequence(read_uavdt, _name),
     frames=("../../UAV-benchmark-M/{sequence}", "../UAV-benchmark-M/{sequence}", "../{sequence}"),
     labels=(
         "../../UAV-benchmark-MOTD_v1.0/GT/{sequence}_gt_whole.txt",

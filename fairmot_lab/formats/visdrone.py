@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .base import Format, Loader, first_line, stem
+from .base import Format, first_line, one_sequence, stem
 from .mot import looks_like_visdrone
 from .text import clean_text, parse_numbers, read_bytes, read_numbers
 from .truth import truth_table
@@ -64,15 +64,11 @@ def _recognise(path: Path, head: bytes) -> bool:
     return values is not None and looks_like_visdrone(values)
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {stem(path): lambda: read_visdrone(path)}
-
-
 FORMAT = Format(
     name="visdrone",
     title="VisDrone-MOT",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=one_sequence(read_visdrone),
     frames=("../sequences/{sequence}",),
     labels=("../../annotations/{sequence}.txt",),
     protocol="VisDrone-MOT: pedestrian and people as one class, or the five classes of its toolkit each by itself "

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write, file_name, lock, make_folder, refuse_overwrite
+from .._files import file_name, lock, make_folder, refuse_overwrite, write_text
 from .._progress import progress_bar
 from ..association.base import Tracker
 from ..data import FrameDetections, FrameTracks
@@ -435,8 +435,7 @@ class _Run:
             "ids": report.ids,
         }
         state |= {**self.settings, "overlay": self.overlay, "files": self._files}
-        with atomic_write(report.record) as path:
-            path.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        write_text(report.record, json.dumps(state, indent=1) + "\n")
 
     def _so_far(self) -> str:
         files = [self.text.path if self.text.path.exists() else self.text.partial]

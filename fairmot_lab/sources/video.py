@@ -474,7 +474,7 @@ def _index_of_packets(stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray
     return _VideoIndex(stamps[order], decoding if avi else stamps[order], keyframes + 1, seeks, True)
 
 
-def _without_strays(shown: np.ndarray, most: int = 16) -> np.ndarray:
+def _without_strays(shown: np.ndarray) -> np.ndarray:
     """Replace a few time stamps that damage has put out of order by ones between their neighbours'."""
     tails: list[float] = []  # the longest ascending subsequence, by patience sorting
     last: list[int] = []
@@ -490,7 +490,7 @@ def _without_strays(shown: np.ndarray, most: int = 16) -> np.ndarray:
         index = before[index]
     edges = np.flatnonzero(np.diff(np.concatenate([[True], good, [True]]).astype(int)))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - start > most:
+        if stop - start > 16:
             good[start:stop] = True  # a clock that restarts
     numbers = np.arange(len(shown))
     return np.interp(numbers, numbers[good], shown[good])

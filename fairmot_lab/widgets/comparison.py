@@ -13,7 +13,7 @@ from ..errors import FairMOTLabError
 from ..evaluation.names import PERCENT, SHORT
 from ..evaluation.switches import compare_switches
 from .base import Panel, escape, sentence
-from .parts import TableView
+from .parts import SWITCH_COLUMNS, TableView
 
 if TYPE_CHECKING:
     from ..evaluation.compare import Comparison
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 METRICS = ("hota", "deta", "assa", "mota", "idf1", "recall", "precision", "num_switches", "num_misses")
 SWITCHES: list[dict[str, Any]] = [
-    {"key": "frame", "label": "frame", "kind": "number"},
-    {"key": "gt_id", "label": "person", "kind": "number"},
-    {"key": "from_id", "label": "from", "kind": "number", "help": "id before"},
-    {"key": "to_id", "label": "to", "kind": "number", "help": "id after"},
-    {"key": "kind", "label": "kind", "kind": "text"},
+    *SWITCH_COLUMNS,
     {"key": "made_by", "label": "made by", "kind": "text"},
     {"key": "why", "label": "why", "kind": "text", "wide": True},
 ]

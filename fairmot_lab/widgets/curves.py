@@ -42,8 +42,8 @@ class Point:
     held_out: Mapping[str, float]
 
 
-def values_of(setting: Setting, present: float, count: int = 7) -> list[float]:
-    """Return values of a number to try: evenly over its search range, and the present one.
+def values_of(setting: Setting, present: float) -> list[float]:
+    """Return values of a number to try: seven evenly over its search range, and the present one.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def values_of(setting: Setting, present: float, count: int = 7) -> list[float]:
     """
     kind = int if setting.kind == "int" else float
     low, high = setting.search[0], setting.search[1]
-    spread = [kind(round(float(v), 4)) for v in np.linspace(low, high, count)]
+    spread = [kind(round(float(v), 4)) for v in np.linspace(low, high, 7)]
     return sorted({*spread, kind(present)})
 
 

@@ -36,6 +36,7 @@ COLUMNS: list[dict[str, Any]] = [
         for k in "xywh"
     ),
 ]
+HELD = 16  # frames that are remembered where a model computes them
 
 
 class HeatmapInspector(Panel):
@@ -203,15 +204,13 @@ def _slider(value: float, high: float, name: str, meaning: str) -> ipywidgets.Fl
     return ipywidgets.FloatSlider(value, min=0.0, max=high, step=0.01, description=name, tooltip=meaning)
 
 
-def frame_outputs(outputs: Detections | Detector, held: int = 16) -> Callable[[int, Any], FrameDetections]:
+def frame_outputs(outputs: Detections | Detector) -> Callable[[int, Any], FrameDetections]:
     """A function of a frame number and its source that gives the frame's outputs, kept or computed.
 
     Parameters
     ----------
     outputs
         Kept outputs, or a model.
-    held
-        How many computed frames are remembered.
     """
     if isinstance(outputs, Detections):
         kept = outputs
@@ -223,7 +222,7 @@ def frame_outputs(outputs: Detections | Detector, held: int = 16) -> Callable[[i
         if number not in known:
             frame = Frame(number, source.image(number), 0.0)
             known[number] = next(run_detector(model, [frame]))[1]
-            while len(known) > held:
+            if len(known) > HELD:
                 known.popitem(last=False)
         known.move_to_end(number)
         return known[number]

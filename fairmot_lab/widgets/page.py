@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._files import atomic_write
+from .._files import write_text
 from .modules import as_expression, bundle
 
 _PAGE = """<!DOCTYPE html>
@@ -70,9 +70,9 @@ class Page:
         """Add a paragraph."""
         self.add_html(f"<p>{html.escape(text)}</p>")
 
-    def add_html(self, text: str, group: str | None = None) -> None:
+    def add_html(self, text: str) -> None:
         """Add HTML as it is: whoever makes it escapes what comes from files."""
-        self._body.append((text, group))
+        self._body.append((text, None))
         self.take(len(text))
 
     def left_out(self, what: str) -> None:
@@ -129,10 +129,7 @@ class Page:
 
     def write(self, path: str | Path) -> Path:
         """Write the page and return its path."""
-        path = Path(path)
-        with atomic_write(path) as temporary:
-            temporary.write_text(self.render(), encoding="utf-8")
-        return path
+        return write_text(path, self.render())
 
 
 def _encode(value: Any) -> Any:

@@ -34,6 +34,15 @@ COLOUR_MAPS = (
 )  # strong hues over a grey frame; all but turbo even in lightness
 
 
+SWITCH_COLUMNS: list[dict[str, Any]] = [
+    {"key": "frame", "label": "frame", "kind": "number"},
+    {"key": "gt_id", "label": "person", "kind": "number"},
+    {"key": "from_id", "label": "from", "kind": "number", "help": "id before"},
+    {"key": "to_id", "label": "to", "kind": "number", "help": "id after"},
+    {"key": "kind", "label": "kind", "kind": "text"},
+]
+
+
 def beside(*parts: ipywidgets.Widget, least: str = "420px", weights: Sequence[int] | None = None) -> ipywidgets.Box:
     """Put parts side by side where there is room, one below the other where there is not."""
     for part, weight in zip(parts, weights or [1] * len(parts), strict=True):

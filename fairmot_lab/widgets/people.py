@@ -144,12 +144,12 @@ class Life:
         earlier = self.ids[self.ids.index < frame]
         return int(earlier.iloc[-1]) if len(earlier) else None
 
-    def places(self, size: tuple[int, int], count: int = PICTURES) -> pd.DataFrame:
-        """Return at most `count` boxes, evenly spread, whose middle lies in a frame of (width, height)."""
+    def places(self, size: tuple[int, int]) -> pd.DataFrame:
+        """Return at most `PICTURES` boxes, evenly spread, whose middle lies in a frame of (width, height)."""
         x, y = self.boxes["x"] + self.boxes["w"] / 2, self.boxes["y"] + self.boxes["h"] / 2
         inside = self.boxes[(x >= 0) & (y >= 0) & (x < size[0]) & (y < size[1])]
         inside = inside if len(inside) else self.boxes
-        rows = np.unique(np.linspace(0, len(inside) - 1, min(count, len(inside))).round().astype(int))
+        rows = np.unique(np.linspace(0, len(inside) - 1, min(PICTURES, len(inside))).round().astype(int))
         return inside.iloc[rows]
 
 

@@ -378,17 +378,16 @@ class TrackPlayer(View):
         text = f"{self.name}, frame {self.frame} of {self.length}"
         return picture(self.snapshot(), text) + f"<p>{escape(text)}</p>"
 
-    def snapshot(self, number: int | None = None, max_width: int = 960) -> bytes:
-        """A frame with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
+    def snapshot(self) -> bytes:
+        """The frame on show with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
         if self.source is None:
             raise SourceError("The source holds no frames.")
-        number = number or self.frame
-        image = self.source.image(number)
+        image = self.source.image(self.frame)
         tables = self._tables[self.tracker] if self.tracker < len(self._tables) else {}
         table = tables.get("tracks", tables.get("ground_truth"))
         if table is not None:
-            image = draw_tracks(image, self._of_shown_classes(table[table["frame"] == number]))
-        return encode_jpeg(image, max_width, 80)
+            image = draw_tracks(image, self._of_shown_classes(table[table["frame"] == self.frame]))
+        return encode_jpeg(image, 960, 80)
 
     def page(self, *, frames: Sequence[int] | None = None, max_mb: float = 8.0, max_width: int = 960) -> Page:
         """Return a page that shows the player without a kernel and without a network; see `to_html`."""

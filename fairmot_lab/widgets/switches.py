@@ -15,56 +15,25 @@ from ..diagnosis.tables import records
 from .base import escape, stylesheet
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
-from .parts import TableView, as_sentence, beside, counted, crop_html, crops
+from .parts import SWITCH_COLUMNS, TableView, as_sentence, beside, counted, crop_html, crops
 from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..evaluation.result import Evaluation
 
+_NUMBER = {"kind": "number", "minor": True}
+_SHARE = {**_NUMBER, "digits": 2, "fixed": True}
 COLUMNS: list[dict[str, Any]] = [
-    {"key": "frame", "label": "frame", "kind": "number"},
+    SWITCH_COLUMNS[0],
     {"key": "time", "label": "time", "kind": "number", "digits": 2, "fixed": True, "help": "seconds"},
-    {"key": "gt_id", "label": "person", "kind": "number"},
-    {"key": "from_id", "label": "from", "kind": "number", "help": "id before"},
-    {"key": "to_id", "label": "to", "kind": "number", "help": "id after"},
-    {"key": "kind", "label": "kind", "kind": "text"},
-    {"key": "gap", "label": "gap", "kind": "number", "minor": True, "help": "frames since the last match"},
-    {
-        "key": "missed",
-        "label": "missed",
-        "kind": "number",
-        "minor": True,
-        "help": "frames of the gap in which the person was missed",
-    },
-    {"key": "visibility", "label": "visible", "kind": "number", "minor": True, "digits": 2, "fixed": True},
-    {
-        "key": "iou_other",
-        "label": "IoU other",
-        "kind": "number",
-        "minor": True,
-        "digits": 2,
-        "fixed": True,
-        "help": "with the nearest other person",
-    },
-    {
-        "key": "covered",
-        "label": "covered",
-        "kind": "number",
-        "minor": True,
-        "digits": 2,
-        "fixed": True,
-        "help": "share covered by someone nearer",
-    },
-    {
-        "key": "distance",
-        "label": "distance",
-        "kind": "number",
-        "minor": True,
-        "digits": 3,
-        "fixed": True,
-        "help": "of the embeddings, 1 - cosine",
-    },
+    *SWITCH_COLUMNS[1:],
+    {**_NUMBER, "key": "gap", "label": "gap", "help": "frames since the last match"},
+    {**_NUMBER, "key": "missed", "label": "missed", "help": "frames of the gap in which the person was missed"},
+    {**_SHARE, "key": "visibility", "label": "visible"},
+    {**_SHARE, "key": "iou_other", "label": "IoU other", "help": "with the nearest other person"},
+    {**_SHARE, "key": "covered", "label": "covered", "help": "share covered by someone nearer"},
+    {**_SHARE, "key": "distance", "label": "distance", "digits": 3, "help": "of the embeddings, 1 - cosine"},
     {"key": "why", "label": "why", "kind": "text", "wide": True},
 ]
 

@@ -16,7 +16,7 @@ import ipywidgets
 import pandas as pd
 from traitlets import Int, Unicode
 
-from .._files import atomic_write
+from .._files import write_text
 from ..association.base import Tracker
 from ..association.registry import tracker_for
 from ..association.run import track_detections
@@ -36,7 +36,7 @@ from .checks import refuse_other_sequence, refuse_other_table
 from .curves import CurveScan, Point, best_point, curve_svg, values_of
 from .packing import prepare
 from .page import Page
-from .parts import TableView, beside, counted, heading
+from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading
 from .people import track_measures
 from .player import TrackPlayer
 
@@ -65,11 +65,7 @@ FIGURES: list[dict[str, Any]] = [
 ]
 SWITCHES: list[dict[str, Any]] = [
     {"key": "change", "label": "ID switch", "kind": "text"},
-    {"key": "frame", "label": "frame", "kind": "number"},
-    {"key": "gt_id", "label": "person", "kind": "number"},
-    {"key": "from_id", "label": "from", "kind": "number"},
-    {"key": "to_id", "label": "to", "kind": "number"},
-    {"key": "kind", "label": "kind", "kind": "text"},
+    *SWITCH_COLUMNS,
 ]
 
 
@@ -399,10 +395,9 @@ class ThresholdLab(Panel):
         """Write the present settings as JSON; `load_tracker` reads it."""
         if not str(path).strip():
             raise ConfigError("The file to save the settings in has no name; give one, such as tracker.json.")
-        with atomic_write(path, self) as temporary:
-            temporary.write_text(self._tracker.to_json())
+        written = write_text(path, self._tracker.to_json(), self)
         self._status.value = _words(f"Saved as {path}.")
-        return Path(path)
+        return written
 
     # -- replays ------------------------------------------------------------------------------------------------------
 
