@@ -162,6 +162,13 @@ def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity
     Returns
     -------
     (H, W, 3) uint8
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> found = scene.detections.frame(1)
+    >>> draw_heatmap(scene.source.image(1), found.heatmap, found.letterbox).shape
+    (160, 320, 3)
     """
     height, width = image.shape[:2]
     # Where heatmap cell centres are in the image: two points fix scale and shift, cells and pixels count from 0.
@@ -204,7 +211,15 @@ def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str] = 
 def draw_label(
     canvas: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int], *, above: bool
 ) -> None:
-    """Write text on a filled ground at a corner, moved into the picture where it would stick out; modifies `canvas`."""
+    """Write text on a filled ground at a corner, moved into the picture where it would stick out; modifies `canvas`.
+
+    Examples
+    --------
+    >>> canvas = np.zeros((60, 80, 3), np.uint8)
+    >>> draw_label(canvas, "7", (10, 40), (255, 255, 255), above=True)
+    >>> bool(canvas.any())
+    True
+    """
     height, width = canvas.shape[:2]
     size = max(0.35, min(height, width) / 1300)
     line = max(1, round(size * 1.6))

@@ -313,6 +313,12 @@ def values_from_text(setting: Setting, text: str) -> list[Any]:
     ------
     ConfigError
         If the text cannot be read.
+
+    Examples
+    --------
+    >>> from fairmot_lab.association import JDETracker
+    >>> values_from_text(JDETracker.Settings.settings()["conf_thres"], "0.2:0.4:0.1")
+    [0.2, 0.3, 0.4]
     """
     name = setting.name
     if setting.kind == "choice":
@@ -357,6 +363,11 @@ def grid_from_text(
     ------
     ConfigError
         If there is no part, or one cannot be read.
+
+    Examples
+    --------
+    >>> grid_from_text(["conf-thres=.3,.4", "track_buffer=30"], "jde")
+    {'conf_thres': [0.3, 0.4], 'track_buffer': [30]}
     """
     grid: dict[str, Any] = {}
     kind = as_tracker(tracker).Settings

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..data import FrameDetections, Letterbox
 from ..errors import WeightsError
 from .appearance import colour_histograms, embed
-from .decode import round_embeddings
+from .decode import best_boxes, round_embeddings
 from .fairmot_detector import FairMOTDetector
 from .letterbox import letterbox
 
@@ -57,8 +56,7 @@ class CompactDetector(FairMOTDetector):
         candidates = np.flatnonzero(scores >= self.score_floor)
         order = candidates[np.argsort(-scores[candidates], kind="stable")[:MOST]]
         if self.nms_iou is not None:
-            kept = cv2.dnn.NMSBoxes(boxes[order].tolist(), scores[order].tolist(), 0.0, self.nms_iou)
-            order = order[np.ravel(kept).astype(int)]
+            order = order[best_boxes(boxes[order], scores[order], self.nms_iou)]
         order = order[: self.max_per_frame]
         found = boxes[order]
         corner = box.to_image(found[:, :2] / box.stride)

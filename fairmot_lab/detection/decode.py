@@ -103,8 +103,7 @@ def decode(
     good = np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1) & np.isfinite(vectors).all(1)
     scores = heatmap[0][classes, ys, xs]
     if nms_iou is not None:
-        best = cv2.dnn.NMSBoxes(boxes[good].tolist(), scores[good].tolist(), 0.0, nms_iou)
-        good[np.delete(np.flatnonzero(good), np.ravel(best).astype(int))] = False
+        good[np.delete(np.flatnonzero(good), best_boxes(boxes[good], scores[good], nms_iou))] = False
     classes, ys, xs = classes[good], ys[good], xs[good]
     return FrameDetections(
         frame=frame,
@@ -117,6 +116,18 @@ def decode(
         peaks=np.stack((xs, ys), axis=1),
         discarded=int((~good).sum()),
     )
+
+
+def best_boxes(boxes: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
+    """Return the rows that remain, best first, when boxes whose IoU with a better one is above a limit are left out.
+
+    Examples
+    --------
+    >>> boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [30, 0, 10, 10]])
+    >>> best_boxes(boxes, np.array([0.5, 0.9, 0.4]), 0.5).tolist()
+    [1, 2]
+    """
+    return np.ravel(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, iou)).astype(np.int64)
 
 
 def round_embeddings(embeddings: np.ndarray) -> np.ndarray:

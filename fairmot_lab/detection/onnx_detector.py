@@ -16,7 +16,7 @@ import numpy as np
 from ..boxes import from_corners
 from ..data import FrameDetections
 from ..errors import ConfigError, DetectionsError, WeightsError
-from .decode import round_embeddings
+from .decode import best_boxes, round_embeddings
 from .engines import available_threads, library_versions, open_session, read_ahead, run_session
 from .letterbox import check_image
 from .weights import file_sha256
@@ -392,9 +392,7 @@ def suppress(corners: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: 
     if not len(corners):
         return np.empty(0, np.int64)
     span = corners.max() - corners.min() + 1  # boxes of different classes are moved apart
-    moved = corners + (classes * span)[:, None]
-    boxes = from_corners(moved)
-    return np.ravel(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, iou)).astype(np.int64)
+    return best_boxes(from_corners(corners + (classes * span)[:, None]), scores, iou)
 
 
 def _existing(path: Path) -> Path:

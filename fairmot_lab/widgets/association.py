@@ -54,6 +54,14 @@ class AssociationInspector(PlayerPanel):
     matrices : list of MatrixView
         One per stage of the tracker: tracks by id down, detections by row across. Hatched: outside the gate of motion.
         Dotted: within the limit. Double frame: paired. Clicking a cell, or Enter, says why.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> inspector = AssociationInspector(detections=scene.detections, tracker="jde", frame=2)
+    >>> inspector.matrices[0].title
+    '...: 2 pairs, limit 0.4'
+    >>> inspector.close()
     """
 
     frame = Int(1)

@@ -38,8 +38,6 @@ class EmbeddingExplorer(PlayerPanel):
         With both, the ground truth says it, and the player shows both.
     model
         The network that made the detections: the similarity map needs its dense embedding map.
-    method
-        "pca", "tsne" or "umap" (needs umap-learn).
     player
         A TrackPlayer to move along with; one of its own is made if there is a source and no player is given.
     **traits
@@ -56,7 +54,7 @@ class EmbeddingExplorer(PlayerPanel):
     threshold : float
         Cosine distance; the line in the histograms, and the mark in the matrix.
     method : str
-        How the plane is made.
+        How the plane is made: "pca", "tsne" or "umap" (needs umap-learn).
     min_score : float
         Detections with a lower score are left out everywhere, since the network keeps many that no tracker uses.
     query : (frame, row) or None
@@ -71,6 +69,14 @@ class EmbeddingExplorer(PlayerPanel):
     ------
     DetectionsError
         If the outputs come without embeddings.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> explorer = EmbeddingExplorer(detections=scene.detections, ground_truth=scene.ground_truth)
+    >>> explorer.scatter.title
+    '78 embeddings, PCA, 100% of the variance'
+    >>> explorer.close()
     """
 
     frame = Int(1)
@@ -88,7 +94,6 @@ class EmbeddingExplorer(PlayerPanel):
         ground_truth: pd.DataFrame | None = None,
         tracks: pd.DataFrame | None = None,
         model: Detector | None = None,
-        method: str = "pca",
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
@@ -104,7 +109,7 @@ class EmbeddingExplorer(PlayerPanel):
         frame = traits.get("frame", player.frame if player is not None else numbers[0])
         later = [number for number in numbers if number > frame]
         start = {"frame": frame, "other_frame": later[0] if later else numbers[max(0, len(numbers) - 2)], **traits}
-        super().__init__(**start, method=method)
+        super().__init__(**start)
         self.outputs, self.model = outputs, model
         self.query: tuple[int, int] | None = None
         self.similarity: np.ndarray | None = None
@@ -118,32 +123,40 @@ class EmbeddingExplorer(PlayerPanel):
         made = self._join(source, player, detections, tracks=tracks, ground_truth=ground_truth)
         self.map: TrackPlayer | None = None
 
-        self._method = ipywidgets.Dropdown(
-            options=("pca", "tsne", "umap"), value=method, description="plane", tooltip="how the plane is made"
+        controls = self._make_controls(max(numbers))
+        self._link("selected_id" if ground_truth is None else "selected_gt_id")
+        self._arrange(controls, made)
+        self._guard(self._measure)()
+        if self.map is not None and len(outputs.frame(self.frame)):
+            mine = np.flatnonzero(self.ids[self._frames == self.frame] == self.selected_id)
+            # the person who is selected, else the best detection, until another is clicked
+            self._guard(self.search)(self.frame, int(mine[0]) if len(mine) else 0)
+
+    def _make_controls(self, last: int) -> ipywidgets.Widget:
+        method = ipywidgets.Dropdown(
+            options=("pca", "tsne", "umap"), value=self.method, description="plane", tooltip="how the plane is made"
         )
-        self._other = ipywidgets.BoundedIntText(
-            self.other_frame, min=1, max=max(numbers), description="other frame", tooltip="columns of the cosine matrix"
+        other = ipywidgets.BoundedIntText(
+            self.other_frame, min=1, max=last, description="other frame", tooltip="columns of the cosine matrix"
         )
-        self._least = ipywidgets.FloatSlider(
-            self.min_score,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            description="min score",
-            tooltip="leave out detections below it",
-        )
-        self._least.continuous_update = False
+        words = {"description": "min score", "tooltip": "leave out detections below it"}
+        least = ipywidgets.FloatSlider(self.min_score, min=0.0, max=1.0, step=0.01, continuous_update=False, **words)
         self._tie(
-            ((self, "min_score"), (self._least, "value")),
+            ((self, "min_score"), (least, "value")),
+            ((self, "method"), (method, "value")),
+            ((self, "other_frame"), (other, "value")),
+        )
+        return ipywidgets.Box([method, least, other], layout={"flex_flow": "row wrap"})
+
+    def _link(self, who: str) -> None:
+        """Tie the parts, and to the player, in which `who` is the trait of the identity."""
+        self._tie(
             ((self, "frame"), (self.scatter, "frame")),
             ((self, "selected_id"), (self.scatter, "selected_id")),
             ((self, "threshold"), (self.histogram, "threshold")),
-            ((self, "method"), (self._method, "value")),
-            ((self, "other_frame"), (self._other, "value")),
         )
         if self.player is not None:
-            trait = "selected_id" if ground_truth is None else "selected_gt_id"
-            self._tie(((self.player, "frame"), (self, "frame")), ((self.player, trait), (self, "selected_id")))
+            self._tie(((self.player, "frame"), (self, "frame")), ((self.player, who), (self, "selected_id")))
             self.player.on_frame_click(self._guard(self._ask))
         self.scatter._handlers["crop"] = self._send_crop
         self.observe(self._guard(lambda _: self._project()), "method")
@@ -151,32 +164,22 @@ class EmbeddingExplorer(PlayerPanel):
         self.observe(self._guard(lambda _: self._compare_frames()), ["frame", "other_frame", "active"])
         self.observe(self._guard(lambda _: self._say_threshold()), "threshold")
 
-        parts: list[ipywidgets.Widget] = [
-            self._banner,
-            ipywidgets.Box([self._method, self._least, self._other], layout={"flex_flow": "row wrap"}),
-        ]
+    def _arrange(self, controls: ipywidgets.Widget, made: list[TrackPlayer]) -> None:
+        """Put the parts together, with the similarity map where there are frames and a network."""
+        upper: list[ipywidgets.Widget] = [*made, self.scatter]
         lower: list[ipywidgets.Widget] = [self.histogram, self.matrix]
-        if self.source is not None and model is not None:
+        if self.source is not None and self.model is not None:
             self.map = TrackPlayer(self.source, overlay=self._map_overlay, prefetch=0, frame=self.other_frame)
             self.map.overlay_colours = colours("inferno")
             self.map.overlay_floor = 0.5  # where the line is drawn
             self.map.overlay_gamma = 1.5  # most places look a little alike: let the best stand out
             self._tie(((self, "other_frame"), (self.map, "frame")))
             self._map_title = heading("")
-            mapped = ipywidgets.VBox([self._map_title, self.map])
-            upper: list[ipywidgets.Widget] = [*made, mapped]
+            upper = [*made, ipywidgets.VBox([self._map_title, self.map])]
             lower = [self.scatter, *lower]
-        else:
-            upper = [*made, self.scatter]
-        parts += [beside(*upper), beside(*lower, least="340px")]
         if made:
             self.add_class("fml-low")  # the whole fits a window of 900 pixels
-        self.children = parts
-        self._guard(self._measure)()
-        if self.map is not None and len(outputs.frame(self.frame)):
-            mine = np.flatnonzero(self.ids[self._frames == self.frame] == self.selected_id)
-            # the person who is selected, else the best detection, until another is clicked
-            self._guard(self.search)(self.frame, int(mine[0]) if len(mine) else 0)
+        self.children = [self._banner, controls, beside(*upper), beside(*lower, least="340px")]
 
     def _measure(self) -> None:
         """All that depends on which detections count."""

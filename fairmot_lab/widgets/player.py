@@ -105,6 +105,14 @@ class TrackPlayer(View):
     Keys, when the player has the focus: arrows (with shift ten frames), space, Home, End, n and p for the next and the
     previous ID switch, t to select the next box, Escape, o to fade others, c to compare, [ ] for a range, + - 0 to
     zoom, Ctrl with arrows to pan, 1 to 5 for the layers, f for full screen, ? for this list.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> player = TrackPlayer(scene.source, tracks=scene.tracks, frame=5)
+    >>> player.length, player.available
+    (40, ['tracks'])
+    >>> player.close()
     """
 
     module = "player.js"

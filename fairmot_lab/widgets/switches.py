@@ -67,6 +67,14 @@ class SwitchBrowser(PlayerPanel):
         `why` where it is known.
     table : TableView
         Sortable by each column, filtered by kind with the buttons above it.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> browser = SwitchBrowser(evaluation=fl.evaluate(scene.tracks, scene.ground_truth))
+    >>> browser.switches["kind"].tolist(), browser.frame
+    (['swap', 'swap'], 21)
+    >>> browser.close()
     """
 
     frame = Int(1)

@@ -109,6 +109,17 @@ class ThresholdLab(Panel):
     -----
     Settings are replayed in a thread of their own, always the newest: those that were overtaken are never computed.
     `pin()` makes the candidate the baseline, `reset()` goes back to it, `save(path)` writes JSON.
+
+    Examples
+    --------
+    >>> scene = fl.example()
+    >>> lab = ThresholdLab(detections=scene.detections, ground_truth=scene.ground_truth, tracker="jde")
+    >>> lab.controls["conf_thres"].value = 0.85
+    >>> lab.wait()
+    True
+    >>> lab.figures.set_index("metric")["difference"]["num_misses"] > 0
+    True
+    >>> lab.close()
     """
 
     frame = Int(1)
