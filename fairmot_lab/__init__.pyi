@@ -57,7 +57,7 @@ from .interop import from_supervision, to_supervision, write_rerun
 from .pipeline import stream, track
 from .report import write_report
 from .sources.base import Frame, Source
-from .sources.benchmarks import check_data
+from .sources.data_check import check_data
 from .sources.open import open_source
 from .sweeps import best_tracker, compare_settings, random_search, sweep
 from .tuning import tune

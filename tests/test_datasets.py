@@ -13,7 +13,8 @@ from PIL import Image
 from fairmot_lab import check_data
 from fairmot_lab.cli.main import main
 from fairmot_lab.errors import SourceError
-from fairmot_lab.sources.benchmarks import BENCHMARKS, describe
+from fairmot_lab.formats.motchallenge import BENCHMARKS
+from fairmot_lab.sources.data_check import describe
 
 
 def make_sequence(

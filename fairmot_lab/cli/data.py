@@ -18,7 +18,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 def _run_data_check(options: argparse.Namespace) -> None:
     from .._files import atomic_write
-    from ..sources.benchmarks import check_data, describe
+    from ..sources.data_check import check_data, describe
 
     table = check_data(options.folder)
     print("\n".join(describe(table)))

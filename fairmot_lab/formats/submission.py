@@ -13,31 +13,12 @@ import pandas as pd
 from .._files import write_zip
 from ..errors import EvaluationError, FairMOTLabWarning
 from .mot import check_table, submitted_text
-
-
-def _mot17(*numbers: str) -> tuple[str, ...]:
-    return tuple(f"MOT17-{number}-{detector}" for number in numbers for detector in ("DPM", "FRCNN", "SDP"))
-
+from .motchallenge import BENCHMARKS
 
 # The sequences that each challenge expects: all of train and test for MOT16, MOT17 and MOT20, the test set for MOT15.
-SERVER_SEQUENCES: dict[str, tuple[str, ...]] = {
-    "MOT15": (
-        "TUD-Crossing", "PETS09-S2L2", "ETH-Jelmoli", "ETH-Linthescher", "ETH-Crossing", "AVG-TownCentre",
-        "ADL-Rundle-1", "ADL-Rundle-3", "KITTI-16", "KITTI-19", "Venice-1",
-    ),
-    "MOT16": tuple(f"MOT16-{number:02d}" for number in range(1, 15)),
-    "MOT17": _mot17(*(f"{number:02d}" for number in range(1, 15))),
-    "MOT20": tuple(f"MOT20-{number:02d}" for number in range(1, 9)),
-}  # fmt: skip
-
-
+SERVER_SEQUENCES = {one.name: tuple(sorted(one.test if one.name == "MOT15" else one.lengths)) for one in BENCHMARKS}
 # What a server scores; the training part may be left out of a MOT16, MOT17 or MOT20 submission.
-_TEST = {
-    "MOT15": SERVER_SEQUENCES["MOT15"],
-    "MOT16": tuple(f"MOT16-{number}" for number in ("01", "03", "06", "07", "08", "12", "14")),
-    "MOT17": _mot17("01", "03", "06", "07", "08", "12", "14"),
-    "MOT20": tuple(f"MOT20-{number}" for number in ("04", "06", "07", "08")),
-}
+_TEST = {one.name: tuple(sorted(one.test)) for one in BENCHMARKS}
 
 
 def write_submission(

@@ -1,7 +1,7 @@
 """Frames from MOT sequences, videos, image folders, cameras, streams and arrays, behind one interface."""
 
 from .base import Frame, Source
-from .benchmarks import check_data
+from .data_check import check_data
 from .images import crop, encode_jpeg, read_image
 from .open import open_source
 

@@ -16,12 +16,12 @@ from ..formats.base import Format
 from ..formats.classes import class_notes, frames_without_labels, people_rows
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, read_truth, sequences_in
 from ..formats.mot import read_mot
+from ..formats.motchallenge import BENCHMARKS, COPIES
 from ..formats.seqinfo import read_seqinfo
 from .images import IMAGE_SUFFIXES, read_image
 
 OWN = "own"
 SEPARATOR = " | "
-COPIES = ("DPM", "FRCNN", "SDP")
 COLUMNS = (
     "benchmark",
     "split",
@@ -37,68 +37,6 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class Benchmark:
-    """The sequences that a benchmark consists of, with their number of frames (https://motchallenge.net)."""
-
-    name: str
-    train: dict[str, int]
-    test: dict[str, int]
-
-    @property
-    def lengths(self) -> dict[str, int]:
-        """Every sequence's number of frames."""
-        return {**self.train, **self.test}
-
-
-def _numbered(benchmark: str, lengths: dict[int, int], copies: tuple[str, ...] = ("",)) -> dict[str, int]:
-    return {
-        f"{benchmark}-{number:02d}{'-' if copy else ''}{copy}": length
-        for number, length in lengths.items()
-        for copy in copies
-    }
-
-
-_TRAIN_16 = {2: 600, 4: 1050, 5: 837, 9: 525, 10: 654, 11: 900, 13: 750}
-_TEST_16 = {1: 450, 3: 1500, 6: 1194, 7: 500, 8: 625, 12: 900, 14: 750}
-BENCHMARKS = (
-    Benchmark(
-        "MOT15",
-        {
-            "ADL-Rundle-6": 525,
-            "ADL-Rundle-8": 654,
-            "ETH-Bahnhof": 1000,
-            "ETH-Pedcross2": 837,
-            "ETH-Sunnyday": 354,
-            "KITTI-13": 340,
-            "KITTI-17": 145,
-            "PETS09-S2L1": 795,
-            "TUD-Campus": 71,
-            "TUD-Stadtmitte": 179,
-            "Venice-2": 600,
-        },
-        {
-            "ADL-Rundle-1": 500,
-            "ADL-Rundle-3": 625,
-            "AVG-TownCentre": 450,
-            "ETH-Crossing": 219,
-            "ETH-Jelmoli": 440,
-            "ETH-Linthescher": 1194,
-            "KITTI-16": 209,
-            "KITTI-19": 1059,
-            "PETS09-S2L2": 436,
-            "TUD-Crossing": 201,
-            "Venice-1": 450,
-        },
-    ),
-    Benchmark("MOT16", _numbered("MOT16", _TRAIN_16), _numbered("MOT16", _TEST_16)),
-    Benchmark("MOT17", _numbered("MOT17", _TRAIN_16, COPIES), _numbered("MOT17", _TEST_16, COPIES)),
-    Benchmark(
-        "MOT20",
-        _numbered("MOT20", {1: 429, 2: 2782, 3: 2405, 5: 3315}),
-        _numbered("MOT20", {4: 2080, 6: 1008, 7: 585, 8: 806}),
-    ),
-)
 # data sets in MOTChallenge's form whose lists of sequences are not kept here, by the names of their folders
 _BY_NAME = {"DanceTrack": r"dancetrack\d{4}", "SportsMOT": r"v_.{11}_c\d{3}"}
 
