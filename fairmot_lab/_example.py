@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .data import FrameDetections, Letterbox
+from .data import PERSON, FrameDetections, Letterbox
 from .detection.detections import Detections
 from .sources.base import Source
 from .sources.open import open_source
@@ -57,7 +57,7 @@ def example() -> Example:
     source = open_source([_picture(frame) for frame in range(1, FRAMES + 1)], frame_rate=FRAME_RATE, name="crossing")
     detections = Detections.from_frames(
         [_detect(frame) for frame in range(1, FRAMES + 1)],
-        name="crossing", frame_rate=FRAME_RATE, width=WIDTH, height=HEIGHT, class_names={0: "person"},
+        name="crossing", frame_rate=FRAME_RATE, width=WIDTH, height=HEIGHT, class_names={0: PERSON},
     )  # fmt: skip
     return Example(source, detections, ground_truth, _tracks(detections, ground_truth))
 

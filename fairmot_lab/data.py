@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
 STRIDE = 4
 
 # Classes of MOTChallenge ground truth that this project names; a pedestrian is what is scored.
 PEDESTRIAN, ON_VEHICLE, NON_MOTORISED, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 2, 6, 7, 8, 12
+PERSON = "person"  # what the one class is called where nobody names it
 PEOPLE = (PEDESTRIAN, ON_VEHICLE, STATIC_PERSON)
 DISTRACTORS = (ON_VEHICLE, STATIC_PERSON, DISTRACTOR, REFLECTION)
 LARGEST_CLASS = 13
@@ -238,8 +236,6 @@ def join_sequences(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     >>> one["sequence"].tolist(), split_sequences(one)["b"]["frame"].tolist()
     (['a', 'b', 'b'], [1, 2])
     """
-    import pandas as pd
-
     parts = []
     for name, table in tables.items():
         part = table.copy()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from ._progress import progress_bar
 from .boxes import BOX
@@ -21,8 +22,6 @@ from .errors import ConfigError
 from .video_writer import VideoWriter
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .data import Letterbox
     from .sources.base import Frame, Source
 

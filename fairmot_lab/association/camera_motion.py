@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from .._files import atomic_write, file_name, write_error
+from .._progress import progress_bar
+from ..detection.cache import CachedDetections
 from ..errors import ConfigError, TrackingError
+from ..sources.many import run_each, several
+from ..sources.open import open_source
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..detection.detections import Detections
     from ..sources.base import Frame, Source
 
@@ -151,11 +154,6 @@ def camera_motion(
     array([[1., 0., 0.],
            [0., 1., 0.]])
     """
-    import pandas as pd
-
-    from ..sources.many import run_each, several
-    from ..sources.open import open_source
-
     if method not in METHODS:
         raise ConfigError(f"There is no method {method!r} for camera motion; there are {', '.join(METHODS)}.")
     sequences = several(source)
@@ -356,8 +354,6 @@ def _check_same(source: Source, detections: Detections | None) -> None:
 
 def _place(source: Source, detections: Detections | None, method: str, min_score: float, folder: Any) -> Path | None:
     """Return the file that the result is kept in; its name holds a digest of all that it depends on."""
-    from ..detection.cache import CachedDetections
-
     if folder is None and isinstance(detections, CachedDetections):
         folder = detections.path.parent
     if folder is None:
@@ -413,8 +409,6 @@ def _estimate(
     rows: list[list[float]],
     progress: bool,
 ) -> list[list[float]]:
-    from .._progress import progress_bar
-
     estimator = MotionEstimator(source.width, source.height, method)
     threads = cv2.getNumThreads()
     bar = progress_bar(

@@ -10,6 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from .._jit import compiled
 from ..data import FrameTracks
@@ -206,8 +207,6 @@ class DeepSORTTracker(Tracker):
         pairs: list[tuple[int, int]] = []
         free, left = places.tolist(), rows
         if len(places) and len(rows):
-            from scipy.optimize import linear_sum_assignment
-
             capped = np.where(cost > limit, limit + 1e-5, cost)
             i, j = linear_sum_assignment(capped)
             is_pair = capped[i, j] <= limit

@@ -9,18 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from ..boxes import BOX
 from ..data import join_sequences, split_sequences
 from ..errors import ConfigError, TrackingError
 from ..formats.mot import check_table
 from .assignment import assign
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..detection.detections import Detections
 
-BOX = ["x", "y", "w", "h"]
 _ENDS = 10  # rows at the end of a track from which its motion and appearance are taken
 
 
@@ -151,8 +150,6 @@ def _check(interpolate: str | None, **numbers: float) -> None:
 
 def _filled(table: pd.DataFrame, max_gap: int) -> pd.DataFrame:
     """Fill gaps along straight lines; `table` is sorted by id and frame."""
-    import pandas as pd
-
     frames, ids = table["frame"].to_numpy(np.int64), table["id"].to_numpy(np.int64)
     missing = np.where(ids[1:] == ids[:-1], np.diff(frames) - 1, 0)
     missing[missing > max_gap] = 0

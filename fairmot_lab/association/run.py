@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from .._files import files_of
 from ..data import FrameDetections, FrameTracks
@@ -19,8 +20,6 @@ from .records import FrameRecord
 from .registry import tracker_for, trackers
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..detection.detections import Detections
 
 Warps = Mapping[int, np.ndarray]
@@ -247,8 +246,6 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
     >>> tracks_table([tracker.update(one) for one in scene.detections])["id"].nunique()
     2
     """
-    import pandas as pd
-
     counts = np.array([len(result) for result in results], np.int64)
     boxes = np.concatenate([result.boxes for result in results] or [np.empty((0, 4))]).astype(np.float64)
     first = np.zeros(len(results), np.int64) if first_rows is None else np.asarray(first_rows, np.int64)

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from .._files import file_name, make_folder
 from .._progress import progress_bar
@@ -453,8 +455,6 @@ def _json(description: Any, name: str) -> dict[str, Any]:
 
 
 def _pack(detections: FrameDetections, info: DetectionsInfo) -> dict[str, bytes]:
-    from safetensors.numpy import save
-
     arrays = {
         "boxes": np.asarray(detections.boxes, np.float32),
         "scores": np.asarray(detections.scores, np.float32),
@@ -476,9 +476,6 @@ def _pack(detections: FrameDetections, info: DetectionsInfo) -> dict[str, bytes]
 def _unpack(
     members: dict[str, bytes], number: int, info: DetectionsInfo, path: Path, heatmap: bool = True
 ) -> FrameDetections:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     try:
         beside = json.loads(members.get("json", b"{}"))
         if "safetensors" not in members:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
 from .._files import atomic_write, refuse_overwrite
 from ..errors import ConfigError
@@ -120,8 +121,6 @@ def description(weights: Weights, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _write_safetensors(weights: Weights, target: Path) -> None:
-    from safetensors.numpy import save
-
     tensors = read_checkpoint(weights.path)
     network = build_network(weights.architecture, heads_of(tensors))
     load_weights(network, tensors, f"{weights.path} (as {weights.architecture})")

@@ -16,6 +16,7 @@ import numpy as np
 from ..boxes import from_corners
 from ..data import FrameDetections
 from ..errors import ConfigError, DetectionsError, WeightsError
+from ..formats.classes import people_classes
 from .decode import best_boxes, round_embeddings
 from .engines import available_threads, library_versions, open_session, read_ahead, run_session
 from .letterbox import check_image
@@ -103,7 +104,7 @@ def load_detector(
         A key of `LAYOUTS`, or "auto": inferred from the shapes of the outputs. "yolox_decoded" looks like "yolox" and
         has to be named.
     classes
-        Names to keep; "all"; or "auto": "person" where the detector has that class, else all.
+        Names to keep; "all"; or "auto": people where the detector has such a class, else all.
     class_names
         From class id to name; by default what the file says, COCO's for 80 classes, else the number.
     input_size
@@ -182,7 +183,7 @@ class OnnxDetector:
         self.score_floor, self.nms_iou, self.max_per_frame = score_floor, nms_iou, max_per_frame
         names = network.names
         if classes == "auto":
-            classes = ["person"] if "person" in names.values() else "all"
+            classes = [names[number] for number in people_classes(names)]
         wanted = list(names.values()) if classes == "all" else list(classes)
         if unknown := [name for name in wanted if name not in names.values()]:
             raise ConfigError(

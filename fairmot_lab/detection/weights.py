@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
+from safetensors import SafetensorError, deserialize
 
 from ..errors import WeightsError
 
@@ -192,8 +193,6 @@ def _check_shape(shape: Any) -> tuple[int, ...]:
 
 def _read_safetensors(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
     """The safetensors package cannot give numpy arrays of bfloat16, so it parses and checks, and this converts."""
-    from safetensors import SafetensorError, deserialize
-
     _check_amount(0, size)
     try:
         entries = deserialize(file.read())

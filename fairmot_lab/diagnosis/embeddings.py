@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 
 from ..boxes import BOX, iou
 from ..errors import ConfigError
@@ -81,8 +82,6 @@ def label_detections(outputs: Detections, table: pd.DataFrame, min_iou: float = 
     >>> label_detections(scene.detections, scene.ground_truth)[:4].tolist()
     [1, 2, 1, 2]
     """
-    from scipy.optimize import linear_sum_assignment
-
     ids = np.full(len(outputs.scores), -1, np.int64)
     if "det" in table:  # tracks made from these outputs know their detections
         ids[table["det"]] = table["id"]

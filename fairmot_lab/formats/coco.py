@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import write_text
+from ..data import PERSON
 from ..errors import MotFileError
 from .base import Format, several_sequences, stem
 from .mot import check_table
@@ -168,7 +169,7 @@ def write_coco(
             kind = int(row.get("class_id", -1))
             kind = 1 if kind < 1 and not named else kind
             if not named:
-                names.setdefault(kind, "person" if kind == 1 else f"class {kind}")
+                names.setdefault(kind, PERSON if kind == 1 else f"class {kind}")
             box = [float(row[side]) for side in "xywh"]
             one = {
                 "id": len(annotations) + 1, "image_id": first + int(row["frame"]), "category_id": kind,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import write_zip
+from ..data import PERSON
 from ..errors import EvaluationError, MotFileError
 from .base import Format, Loader, one_sequence, stem
 from .classes import MOTCHALLENGE_CLASSES
@@ -91,7 +92,7 @@ def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray
     classes = np.where(classes <= 0, np.where(classes < -1, classes, 1), classes)
     if labels is None:
         last = int(classes.max()) if len(classes) else 1
-        labels = ["person", *(MOTCHALLENGE_CLASSES.get(n, f"class {n}") for n in range(2, last + 1))]
+        labels = [PERSON, *(MOTCHALLENGE_CLASSES.get(n, f"class {n}") for n in range(2, last + 1))]
     if len(rows) and (classes.min() < 1 or classes.max() > len(labels)):
         odd = int(classes[(classes < 1) | (classes > len(labels))][0])
         raise EvaluationError(
@@ -208,7 +209,7 @@ def read_cvat_video(path: str | os.PathLike[str]) -> pd.DataFrame:
     numbers = {name: index for index, name in enumerate(dict.fromkeys(name for name in names if name), start=1)}
     rows = []
     for track in tracks:
-        kind = numbers.setdefault((track.get("label") or "person").strip(), len(numbers) + 1)
+        kind = numbers.setdefault((track.get("label") or PERSON).strip(), len(numbers) + 1)
         place = Path(f"{path}, track {track.get('id')}")
         identity = whole(track.get("id"), "the id of a track", path)
         for box in track.iter("box"):

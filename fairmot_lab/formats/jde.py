@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..data import PERSON
 from ..errors import MotFileError, SourceError
 from .base import Format, Loader, first_line
 from .seqinfo import read_seqinfo
@@ -66,7 +67,7 @@ def read_jde(path: str | os.PathLike[str], *, width: int | None = None, height: 
         raise MotFileError(f"{path}: every id is -1; these are labels for detection, and tracking needs identities.")
     notes = [f"{_name(path)}: {unknown} boxes have no identity (id -1) and are not scored."] if unknown else None
     return truth_table(
-        rows, path, format=FORMAT.title, classes={0: "person"}, sequence=_name(path), width=width, height=height,
+        rows, path, format=FORMAT.title, classes={0: PERSON}, sequence=_name(path), width=width, height=height,
         notes=notes,
     )  # fmt: skip
 

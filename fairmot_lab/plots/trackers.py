@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from ..errors import PlotError
 from ..evaluation.names import PERCENT
 from .style import BLUE, GREY, ORANGE, VERMILLION, _axes, _finish, _label, _table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 

@@ -10,18 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from ..errors import FairMOTLabWarning, SourceError
 from ..formats.labels import labels_beside, read_truth
 from .images import IMAGE_SUFFIXES, encode_jpeg
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 Kind = Literal["sequence", "video", "images", "camera", "stream", "arrays"]
 DEFAULT_FRAME_RATE = 30.0

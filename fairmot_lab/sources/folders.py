@@ -11,9 +11,10 @@ import weakref
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..data import frame_grid, note_on_grid
 from ..errors import FairMOTLabWarning, SourceError
@@ -34,10 +35,6 @@ from .images import (
     to_bgr,
     warn_of_range,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 _PAGED = (".png", ".apng", ".tif", ".tiff", ".webp")
 _SAMPLES = 32  # images whose values give the range of a sequence

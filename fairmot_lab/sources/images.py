@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from ..errors import FairMOTLabWarning, SourceError
 
@@ -260,8 +261,6 @@ def _broken(path: Path) -> SourceError:
 
 def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:
     """Return the pixels of OpenCV's decoder in a quarter of its time; None for kinds that are left to OpenCV."""
-    import simplejpeg
-
     try:
         colours = simplejpeg.decode_jpeg_header(data)[2]
     except ValueError:  # an unusual kind, or no JPEG

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 
 from .._progress import progress_bar
@@ -110,8 +111,6 @@ def run_each(
     >>> run_each(lambda name, number: number + 1, {"a": 1, "b": 2}, progress=False)
     {'a': 2, 'b': 3}
     """
-    import joblib
-
     calls = (joblib.delayed(_attempt)(function, name, one) for name, one in sequences.items())
     results: dict[str, Any] = {}
     failures: dict[str, FairMOTLabError] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from traitlets import Bool, Bytes, Enum, Float, Int, List, TraitError, Unicode, validate
 
 from .._files import atomic_write, refuse_overwrite
@@ -25,8 +26,6 @@ from .page import Page
 from .parts import crops
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..detection.detections import Detections
     from ..evaluation.result import Evaluation
     from .overlay import Overlay
