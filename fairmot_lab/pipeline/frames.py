@@ -202,6 +202,14 @@ def recommended_tracker(model: Detector | str | os.PathLike[str]) -> Tracker:
 
 
 def check_threshold(name: str, value: float) -> None:
-    """Raise a ConfigError unless a threshold is a number from 0 to 1."""
+    """Raise a ConfigError unless a threshold is a number from 0 to 1.
+
+    Examples
+    --------
+    >>> check_threshold("score_threshold", 1.5)
+    Traceback (most recent call last):
+    ...
+    fairmot_lab.errors.ConfigError: score_threshold is 1.5; it must lie from 0 to 1.
+    """
     if not 0 <= value <= 1:
         raise ConfigError(f"{name} is {value}; it must lie from 0 to 1.")
