@@ -193,27 +193,14 @@ def tune(
         study = _study(optuna, storage, seed, wanted, n_jobs)
         measure = functools.partial(_measure, packed, names=names, intervals=intervals, classes=classes)
         given = measure(base)
-        workers = max(1, joblib.effective_n_jobs(n_jobs))
         held = len([trial for trial in study.trials if trial.state.is_finished()])
         refusals: list[str] = []
         with progress_bar(total=trials, initial=min(held, trials), unit="trial", disable=not progress) as bar:
             while held < trials:
-                batch, refused = [], len(refusals)
-                for _ in range(min(workers, trials - held)):
-                    trial = study.ask()
-                    try:
-                        batch.append((trial, base.replace(**_suggest(trial, space))))
-                    except ConfigError as error:  # settings that contradict each other
-                        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-                        refusals.append(str(error))
-                calls = (joblib.delayed(measure)(one) for _, one in batch)
-                for (trial, _), metrics in zip(batch, joblib.Parallel(n_jobs=n_jobs)(calls), strict=True):
-                    for part in PARTS:
-                        trial.set_user_attr(part, metrics[part])
-                    study.tell(trial, [metrics["train"][name] for name in names])
-                done = len(batch) + len(refusals) - refused
-                held += done
-                bar.update(done)
+                count = min(max(1, joblib.effective_n_jobs(n_jobs)), trials - held)
+                refusals += _run_trials(study, count, base, space, measure, names, n_jobs)
+                held += count
+                bar.update(count)
     _parts.cache_clear()
     table = _table(study, given, base, space, names, intervals)
     if len(table) == 1:
@@ -298,6 +285,26 @@ def _suggest(trial: Any, space: dict[str, tuple[Setting, list[Any]]]) -> dict[st
         else:
             values[name] = trial.suggest_categorical(name, given)
     return values
+
+
+def _run_trials(
+    study: Any, count: int, base: Tracker, space: dict[str, Any], measure: Any, names: list[str], n_jobs: int | None
+) -> list[str]:
+    """Try settings side by side; return why some of them were refused."""
+    batch, refusals = [], []
+    for _ in range(count):
+        trial = study.ask()
+        try:
+            batch.append((trial, base.replace(**_suggest(trial, space))))
+        except ConfigError as error:  # settings that contradict each other
+            study.tell(trial, state=_optuna().trial.TrialState.PRUNED)
+            refusals.append(str(error))
+    calls = (joblib.delayed(measure)(one) for _, one in batch)
+    for (trial, _), metrics in zip(batch, joblib.Parallel(n_jobs=n_jobs)(calls), strict=True):
+        for part in PARTS:
+            trial.set_user_attr(part, metrics[part])
+        study.tell(trial, [metrics["train"][name] for name in names])
+    return refusals
 
 
 def _study(optuna: Any, storage: Any, seed: int, wanted: dict[str, Any], n_jobs: int | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import re
@@ -335,6 +336,20 @@ def test_the_lab_has_the_settings_of_any_tracker(truth: pd.DataFrame, outputs: s
     assert lab.error == ""
     with pytest.raises(ConfigError, match=f"The sliders are those of {name}"):
         lab.tracker = next(kind() for other, kind in fl.trackers().items() if other != name)
+    lab.close()
+
+
+def test_the_lab_warns_once_of_missing_embeddings(
+    truth: pd.DataFrame, outputs: scene.SceneOutputs, recwarn: pytest.WarningsRecorder
+) -> None:
+    frames = [dataclasses.replace(outputs.frame(n), embeddings=np.empty((4, 0), np.float32)) for n in outputs.frames]
+    boxes = fl.Detections.from_frames(frames, name="scene")
+    lab = fl.widgets.ThresholdLab(detections=boxes, ground_truth=truth, tracker="jde")
+    for value in (0.3, 0.5):
+        lab.controls["conf_thres"].value = value
+        assert lab.wait(60)
+    assert lab.error == ""
+    assert sum("have no embeddings" in str(one.message) for one in recwarn) == 1
     lab.close()
 
 

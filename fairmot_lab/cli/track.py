@@ -64,6 +64,14 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
         "--score-threshold", type=float, default=0.0, metavar="S", help="leave out rows with lower scores"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_groups(parser)
+    parser.set_defaults(run=_run_track)
+    if list(arguments[:1]) == ["track"]:  # the other commands load no tracker
+        _add_settings(parser, _named_tracker(arguments))
+
+
+def _add_groups(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the overlay video, of counting and of the choice of a tracker."""
     drawing = parser.add_argument_group("overlay video")
     drawing.add_argument("--video", action="store_true", help="write an H.264 video with boxes, ids and trails")
     drawing.add_argument("--draw-threshold", type=float, default=0.0, metavar="S", help="do not draw lower scores")
@@ -93,9 +101,6 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
         choices=("flow", "orb", "ecc"),
         help="estimate how the camera moves, for trackers that use it",
     )
-    parser.set_defaults(run=_run_track)
-    if list(arguments[:1]) == ["track"]:  # the other commands load no tracker
-        _add_settings(parser, _named_tracker(arguments))
 
 
 def _named_tracker(arguments: Sequence[str]) -> Tracker:

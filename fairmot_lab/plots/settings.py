@@ -175,22 +175,7 @@ def parallel_coordinates(
     table = table[table[metric].notna()]
     rate = metric in PERCENT
     score = table[metric].to_numpy(float) * (100 if rate else 1)
-    columns, ticks = [], []
-    for name in settings:
-        values = table[name]
-        if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-            numbers = values.to_numpy(float)
-            labels = {v: f"{v:.3g}" for v in np.unique(numbers)}
-        else:
-            words = [str(value) for value in values]
-            places = {word: number for number, word in enumerate(sorted(set(words)))}
-            numbers = np.array([places[word] for word in words], float)
-            labels = {float(number): word for word, number in places.items()}
-        low, high = numbers.min(initial=np.inf), numbers.max(initial=-np.inf)
-        width = high - low if high > low else 1.0
-        columns.append((numbers - low) / width if high > low else np.full(len(numbers), 0.5))
-        chosen = list(labels) if len(labels) <= 8 else list(np.array(list(labels))[[0, len(labels) // 2, -1]])
-        ticks.append([((v - low) / width if high > low else 0.5, labels[v]) for v in chosen])
+    columns, ticks = ([*part] for part in zip(*(_axis_of(table[name]) for name in settings), strict=True))
     norm = Normalize(score.min(initial=np.inf), score.max(initial=-np.inf)) if len(score) else Normalize(0, 1)
     columns.append(
         np.asarray(norm(score), float) if len(score) and norm.vmax != norm.vmin else np.full(len(score), 0.5)
@@ -224,6 +209,23 @@ def parallel_coordinates(
     _finish(ax, f"{len(table)} runs: settings and {name}", "", "", grid="")
     ax.spines["left"].set_visible(False)
     return ax
+
+
+def _axis_of(values: pd.Series) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """Return the places of values on an axis from 0 to 1, and the places and texts of its ticks."""
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        numbers = values.to_numpy(float)
+        labels = {v: f"{v:.3g}" for v in np.unique(numbers)}
+    else:
+        words = [str(value) for value in values]
+        places = {word: number for number, word in enumerate(sorted(set(words)))}
+        numbers = np.array([places[word] for word in words], float)
+        labels = {float(number): word for word, number in places.items()}
+    low, high = numbers.min(initial=np.inf), numbers.max(initial=-np.inf)
+    chosen = list(labels) if len(labels) <= 8 else list(np.array(list(labels))[[0, len(labels) // 2, -1]])
+    if not high > low:
+        return np.full(len(numbers), 0.5), [(0.5, labels[v]) for v in chosen]
+    return (numbers - low) / (high - low), [((v - low) / (high - low), labels[v]) for v in chosen]
 
 
 def compare_trackers(
