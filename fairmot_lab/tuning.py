@@ -30,7 +30,8 @@ from .evaluation.compare import metric_intervals
 from .evaluation.evaluate import compute_metrics, evaluate, half_split
 from .evaluation.names import HOTA, MOTMETRICS, SMALLER_IS_BETTER
 from .evaluation.protocols import GroundTruth, prepare
-from .sweeps import Material, checked_classes, open_material, pack_material, without_class_warnings
+from .material import Material, open_material, pack_material
+from .sweeps import checked_classes, without_class_warnings
 
 if TYPE_CHECKING:
     import optuna

@@ -45,7 +45,8 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 def _run_sweep(options: argparse.Namespace) -> None:
     from .._files import atomic_write
     from ..association.registry import get_tracker
-    from ..sweeps import grid_from_text, open_material, pack_material, random_search, sweep
+    from ..material import open_material, pack_material
+    from ..sweeps import grid_from_text, random_search, sweep
     from .tables import table_text
 
     outputs = options.outputs[0] if len(options.outputs) == 1 else options.outputs
