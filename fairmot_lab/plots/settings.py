@@ -517,7 +517,13 @@ def learning_curve(
         )
     right = ax.twinx()
     known = curve[curve[loss].notna()]
-    right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"loss: {loss} (right)")
+    right.plot(
+        known[x],
+        known[loss],
+        color=GREY,
+        linewidth=1,
+        label="loss (right)" if loss == "loss" else f"loss: {loss} (right)",
+    )
     right.set_ylabel("loss")
     right.spines["top"].set_visible(False)
     right.set_zorder(ax.get_zorder() - 1)
