@@ -7,22 +7,24 @@ and its code, deep_sort/tracker.py and deep_sort_app.py.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .._jit import compiled
 from ..data import FrameTracks
 from ..errors import TrackingError
 from . import kalman_xyah
+from .assignment import assign_most
 from .base import Tracker
-from .costs import GATE, overlaps
-from .kalman_xyah import innovation_variance
+from .costs import GATE, dot, overlaps
 from .settings import TrackerSettings, number, switch
+from .tables import keep, with_room
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
+
+_ONE = np.float32(1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,9 +84,10 @@ class DeepSORTTracker(Tracker):
     def _reset(self) -> None:
         self.max_time_lost = self.settings.max_age
         self.min_score = float(np.nextafter(np.float32(self.settings.min_confidence), np.float32(-np.inf)))
-        self._tracks = _Tracks.none()
-        self._galleries: list[_Gallery] = []
-        self._last_id = 0
+        self._tracks = np.zeros(64, TRACK)  # the first `_count` are in use, in the authors' order
+        self._motion = np.zeros((0, kalman_xyah.MOTION_SIZE))
+        self._gallery = np.zeros((0, 0, 0), np.float32)  # of each slot the latest embeddings
+        self._count = self._last_id = 0
 
     def check_embeddings(self, present: bool) -> None:
         """Refuse detections without embeddings."""
@@ -92,155 +95,109 @@ class DeepSORTTracker(Tracker):
             raise TrackingError("DeepSORT compares embeddings and these detections have none; use bytetrack or ocsort.")
 
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
-        settings, tracks = self.settings, self._tracks
-        corners, measurements = kalman_xyah.measure(detections.boxes)
-        rows = self._used(detections, corners)
-        features = np.empty((0, 0), np.float32)
-        if detections.embeddings is not None:
-            features = detections.embeddings / np.linalg.norm(detections.embeddings, axis=1, keepdims=True)
-
-        everyone = np.arange(len(tracks))
-        kalman_xyah.predict(tracks.motion, everyone, len(tracks))
-        tracks.since_update += 1
-
-        pairs, free, left = self._cascade(rows, features, measurements)
-        candidates = np.concatenate((np.flatnonzero(~tracks.confirmed), free[tracks.since_update[free] == 1]))
-        by_iou, _, left = self._by_iou(candidates, left, corners)
-        pairs += by_iou
-
-        places = np.array([place for place, _ in pairs], np.int64)
-        taken = np.array([row for _, row in pairs], np.int64)
-        kalman_xyah.update(tracks.motion, places, measurements, taken)
-        for place, row in pairs:
-            self._galleries[place].add(features[row])
-        tracks.hits[places] += 1
-        tracks.since_update[places] = 0
-        tracks.confirmed[places] |= tracks.hits[places] >= settings.n_init
-        tracks.score[places] = detections.scores[taken]
-        tracks.row[places] = taken
-        is_missed = np.ones(len(tracks), np.bool_)
-        is_missed[places] = False
-        tracks.row[is_missed] = -1
-        ends = is_missed & (~tracks.confirmed | (tracks.since_update > settings.max_age))
-        if self._record is not None:
-            self._note(detections, rows, left, is_missed, ends)
-
-        if ends.any():
-            tracks = tracks.of(~ends)
-        if left:
-            tracks = tracks.with_new(np.array(left, np.int64), measurements, detections.scores, self._last_id)
-        self._galleries = [gallery for gallery, is_over in zip(self._galleries, ends, strict=True) if not is_over]
-        self._galleries += [_Gallery(settings.nn_budget, features[row]) for row in left]
-        self._last_id += len(left)
-        self._tracks = tracks
-        return self._report(detections)
-
-    def _used(self, detections: FrameDetections, corners: np.ndarray) -> list[int]:
-        """Return the rows of the detections that are used, in the authors' order."""
-        settings, scores = self.settings, detections.scores
-        is_used = scores >= np.float32(settings.min_confidence)
-        if settings.min_detection_height:
-            is_used &= detections.boxes[:, 3] >= settings.min_detection_height
-        rows = np.flatnonzero(is_used)
-        if settings.nms_max_overlap < 1:
-            rows = rows[_suppress(corners[rows], np.argsort(scores[rows].astype(np.float64)), settings.nms_max_overlap)]
-        return rows.tolist()
-
-    # -- pairing
-
-    def _cascade(
-        self, rows: list[int], features: np.ndarray, measurements: np.ndarray
-    ) -> tuple[list[tuple[int, int]], np.ndarray, list[int]]:
-        """Pair confirmed tracks by appearance, those seen last first; return pairs, tracks and detections left."""
-        tracks, settings = self._tracks, self.settings
-        confirmed = np.flatnonzero(tracks.confirmed)
-        pairs: list[tuple[int, int]] = []
-        left = rows
-        for level in np.unique(tracks.since_update[confirmed]).tolist():
-            if level > settings.max_age or not left:
-                break
-            places = confirmed[tracks.since_update[confirmed] == level]
-            offered, mahalanobis = features[left], _gate(tracks.motion, places, measurements, np.array(left, np.int64))
-            is_near = mahalanobis <= GATE
-            # beyond the gate the appearance decides nothing: it is computed only to be shown
-            wanted = is_near if self._record is None else np.ones_like(is_near)
-            which, columns = np.nonzero(wanted)
-            ends = np.searchsorted(which, np.arange(len(places) + 1)).tolist()
-            similarity = np.zeros(len(which), np.float32)
-            for i, place in enumerate(places.tolist()):
-                part = slice(ends[i], ends[i + 1])
-                if ends[i] < ends[i + 1]:
-                    (offered[columns[part]] @ self._galleries[place].rows().T).max(1, out=similarity[part])
-            appearance = np.full(is_near.shape, np.inf)
-            appearance[which, columns] = np.float32(1.0) - similarity
-            cost = np.where(is_near, appearance, np.inf)
-            title = "cascade" if level == 1 else f"cascade, lost for {level - 1} frame{'' if level == 2 else 's'}"
-            found, _, left = self._pair(
-                title,
-                places,
-                left,
-                cost,
-                "max_cosine_distance",
-                appearance=appearance,
-                mahalanobis=mahalanobis,
-                gate=GATE,
-            )
-            pairs += found
-        # the order in which CPython gives the members of a set decides ties further down: the authors' expression
-        unmatched = list(set(confirmed.tolist()) - {place for place, _ in pairs})
-        return pairs, np.array(unmatched, np.int64), left
-
-    def _by_iou(
-        self, places: np.ndarray, rows: list[int], corners: np.ndarray
-    ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-        """Pair tracks with the detections left, by IoU."""
-        _, own = kalman_xyah.boxes_of(self._tracks.motion, places)
-        iou = overlaps(own, corners, np.array(rows, np.int64), 0.0)
-        return self._pair("IoU", places, rows, 1.0 - iou, "max_iou_distance", iou=iou)
-
-    def _pair(
-        self, title: str, places: np.ndarray, rows: list[int], cost: np.ndarray, setting: str, **measures: Any
-    ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-        """Pair at the least total cost; return the pairs, and the tracks and detections left in the authors' order."""
-        limit = getattr(self.settings, setting)
-        matched = np.full(len(places), -1)
-        pairs: list[tuple[int, int]] = []
-        free, left = places.tolist(), rows
-        if len(places) and len(rows):
-            capped = np.where(cost > limit, limit + 1e-5, cost)
-            i, j = linear_sum_assignment(capped)
-            is_pair = capped[i, j] <= limit
-            matched[i[is_pair]] = j[is_pair]
-            pairs = [(int(places[a]), rows[b]) for a, b in zip(i[is_pair], j[is_pair], strict=True)]
-            free = places[_others(len(places), i).tolist() + i[~is_pair].tolist()].tolist()
-            left = [rows[b] for b in _others(len(rows), j).tolist() + j[~is_pair].tolist()]
-        if self._record is not None:
-            ids = self._tracks.ids[places]
-            self._record_stage(title, ids, np.array(rows, np.int64), cost, limit, setting, matched, **measures)
-        return pairs, free, left
-
-    # -- results
-
-    def _report(self, detections: FrameDetections) -> FrameTracks:
-        """Return the confirmed tracks that were seen, or missed for the first time."""
-        tracks = self._tracks
-        shown = np.flatnonzero(tracks.confirmed & (tracks.since_update <= int(self.settings.report_missed)))
-        if self._record is not None:
-            for place in np.flatnonzero(~tracks.confirmed).tolist():
-                track, hits = int(tracks.ids[place]), int(tracks.hits[place])
-                text = f"track {track} is not reported yet: {hits} of n_init {self.settings.n_init} detections."
-                self._record.note("filtered", text, track=track)
-        boxes, _ = kalman_xyah.boxes_of(tracks.motion, shown)
-        rows = tracks.row[shown]
-        classes = np.full(len(shown), -1 if self._class is None else self._class)
-        return FrameTracks(
-            detections.frame, tracks.ids[shown], boxes.astype(np.float32), tracks.score[shown], classes, rows
+        settings, record, scores = self.settings, self._record, detections.scores
+        tracks = self._tracks = with_room(self._tracks, self._count + len(detections))
+        embeddings = _NO_FEATURES if detections.embeddings is None else detections.embeddings
+        corners, measurements, features, rows, levels = _prepare(
+            tracks,
+            self._count,
+            self._motion,
+            detections.boxes,
+            scores,
+            embeddings,
+            settings.min_confidence,
+            settings.min_detection_height,
         )
+        if settings.nms_max_overlap < 1:
+            order = np.argsort(scores[rows].astype(np.float64))
+            rows = rows[_suppress(corners[rows], order, settings.nms_max_overlap)]
 
-    def _note(
-        self, detections: FrameDetections, rows: list[int], born: list[int], is_missed: np.ndarray, ends: np.ndarray
-    ) -> None:
-        record, tracks, settings = self._record, self._tracks, self.settings
+        taken, left = np.full(self._count, -1), rows  # for each track the row of its detection
+        limit = settings.max_cosine_distance
+        for level in levels.tolist():  # tracks that are confirmed, those seen last first
+            if level > settings.max_age or not len(left):
+                break
+            places, cost, appearance, mahalanobis, matched, rest = _by_appearance(
+                tracks,
+                self._motion,
+                self._gallery,
+                level,
+                left,
+                measurements,
+                features,
+                limit,
+                taken,
+                record is not None,
+            )
+            if record is not None:
+                title = "cascade" if level == 1 else f"cascade, lost for {level - 1} frame{'' if level == 2 else 's'}"
+                measures = {"appearance": appearance, "mahalanobis": mahalanobis, "gate": GATE}
+                ids = tracks["id"][places]
+                self._record_stage(title, ids, left, cost, limit, "max_cosine_distance", matched, **measures)
+            left = rest
+
+        limit = settings.max_iou_distance
+        places = self._left_by_cascade(taken)
+        iou, matched, rest = _by_iou(tracks, self._motion, places, left, corners, limit, taken)
+        if record is not None:
+            ids = tracks["id"][places]
+            self._record_stage("IoU", ids, left, 1.0 - iou, limit, "max_iou_distance", matched, iou=iou)
+        left = rest
+
+        self._make_room(len(left), features.shape[1])
+        _update(tracks, self._motion, self._gallery, taken, measurements, features, scores, settings.n_init)
+        if record is not None:
+            self._note(detections, rows, left)
+        self._count = _forget(tracks, taken, settings.max_age)
+        self._count = _start(
+            tracks, self._count, self._motion, self._gallery, left, measurements, features, scores, self._last_id
+        )
+        self._last_id += len(left)
+        if record is not None:
+            self._note_hidden()
+        most = int(settings.report_missed)
+        unseen = -1 if self._class is None else self._class
+        reported = _reported(tracks, self._count, self._motion, most, detections.class_ids, unseen)
+        return FrameTracks(detections.frame, *reported)
+
+    def _left_by_cascade(self, taken: np.ndarray) -> np.ndarray:
+        """Return the tracks that are compared by IoU: those not confirmed, and those seen in the frame before."""
+        held = self._tracks[: len(taken)]
+        is_confirmed = held["confirmed"]
+        confirmed = is_confirmed.nonzero()[0]
+        # the order in which CPython gives the members of a set decides ties further down: the authors' expression
+        free = list(set(confirmed.tolist()) - set((taken >= 0).nonzero()[0].tolist()))
+        lately = [place for place in free if held["missed"][place] == 1] if free else []
+        return np.array((~is_confirmed).nonzero()[0].tolist() + lately, np.int64)
+
+    def _make_room(self, births: int, dimension: int) -> None:
+        """Enlarge the arrays of slots where tracks or their embeddings could be too many for them."""
+        slots, kept, _ = self._gallery.shape
+        held, budget = self._tracks[: self._count], self.settings.nn_budget
+        most = int(held["stored"].max(initial=0)) + 1
+        most = min(most, budget) if budget else most
+        if self._count + births <= slots and most <= kept:
+            return
+        size = slots if self._count + births <= slots else (self._count + births) * 5 // 4
+        depth = kept if most <= kept else min(2 * most, budget or 2 * most)
+        motion = np.zeros((size, kalman_xyah.MOTION_SIZE))
+        gallery = np.zeros((size, depth, max(dimension, self._gallery.shape[2])), np.float32)
+        motion[:slots] = self._motion
+        if slots:
+            gallery[:slots, :kept] = self._gallery
+        self._motion, self._gallery = motion, gallery
+
+    # -- the record; called only where one is kept
+
+    def _note_hidden(self) -> None:
+        record, held = self._record, self._tracks[: self._count]
+        assert record is not None
+        for track, hits in zip(*(held[~held["confirmed"]][name].tolist() for name in ("id", "hits")), strict=True):
+            text = f"track {track} is not reported yet: {hits} of n_init {self.settings.n_init} detections."
+            record.note("filtered", text, track=track)
+
+    def _note(self, detections: FrameDetections, rows: np.ndarray, born: np.ndarray) -> None:
+        record, held, settings = self._record, self._tracks[: self._count], self.settings
         assert record is not None
         for row in np.setdiff1d(np.arange(len(detections.scores)), rows).tolist():
             score = detections.scores[row]
@@ -248,107 +205,205 @@ class DeepSORTTracker(Tracker):
             if score < np.float32(settings.min_confidence):
                 reason = f"its score {score:.2f} < min_confidence {settings.min_confidence:g}"
             record.note("unused", f"detection {row} was not used: {reason}.", detection=row)
-        for number_, row in enumerate(born, start=self._last_id + 1):
+        for number_, row in enumerate(born.tolist(), start=self._last_id + 1):
             text = f"a new track {number_} was born from detection {row}, which no track took."
             record.note("birth", text, track=number_, detection=row)
-        for place in np.flatnonzero(is_missed).tolist():
-            track, left = int(tracks.ids[place]), settings.max_age - int(tracks.since_update[place]) + 1
-            if not ends[place]:
-                record.note("lost", f"track {track} is lost; it can be found for {left} more frames.", track=track)
-            elif tracks.confirmed[place]:
-                text = f"track {track} ends: it was not seen for more than max_age {settings.max_age} frames."
-                record.note("expired", text, track=track)
-            else:
+        missed = held[held["row"] < 0]
+        for track, age, is_confirmed in zip(
+            *(missed[name].tolist() for name in ("id", "missed", "confirmed")), strict=True
+        ):
+            left = settings.max_age - age + 1
+            if not is_confirmed:
                 text = f"track {track} ends: it was missed before it had n_init {settings.n_init} detections."
                 record.note("unconfirmed", text, track=track)
+            elif left > 0:
+                record.note("lost", f"track {track} is lost; it can be found for {left} more frames.", track=track)
+            else:
+                text = f"track {track} ends: it was not seen for more than max_age {settings.max_age} frames."
+                record.note("expired", text, track=track)
 
 
-@dataclasses.dataclass
-class _Tracks:
-    """Per-track state, in the authors' order."""
-
-    ids: np.ndarray
-    motion: np.ndarray  # (n, 20), see kalman_xyah.py
-    confirmed: np.ndarray
-    hits: np.ndarray
-    since_update: np.ndarray
-    score: np.ndarray
-    row: np.ndarray  # of the detection taken in this frame, or -1
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @classmethod
-    def none(cls) -> _Tracks:
-        return cls(
-            np.empty(0, np.int64),
-            np.empty((0, kalman_xyah.MOTION_SIZE)),
-            np.empty(0, np.bool_),
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-            np.empty(0, np.float32),
-            np.empty(0, np.int64),
-        )
-
-    def of(self, keep: np.ndarray) -> _Tracks:
-        """Return some of the tracks."""
-        return _Tracks(**{name: values[keep] for name, values in vars(self).items()})
-
-    def with_new(self, rows: np.ndarray, measurements: np.ndarray, scores: np.ndarray, last_id: int) -> _Tracks:
-        """Return the tracks and new ones, at detections."""
-        n = len(rows)
-        motion = np.empty((n, kalman_xyah.MOTION_SIZE))
-        kalman_xyah.initiate(motion, np.arange(n), measurements, rows)
-        ids = np.arange(last_id + 1, last_id + 1 + n)
-        new = _Tracks(
-            ids, motion, np.zeros(n, np.bool_), np.ones(n, np.int64), np.zeros(n, np.int64), scores[rows], rows
-        )
-        return _Tracks(**{name: np.concatenate((a, getattr(new, name))) for name, a in vars(self).items()})
-
-
-class _Gallery:
-    """The latest embeddings of a track."""
-
-    def __init__(self, budget: int, feature: np.ndarray) -> None:
-        self._budget = budget
-        self._rows = np.empty((4, len(feature)), np.float32)
-        self._count = 0
-        self.add(feature)
-
-    def add(self, feature: np.ndarray) -> None:
-        """Keep an embedding, in place of the oldest once there are as many as the budget allows."""
-        place = self._count % self._budget if self._budget else self._count
-        if place == len(self._rows):
-            self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
-        self._rows[place] = feature
-        self._count += 1
-
-    def rows(self) -> np.ndarray:
-        """Return them, (g, D)."""
-        count = min(self._count, self._budget) if self._budget else self._count
-        return self._rows[:count]
+TRACK = np.dtype(
+    [
+        ("id", np.int64),
+        ("slot", np.int64),  # row of the motions (see kalman_xyah.py) and of the gallery
+        ("stored", np.int64),  # embeddings that it was given so far
+        ("hits", np.int64),
+        ("missed", np.int64),  # frames since the last detection
+        ("row", np.int64),  # of the detection taken in this frame, or -1
+        ("score", np.float32),
+        ("confirmed", np.bool_),
+    ],
+    align=True,
+)
+_NO_FEATURES = np.empty((0, 0), np.float32)
 
 
 @compiled
-def _gate(motion, places, measurements, rows):
-    """Return the squared Mahalanobis distance between tracks and detections."""
-    result = np.empty((len(places), len(rows)))
+def _prepare(tracks, count, motion, boxes, scores, embeddings, min_confidence, min_height):
+    """Move all tracks by one frame.
+
+    Returns
+    -------
+    corners, measurements : (N, 4) float64
+    features : (N, D) float32
+        Embeddings of length 1.
+    rows : (m,) int64
+        Detections that are used.
+    levels : int64
+        For how many frames confirmed tracks have not been seen, each once, ascending.
+    """
+    corners, measurements = kalman_xyah.measure(boxes)
+    features = np.empty_like(embeddings)
+    for j in range(len(embeddings)):
+        features[j] = embeddings[j] / np.float32(np.sqrt(dot(embeddings[j], embeddings[j])))
+    kalman_xyah.predict(motion, tracks["slot"][:count], count)
+    tracks["missed"][:count] += 1
+    levels = np.unique(tracks["missed"][:count][tracks["confirmed"][:count]])
+    rows = np.flatnonzero((scores >= np.float32(min_confidence)) & (boxes[:, 3] >= min_height))
+    return corners, measurements, features, rows, levels
+
+
+@compiled
+def _by_appearance(tracks, motion, gallery, level, rows, measurements, features, limit, taken, all_pairs):
+    """Pair the confirmed tracks of one level of the cascade by the smallest cosine distance to their embeddings.
+
+    Beyond the motion gate the appearance decides nothing: it is computed only to be shown.
+
+    Returns
+    -------
+    places : (n,) int64
+    cost, appearance, mahalanobis : (n, m) float64
+    matched : (n,) int64
+    left : int64
+        As of `_assign`.
+    """
+    held = tracks[: len(taken)]
+    places = np.flatnonzero(held["confirmed"] & (held["missed"] == level))
+    shape = len(places), len(rows)
+    mahalanobis, appearance, cost = np.empty(shape), np.full(shape, np.inf), np.full(shape, np.inf)
     for i in range(len(places)):
-        state = motion[places[i]]
+        track = tracks[places[i]]
+        state, stored = motion[track.slot], gallery[track.slot, : min(track.stored, gallery.shape[1])]
         for j in range(len(rows)):
-            total = 0.0
+            row, total = rows[j], 0.0
             for c in range(4):
-                difference = measurements[rows[j], c] - state[c]
-                total += difference * difference / innovation_variance(state, c)
-            result[i, j] = total
-    return result
+                difference = measurements[row, c] - state[c]
+                total += difference * difference / kalman_xyah.innovation_variance(state, c)
+            mahalanobis[i, j] = total
+            if total <= GATE or all_pairs:
+                appearance[i, j] = _ONE - _similarity(stored, features[row])
+                if total <= GATE:
+                    cost[i, j] = appearance[i, j]
+    matched, left = _assign(cost, limit, places, rows, taken)
+    return places, cost, appearance, mahalanobis, matched, left
 
 
-def _others(count: int, taken: np.ndarray) -> np.ndarray:
-    """Return the numbers below `count` that are not in `taken`."""
-    is_other = np.ones(count, np.bool_)
-    is_other[taken] = False
-    return np.flatnonzero(is_other)
+@compiled(fastmath={"reassoc", "contract"})
+def _similarity(stored, feature):
+    """Return the largest cosine of a feature and those stored, all of length 1."""
+    best = np.float32(-np.inf)
+    for g in range(len(stored)):
+        total = np.float32(0)
+        for k in range(len(feature)):
+            total += stored[g, k] * feature[k]
+        best = max(best, total)
+    return best
+
+
+@compiled
+def _by_iou(tracks, motion, places, rows, corners, limit, taken):
+    """Pair tracks by 1 - IoU; return the IoU, and the rest as of `_assign`."""
+    iou = overlaps(kalman_xyah.boxes_of(motion, tracks["slot"][places])[1], corners, rows, 0.0)
+    matched, left = _assign(1.0 - iou, limit, places, rows, taken)
+    return iou, matched, left
+
+
+@compiled
+def _assign(cost, limit, places, rows, taken):
+    """Pair at the least total cost, and set the rows taken.
+
+    Returns
+    -------
+    matched : (n,) int64
+        For each track the column of the detection it took, or -1.
+    left : int64
+        The detections left, in the authors' order: those that were not assigned, then those assigned above the limit.
+    """
+    n, m = cost.shape
+    matched, is_free = np.full(n, -1), np.ones(m, np.bool_)
+    left = rows.copy()
+    if n and m:
+        capped = cost.copy()
+        for i in range(n):
+            for j in range(m):
+                if capped[i, j] > limit:
+                    capped[i, j] = limit + 1e-5
+        columns = assign_most(capped)
+        for i in range(n):
+            if columns[i] >= 0:
+                is_free[columns[i]] = False
+        end = 0
+        for j in range(m):
+            if is_free[j]:
+                left[end] = rows[j]
+                end += 1
+        for i in range(n):
+            j = columns[i]
+            if j >= 0 and capped[i, j] <= limit:
+                matched[i], taken[places[i]] = j, rows[j]
+            elif j >= 0:
+                left[end] = rows[j]
+                end += 1
+        left = left[:end]
+    return matched, left
+
+
+@compiled
+def _update(tracks, motion, gallery, taken, measurements, features, scores, n_init):
+    """Correct tracks by the detections that they took."""
+    places = np.flatnonzero(taken >= 0)
+    kalman_xyah.update(motion, tracks["slot"][places], measurements, taken[places])
+    tracks["row"][: len(taken)] = taken
+    for place in places:
+        track, row = tracks[place], taken[place]
+        gallery[track.slot, track.stored % gallery.shape[1]] = features[row]
+        track.stored += 1
+        track.hits += 1
+        track.missed = 0
+        track.score = scores[row]
+        track.confirmed |= track.hits >= n_init
+
+
+@compiled
+def _forget(tracks, taken, max_age):
+    """Drop tracks that were missed before they were confirmed, or for too long; return how many are left."""
+    held = tracks[: len(taken)]
+    return keep(tracks, (taken >= 0) | (held["confirmed"] & (held["missed"] <= max_age)))
+
+
+@compiled
+def _start(tracks, count, motion, gallery, rows, measurements, features, scores, last_id):
+    """Start tracks at detections, in free slots; return how many tracks there are."""
+    is_free = np.ones(len(motion), np.bool_)
+    is_free[tracks["slot"][:count]] = False
+    slots = np.flatnonzero(is_free)[: len(rows)]
+    kalman_xyah.initiate(motion, slots, measurements, rows)
+    for k in range(len(rows)):
+        track, row, slot = tracks[count + k], rows[k], slots[k]
+        gallery[slot, 0] = features[row]
+        track.id, track.slot, track.stored, track.hits, track.missed = last_id + 1 + k, slot, 1, 1, 0
+        track.row, track.score, track.confirmed = row, scores[row], False
+    return count + len(rows)
+
+
+@compiled
+def _reported(tracks, count, motion, most_missed, class_ids, unseen):
+    """Return ids, boxes, scores, classes and detections of the confirmed tracks that were missed so often at most."""
+    held = tracks[:count]
+    shown = held[held["confirmed"] & (held["missed"] <= most_missed)]
+    boxes = kalman_xyah.boxes_of(motion, shown["slot"])[0].astype(np.float32)
+    return shown["id"].copy(), boxes, shown["score"].copy(), np.full(len(shown), unseen), shown["row"].copy()
 
 
 def _suppress(corners: np.ndarray, order: np.ndarray, max_overlap: float) -> list[int]:

@@ -12,6 +12,7 @@ import pytest
 from crowds import crowd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from fairmot_lab import _jit
 from fairmot_lab.association import assignment, checks, costs, kalman
@@ -36,6 +37,16 @@ def test_assign_is_lapjv_with_a_cost_limit_ties_included(rows, columns, digits, 
     ours_x, ours_y = assignment.assign(cost, limit)
     np.testing.assert_array_equal(ours_x, x)
     np.testing.assert_array_equal(ours_y, y)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 6), st.integers(0, 2**32 - 1))
+@settings(max_examples=200, deadline=None)
+def test_assign_most_is_scipys_ties_included(rows, columns, values, seed):
+    cost = np.random.default_rng(seed).integers(0, values, (rows, columns)).astype(float)
+    expected = np.full(rows, -1)
+    i, j = linear_sum_assignment(cost)
+    expected[i] = j
+    assert assignment.assign_most(cost).tolist() == expected.tolist()
 
 
 def test_assign_finds_the_least_cost():
