@@ -157,9 +157,10 @@ def _open_path(
                 if len(found) != 1:
                     return _open_list([Path(each) for each in found], frame_rate, name, value_range, str(path))
                 return _open_path(Path(found[0]), frame_rate, name, allow_truncated, value_range)
-            raise SourceError(
-                f"There is no {path}; give a sequence folder, a video, a folder of images or a camera number."
-            )
+            remedy = "give a sequence folder, a video, a folder of images or a camera number"
+            if demo := re.fullmatch(r"demo-(\d+)", path.name):
+                remedy = f"`fairmot-lab demo --seed {demo[1]}` renders it"
+            raise SourceError(f"There is no {path}; {remedy}.")
         if path.suffix.lower() in (".txt", ".xml", ".json"):
             _refuse_labels(path)
         if path.suffix.lower() in (*IMAGE_SUFFIXES, ".apng"):
