@@ -40,6 +40,14 @@ def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[l
         yield running
 
 
+@pytest.fixture(scope="session")
+def offline(browser: Any) -> Iterator[Any]:
+    """A page without network for files from disk, one after the other: a new page costs more than most files."""
+    context = browser.new_context(offline=True)
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture(scope="module")
 def notebook(browser: Any, server: lab.Server) -> Iterator[Callable[..., lab.Notebook]]:
     """Opens notebooks: `notebook(cells)` runs them after a common beginning and returns the open page."""

@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -148,18 +148,23 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def offline_page(browser: Browser, path: Path) -> Iterator[Page]:
-    """An HTML file in a browser without network; any script error or request is a failure."""
-    context = browser.new_context(offline=True)
-    page = context.new_page()
+def offline_page(page: Page, path: Path) -> Iterator[Page]:
+    """An HTML file, opened in a page that has no network; any script error or request is a failure."""
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
-    page.goto(path.as_uri())
-    yield page
+    listeners: dict[str, Callable[..., None]] = {
+        "pageerror": lambda error: errors.append(str(error)),
+        "console": lambda message: errors.append(message.text) if message.type == "error" else None,
+        "request": lambda request: errors.append(request.url) if request.url.startswith("http") else None,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    try:
+        page.goto(path.as_uri())
+        yield page
+    finally:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
     assert errors == []
-    context.close()
 
 
 class Notebook:

@@ -219,12 +219,12 @@ def test_others_fade_and_a_life_is_played(bench: lab.Notebook) -> None:
     assert bench.wait_kernel("print(bench.player.frame)", frame) == frame
 
 
-def test_the_page_of_the_whole_is_exported(bench: lab.Notebook, browser: Any, tmp_path: Path) -> None:
+def test_the_page_of_the_whole_is_exported(bench: lab.Notebook, offline: Any, tmp_path: Path) -> None:
     bench.kernel(f"back = os.getcwd(); os.chdir({str(tmp_path)!r})")
     bench.page.locator(".fml-player .fml-export").select_option("html")
     bench.page.locator(".fml-readout", has_text="Written: arrays-Workbench.html").wait_for()
     bench.kernel("os.chdir(back)")
-    with lab.offline_page(browser, tmp_path / "arrays-Workbench.html") as page:
+    with lab.offline_page(offline, tmp_path / "arrays-Workbench.html") as page:
         page.locator(".fml-chip-tracker", has_text="B").click()
         page.locator(".fml-person").nth(1).click()
         page.locator(".fml-player").focus()

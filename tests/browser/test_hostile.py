@@ -53,7 +53,7 @@ def book(notebook: Callable[..., lab.Notebook]) -> lab.Notebook:
 
 @pytest.mark.parametrize("widget", MAKE)
 @pytest.mark.parametrize("kind", NAMES)
-def test_names_are_text(book: lab.Notebook, browser: Any, tmp_path: Path, kind: str, widget: str) -> None:
+def test_names_are_text(book: lab.Notebook, offline: Any, tmp_path: Path, kind: str, widget: str) -> None:
     name = NAMES[kind]
     said = book.kernel(f"{NAME.format(name=name)}\nw = {MAKE[widget]}\narea.children = [w]\nprint('made')")
     assert said.strip() == "made"
@@ -73,19 +73,19 @@ def test_names_are_text(book: lab.Notebook, browser: Any, tmp_path: Path, kind: 
         f"open({str(saved_file)!r}, 'w').write('<meta charset=utf-8>' + w._saved())\nprint('written')"
     )
     assert said.strip() == "written"
-    with lab.offline_page(browser, page_file) as page:
+    with lab.offline_page(offline, page_file) as page:
         page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
         assert not page.evaluate(INJECTED)
         if widget != "trackers":
             assert name in page.locator("h1").inner_text()
-    with lab.offline_page(browser, saved_file) as page:
+    with lab.offline_page(offline, saved_file) as page:
         assert not page.evaluate(INJECTED)
         assert page.locator("script").count() == 0
     book.kernel("area.children = []; w.close()")
     book.until("() => document.querySelectorAll('.fml').length === 0")
 
 
-def test_names_are_text_in_every_pane_of_the_workbench(book: lab.Notebook, browser: Any, tmp_path: Path) -> None:
+def test_names_are_text_in_every_pane_of_the_workbench(book: lab.Notebook, offline: Any, tmp_path: Path) -> None:
     """Names of the sequence, of trackers and of classes; the page without a kernel has every pane too."""
     for kind, name in NAMES.items():
         said = book.kernel(
@@ -110,7 +110,7 @@ def test_names_are_text_in_every_pane_of_the_workbench(book: lab.Notebook, brows
         assert not book.page.evaluate(INJECTED)
         path = tmp_path / f"{kind}.html"
         assert book.kernel(f"w.to_html({str(path)!r}); print('written')").strip() == "written"
-        with lab.offline_page(browser, path) as page:
+        with lab.offline_page(offline, path) as page:
             page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
             page.locator(".fml-person").first.click()
             assert not page.evaluate(INJECTED)

@@ -211,14 +211,14 @@ def test_a_cell_says_why(book: lab.Notebook) -> None:
 
 @pytest.mark.parametrize("name", MAKE)
 def test_pages_work_from_disk_without_kernel_and_network(
-    book: lab.Notebook, browser: Any, tmp_path: Path, name: str
+    book: lab.Notebook, offline: Any, tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / "page.html"
     show(book, name)
     said = book.kernel(f"w.to_html({str(path)!r}, max_mb=2)")
     assert path.is_file(), said
     assert path.stat().st_size < 2e6
-    with lab.offline_page(browser, path) as page:
+    with lab.offline_page(offline, path) as page:
         page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
         player = page.locator(".fml-player").first
         player.focus()

@@ -366,10 +366,10 @@ def test_closing_frees_the_kernel_and_the_page(book: lab.Notebook) -> None:
     assert book.kernel(count) == before
 
 
-def test_the_page_works_from_disk_without_kernel_and_network(book: lab.Notebook, browser: Any, tmp_path: Path) -> None:
+def test_the_page_works_from_disk_without_kernel_and_network(book: lab.Notebook, offline: Any, tmp_path: Path) -> None:
     path = tmp_path / "player.html"
     book.kernel(f"player.to_html({str(path)!r}, frames=[1, 2, 3, 9, 10, 20])")
-    with lab.offline_page(browser, path) as page:
+    with lab.offline_page(offline, path) as page:
         wait = "f => document.querySelector('.fml-screen')?.dataset.frame === String(f)"
         page.wait_for_function(wait, arg=1)
         page.locator(".fml-player").focus()

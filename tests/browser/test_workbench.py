@@ -163,11 +163,11 @@ def test_every_pane_opens(book: lab.Notebook) -> None:
     book.page.locator(".fml-chip-tracker", has_text="A corrected").wait_for()
 
 
-def test_the_page_follows_a_person_without_kernel_and_network(book: lab.Notebook, browser: Any, tmp_path: Path) -> None:
+def test_the_page_follows_a_person_without_kernel_and_network(book: lab.Notebook, offline: Any, tmp_path: Path) -> None:
     path = tmp_path / "bench.html"
     said = book.kernel(f"bench.player.tracker = 0; bench.to_html({str(path)!r}); print('written')")
     assert said.strip() == "written"
-    with lab.offline_page(browser, path) as page:
+    with lab.offline_page(offline, path) as page:
         page.wait_for_function("() => document.querySelector('.fml-screen')?.dataset.frame !== undefined")
         page.locator(".fml-person", has_text="1–20").first.click()
         page.locator(".fml-caption", has_text="Person").wait_for()
