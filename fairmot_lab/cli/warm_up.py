@@ -20,4 +20,6 @@ def _run_warm_up(options: argparse.Namespace) -> None:
 
     warm_up()
     scene = example()
-    evaluate(track_detections(scene.detections), scene.ground_truth)
+    tracks = track_detections(scene.detections)
+    for evaluator in ("motmetrics", "trackeval"):
+        evaluate(tracks, scene.ground_truth, evaluator=evaluator)
