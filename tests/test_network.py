@@ -64,7 +64,7 @@ CHECKPOINT_TENSORS = {"dla34": 351, "hrnetv2_w18": 1633, "hardnet85": 570}
 
 
 @pytest.mark.parametrize(
-    ("architecture", "size"), [("dla34", (576, 320)), ("hrnetv2_w18", (160, 96)), ("hardnet85", (160, 96))]
+    ("architecture", "size"), [("dla34", (320, 192)), ("hrnetv2_w18", (160, 96)), ("hardnet85", (160, 96))]
 )
 def test_onnxruntime_agrees_with_paddle_on_a_real_frame(
     architecture: str, size: tuple[int, int], image: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

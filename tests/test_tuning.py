@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import importlib
 import sys
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from golden_scenes import random_scene
 
 import fairmot_lab as fl
+from fairmot_lab import tuning
 from fairmot_lab.detection.detections import Detections
 from fairmot_lab.errors import ConfigError, PlotError
 
@@ -150,10 +151,13 @@ def test_storages_that_do_not_fit(data, tmp_path):
             fl.tune(data, "sort", storage=storage, **given)
 
 
-def test_without_optuna_it_says_what_to_do():
-    code = "import sys; sys.modules['optuna'] = None\nimport fairmot_lab as fl\nfl.tune('x', trials=1)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "pip install 'fairmot-lab[tune]'" in done.stderr.splitlines()[-1]
+def test_without_optuna_it_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.setattr(fl, "tuning", tuning)  # both are there again after the test
+    monkeypatch.delitem(sys.modules, "fairmot_lab.tuning")
+    anew = importlib.import_module("fairmot_lab.tuning")  # the module, too, is imported without Optuna
+    with pytest.raises(ConfigError, match=r"pip install 'fairmot-lab\[tune\]'"):
+        anew.tune("x", trials=1)
 
 
 def test_plots(data):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import os
 import subprocess
 import sys
@@ -22,6 +24,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A folder in the form of paddle 3, and one in that of paddle 2."""
     path = tmp_path_factory.mktemp("export") / "fairmot"
     options = ["--old"] if request.param == "model.pdmodel" else []
+    paddle = importlib.util.find_spec("paddle") and importlib.metadata.version("paddlepaddle")
+    if options and paddle and paddle.startswith("3.3."):  # it takes 8 seconds to say so
+        pytest.skip("paddle 3.3 does not write model.pdmodel")
     script = REPOSITORY / "scripts" / "make_inference_folder.py"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, str(script), str(path), *options], env=environment, capture_output=True)
