@@ -73,6 +73,27 @@ def test_docker_steps_name_what_is_there() -> None:
     assert set(extras[0].split(",")) <= PROJECT["optional-dependencies"].keys()
 
 
+def test_docker_copies_what_pip_needs(tmp_path: Path) -> None:
+    """The root's step of pip, in a folder of the copied files alone; requirements are named, not fetched."""
+    (step,) = (rest for name, rest in docker_steps() if name == "RUN" and "pip install" in rest)
+    for name, rest in docker_steps():
+        if name == "COPY" and rest.split()[-1].startswith("/opt/fairmot_lab"):
+            *sources, target = rest.split()
+            there = tmp_path / Path(target).relative_to("/opt")
+            there.mkdir(exist_ok=True)
+            for source in (REPOSITORY / name for name in sources):
+                if source.is_dir():
+                    shutil.copytree(source, there, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+                else:
+                    shutil.copy(source, there)
+    dry = step.replace("pip install", f"{sys.executable} -m pip install --dry-run --no-deps --no-build-isolation")
+    done = subprocess.run(
+        ["sh", "-ec", dry.replace("/opt", str(tmp_path))], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Would install fairmot-lab-{PROJECT['version']}" in done.stdout
+
+
 def test_docker_steps_lead_to_jupyterlab(tmp_path: Path) -> None:
     """Where no engine is at hand: the user's steps run one by one in a folder that stands for the image.
 
