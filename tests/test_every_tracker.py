@@ -50,7 +50,8 @@ def test_a_switch_is_explained_from_the_trackers_own_record(tracker):
     tried = fl.what_if(result, detections, progress=False)
     assert len(tried.changes) > 2
     assert tried.changes["added"].ge(0).all()
-    longer = tried.changes[tried.changes["setting"].isin(["track_buffer", "max_age"])]
+    buffers = [name for name, value in tracker.settings.to_dict().items() if value == tracker.max_time_lost]
+    longer = tried.changes[tried.changes["setting"].isin(buffers)]
     assert len(longer), "the buffer is among the settings tried"
 
 

@@ -128,7 +128,7 @@ class ByteTrackTracker(ListTracker):
         frame = Observations(detections, self._features(detections), *kalman.measure(detections.boxes))
 
         count, pool, unconfirmed, high, low = _divide(
-            table.confirmed, self._tracked, self._lost, scores, self._low, self._high
+            table.confirmed, self._tracked, self._lost, scores, float(self._low), float(self._high)
         )
         kalman.predict(table.motion, pool, count)  # tracks of one frame are not moved
         if warp is not None:
@@ -214,6 +214,7 @@ def _divide(confirmed, tracked, lost, scores, low, high):
             unconfirmed[second] = slot
             second += 1
     pool[count:] = lost
+    low, high = np.float32(low), np.float32(high)  # numba takes longer over a scalar of numpy's than over an array
     return count, pool, unconfirmed, np.flatnonzero(scores > high), np.flatnonzero((scores > low) & (scores < high))
 
 
