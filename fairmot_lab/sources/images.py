@@ -318,8 +318,8 @@ def tiff_pages(file: BinaryIO, size: int) -> int | None:
     return len(seen)
 
 
-def crop(image: np.ndarray, box: Sequence[float], height: int = 88) -> np.ndarray:
-    """Cut a box out of a frame, with a margin of a twentieth of its size on each side.
+def crop(image: np.ndarray, box: Sequence[float], height: int = 88, margin: float = 0.05) -> np.ndarray:
+    """Cut a box out of a frame.
 
     Parameters
     ----------
@@ -329,6 +329,8 @@ def crop(image: np.ndarray, box: Sequence[float], height: int = 88) -> np.ndarra
         x, y, w, h in pixels; what lies outside the frame is black.
     height
         Height of the result in pixels; it keeps the aspect of the box, down to a width of 8.
+    margin
+        Share of the box's size that is added on each side.
 
     Returns
     -------
@@ -340,8 +342,8 @@ def crop(image: np.ndarray, box: Sequence[float], height: int = 88) -> np.ndarra
     (88, 44, 3)
     """
     x, y, w, h = (float(v) for v in box)
-    left, top = int(np.floor(x - w / 20)), int(np.floor(y - h / 20))
-    right, bottom = max(left + 1, int(np.ceil(x + w + w / 20))), max(top + 1, int(np.ceil(y + h + h / 20)))
+    left, top = int(np.floor(x - margin * w)), int(np.floor(y - margin * h))
+    right, bottom = max(left + 1, int(np.ceil(x + w + margin * w))), max(top + 1, int(np.ceil(y + h + margin * h)))
     part = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     missing = (bottom - top - part.shape[0], right - left - part.shape[1])
     above, before = min(max(-top, 0), missing[0]), min(max(-left, 0), missing[1])
