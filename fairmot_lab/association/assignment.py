@@ -361,7 +361,7 @@ def _reduce_rows(square, free, column_of, row_of, price):
 def _augment(square, start, column_of, row_of, price):
     """Find the cheapest alternating path from the free row `start` to a free column, and swap along it."""
     size = len(square)
-    columns = np.arange(size)
+    columns = np.arange(size).astype(np.uintp)  # unsigned: no check whether an index counts from the end
     before = np.full(size, start)
     distance = square[start] - price
     ready = scanned = labelled = 0
@@ -382,23 +382,24 @@ def _augment(square, start, column_of, row_of, price):
                     labelled += 1
             for k in range(scanned, labelled):
                 if row_of[columns[k]] < 0:
-                    end = columns[k]
+                    end = np.int64(columns[k])
         while end < 0 and scanned != labelled:
             j = columns[scanned]
             scanned += 1
             i = row_of[j]
             least = distance[j]
-            offset = square[i, j] - price[j] - least
+            costs = square[i]
+            offset = costs[j] - price[j] - least
             k = labelled
             while k < size:
                 j = columns[k]
-                reduced = square[i, j] - price[j] - offset
+                reduced = costs[j] - price[j] - offset
                 if reduced < distance[j]:
                     distance[j] = reduced
                     before[j] = i
                     if reduced == least:
                         if row_of[j] < 0:
-                            end = j
+                            end = np.int64(j)
                             break
                         columns[k] = columns[labelled]
                         columns[labelled] = j
