@@ -365,7 +365,7 @@ def _augment(square, start, column_of, row_of, price):
     before = np.full(size, start)
     distance = square[start] - price
     ready = scanned = labelled = 0
-    end = -1
+    end = np.int64(-1)
     while end < 0:
         if scanned == labelled:  # label every column at the next smallest distance
             ready = scanned
