@@ -21,6 +21,7 @@ from fairmot_lab.evaluation.evaluate import compute_metrics, half_split
 from fairmot_lab.evaluation.names import MOTMETRICS
 from fairmot_lab.evaluation.protocols import prepare
 from fairmot_lab.formats.mot import read_mot, write_mot
+from fairmot_lab.formats.text import EXACT
 
 COUNTS = [
     name for name in MOTMETRICS if name.startswith(("num_", "mostly", "partially", "idt", "idf")) and name != "idf1"
@@ -290,7 +291,7 @@ def test_paddle_needs_classes(real_data, tmp_path):
 
 
 def test_trackeval_equal_its_published_figures(mot17, golden):
-    expected = pd.read_csv(golden / "pedestrian_detailed.csv", float_precision="round_trip").set_index("seq")
+    expected = pd.read_csv(golden / "pedestrian_detailed.csv", **EXACT).set_index("seq")
     result = evaluate(golden, mot17, evaluator="trackeval")
     ours = result.detailed.set_index("sequence")
     assert list(ours.index) == [*expected.index, "OVERALL"]
@@ -510,7 +511,7 @@ def test_tables_say_under_what_they_were_made(tmp_path):
     assert r"A\_1" in result.to_latex()
     assert "| A_1 |" in result.to_markdown()
     assert result.to_csv() == (result.to_csv(tmp_path / "summary.csv"), (tmp_path / "summary.csv").read_text())[1]
-    read = pd.read_csv(tmp_path / "summary.csv", float_precision="round_trip")
+    read = pd.read_csv(tmp_path / "summary.csv", **EXACT)
     assert read.columns[0] == "sequence"
     assert read["sequence"].tolist() == ["A_1", "B", "OVERALL"]
     assert (read["mota"] == result.summary["mota"]).all()

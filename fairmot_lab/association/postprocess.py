@@ -173,7 +173,7 @@ def _smoothed(table: pd.DataFrame, tau: float) -> pd.DataFrame:
     from scipy.linalg import cho_factor, cho_solve
 
     table = table.copy()
-    boxes, frames = table[BOX].to_numpy(np.float64), table["frame"].to_numpy(np.float64)
+    boxes, frames = table[BOX].to_numpy(np.float64, copy=True), table["frame"].to_numpy(np.float64)
     for rows in np.split(np.arange(len(table)), np.flatnonzero(np.diff(table["id"])) + 1):
         if len(rows) < 2:
             continue

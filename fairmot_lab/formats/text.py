@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ LARGEST_FRAME = 10_000_000
 LONGEST_NUMBER = 64
 FEWEST_COLUMNS, MOST_COLUMNS = 6, 12
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# for `pandas.read_csv`: numbers as Python reads them, which pandas does of itself from version 3.1 on
+EXACT: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__.split(".") < ["3", "1"] else {}
 _NUMBER_BYTES = b"0123456789+-.eE,\n"
 _NAMES = ("frame", "id", "x", "y", "w", "h", "score", "class", "visibility")
 
@@ -163,7 +166,7 @@ def parse_numbers(data: bytes) -> np.ndarray | None:
             io.BytesIO(data),
             header=None,
             engine="c",
-            float_precision="round_trip",
+            **EXACT,
             quoting=csv.QUOTE_NONE,
             skip_blank_lines=False,
             na_filter=False,
