@@ -174,8 +174,8 @@ def shaking(after: float = 2.5) -> pd.DataFrame:
 
 def training() -> pd.DataFrame:
     step = np.arange(0, 500, 50)
-    ap = np.where(step % 100 == 0, 0.7 - 0.6 * np.exp(-step / 120), np.nan)
-    return pd.DataFrame({"step": step, "heatmap": 5 * np.exp(-step / 150) + 1, "ap": ap})
+    mota = np.where(step % 100 == 0, 0.7 - 0.6 * np.exp(-step / 120), np.nan)
+    return pd.DataFrame({"step": step, "loss": 5 * np.exp(-step / 150) + 1, "mota": mota})
 
 
 # --- one picture per figure: how it is drawn, and the smallest change that must be seen -------------------------
@@ -273,8 +273,8 @@ FIGURES: dict[str, tuple[Draw, Draw]] = {
         lambda ax: plots.association_growth(changed(growth(), 5, "seconds", 0.6), ax=ax),
     ),
     "learning_curve": (
-        lambda ax: plots.learning_curve(training(), ["ap"], ax=ax),
-        lambda ax: plots.learning_curve(changed(training(), 4, "ap", 0.5), ["ap"], ax=ax),
+        lambda ax: plots.learning_curve(training(), ax=ax),
+        lambda ax: plots.learning_curve(changed(training(), 4, "mota", 0.5), ax=ax),
     ),
     "setting_importance": (
         lambda ax: plots.setting_importance(importance(), ax=ax),

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
+from .._files import atomic_write
 from ..errors import WeightsError
 
 SUFFIXES = (".pdparams", ".safetensors", ".npz", ".pth", ".pt")
@@ -79,7 +80,18 @@ def sealed(model: bytes) -> bytes:
     return model + _SEAL + hashlib.sha256(model).hexdigest().encode()
 
 
-def check_seal(path: Path) -> None:
+def write_sealed(path: str | os.PathLike[str], model: bytes) -> None:
+    """Write an ONNX file with its SHA-256, see `sealed`.
+
+    Examples
+    --------
+    >>> write_sealed(getfixture("tmp_path") / "mine.onnx", b"model")
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(sealed(model))
+
+
+def check_seal(path: str | os.PathLike[str]) -> None:
     """Compare an ONNX file with the SHA-256 that `sealed` appended; a file without one is taken as it is.
 
     Raises
@@ -94,7 +106,7 @@ def check_seal(path: Path) -> None:
     >>> check_seal(path)
     """
     try:
-        data = path.read_bytes()
+        data = Path(path).read_bytes()
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
     model = data[: -len(_SEAL) - 64]

@@ -8,15 +8,13 @@ YOLOX are folded into the convolutions of the file that training starts from.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._files import atomic_write
 from .._paddle import import_paddle
 from ..detection.appearance import BINS
-from ..detection.weights import check_seal, sealed
+from ..detection.weights import check_seal, write_sealed
 from ..detection.zoo import BUNDLED
 from ..errors import WeightsError
 
@@ -155,7 +153,7 @@ def load_network(path: str | os.PathLike[str]) -> CompactNetwork:
     import onnx
     from onnx import numpy_helper
 
-    check_seal(Path(path))
+    check_seal(path)
     try:
         graph = onnx.load(os.fspath(path)).graph
     except Exception as error:  # protobuf and onnx raise classes of their own
@@ -206,5 +204,4 @@ def save_network(network: CompactNetwork, path: str | os.PathLike[str], about: d
             tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name].numpy().astype(kind), tensor.name))
     del model.metadata_props[:]
     helper.set_model_props(model, {"architecture": "fairmot_lite", **(about or {})})
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(sealed(model.SerializeToString()))
+    write_sealed(path, model.SerializeToString())

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write, make_folder
+from .._files import atomic_write, make_folder, write_text
 from ..data import PEDESTRIAN
 from ..errors import ConfigError
 from ..formats.seqinfo import write_seqinfo
@@ -109,11 +109,10 @@ def write_sequence(scene: Scene, folder: str | os.PathLike[str], *, progress: bo
             temporary.write_bytes(encode_jpeg(frame.image, quality=92))
         tables.append(frame.objects)
     truth = ground_truth(tables)
-    with atomic_write(folder / "gt" / "gt.txt") as temporary:
-        columns = ["frame", "id", "x", "y", "w", "h", "conf", "class_id", "visibility"]
-        truth[columns].to_csv(temporary, header=False, index=False, float_format="%.5g")
-    with atomic_write(folder / "det" / "det.txt") as temporary:
-        _detections(truth, scene).to_csv(temporary, header=False, index=False, float_format="%.6g")
+    columns = ["frame", "id", "x", "y", "w", "h", "conf", "class_id", "visibility"]
+    bare: Any = {"header": False, "index": False}
+    write_text(folder / "gt" / "gt.txt", truth[columns].to_csv(float_format="%.5g", **bare))
+    write_text(folder / "det" / "det.txt", _detections(truth, scene).to_csv(float_format="%.6g", **bare))
     write_seqinfo(folder / "seqinfo.ini", folder.name, c.frame_rate, c.length, (c.width, c.height))
     return folder
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write, make_folder, refuse_overwrite
+from .._files import atomic_write, make_folder, refuse_overwrite, write_text
 from .._progress import progress_bar
 from ..boxes import iou
 from ..detection.appearance import BINS, colour_histograms
@@ -40,6 +40,7 @@ from .training_data import Footage, View, draw_views
 
 INPUT_SIZE = (576, 320)
 SHRINKAGE = 0.5  # of the scatter within a person towards its mean variance, in parts of it
+PARTS = ("network", "average", "optimizer")  # of a trainer, kept in checkpoints
 LONGEST = 2.0  # seconds between two looks at a person that count as the same clothes in the same light
 
 
@@ -224,10 +225,9 @@ class Trainer:
         """Write everything that a resumed run needs, as safetensors."""
         from safetensors.numpy import save
 
-        tensors: dict[str, np.ndarray] = {}
-        for part in ("network", "average", "optimizer"):
-            state = getattr(self, part).state_dict()
-            tensors |= {f"{part}.{name}": value.numpy() for name, value in state.items() if hasattr(value, "numpy")}
+        states = [(part, getattr(self, part).state_dict()) for part in PARTS]
+        named = ((f"{part}.{name}", value) for part, state in states for name, value in state.items())
+        tensors = {name: value.numpy() for name, value in named if hasattr(value, "numpy")}
         about = {"step": str(self.step_number), "config": self.settings}
         with atomic_write(path) as temporary:
             temporary.write_bytes(save(tensors, about | {"sha256": _digest(about, tensors)}))
@@ -246,22 +246,19 @@ class Trainer:
             raise TrainingError(f"{path} is damaged; restore it, or remove it to start again.")
         if settings != self.settings:
             raise TrainingError(f"{path} belongs to other settings or sequences; resume with those, or remove it.")
-        parts: dict[str, dict] = {"network": {}, "average": {}, "optimizer": {}}
-        for name, value in tensors.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = paddle.to_tensor(value)
         with paddle.utils.unique_name.guard():
-            for part, state in parts.items():
+            for part in PARTS:
+                names = [name for name in tensors if name.startswith(f"{part}.")]
+                state = {name.removeprefix(f"{part}."): paddle.to_tensor(tensors[name]) for name in names}
                 getattr(self, part).set_state_dict(state)
         self.step_number = step
 
 
 def _digest(about: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
     """SHA-256 of all that a checkpoint says."""
-    digest = hashlib.sha256(json.dumps([about, sorted(tensors)], sort_keys=True).encode())
-    for name in sorted(tensors):
-        digest.update(tensors[name].tobytes())
-    return digest.hexdigest()
+    from safetensors.numpy import save
+
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + save(tensors)).hexdigest()
 
 
 def _flat(maps):
@@ -397,12 +394,8 @@ def measure(network: CompactNetwork, sources: Sequence[Source]) -> dict[str, flo
 def _write_curve(curve: pd.DataFrame, folder: Path) -> None:
     from matplotlib.figure import Figure  # not through pyplot, which would keep it
 
-    from ..plots import learning_curve
+    from ..plots import learning_curve, save
 
-    with atomic_write(folder / "curve.csv") as temporary:
-        curve.to_csv(temporary, index=False)
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    metrics = [name for name in ("mota", "idf1", "recall") if name in curve]
-    learning_curve(curve, metrics, loss="loss", ax=figure.subplots())
-    with atomic_write(folder / "curve.png") as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_text(folder / "curve.csv", curve.to_csv(index=False))
+    ax = Figure(figsize=(7, 4), layout="constrained").subplots()
+    save(learning_curve(curve, ax=ax), folder / "curve.png", dpi=110)

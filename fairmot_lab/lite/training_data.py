@@ -113,8 +113,7 @@ def rendered_footage(count: int, cache: str | os.PathLike[str], *, progress: boo
         if not (folder / "seqinfo.ini").exists():
             rng = np.random.default_rng((number, 0))
             farthest = rng.uniform(30, 90)
-            people, nearest = int(rng.integers(6, 20)), farthest * rng.uniform(1.8, 6)
-            clutter = rng.uniform(0.3, 1)
+            people, nearest, clutter = int(rng.integers(6, 20)), farthest * rng.uniform(1.8, 6), rng.uniform(0.3, 1)
             config = replace(SCENE, people=people, nearest=nearest, farthest=farthest, clutter=clutter)
             write_sequence(Scene(number, config), folder, progress=False)
         footages.append(prepare_footage(open_source(folder), cache, rendered=True, progress=False))
@@ -136,9 +135,8 @@ def _cut(footage: Footage, size: tuple[int, int], rng: np.random.Generator) -> V
     scale = (size / whole).min() * np.exp(rng.uniform(*np.log((0.8, 2.2))))
     spare = np.round(whole * scale - size)
     shift = np.round(rng.uniform(np.minimum(0, spare), np.maximum(0, spare)))
-    resized = cv2.resize(
-        frame, np.round(whole * scale).astype(int), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(frame, np.round(whole * scale).astype(int), interpolation=method)
     move = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]])
     image = cv2.warpAffine(resized, move, size, flags=cv2.INTER_NEAREST, borderValue=(GREY,) * 3)
     people, ignored = (

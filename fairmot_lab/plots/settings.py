@@ -482,9 +482,9 @@ def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | Non
 
 def learning_curve(
     curve: pd.DataFrame,
-    metrics: Sequence[str] = ("ap", "recall", "rank1"),
+    metrics: Sequence[str] | None = None,
     *,
-    loss: str = "heatmap",
+    loss: str = "loss",
     x: str = "step",
     ax: Axes | None = None,
 ) -> Axes:
@@ -496,17 +496,19 @@ def learning_curve(
         The curve.csv that training writes: columns `x`, `loss` and the metrics in [0, 1]; a metric is empty where it
         was not measured.
     metrics
-        Columns to draw on the left axis.
+        Columns to draw on the left axis; by default those of MOTA, IDF1 and recall that are there.
     loss
         Column to draw on the right axis.
 
     Examples
     --------
-    >>> learning_curve(pd.DataFrame({"step": [1, 2], "heatmap": [3.0, 2.0], "ap": [0.5, 0.6]}), ("ap",))
+    >>> learning_curve(pd.DataFrame({"step": [1, 2], "loss": [3.0, 2.0], "mota": [0.5, 0.6]}))
     <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
-    curve = _table(curve, "curve", (x, loss, *metrics))
+    curve = _table(curve, "curve", (x, loss, *(metrics or ())))
+    if metrics is None:
+        metrics = [name for name in ("mota", "idf1", "recall") if name in curve]
     for number, metric in enumerate(metrics):
         part = curve[curve[metric].notna()]
         ax.plot(
