@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 DEFAULT_FRAME_RATE = 30.0
 
 
-def tracks_of(detections: FrameDetections, ids: np.ndarray, boxes: np.ndarray, rows: np.ndarray) -> FrameTracks:
-    """Return tracks with their ids and boxes, and score and class of the detections (rows) that they took."""
-    scores, class_ids = detections.scores[rows], detections.class_ids[rows]
-    return FrameTracks(detections.frame, ids, boxes.astype(np.float32), scores, class_ids, rows)
-
-
 class Tracker:
     """Base class of all trackers.
 

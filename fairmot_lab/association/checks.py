@@ -69,7 +69,7 @@ def dimension(detections: FrameDetections) -> int:
     return 0 if detections.embeddings is None else detections.embeddings.shape[1]
 
 
-_NO_FEATURES = np.empty((0, 0), np.float32)
+NO_FEATURES = np.empty((0, 0), np.float32)
 _FAULTS = {
     1: ("has the box {box}", "every number of a box must be finite"),
     2: ("has the box {box}", "width and height must be above 0"),
@@ -106,7 +106,7 @@ def check_detections(
         Naming the place, the value and the remedy.
     """
     features, classes = detections.embeddings, detections.class_ids
-    features = _NO_FEATURES if features is None else features
+    features = NO_FEATURES if features is None else features
     row, kind = _fault(detections.boxes, detections.scores, features, classes, any_scores, several_classes)
     if kind:
         box = ", ".join(f"{value:g}" for value in detections.boxes[row])

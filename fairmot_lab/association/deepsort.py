@@ -17,6 +17,7 @@ from ..errors import TrackingError
 from . import kalman_xyah
 from .assignment import assign_most
 from .base import Tracker
+from .checks import NO_FEATURES
 from .costs import GATE, dot, overlaps
 from .settings import TrackerSettings, number, switch
 from .tables import keep, with_room
@@ -97,7 +98,7 @@ class DeepSORTTracker(Tracker):
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
         settings, record, scores = self.settings, self._record, detections.scores
         tracks = self._tracks = with_room(self._tracks, self._count + len(detections))
-        embeddings = _NO_FEATURES if detections.embeddings is None else detections.embeddings
+        embeddings = NO_FEATURES if detections.embeddings is None else detections.embeddings
         corners, measurements, features, rows, levels = _prepare(
             tracks,
             self._count,
@@ -236,7 +237,6 @@ TRACK = np.dtype(
     ],
     align=True,
 )
-_NO_FEATURES = np.empty((0, 0), np.float32)
 
 
 @compiled

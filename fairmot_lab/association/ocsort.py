@@ -14,7 +14,7 @@ import numpy as np
 from .._jit import compiled
 from ..data import FrameTracks
 from .assignment import assign_all, part, sole_pairs, without
-from .base import Tracker, tracks_of
+from .base import Tracker
 from .costs import overlaps
 from .lists import NO_ROWS
 from .settings import TrackerSettings, number, switch
@@ -189,7 +189,9 @@ class OCSORTTracker(Tracker):
                 text = f"track {track} is not reported: its box is too small (min_box_area) or wide (vertical_ratio)."
                 self._record.note("filtered", text, track=track)
         shown, boxes = shown[is_shown], boxes[is_shown]
-        return tracks_of(detections, tracks.ids[shown], boxes, tracks.row[shown])
+        rows = tracks.row[shown]
+        scores, class_ids = detections.scores[rows], detections.class_ids[rows]
+        return FrameTracks(detections.frame, tracks.ids[shown], boxes.astype(np.float32), scores, class_ids, rows)
 
     # -- the record; called only where one is kept
 

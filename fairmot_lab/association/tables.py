@@ -1,4 +1,4 @@
-"""Tables of tracks: structured arrays, of which the first rows are in use."""
+"""Tables of tracks: structured arrays whose first rows are in use."""
 
 from __future__ import annotations
 

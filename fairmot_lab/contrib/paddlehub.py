@@ -443,7 +443,7 @@ def run_command(arguments: Sequence[str]) -> None:
     command, *rest = list(arguments) or ["help"]
     commands = {"run": _run, "install": _install, "list": _list, "show": _show, "version": _version, "help": _help}
     if command.removeprefix("--") not in commands:
-        raise HubError(f"There is no command {command!r} here; there are {', '.join(commands)}.")
+        raise HubError(f"There is no command {command!r} here; use one of {', '.join(commands)}.")
     commands[command.removeprefix("--")](rest)
 
 

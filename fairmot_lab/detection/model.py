@@ -161,7 +161,7 @@ def as_detector(model: Detector | str | os.PathLike[str]) -> Detector:
     Raises
     ------
     ConfigError
-        If it is no detector.
+        If it is not a detector.
 
     Examples
     --------

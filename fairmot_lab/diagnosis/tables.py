@@ -62,10 +62,8 @@ def evaluation_errors(evaluation: Evaluation, name: str) -> tuple[pd.DataFrame, 
     ({'MISS': 2, 'SWITCH': 2}, 2)
     """
     name = one_sequence(evaluation, None, name).name
-    errors = evaluation.errors
-    return errors[errors["sequence"] == name].drop(columns="sequence").reset_index(drop=True), evaluation.switches_of(
-        name
-    )
+    errors = evaluation.errors[evaluation.errors["sequence"] == name]
+    return errors.drop(columns="sequence").reset_index(drop=True), evaluation.switches_of(name)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
