@@ -36,7 +36,7 @@ class EngineError(FairMOTLabError):
 
 
 class DetectionsError(FairMOTLabError):
-    """Kept network outputs that are damaged, in use, or made from something else."""
+    """Kept detections that are damaged, in use, or made from something else."""
 
 
 class TrackingError(FairMOTLabError, ValueError):

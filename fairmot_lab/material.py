@@ -106,6 +106,8 @@ def open_material(packed: bytes) -> Material:
     pairs = find_inputs(tracks, ground_truth, None).pairs
     order = list(held) if len(held) > 1 else list(pairs)
     truths = {name: pairs[key][0](name=name) for name, key in zip(held, order, strict=True)}
+    for name, truth in truths.items():
+        _check_same(held[name], truth)
     return Material(
         detections=held,
         truths=truths,
@@ -165,6 +167,16 @@ def _truth_beside(name: str, outputs: Any) -> Path:
         if (folder / "gt" / "gt.txt").is_file():
             return folder / "gt" / "gt.txt"
     raise EvaluationError(f"There is no gt/gt.txt next to the detections of {name}; give ground_truth.")
+
+
+def _check_same(detections: Detections, truth: GroundTruth) -> None:
+    """Refuse ground truth of other frames, by their size: sequences may be called otherwise than their labels."""
+    ours, theirs = (detections.width, detections.height), (truth.width, truth.height)
+    if None not in (*ours, *theirs) and ours != theirs:
+        raise EvaluationError(
+            f"The detections of {detections.name} belong to frames of {ours[0]}x{ours[1]}, the ground truth to frames "
+            f"of {theirs[0]}x{theirs[1]}; give those of the same sequence."
+        )
 
 
 def _no_tracks(name: str) -> pd.DataFrame:

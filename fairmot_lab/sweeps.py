@@ -1,4 +1,4 @@
-"""Many settings, each replayed from kept outputs and evaluated: one row each.
+"""Many settings, each replayed from kept detections and evaluated: one row each.
 
 The work is spread by joblib: over processes with `n_jobs`, and over a Dask cluster within
 `joblib.parallel_config(backend="dask")`. The rows are the same however it is spread; only the column `seconds` differs.
@@ -155,6 +155,12 @@ def sweep(
     finally:
         open_material.cache_clear()
     table = _table(settings, [done[_key(one)] for one in tried], base, list(material.detections))
+    if table["num_predictions"].any() and not table[["num_matches", "num_switches"]].any(axis=None):
+        warnings.warn(
+            "Not one result of any setting matches the ground truth; are both of the same frames?",
+            FairMOTLabWarning,
+            stacklevel=2,
+        )
     table.attrs["left_out"] = [setting for setting, _ in left_out]
     return table
 

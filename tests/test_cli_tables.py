@@ -1,4 +1,4 @@
-"""What commands print fits the terminal, and progress does not fill logs."""
+"""What commands and results print fits the terminal, and progress does not fill logs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import sys
 import pandas as pd
 import pytest
 
+import fairmot_lab as fl
 from fairmot_lab._progress import progress_bar
-from fairmot_lab.cli.tables import table_text, wrapped
+from fairmot_lab._terminal import wrapped
+from fairmot_lab.evaluation.tables import aligned
 
 TABLE = pd.DataFrame({"sequence": ["MOT17-09-FRCNN", "OVERALL"], "mota": [0.5, 0.7512], "idf1": 1.0, "num_misses": 7})
 
 
 def test_a_table_that_fits_has_one_block() -> None:
-    assert table_text(TABLE, ["sequence", "mota", "idf1", "absent", "num_misses"]).splitlines() == [
+    assert aligned(TABLE, ["sequence", "mota", "idf1", "absent", "num_misses"]).splitlines() == [
         "sequence        MOTA   IDF1  FN",
         "MOT17-09-FRCNN  50.0  100.0   7",
         "OVERALL         75.1  100.0   7",
@@ -26,7 +28,7 @@ def test_a_table_that_fits_has_one_block() -> None:
 
 def test_columns_without_room_follow_below_the_same_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "28")
-    text = table_text(TABLE, ["sequence", "mota", "idf1", "num_misses"])
+    text = aligned(TABLE, ["sequence", "mota", "idf1", "num_misses"])
     assert text.splitlines() == [
         "sequence        MOTA   IDF1",
         "MOT17-09-FRCNN  50.0  100.0",
@@ -38,6 +40,23 @@ def test_columns_without_room_follow_below_the_same_keys(monkeypatch: pytest.Mon
     assert wrapped("one two three four five six", "    ").splitlines() == ["one two three four five six"]
     monkeypatch.setenv("COLUMNS", "14")
     assert wrapped("one two three four", "    ").splitlines() == ["one two three", "    four"]
+
+
+def test_results_print_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    scene = fl.example()
+    trackers = {name: fl.track(scene.detections, name) for name in ("jde", "bytetrack")}
+    result = fl.evaluate(trackers["jde"], scene.ground_truth)
+    printed = {
+        "evaluation": result,
+        "comparison": fl.compare(trackers, scene.ground_truth),
+        "budget": fl.error_budget(result, scene.detections, "jde"),
+        "person": fl.person(result, 1, scene.detections, "jde"),
+        "detections": fl.evaluate_detections(scene.detections, scene.ground_truth),
+    }
+    widths = {name: max(map(len, str(one).splitlines())) for name, one in printed.items()}
+    assert {name: width for name, width in widths.items() if width > 80} == {}
+    assert "-0.0" not in str(printed["budget"]).split()
 
 
 def test_a_log_gets_few_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -343,7 +343,7 @@ def test_what_cannot_be_opened(images: Path, tmp_path: Path) -> None:
         open_detections(tmp_path / "empty")
     detect(images, make_model(), tmp_path / "two", progress=False)
     detect(make_frames(2), make_model(), tmp_path / "two", progress=False)
-    with pytest.raises(DetectionsError, match="holds several sequences: choose with name="):
+    with pytest.raises(DetectionsError, match="holds several sequences; it holds"):
         open_detections(tmp_path / "two")
     assert open_detections(tmp_path / "two", "street").name == "street"
     with pytest.raises(DetectionsError, match="holds no alley: choose"):

@@ -400,3 +400,15 @@ def test_intervals_are_those_of_compare(tree, tmp_path):
 
 def _dets(tree):
     return sorted(tree.glob("*/det/det.txt"))
+
+
+def test_ground_truth_of_other_frames_is_noticed():
+    scene = fl.example()
+    other = scene.ground_truth.copy()
+    other.attrs = {"sequence": "other", "width": 1920, "height": 1080}
+    with pytest.raises(EvaluationError, match="the ground truth to frames of 1920x1080"):
+        fl.sweep(scene.detections, "jde", {"conf_thres": [0.4]}, ground_truth=other, progress=False)
+    elsewhere = scene.ground_truth.assign(x=scene.ground_truth["x"] + 5000)
+    elsewhere.attrs = {}
+    with pytest.warns(FairMOTLabWarning, match="Not one result of any setting matches"):
+        fl.sweep(scene.detections, "jde", {"conf_thres": [0.4]}, ground_truth=elsewhere, progress=False, n_jobs=1)

@@ -380,7 +380,7 @@ def test_command_line_with_public_detections(tmp_path, capsys, mot17_09):
         write_mot(track_detections(fl.open_detections(mot17_09)).drop(columns="det"), tmp_path / "MOT17-09-SDP.txt")
         code = main(
             [
-                *("switches", "--gt", str(mot17_09), "--results", str(tmp_path), "--outputs", str(mot17_09)),
+                *("switches", "--gt", str(mot17_09), "--results", str(tmp_path), "--detections", str(mot17_09)),
                 *("--csv", str(tmp_path / "switches.csv")),
             ]
         )

@@ -154,7 +154,7 @@ def test_second_run_does_not_run_the_network_again(clip: Path, tmp_path: Path) -
 
 
 def test_nothing_is_kept_if_not_wanted(clip: Path, tmp_path: Path) -> None:
-    track_files(clip, None, tmp_path / "out", model=FakeModel(), keep_outputs=False, progress=False)
+    track_files(clip, None, tmp_path / "out", model=FakeModel(), keep_detections=False, progress=False)
     assert files(tmp_path / "out") == {"clip.txt", "clip.json"}
 
 
@@ -333,7 +333,7 @@ def test_heatmaps_are_drawn_without_being_kept(clip: Path, tmp_path: Path) -> No
     images = []
     for keep in (True, False):
         report = track_files(
-            clip, None, tmp_path / str(keep), model=FakeModel(), video=True, keep_outputs=keep, progress=False,
+            clip, None, tmp_path / str(keep), model=FakeModel(), video=True, keep_detections=keep, progress=False,
             overlay={"heatmap": True},
         )  # fmt: skip
         images.append(fl.open_source(report.video).image(20).astype(int))
@@ -378,7 +378,7 @@ def test_resume_with_other_settings_is_refused(clip: Path, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"score_threshold 0\.0 \(now 0\.3\)"):
         track_files(clip, None, out, model=FakeModel(), resume=True, score_threshold=0.3, progress=False)
     with pytest.raises(ConfigError, match="only be resumed from kept detections"):
-        track_files(clip, None, out, model=FakeModel(), resume=True, keep_outputs=False, progress=False)
+        track_files(clip, None, out, model=FakeModel(), resume=True, keep_detections=False, progress=False)
 
 
 def counter(**settings: object) -> Counter:
@@ -470,7 +470,7 @@ def test_two_sources_of_one_name(tmp_path: Path, keep: bool) -> None:
         (tmp_path / day).mkdir()
         write_video(tmp_path / day / "cam.mp4", count)
     out = tmp_path / "out"
-    settings = {"model": FakeModel(), "keep_outputs": keep, "progress": False}
+    settings = {"model": FakeModel(), "keep_detections": keep, "progress": False}
     report = track_files(tmp_path / "day1" / "cam.mp4", None, out, **settings)
     before = report.text.read_bytes()
     with pytest.raises(WriteError, match=r"cam\.txt holds the results of another source \(.*day1.cam\.mp4"):
@@ -519,10 +519,10 @@ def test_two_runs_into_one_folder_at_once(clip: Path, tmp_path: Path) -> None:
     def second(number: int) -> None:
         if number == 5:
             with pytest.raises(WriteError) as error:
-                track_files(clip, None, tmp_path / "out", model=FakeModel(), keep_outputs=False, progress=False)
+                track_files(clip, None, tmp_path / "out", model=FakeModel(), keep_detections=False, progress=False)
             said.append(str(error.value))
 
-    report = track_files(clip, None, tmp_path / "out", model=FakeModel(second), keep_outputs=False, progress=False)
+    report = track_files(clip, None, tmp_path / "out", model=FakeModel(second), keep_detections=False, progress=False)
     assert len(said) == 1
     assert "being written by another run" in said[0]
     assert not fl.read_mot(report.text).duplicated(["frame", "id"]).any()
@@ -605,7 +605,7 @@ noise = np.random.default_rng(0)
 top = picture(1, 160, 120)[:60]
 frames = (np.vstack([top, noise.integers(0, 256, (60, 160, 3), np.uint8)]) for _ in range(3000))
 try:
-    track_files(frames, None, {out!r}, model=FakeModel(), video={video}, keep_outputs={keep}, progress=False)
+    track_files(frames, None, {out!r}, model=FakeModel(), video={video}, keep_detections={keep}, progress=False)
 except WriteError as error:
     print(error)
     sys.exit(7)

@@ -5,6 +5,7 @@ It imports the trackers, so no tracker may import it.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import importlib.metadata
@@ -83,9 +84,11 @@ def tracker_class(name: str) -> type[Tracker]:
     """
     module, colon, attribute = _places().get(name, name).partition(":")
     if not colon:
+        near = difflib.get_close_matches(name, _places(), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
         raise ConfigError(
-            f"There is no tracker {name!r}; there are {', '.join(_places())}; name one of your own as module:Class, or "
-            "pass it as an object."
+            f"There is no tracker {name!r}; {hint}there are {', '.join(_places())}; name one of your own as "
+            "module:Class, or pass it as an object."
         )
     try:
         found = getattr(importlib.import_module(module), attribute)

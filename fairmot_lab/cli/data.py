@@ -18,10 +18,12 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 def _run_data_check(options: argparse.Namespace) -> None:
     from .._files import atomic_write
+    from .._terminal import wrapped
     from ..sources.data_check import check_data, describe
 
     table = check_data(options.folder)
-    print("\n".join(describe(table)))
+    for line in describe(table):
+        print(wrapped(line, " " * (len(line) - len(line.lstrip()) + 4)))
     if options.csv:
         with atomic_write(options.csv) as path:
             table.to_csv(path, index=False)

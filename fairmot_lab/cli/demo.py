@@ -45,7 +45,11 @@ def _run_demo(options: argparse.Namespace) -> None:
     print(f"  {ours} switches --gt {files[0]} --results {files[1]}\n      what happened at each ID switch")
     print(f"  {ours} view {files[0]} --tracks {files[1]}\n      look at the tracks in the browser")
     print(f"  {ours} track VIDEO --video\n      track a video of your own")
-    print(f"  {_command('jupyter')} lab notebooks\n      the tour: ten notebooks on this sequence")
+    if Path("notebooks").is_dir():
+        print(f"  {_command('jupyter')} lab notebooks\n      the tour: ten notebooks on this sequence")
+    else:
+        print(f"  {_command('jupyter')} lab\n      and in a notebook, after `import fairmot_lab as fl`:")
+        print(f'      fl.widgets.Workbench("{files[0]}", tracks=fl.read_mot("{files[1]}"))')
 
 
 def _command(name: str) -> str:

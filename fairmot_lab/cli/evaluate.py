@@ -27,15 +27,16 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 def _run_evaluate(options: argparse.Namespace) -> None:
     from .._files import atomic_write
+    from .._terminal import wrapped
     from ..evaluation.evaluate import compare_protocols, evaluate
     from ..evaluation.names import SHOWN
-    from .tables import table_text, wrapped
+    from ..evaluation.tables import aligned
 
     if options.compare:
         part = {name: value for name, value in _comparison(options).items() if name in ("sequences", "frames")}
         table = compare_protocols(options.results, options.gt, **part)
         shown = ["sequence", "protocol", "evaluator", *SHOWN[1:], "num_dropped"]
-        print(table.to_csv(index=False) if options.format == "csv" else table_text(table, shown, keys=3))
+        print(table.to_csv(index=False) if options.format == "csv" else aligned(table, shown, keys=3))
         if options.csv:
             with atomic_write(options.csv) as path:
                 table.to_csv(path, index=False)
@@ -45,10 +46,10 @@ def _run_evaluate(options: argparse.Namespace) -> None:
     if options.format in written:
         print(written[options.format]())
     else:
-        print(table_text(result.summary, SHOWN))
+        print(aligned(result.summary, SHOWN))
         print(wrapped(result.caption))
     if result.per_class is not None and options.format == "text":
         shown = ["class", "mota", "idf1", "num_switches", "num_false_positives", "num_misses"]
-        print(table_text(result.per_class, shown))
+        print(aligned(result.per_class, shown))
     if options.csv:
         result.to_csv(options.csv)

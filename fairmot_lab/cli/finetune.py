@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+from ..errors import ConfigError
 
 
 def _add_finetune(commands: argparse._SubParsersAction) -> None:
@@ -50,11 +53,11 @@ def _run_finetune(options: argparse.Namespace) -> None:
 
     names = ("steps", "learning_rate", "labels", "anchor", "appearance", "seed", "evaluate_every")
     config = TrainingConfig(views=2 * options.pairs, **{name: getattr(options, name) for name in names})
-    held_out = [open_source(path) for path in options.held_out]
+    sequences, held_out = ([_with_labels(path) for path in paths] for paths in (options.sequences, options.held_out))
     output = make_folder(options.output)
     cache = make_folder(options.cache or output / "cache")
     progress = not options.quiet
-    footages = [prepare_footage(open_source(path), cache, progress=progress) for path in options.sequences]
+    footages = [prepare_footage(source, cache, progress=progress) for source in sequences]
     for video, path in options.video:
         source = open_source(video)
         truth = read_mot(path, "ground_truth", length=len(source))
@@ -63,3 +66,13 @@ def _run_finetune(options: argparse.Namespace) -> None:
     start = BUNDLED if options.start == "fairmot_lite" else options.start
     weights = train(footages, output, config, start=start, held_out=held_out, progress=progress)
     print(f"{weights}\nUse it with: fairmot-lab track SOURCE --model {weights}")
+
+
+def _with_labels(path: str) -> Any:
+    """Open a sequence that has its ground truth beside it."""
+    from ..sources.open import open_source
+
+    source = open_source(path)
+    if not source.has_ground_truth:
+        raise ConfigError(f"{path} has no ground truth (gt/gt.txt) beside it; give both files: --video {path} GT.")
+    return source

@@ -22,8 +22,8 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_models_list(options: argparse.Namespace) -> None:
+    from .._terminal import wrapped
     from ..detection.zoo import ARCHITECTURES, AUTHORS_CARDS, CARDS, cache_folder, server, state
-    from .tables import wrapped
 
     group = ""
     for card in [*CARDS.values(), *AUTHORS_CARDS.values()]:

@@ -9,9 +9,12 @@ from .arguments import _class, _tracker_of_file
 
 
 def _add_sweep(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("sweep", help="track kept outputs with many settings and evaluate each")
+    parser = commands.add_parser("sweep", help="track kept detections with many settings and evaluate each")
     parser.add_argument(
-        "outputs", nargs="+", metavar="OUTPUTS", help="kept outputs, a det.txt, a sequence folder, or a folder of these"
+        "detections",
+        nargs="+",
+        metavar="DETECTIONS",
+        help="kept detections, a det.txt, a sequence folder, or a folder of these",
     )
     parser.add_argument(
         "--gt", metavar="PATH", help="ground truth, as for evaluate (default: that beside public detections)"
@@ -45,23 +48,23 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 def _run_sweep(options: argparse.Namespace) -> None:
     from .._files import atomic_write
     from ..association.registry import get_tracker
+    from ..evaluation.tables import aligned
     from ..material import open_material, pack_material
     from ..sweeps import grid_from_text, random_search, sweep
-    from .tables import table_text
 
-    outputs = options.outputs[0] if len(options.outputs) == 1 else options.outputs
+    detections = options.detections[0] if len(options.detections) == 1 else options.detections
     if options.config:
         tracker = _tracker_of_file(options.config, options.tracker, "jde")
     elif options.tracker:
         tracker = get_tracker(options.tracker)
     else:
-        packed = pack_material(outputs, options.gt, options.sequences, options.protocol)
+        packed = pack_material(detections, options.gt, options.sequences, options.protocol)
         tracker = open_material(packed).default_tracker
     grid: Any = grid_from_text(options.set, tracker, drawn=options.random is not None)
     if options.random is not None:
         grid = random_search(grid, options.random, seed=options.seed, tracker=tracker)
     table = sweep(
-        outputs,
+        detections,
         tracker,
         grid,
         ground_truth=options.gt,
@@ -85,4 +88,4 @@ def _run_sweep(options: argparse.Namespace) -> None:
                 for value, low, high in zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
             ]
     written = {name: table[name].map("{:g}".format) for name in swept if table[name].dtype.kind == "f"}
-    print(table_text(table.assign(**written), shown, keys=1 + len(swept)))
+    print(aligned(table.assign(**written), shown, keys=1 + len(swept)))

@@ -20,15 +20,15 @@ def _add_switches(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("switches", help="the ID switches, one row each: what happened, and why")
     _add_comparison(parser)
     parser.add_argument(
-        "--outputs", metavar="DIR", help="kept network outputs of the one sequence: tracks them again to say why"
+        "--detections", metavar="DIR", help="kept detections of the one sequence: tracks them again to say why"
     )
     parser.add_argument(
-        "--what-if", action="store_true", help="with --outputs: which single changed setting avoids each switch"
+        "--what-if", action="store_true", help="with --detections: which single changed setting avoids each switch"
     )
     parser.add_argument(
         "--tracker",
         metavar="NAME",
-        help="with --outputs: the tracker, where no record of the run names it, or it is yours",
+        help="with --detections: the tracker, where no record of the run names it, or it is yours",
     )
     parser.add_argument("--csv", metavar="FILE", help="also write the table")
     parser.set_defaults(run=_run_switches)
@@ -36,14 +36,14 @@ def _add_switches(commands: argparse._SubParsersAction) -> None:
 
 def _run_switches(options: argparse.Namespace) -> None:
     from .._files import atomic_write
+    from .._terminal import wrapped
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
-    from .tables import wrapped
 
     comparison = _comparison(options)
-    if options.outputs:
-        table, lines = switches_from_outputs(
-            options.outputs,
+    if options.detections:
+        table, lines = _explained(
+            options.detections,
             options.gt,
             results=options.results,
             tracker=options.tracker,
@@ -59,8 +59,8 @@ def _run_switches(options: argparse.Namespace) -> None:
             table.assign(**{str(key): value for key, value in table.attrs.items()}).to_csv(path, index=False)
 
 
-def switches_from_outputs(
-    outputs: str | os.PathLike[str],
+def _explained(
+    detections: str | os.PathLike[str],
     ground_truth: Any,
     *,
     results: str | os.PathLike[str],
@@ -71,8 +71,9 @@ def switches_from_outputs(
     """Return the explained switches of a run of `fairmot-lab track`, and lines that describe them.
 
     The tracker is that in the record beside the results (NAME.json); without one, the given, or the default of the
-    outputs.
+    detections.
     """
+    from .._terminal import in_columns
     from ..detection.cache import open_detections
     from ..diagnosis.reasons import explain_switches
     from ..diagnosis.what_if import what_if
@@ -80,7 +81,8 @@ def switches_from_outputs(
     from ..evaluation.switches import describe
 
     results = Path(results)
-    kept = open_detections(outputs)
+    of_results = Path(detections) / f"{results.stem}.tar"
+    kept = open_detections(of_results if of_results.is_file() else detections)
     if results.is_dir():
         results = results / f"{file_name(kept.name)}.txt"
     made_by = tracker_of_record(results, tracker)
@@ -92,8 +94,11 @@ def switches_from_outputs(
         same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
         attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
         table.attrs = attrs
-        shown = tried.changes[["change", "avoided", "gone", "added", "num_switches", "d_mota", "d_idf1", "d_hota"]]
-        lines += ["", "One setting changed at a time:", *shown.round(4).to_string(index=False).split("\n")]
+        rows = [["change", "avoided", "gone", "added", "IDs", "+MOTA", "+IDF1", "+HOTA"]]
+        for row in tried.changes.itertuples():
+            counts = [f"{count:.0f}" for count in (row.avoided, row.gone, row.added, row.num_switches)]
+            rows.append([row.change, *counts, *(f"{100 * gain:+.1f}" for gain in (row.d_mota, row.d_idf1, row.d_hota))])
+        lines += ["", "One setting changed at a time; metrics in percent:", *in_columns(rows).split("\n")]
     return table, lines
 
 

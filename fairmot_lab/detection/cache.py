@@ -270,7 +270,7 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
             )
         held = ", ".join(found)
         wanted = "several sequences" if name is None else f"no {name}"
-        raise DetectionsError(f"{path} holds {wanted}: choose with name= among {held}, or name the .tar file.")
+        raise DetectionsError(f"{path} holds {wanted}; it holds {held}: name one, or its .tar file.")
     if not path.exists():
         raise DetectionsError(f"{path} does not exist; compute detections with detect(), or name a det.txt.")
     return PublicDetections(path) if path.suffix == ".txt" else CachedDetections(path)

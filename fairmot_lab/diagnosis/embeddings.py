@@ -333,7 +333,7 @@ def switch_distances(switches: pd.DataFrame, outputs: Detections, tracks: pd.Dat
     switches
         `Evaluation.switches` of one sequence: frame, from_id, to_id, last_frame are used.
     outputs
-        The network outputs that were tracked.
+        The detections that were tracked.
     tracks
         The tracks that were evaluated.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._terminal import wrapped
 from ..association.base import Tracker
 from ..association.records import FrameRecord
 from ..association.run import Trace
@@ -94,11 +95,11 @@ class ErrorBudget:
     def table(self) -> pd.DataFrame:
         """Return `causes` in percent, to be shown."""
         shown = self.causes[["kind", "cause", "errors", "share", *(f"lost_{name}" for name in _METRICS)]].copy()
-        shown.iloc[:, 3:] = (100 * shown.iloc[:, 3:]).round(1)
+        shown.iloc[:, 3:] = (100 * shown.iloc[:, 3:]).round(1) + 0.0  # no -0.0
         return shown
 
     def __repr__(self) -> str:
-        return f"{self.table().to_string(index=False)}\n{self.caption}"
+        return f"{self.table().to_string(index=False)}\n{wrapped(self.caption)}"
 
     def _repr_html_(self) -> str:
         return f"{self.table().to_html(index=False)}<p>{html.escape(self.caption)}</p>"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._terminal import wrapped
 from ..association.base import Tracker
 from ..association.records import FrameRecord
 from ..boxes import BOX, iou
@@ -55,7 +56,7 @@ class PersonLife:
     sentence: str
 
     def __repr__(self) -> str:
-        return self.sentence
+        return wrapped(self.sentence)
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(self.sentence)}</p>{self.events.to_html(index=False)}"

@@ -59,7 +59,7 @@ def explained_switches(
     evaluation, name
         The evaluation, and which of its sequences.
     outputs
-        The network outputs that were tracked.
+        The detections that were tracked.
     tracker
         The tracker that made them; by default that which the tracks carry.
 

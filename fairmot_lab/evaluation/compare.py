@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._terminal import in_columns, wrapped
 from ..errors import EvaluationError, FairMOTLabWarning
 from . import trackeval
 from .evaluate import Overlaps, default_protocol, load_pairs, match_tracks, scored_for_hota
@@ -92,7 +93,11 @@ class Comparison:
         )
 
     def __repr__(self) -> str:
-        return "\n".join([self.table().to_string(), "", *self.sentences(), "", self.caption])
+        table = self.table().reset_index()
+        sentences = [wrapped(sentence, "    ") for sentence in self.sentences()]
+        return "\n".join(
+            [in_columns([list(table), *table.to_numpy().tolist()]), "", *sentences, "", wrapped(self.caption)]
+        )
 
     def _repr_html_(self) -> str:
         listed = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())

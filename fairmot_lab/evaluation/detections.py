@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._terminal import wrapped
 from ..boxes import BOX, iou
 from ..data import same_footage
 from ..errors import EvaluationError
@@ -49,7 +50,7 @@ class DetectionEvaluation:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name} {value:.4g}" for name, value in self.summary.items())
-        return f"{values}\n{self.by_height.to_string(index=False)}\n{self.caption}"
+        return f"{wrapped(values)}\n{self.by_height.to_string(index=False)}\n{wrapped(self.caption)}"
 
     def _repr_html_(self) -> str:
         values = ", ".join(f"{name} {value:.4g}" for name, value in self.summary.items())

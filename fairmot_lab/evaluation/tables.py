@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from .._terminal import in_columns, wrapped
 from ..errors import EvaluationError
 from .names import OVERALL, PERCENT, SHORT, SHOWN
 
 
 def to_text(summary: pd.DataFrame, caption: str) -> str:
     """Return the summary in aligned columns, the caption below it; ratios in percent."""
-    return f"{aligned(summary, SHOWN)}\n{caption}"
+    return f"{aligned(summary, SHOWN)}\n{wrapped(caption)}"
 
 
-def aligned(table: pd.DataFrame, columns: Sequence[str], keys: int = 1, width: float = math.inf) -> str:
-    """Return those of some columns that a table has as text: ratios in percent, numbers to the right.
+def aligned(table: pd.DataFrame, columns: Sequence[str], keys: int = 1) -> str:
+    """Return those of some columns that a table has as text that fits the terminal: ratios in percent.
 
     Parameters
     ----------
@@ -29,24 +29,10 @@ def aligned(table: pd.DataFrame, columns: Sequence[str], keys: int = 1, width: f
         In this order.
     keys
         The first columns are text.
-    width
-        Characters in a line: columns that have no room follow below, beside the first `keys` columns again.
     """
     shown = [name for name in columns if name in table]
     rows = [[cell(name, value) for name, value in zip(shown, row, strict=True)] for row in table[shown].to_numpy()]
-    rows.insert(0, [SHORT.get(name, name) for name in shown])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(shown))]
-    blocks = [list(range(keys))]
-    for column in range(keys, len(shown)):
-        if len(blocks[-1]) > keys and sum(widths[each] + 2 for each in blocks[-1]) + widths[column] > width:
-            blocks.append(list(range(keys)))
-        blocks[-1].append(column)
-    lines = []
-    for block in blocks:
-        for row in rows:
-            parts = [row[at].ljust(widths[at]) if at < keys else row[at].rjust(widths[at]) for at in block]
-            lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines)
+    return in_columns([[SHORT.get(name, name) for name in shown], *rows], keys)
 
 
 def to_markdown(summary: pd.DataFrame, caption: str, columns: Sequence[str] | None = None) -> str:

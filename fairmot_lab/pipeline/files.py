@@ -94,7 +94,7 @@ def track_files(
     overlay: Mapping[str, Any] | None = None,
     compare: tuple[str, pd.DataFrame] | None = None,
     counter: FrameCounter | None = None,
-    keep_outputs: bool = True,
+    keep_detections: bool = True,
     resume: bool = False,
     score_threshold: float = 0.0,
     camera_motion: str | None = None,
@@ -129,7 +129,7 @@ def track_files(
         A title and a table of tracks (another run, or the ground truth) to be drawn beside the result.
     counter
         Counts people, lines and regions; its state is drawn on the video.
-    keep_outputs
+    keep_detections
         Whether the detections are kept. What was kept before is used again, so the network does not run twice.
     resume
         Resume an interrupted run of the same source and settings. Needs the kept detections. Of a finished run, only
@@ -172,7 +172,7 @@ def track_files(
     check_threshold("score_threshold", score_threshold)
     _annotator(overlay)
     source = open_source(source)
-    if resume and not keep_outputs:
+    if resume and not keep_detections:
         raise ConfigError("A run can only be resumed from kept detections; leave out the one or the other.")
     if resume and source.kind in ("camera", "stream"):
         raise ConfigError(f"{source.name} is live, and what it showed cannot be fetched again; start a new recording.")
@@ -200,7 +200,7 @@ def track_files(
     with lock(
         run.stem, f"The results {run.stem}.* are being written by another run; wait for it, or choose another name."
     ):
-        return run.go(keep_outputs, resume, inputs, progress)
+        return run.go(keep_detections, resume, inputs, progress)
 
 
 class _Run:
@@ -230,7 +230,7 @@ class _Run:
         return self.stem.with_name(self.stem.name + ending)
 
     def go(
-        self, keep_outputs: bool, resume: bool, inputs: Iterable[str | os.PathLike[str] | None], progress: bool
+        self, keep_detections: bool, resume: bool, inputs: Iterable[str | os.PathLike[str] | None], progress: bool
     ) -> TrackReport:
         report = self.report
         earlier = self._earlier()
@@ -247,7 +247,7 @@ class _Run:
                 self._make_video(progress, earlier)
                 return report
         self._files = dict.fromkeys(earlier["files"] if earlier else ())
-        self._track(keep_outputs, progress)
+        self._track(keep_detections, progress)
         self._make_video(progress, None)
         return report
 
@@ -315,13 +315,13 @@ class _Run:
 
     # -- tracking -----------------------------------------------------------------------------------------------------
 
-    def _track(self, keep_outputs: bool, progress: bool) -> None:
+    def _track(self, keep_detections: bool, progress: bool) -> None:
         report = self.report
-        live = self.source.length is None or (self._draws_heatmaps and not keep_outputs)
+        live = self.source.length is None or (self._draws_heatmaps and not keep_detections)
         with contextlib.ExitStack() as stack:
             kept = (
                 stack.enter_context(DetectionWriter(self.source, self.model, self.stem.parent))
-                if keep_outputs
+                if keep_detections
                 else None
             )
             self.text = TextWriter(report.text)
