@@ -7,20 +7,17 @@ code, tracker/bot_sort.py.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ..errors import TrackingError
 from . import kalman_xywh
 from .bytetrack import ByteTrackTracker, check_low_score
-from .lists import Observations
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
-
-_KEEP = np.float32(0.9)  # share of a track's embedding that stays when it takes a detection
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +100,7 @@ class BoTSORTTracker(ByteTrackTracker):
     name = "botsort"
     title = "BoT-SORT (Aharon et al., 2022)"
     Settings = BoTSORTSettings
-    kalman: ClassVar[Any] = kalman_xywh
+    motion_size: ClassVar[int] = kalman_xywh.MOTION_SIZE
     reports_unconfirmed = True
 
     def _score_thresholds(self) -> tuple[float, float, float]:
@@ -112,33 +109,14 @@ class BoTSORTTracker(ByteTrackTracker):
 
     @property
     def _birth_score(self) -> tuple[float, str]:
-        return float(self._birth), "new_track_thresh"
+        return float(self._limits["birth"][0]), "new_track_thresh"
 
     def _features(self, detections: FrameDetections) -> np.ndarray:
         if not self.settings.with_reid or detections.embeddings is None:
             return super()._features(detections)
-        return detections.embeddings / np.linalg.norm(detections.embeddings, axis=1, keepdims=True)
+        return detections.embeddings
 
     def check_embeddings(self, present: bool) -> None:
         """Refuse ReID without embeddings."""
         if self.settings.with_reid and not present:
             raise TrackingError("These detections have no embeddings; set with_reid=False, or detect with FairMOT.")
-
-    def _cost(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> tuple[np.ndarray, dict[str, Any]]:
-        cost, measures = super()._cost(slots, rows, frame)
-        if not self.settings.with_reid or not cost.size:
-            return cost, measures
-        features = frame.detections.embeddings[rows].astype(np.float64)  # type: ignore[index]
-        features /= np.linalg.norm(features, axis=1, keepdims=True)
-        smooth = self._table.feature[slots].astype(np.float64)
-        smooth /= np.linalg.norm(smooth, axis=1, keepdims=True)
-        distance = np.maximum(0.0, 1.0 - smooth @ features.T)
-        half = distance / 2.0
-        half[half > self.settings.appearance_thresh] = 1.0
-        half[1.0 - measures["iou"] > self.settings.proximity_thresh] = 1.0
-        return np.minimum(cost, half), {**measures, "appearance": distance}
-
-    def _update_appearance(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> None:
-        if self.settings.with_reid and len(slots):
-            smooth = _KEEP * self._table.feature[slots] + (np.float32(1) - _KEEP) * frame.embeddings[rows]
-            self._table.feature[slots] = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)

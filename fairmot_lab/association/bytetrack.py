@@ -7,20 +7,40 @@ by associating every detection box", ECCV 2022, and its code, yolox/tracker/byte
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from .._jit import compiled
 from ..data import FrameTracks
 from ..errors import ConfigError
-from . import kalman_xyah
-from .costs import overlaps
-from .lists import DUPLICATE_IOU, ListTracker, Observations, pairs_below, unseen_and_found
+from . import kalman_xyah, kalman_xywh
+from .assignment import pair
+from .checks import NO_FEATURES
+from .costs import dot, overlaps
+from .lists import (
+    DUPLICATE_IOU,
+    NO_EVENTS,
+    ListTracker,
+    confirmed_among,
+    divide,
+    keep_stage,
+    mark_seen,
+    next_lists,
+    report,
+    start,
+    unseen_and_found,
+    without_duplicates,
+)
 from .settings import TrackerSettings, number, switch
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
+
+_XYAH = kalman_xyah.MOTION_SIZE
+_ZERO, _ONE, _KEEP = np.float32(0), np.float32(1), np.float32(0.9)  # share of a track's embedding that stays
+_NO_WARP = np.empty((0, 3))
+_NO_COSTS, _NO_PLACES = np.empty((3, 3, 0, 0)), np.empty((3, 3, 0), np.int64)
 
 
 def check_low_score(low_name: str, low: float, high_name: str, high: float) -> None:
@@ -101,14 +121,15 @@ class ByteTrackTracker(ListTracker):
     title = "ByteTrack (Zhang et al., ECCV 2022)"
     Settings: ClassVar[type[TrackerSettings]] = ByteTrackSettings
     uses_camera_motion = True
-    kalman: ClassVar[Any] = kalman_xyah
+    motion_size: ClassVar[int] = kalman_xyah.MOTION_SIZE
+    reports_unconfirmed: ClassVar[bool] = False
 
     def _reset(self) -> None:
         super()._reset()
-        low, high, birth = self._score_thresholds()
-        self.min_score = low
-        # detections hold single precision: a score of 0.7 must not be below a threshold of 0.7
-        self._low, self._high, self._birth = np.float32(low), np.float32(high), np.float32(birth)
+        self.min_score = self._score_thresholds()[0]
+        self._limits = _limits(
+            self._score_thresholds(), self.max_time_lost, self.reports_unconfirmed, self.settings.to_dict()
+        )
 
     def _score_thresholds(self) -> tuple[float, float, float]:
         """Scores above the first are used, above the second in the first stage; the third starts a track."""
@@ -117,122 +138,292 @@ class ByteTrackTracker(ListTracker):
 
     @property
     def _birth_score(self) -> tuple[float, str]:
-        return float(self._birth), "track_thresh + birth_margin ="
+        return float(self._limits["birth"][0]), "track_thresh + birth_margin ="
 
     def _features(self, detections: FrameDetections) -> np.ndarray:
         """Return the embeddings that tracks learn, (N, D); ByteTrack has no use for any."""
-        return np.empty((len(detections), 0), np.float32)
+        return NO_FEATURES
 
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
-        table, kalman, scores = self._table, self.kalman, detections.scores
-        frame = Observations(detections, self._features(detections), *kalman.measure(detections.boxes))
-
-        count, pool, unconfirmed, high, low = _divide(
-            table.confirmed, self._tracked, self._lost, scores, float(self._low), float(self._high)
+        features, record, count = self._features(detections), self._record, len(detections)
+        self._make_room(count, features.shape[1])
+        costs, places, events = _NO_COSTS, _NO_PLACES, NO_EVENTS
+        if record is not None:
+            size = len(self._tracked) + len(self._lost)
+            costs, places = np.zeros((3, 3, size, count)), np.zeros((3, 3, 1 + max(size, count)), np.int64)
+            events = self._room_for_events(count)
+        reported, self._tracked, self._lost, self._last_id = _track(
+            self._tracks,
+            self._motion,
+            self._feature,
+            self._tracked,
+            self._lost,
+            detections.boxes,
+            detections.scores,
+            detections.class_ids,
+            features,
+            _NO_WARP if warp is None else warp,
+            self._limits,
+            detections.frame,
+            detections.frame == self._first_frame,
+            self._last_id,
+            costs,
+            places,
+            events,
         )
-        kalman.predict(table.motion, pool, count)  # tracks of one frame are not moved
-        if warp is not None:
-            kalman.warp(table.motion, pool, warp)
-            kalman.warp(table.motion, unconfirmed, warp)
-        if self._record is not None:
-            self._note_scores(detections, low)
+        if record is not None:
+            self._note_scores(detections)
+            self._record_stages(costs, places, features.shape[1] > 0)
+            self._note_events(events, detections.frame, detections.scores)
+        return FrameTracks(detections.frame, *reported)
 
-        settings = self.settings
-        cost, measures = self._cost(pool, high, frame)
-        first = self._pair("first stage", pool, high, cost, settings.match_thresh, "match_thresh", **measures)
-        unseen, found = unseen_and_found(first.matched, pool, count)
+    # -- the record; called only where one is kept
 
-        cost, iou = self._overlap_cost(unseen, low, frame, False)
-        second = self._pair("second stage", unseen, low, cost, settings.second_thresh, "second_thresh", iou=iou)
+    def _note_scores(self, detections: FrameDetections) -> None:
+        scores, low, high = detections.scores, self._limits["low"][0], self._limits["high"][0]
+        for row in np.flatnonzero(~(scores > high) & ~((scores > low) & (scores < high))).tolist():
+            kind = "on the limit between the stages" if scores[row] == high else f"not above {self.min_score:g}"
+            self._note_unused(row, f"has score {scores[row]:.2f}, {kind}: it was not used.")
 
-        left = first.rows_left
-        cost, measures = self._cost(unconfirmed, left, frame)
-        third = self._pair(
-            "third stage", unconfirmed, left, cost, settings.unconfirmed_thresh, "unconfirmed_thresh", **measures
-        )
+    def _record_stages(self, costs: np.ndarray, places: np.ndarray, has_appearance: bool) -> None:
+        settings = ("match_thresh", "second_thresh", "unconfirmed_thresh")
+        for k, (title, setting) in enumerate(zip(("first", "second", "third"), settings, strict=True)):
+            slots, rows, matched = (one[1 : 1 + one[0]] for one in places[k])
+            cost, iou, appearance = costs[k, :, : len(slots), : len(rows)]
+            measures = {"iou": iou, "appearance": appearance} if has_appearance and k != 1 else {"iou": iou}
+            limit = getattr(self.settings, setting)
+            ids = self._tracks["id"][slots]
+            self._record_stage(f"{title} stage", ids, rows, cost, limit, setting, matched, **measures)
 
-        for stage in (first, second, third):
-            self._update_matched(stage.tracks, stage.rows, frame)
-        for stage in (first, third):
-            self._update_appearance(stage.tracks, stage.rows, frame)
-        is_strong = scores[third.rows_left] >= self._birth
-        newborn = self._spawn(third.rows_left[is_strong], frame)
-        return self._finish(frame, newborn, found, second.tracks_left, third, third.rows_left[~is_strong])
 
-    # -- costs and pairs
-
-    def _cost(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> tuple[np.ndarray, dict[str, Any]]:
-        """Return the cost of the first and third stage, and what it was made from."""
-        cost, iou = self._overlap_cost(slots, rows, frame, self.settings.fuse_score)
-        return cost, {"iou": iou}
-
-    def _overlap_cost(
-        self, slots: np.ndarray, rows: np.ndarray, frame: Observations, fuse_score: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return 1 - IoU, the IoU multiplied by the score where wanted; and the IoU."""
-        if not (len(slots) and len(rows)):
-            nothing = np.empty((len(slots), len(rows)))
-            return nothing, nothing
-        return _overlap_cost(self._corners(slots), frame.corners, rows, frame.scores, fuse_score)
-
-    def _corners(self, slots: np.ndarray) -> np.ndarray:
-        return self.kalman.boxes_of(self._table.motion, slots)[1]
-
-    def _update_appearance(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> None:
-        """Learn the appearance of tracks from detections of high score; ByteTrack has no use for it."""
-
-    def _duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        i, j, cost = _duplicates(self._corners(np.concatenate((tracked, lost))), len(tracked))
-        return i, j, 1.0 - cost
-
-    # -- the record
-
-    def _note_scores(self, detections: FrameDetections, low: np.ndarray) -> None:
-        assert self._record is not None
-        scores = detections.scores
-        for row in np.flatnonzero(~(scores > self._high)).tolist():
-            if row in low:
-                continue
-            kind = "on the limit between the stages" if scores[row] == self._high else f"not above {self.min_score:g}"
-            self._record.note(
-                "unused", f"detection {row} has score {scores[row]:.2f}, {kind}: it was not used.", detection=row
-            )
+def _limits(scores: tuple[float, ...], max_time_lost: int, reports_unconfirmed: bool, settings: dict) -> np.ndarray:
+    """Return what `_track` needs of the settings, as an array of one record."""
+    # detections hold single precision: a score of 0.7 must not be below a threshold of 0.7
+    low, high, birth = map(np.float32, scores)
+    values = {
+        "low": low,
+        "high": high,
+        "birth": birth,
+        "first": settings["match_thresh"],
+        "second": settings["second_thresh"],
+        "third": settings["unconfirmed_thresh"],
+        "fuse_score": settings["fuse_score"],
+        "appearance": settings.get("appearance_thresh", 0.0),
+        "proximity": settings.get("proximity_thresh", 0.0),
+        "max_time_lost": max_time_lost,
+        "reports_unconfirmed": reports_unconfirmed,
+        "min_box_area": float(settings["min_box_area"]),
+        "vertical_ratio": float(settings["vertical_ratio"]),
+    }
+    limits = np.zeros(1, np.dtype([(name, np.asarray(value).dtype) for name, value in values.items()], align=True))
+    limits[0] = tuple(values.values())
+    return limits
 
 
 @compiled
-def _divide(confirmed, tracked, lost, scores, low, high):
-    """Return how many tracks were seen twice, those and the lost ones, the others, and rows of high and low score."""
-    count = first = second = 0
-    for slot in tracked:
-        count += confirmed[slot]
-    pool, unconfirmed = np.empty(count + len(lost), np.int64), np.empty(len(tracked) - count, np.int64)
-    for slot in tracked:
-        if confirmed[slot]:
-            pool[first] = slot
-            first += 1
-        else:
-            unconfirmed[second] = slot
-            second += 1
-    pool[count:] = lost
-    low, high = np.float32(low), np.float32(high)  # numba takes longer over a scalar of numpy's than over an array
-    return count, pool, unconfirmed, np.flatnonzero(scores > high), np.flatnonzero((scores > low) & (scores < high))
+def _track(
+    tracks,
+    motion,
+    feature,
+    tracked,
+    lost,
+    boxes,
+    scores,
+    class_ids,
+    features,
+    warp,
+    limits,
+    frame,
+    is_first,
+    last_id,
+    costs,
+    places,
+    events,
+):
+    """Track one frame.
+
+    Parameters
+    ----------
+    tracks, motion, feature, tracked, lost
+        The state of `ListTracker`; the first three are changed.
+    boxes, scores, class_ids, features
+        Of the detections.
+    warp : (2, 3) or (0, 3) float64
+        Camera motion, if any.
+    limits
+        As of `_limits`.
+    costs, places, events
+        Receive the stages and what happened, where there is room for them; see `_cost`, `lists.keep_stage`
+        and `lists.note`.
+
+    Returns
+    -------
+    What is reported, the lists of the next frame, and the last id.
+    """
+    limit = limits[0]
+    corners, measurements = _measure(motion, boxes)
+    count, pool, unconfirmed = divide(tracks, tracked, lost)
+    _predict(motion, pool, count)  # tracks of one frame are not moved
+    if len(warp):
+        _warp(motion, pool, warp)
+        _warp(motion, unconfirmed, warp)
+    high, low = _rows_between(scores, limit.high, np.float32(np.inf)), _rows_between(scores, limit.low, limit.high)
+
+    iou = overlaps(_boxes_of(motion, pool)[1], corners, high, 1.0)
+    cost = _cost(iou, pool, high, scores, feature, features, limit, costs[0])
+    first = pair(cost, limit.first, pool, high)
+    unseen, found = unseen_and_found(first.matched, pool, count)
+    keep_stage(places[0], pool, high, first.matched)
+
+    iou = overlaps(_boxes_of(motion, unseen)[1], corners, low, 1.0)
+    second = pair(_one_minus(iou, costs[1]), limit.second, unseen, low)
+    keep_stage(places[1], unseen, low, second.matched)
+
+    left = first.rows_left
+    iou = overlaps(_boxes_of(motion, unconfirmed)[1], corners, left, 1.0)
+    cost = _cost(iou, unconfirmed, left, scores, feature, features, limit, costs[2])
+    third = pair(cost, limit.third, unconfirmed, left)
+    keep_stage(places[2], unconfirmed, left, third.matched)
+
+    for stage in (first, second, third):
+        _update(motion, stage.tracks, measurements, stage.rows)
+        mark_seen(tracks, stage.tracks, stage.rows, scores, frame, events)
+    for stage in (first, third):
+        _learn(feature, stage.tracks, features, stage.rows, _KEEP)
+    newborn, born = start(tracks, third.rows_left, scores, np.float64(limit.birth), frame, last_id, is_first, events)
+    _initiate(motion, newborn, measurements, born)
+    _learn(feature, newborn, features, born, _ZERO)
+
+    tracked, lost = next_lists(
+        tracks,
+        tracked,
+        lost,
+        newborn,
+        found,
+        second.tracks_left,
+        third.tracks_left,
+        frame,
+        limit.max_time_lost,
+        True,
+        events,
+    )
+    iou = overlaps(_boxes_of(motion, tracked)[1], _boxes_of(motion, lost)[1], np.arange(len(lost)), 1.0)
+    tracked, lost = without_duplicates(tracks, tracked, lost, iou, 1.0 - DUPLICATE_IOU, events)
+    slots = tracked if limit.reports_unconfirmed else confirmed_among(tracks, tracked)
+    boxes_now = _boxes_of(motion, slots)[0]
+    reported = report(tracks, slots, boxes_now, class_ids, limit.min_box_area, limit.vertical_ratio, events)
+    return reported, tracked, lost, last_id + len(born)
 
 
 @compiled
-def _duplicates(corners, tracked):
-    """Return which of the first `tracked` boxes are which of the others, and their 1 - IoU."""
-    others = corners[tracked:]
-    cost = 1.0 - overlaps(corners[:tracked], others, np.arange(len(others)), 1.0)
-    return pairs_below(cost, 1.0 - DUPLICATE_IOU)
+def _rows_between(scores, low, high):
+    """Return the detections with scores above one limit and below another."""
+    rows, count = np.empty(len(scores), np.int64), 0
+    for row in range(len(scores)):
+        if low < scores[row] < high:
+            rows[count] = row
+            count += 1
+    return rows[:count]
 
 
 @compiled
-def _overlap_cost(own, corners, rows, scores, fuse_score):
-    """Return the cost and the IoU, each (n, m)."""
-    iou = overlaps(own, corners, rows, 1.0)
-    cost = np.empty_like(iou)
-    for j in range(len(rows)):
-        weight = np.float64(scores[rows[j]]) if fuse_score else 1.0
-        for i in range(len(own)):
+def _one_minus(iou, kept):
+    """Return 1 - IoU; `kept` receives it and the IoU, where there is room for them."""
+    cost = np.empty(iou.shape)
+    for i in range(iou.shape[0]):
+        for j in range(iou.shape[1]):
+            cost[i, j] = 1.0 - iou[i, j]
+            if kept.size:
+                kept[0, i, j], kept[1, i, j] = cost[i, j], iou[i, j]
+    return cost
+
+
+@compiled
+def _cost(iou, slots, rows, scores, feature, features, limit, kept):
+    """Return 1 - IoU x score, or half the distance of embeddings where those are near enough and it is less.
+
+    `kept` receives it, the IoU and the distance of embeddings, where there is room for them.
+    """
+    cost = np.empty(iou.shape)
+    for i in range(len(slots)):
+        track = feature[slots[i]]
+        for j in range(len(rows)):
+            weight = np.float64(scores[rows[j]]) if limit.fuse_score else 1.0
             cost[i, j] = 1.0 - iou[i, j] * weight
-    return cost, iou
+            is_near = 1.0 - iou[i, j] <= limit.proximity
+            if len(track) and (is_near or kept.size):
+                distance = _distance(track, features[rows[j]])
+                if is_near and distance / 2.0 <= limit.appearance:
+                    cost[i, j] = min(cost[i, j], distance / 2.0)
+                if kept.size:
+                    kept[2, i, j] = distance
+            if kept.size:
+                kept[0, i, j], kept[1, i, j] = cost[i, j], iou[i, j]
+    return cost
+
+
+@compiled
+def _distance(one, other):
+    """Return the cosine distance of embeddings."""
+    return max(0.0, 1.0 - dot(one, other) / (np.sqrt(dot(one, one)) * np.sqrt(dot(other, other))))
+
+
+@compiled
+def _learn(feature, slots, features, rows, keep):
+    """Move the embeddings of tracks towards those of the detections that they took, in place."""
+    if not feature.shape[1]:
+        return
+    for k in range(len(slots)):
+        track, new = feature[slots[k]], features[rows[k]]
+        length = np.float32(np.sqrt(dot(new, new)))
+        for c in range(len(track)):
+            track[c] = keep * track[c] + (_ONE - keep) * (new[c] / length)
+        if keep:
+            length = np.float32(np.sqrt(dot(track, track)))
+            for c in range(len(track)):
+                track[c] /= length
+
+
+# -- the Kalman filter: BoT-SORT's motions are longer than DeepSORT's
+
+
+@compiled(inline="always")
+def _measure(motion, boxes):
+    return kalman_xyah.measure(boxes) if motion.shape[1] == _XYAH else kalman_xywh.measure(boxes)
+
+
+@compiled(inline="always")
+def _initiate(motion, slots, measurements, rows):
+    if motion.shape[1] == _XYAH:
+        kalman_xyah.initiate(motion, slots, measurements, rows)
+    else:
+        kalman_xywh.initiate(motion, slots, measurements, rows)
+
+
+@compiled(inline="always")
+def _predict(motion, slots, moving):
+    if motion.shape[1] == _XYAH:
+        kalman_xyah.predict(motion, slots, moving)
+    else:
+        kalman_xywh.predict(motion, slots, moving)
+
+
+@compiled(inline="always")
+def _update(motion, slots, measurements, rows):
+    if motion.shape[1] == _XYAH:
+        kalman_xyah.update(motion, slots, measurements, rows)
+    else:
+        kalman_xywh.update(motion, slots, measurements, rows)
+
+
+@compiled(inline="always")
+def _warp(motion, slots, matrix):
+    if motion.shape[1] == _XYAH:
+        kalman_xyah.warp(motion, slots, matrix)
+    else:
+        kalman_xywh.warp(motion, slots, matrix)
+
+
+@compiled
+def _boxes_of(motion, slots):
+    return kalman_xyah.boxes_of(motion, slots) if motion.shape[1] == _XYAH else kalman_xywh.boxes_of(motion, slots)

@@ -6,15 +6,27 @@ Wang et al., "Towards Real-Time Multi-Object Tracking", ECCV 2020; Zhang et al.,
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ..data import FrameDetections, FrameTracks
 from . import costs, kalman
-from .assignment import Pairs
+from .assignment import Pairs, pair
 from .base import warn
-from .lists import ListTracker, Observations, frames, pairs_below, unseen_and_found
+from .lists import (
+    NO_EVENTS,
+    NO_ROWS,
+    ListTracker,
+    confirmed_among,
+    frames,
+    mark_seen,
+    next_lists,
+    report,
+    start,
+    unseen_and_found,
+    without_duplicates,
+)
 from .settings import TrackerSettings, choice, number, switch
 
 _DUPLICATE_COST = float(np.float32(0.15))  # 1 - DUPLICATE_IOU, in ppdet's precision
@@ -70,6 +82,20 @@ class JDESettings(PPDetSettings):
     )
 
 
+class Observations(NamedTuple):
+    """A frame's detections as the stages take them; see `kalman.measure`."""
+
+    detections: FrameDetections
+    embeddings: np.ndarray  # (N, D), D being 0 where there are none
+    corners: np.ndarray
+    measurements: np.ndarray
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Of the detections."""
+        return self.detections.scores
+
+
 class JDETracker(ListTracker):
     """FairMOT's tracker: appearance and motion first, then IoU; exactly ppdet's JDETracker, at a fraction of its time.
 
@@ -90,15 +116,15 @@ class JDETracker(ListTracker):
     title = "JDE, as FairMOT uses it (PaddleDetection)"
     uses_camera_motion = True
     Settings: ClassVar[type[TrackerSettings]] = JDESettings
-    kalman: ClassVar[Any] = kalman
+    motion_size: ClassVar[int] = kalman.MOTION_SIZE
     motion_type: ClassVar[type] = np.float32
 
     def _reset(self) -> None:
         super()._reset()
         self.min_score = self.settings.conf_thres
         repaired = "ppdet_quirks=False repairs that"
-        self._keeps_expired = self.settings.ppdet_quirks
-        self._grace = f" (ppdet can find it in the next frame still; {repaired})" if self._keeps_expired else ""
+        quirks = self.settings.ppdet_quirks
+        self._grace = f" (ppdet can find it in the next frame still; {repaired})" if quirks else ""
         self._no_second = f"ppdet then gives it no second one ({repaired})"
 
     def check_embeddings(self, present: bool) -> None:
@@ -132,25 +158,28 @@ class JDETracker(ListTracker):
 
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
         """Track one frame as ppdet's `JDETracker.update` does."""
-        settings, table, quirks = self.settings, self._table, self.settings.ppdet_quirks
+        settings, quirks = self.settings, self.settings.ppdet_quirks
         number, scores = detections.frame, detections.scores
         features = detections.embeddings
         if features is None:
             features = np.empty((len(detections), 0), np.float32)
+        self._make_room(len(detections), features.shape[1])
+        tracks, motion = self._tracks, self._motion
         frame = Observations(detections, features, *kalman.measure(detections.boxes))
         if self._dimension:
             costs.normalise(frame.embeddings)
+        events = NO_EVENTS if self._record is None else self._room_for_events(len(detections))
 
         # tracks that were seen twice, and lost ones, move; ppdet lets those of one frame wait
-        is_confirmed = table.confirmed[self._tracked]
+        is_confirmed = tracks["confirmed"][self._tracked]
         confirmed, unconfirmed = self._tracked[is_confirmed], self._tracked[~is_confirmed]
         pool = np.concatenate((confirmed, self._lost))
-        kalman.predict(table.motion, pool, len(confirmed))
+        kalman.predict(motion, pool, len(confirmed))
         if not quirks:
-            kalman.predict(table.motion, unconfirmed, len(unconfirmed))
+            kalman.predict(motion, unconfirmed, len(unconfirmed))
         if warp is not None:
-            kalman.warp(table.motion, pool, warp)
-            kalman.warp(table.motion, unconfirmed, warp)
+            kalman.warp(motion, pool, warp)
+            kalman.warp(motion, unconfirmed, warp)
         if self._record is not None:
             self._note_scores(scores)
             self._note_absence(pool, number)
@@ -165,27 +194,80 @@ class JDETracker(ListTracker):
 
         # second stage: IoU of the tracks still to be seen; third: tracks of one frame are confirmed or dropped
         second, left = self._second_stage(unseen, first, frame)
-        newly_lost = second.tracks_left
         third = self._iou_stage(
             "unconfirmed tracks", unconfirmed, left, frame, settings.unconfirmed_thresh, "unconfirmed_thresh"
         )
 
-        old_scores = table.score[found]
+        old_scores = tracks["score"][found]
         for stage in (first, second, third):
-            self._update_matched(stage.tracks, stage.rows, frame)
+            if len(stage.tracks):
+                kalman.update(motion, stage.tracks, frame.measurements, stage.rows)
+                mark_seen(tracks, stage.tracks, stage.rows, scores, number, events)
+                if self._dimension:
+                    costs.update_embeddings(self._feature, stage.tracks, frame.embeddings, stage.rows)
         if quirks:
-            table.score[found] = old_scores
-        below_birth_score = scores[third.rows_left].astype(np.float64) < self._birth_score[0]
-        newborn = self._spawn(third.rows_left[~below_birth_score], frame)
-        return self._finish(frame, newborn, found, newly_lost, third, third.rows_left[below_birth_score])
+            tracks["score"][found] = old_scores
+        newborn = born = NO_ROWS
+        if len(third.rows_left):
+            is_first = number == self._first_frame
+            newborn, born = start(
+                tracks, third.rows_left, scores, self._birth_score[0], number, self._last_id, is_first, events
+            )
+        if len(newborn):
+            kalman.initiate(motion, newborn, frame.measurements, born)
+            self._feature[newborn] = frame.embeddings[born]
+            self._last_id += len(newborn)
+
+        tracked, lost = next_lists(
+            tracks,
+            self._tracked,
+            self._lost,
+            newborn,
+            found,
+            second.tracks_left,
+            third.tracks_left,
+            number,
+            self.max_time_lost,
+            quirks,
+            events,
+        )
+        iou = self._iou(tracked, lost)
+        self._tracked, self._lost = without_duplicates(tracks, tracked, lost, iou, _DUPLICATE_COST, events)
+        slots = confirmed_among(tracks, self._tracked)
+        boxes, _ = kalman.boxes_of(motion, slots)
+        smallest, widest = float(settings.min_box_area), float(settings.vertical_ratio)
+        shown = report(tracks, slots, boxes, detections.class_ids, smallest, widest, events)
+        if self._record is not None:
+            self._note_events(events, number, scores)
+        return FrameTracks(number, *shown)
+
+    def _pair(
+        self,
+        title: str,
+        slots: np.ndarray,
+        rows: np.ndarray,
+        cost: np.ndarray,
+        max_cost: float,
+        setting: str,
+        **measures: Any,
+    ) -> Pairs:
+        """Pair tracks and detections at the least total cost, and record the stage."""
+        if cost.size:
+            pairs = pair(cost, max_cost, slots, rows)
+        else:
+            pairs = Pairs(np.full(len(slots), -1), NO_ROWS, NO_ROWS, slots, rows)
+        if self._record is not None:
+            ids = self._tracks["id"][slots]
+            self._record_stage(title, ids, rows, cost, max_cost, setting, pairs.matched, **measures)
+        return pairs
 
     def _appearance_stage(
         self, title: str, slots: np.ndarray, rows: np.ndarray, frame: Observations, max_cost: float, setting: str
     ) -> Pairs:
-        table, metric = self._table, self.settings.metric_type
+        metric = self.settings.metric_type
         appearance, mahalanobis, cost = costs.appearance_cost(
-            table.motion,
-            table.feature,
+            self._motion,
+            self._feature,
             slots,
             frame.embeddings,
             frame.measurements,
@@ -211,26 +293,23 @@ class JDETracker(ListTracker):
     ) -> Pairs:
         cost = np.empty((len(slots), len(rows)))
         if cost.size:
-            _, corners = kalman.boxes_of(self._table.motion, slots)
+            _, corners = kalman.boxes_of(self._motion, slots)
             cost = costs.iou_cost(corners, frame.corners, rows)
         measures = {} if self._record is None else {"iou": 1 - cost}
         return self._pair(title, slots, rows, cost, max_cost, setting, **measures)
 
-    def _update_matched(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> None:
-        super()._update_matched(slots, rows, frame)
-        if self._dimension and len(slots):
-            costs.update_embeddings(self._table.feature, slots, frame.embeddings, rows)
-
-    def _duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        _, corners = kalman.boxes_of(self._table.motion, tracked)
-        _, others = kalman.boxes_of(self._table.motion, lost)
-        i, j, cost = pairs_below(costs.iou_cost(corners, others, np.arange(len(lost))), _DUPLICATE_COST)
-        return i, j, 1 - cost
+    def _iou(self, tracked: np.ndarray, lost: np.ndarray) -> np.ndarray:
+        """Return the IoU of tracked and lost tracks."""
+        if not (len(tracked) and len(lost)):
+            return np.empty((len(tracked), len(lost)))
+        _, corners = kalman.boxes_of(self._motion, tracked)
+        _, others = kalman.boxes_of(self._motion, lost)
+        return 1.0 - costs.iou_cost(corners, others, np.arange(len(lost)))
 
     def _note_absence(self, pool: np.ndarray, number: int) -> None:
         assert self._record is not None
         step = (self.frame_grid or (0, 1))[1]
-        for track, last in zip(self._table.ids[pool].tolist(), self._table.last[pool].tolist(), strict=True):
+        for track, last in zip(*(self._tracks[name][pool].tolist() for name in ("id", "last")), strict=True):
             missed = (number - last) // step - 1
             if missed > 0:
                 self._record.note("absent", f"track {track} had been lost for {frames(missed)}.", track=track)

@@ -19,7 +19,7 @@ _POSITION = 1.0 / 20  # standard deviations as shares of the box height
 _VELOCITY = 1.0 / 160
 
 
-@compiled
+@compiled(inline="always")
 def measure(boxes):
     """Return corners (left, top, right, bottom) and measurements (centre x, centre y, w / h, h) of boxes x, y, w, h.
 
@@ -42,7 +42,7 @@ def measure(boxes):
     return corners, measurements
 
 
-@compiled
+@compiled(inline="always")
 def initiate(motion, slots, measurements, rows):
     """Start tracks at measurements, at rest.
 
@@ -68,7 +68,7 @@ def initiate(motion, slots, measurements, rows):
             state[k], state[k + 1], state[k + 2] = position * position, 0.0, velocity * velocity
 
 
-@compiled
+@compiled(inline="always")
 def predict(motion, slots, moving):
     """Move tracks by one frame, in place.
 
@@ -100,7 +100,7 @@ def innovation_variance(state, c):
     return state[8 + 3 * c] + deviation * deviation
 
 
-@compiled
+@compiled(inline="always")
 def update(motion, slots, measurements, rows):
     """Correct tracks by the measurements that they took, in place; parameters as of `initiate`."""
     variances = np.empty(4)
@@ -119,7 +119,7 @@ def update(motion, slots, measurements, rows):
             state[k] -= gain * state[k]
 
 
-@compiled
+@compiled(inline="always")
 def warp(motion, slots, matrix):
     """Move tracks as the camera moved, in place.
 

@@ -21,7 +21,7 @@ _POSITION = 1.0 / 20  # standard deviations as shares of the width and the heigh
 _VELOCITY = 1.0 / 160
 
 
-@compiled
+@compiled(inline="always")
 def measure(boxes):
     """Return corners (left, top, right, bottom) and measurements (centre x, centre y, w, h) of boxes x, y, w, h.
 
@@ -39,7 +39,7 @@ def measure(boxes):
     return corners, measurements
 
 
-@compiled
+@compiled(inline="always")
 def initiate(motion, slots, measurements, rows):
     """Start tracks at measurements, at rest.
 
@@ -63,7 +63,7 @@ def initiate(motion, slots, measurements, rows):
             state[k + 7], state[k + 9] = (10 * _VELOCITY * state[2]) ** 2, (10 * _VELOCITY * state[3]) ** 2
 
 
-@compiled
+@compiled(inline="always")
 def predict(motion, slots, moving):
     """Move tracks by one frame, in place.
 
@@ -95,7 +95,7 @@ def predict(motion, slots, moving):
             vv[2] += (_VELOCITY * height) ** 2
 
 
-@compiled
+@compiled(inline="always")
 def update(motion, slots, measurements, rows):
     """Correct tracks by the measurements that they took, in place; parameters as of `initiate`."""
     for i in range(len(slots)):
@@ -140,7 +140,7 @@ def _turn(matrix, m00, m01, m10, m11):
     return n00 * a + n01 * b, n00 * c + n01 * d, n10 * a + n11 * b, n10 * c + n11 * d
 
 
-@compiled
+@compiled(inline="always")
 def warp(motion, slots, matrix):
     """Move tracks as the camera moved, in place; as published, width and height are turned like x and y.
 

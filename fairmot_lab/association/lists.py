@@ -2,37 +2,50 @@
 
 A track of one frame waits to be confirmed by a second detection; a track without a detection is lost, can be found
 again for some frames, and ends. The order of the lists decides ties, so it is that of the authors' code.
+
+The functions below are compiled. They write down what happens to a track as an event, which `ListTracker` puts into
+words where a record is kept.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
 from .._jit import compiled
-from ..data import FrameDetections, FrameTracks
-from .assignment import Pairs, pair
 from .base import Tracker
 
 FREE, TRACKED, LOST, REMOVED = 0, 1, 2, 3  # status of a slot
 DUPLICATE_IOU = 0.85  # above it a tracked and a lost track are one
 NO_ROWS = np.empty(0, np.int64)
 
+TRACK = np.dtype(
+    [
+        ("id", np.int64),
+        ("status", np.int64),
+        ("start", np.int64),  # first frame
+        ("last", np.int64),  # last frame in which it took a detection
+        ("row", np.int64),  # of that detection in its frame
+        ("score", np.float32),
+        ("confirmed", np.bool_),  # it was seen twice, or in the first frame
+        ("has_expired", np.bool_),  # its buffer ran out once
+    ],
+    align=True,
+)
 
-class Observations(NamedTuple):
-    """A frame's detections as the stages take them; see `measure` of the Kalman filter."""
-
-    detections: FrameDetections
-    embeddings: np.ndarray  # (N, D), D being 0 where they are not used
-    corners: np.ndarray
-    measurements: np.ndarray
-
-    @property
-    def scores(self) -> np.ndarray:
-        """Of the detections."""
-        return self.detections.scores
+# Kinds of events. Each has four numbers: kind, id of the track, and two more, which are named here.
+BORN = 1  # row of the detection, whether the track is confirmed
+WEAK = 2  # row of a detection that was left over and starts no track
+NEWLY_LOST = 3
+STAYS_LOST = 4  # last frame in which it took a detection
+EXPIRED = 5  # the same
+EXPIRED_AGAIN = 6
+CONFIRMED = 7
+UNCONFIRMED = 8
+DUPLICATE = 9  # id of the track that is kept, IoU
+HIDDEN = 10
+NO_EVENTS = np.empty((0, 4))
 
 
 class ListTracker(Tracker):
@@ -41,179 +54,36 @@ class ListTracker(Tracker):
     A subclass has settings `track_buffer`, `min_box_area` and `vertical_ratio`, and says how pairs are made in `_step`.
     """
 
-    kalman: ClassVar[Any]
+    motion_size: ClassVar[int]
     motion_type: ClassVar[type] = np.float64
-    reports_unconfirmed: ClassVar[bool] = False
 
     def _reset(self) -> None:
         # as published, an expired track can be found for one more frame; if it is, it ends at its next miss
-        self._keeps_expired = True
         self._grace = " (it can still be found in the next frame)"
         self._no_second = "it gets no second one"
         self.max_time_lost = int(self.frame_rate / 30.0 * self.settings.track_buffer)
-        self._table = TrackTable.empty(64, 0, self.kalman.MOTION_SIZE, self.motion_type)
+        self._tracks = np.zeros(64, TRACK)  # a track holds one slot (row) of these arrays; free slots are reused
+        self._motion: np.ndarray = np.zeros((64, self.motion_size), self.motion_type)
+        self._feature = np.zeros((64, 0), np.float32)  # smoothed embeddings
         self._tracked = NO_ROWS  # slots, in the authors' order
         self._lost = NO_ROWS
         self._last_id = 0
-
-    # -- what a subclass supplies
 
     @property
     def _birth_score(self) -> tuple[float, str]:
         """Smallest score that starts a track, and what it is called."""
         raise NotImplementedError
 
-    def _duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the pairs of tracked and lost tracks on one spot, and their IoU."""
-        raise NotImplementedError
-
-    # -- one frame
-
-    def _pair(
-        self,
-        title: str,
-        slots: np.ndarray,
-        rows: np.ndarray,
-        cost: np.ndarray,
-        max_cost: float,
-        setting: str,
-        **measures: Any,
-    ) -> Pairs:
-        """Pair tracks and detections at the least total cost, and record the stage."""
-        if cost.size:
-            pairs = pair(cost, max_cost, slots, rows)
-        else:
-            matched = np.full(len(slots), -1) if len(slots) else NO_ROWS
-            pairs = Pairs(matched, NO_ROWS, NO_ROWS, slots, rows)
-        if self._record is not None:
-            self._record_stage(title, self._table.ids[slots], rows, cost, max_cost, setting, pairs.matched, **measures)
-        return pairs
-
-    def _update_matched(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> None:
-        """Correct tracks by the detections that they took."""
-        if not len(slots):
+    def _make_room(self, count: int, dimension: int) -> None:
+        """Enlarge the arrays where new tracks could be too many for them, or have embeddings as none had before."""
+        size, held = len(self._tracks), len(self._tracked) + len(self._lost)
+        if held + count <= size and dimension <= self._feature.shape[1]:
             return
-        table = self._table
-        self.kalman.update(table.motion, slots, frame.measurements, rows)
-        _mark_seen(
-            table.status,
-            table.confirmed,
-            table.last,
-            table.score,
-            table.row,
-            slots,
-            rows,
-            frame.scores,
-            frame.detections.frame,
-        )
-
-    def _spawn(self, rows: np.ndarray, frame: Observations) -> np.ndarray:
-        """Start tracks at detections; return their slots."""
-        if not len(rows):
-            return NO_ROWS
-        dimension, number = frame.embeddings.shape[1], frame.detections.frame
-        slots = np.flatnonzero(self._table.status == FREE)[: len(rows)]
-        if len(slots) < len(rows) or self._table.feature.shape[1] != dimension:
-            self._table = self._table.enlarged(2 * len(self._table.ids) + len(rows), dimension)
-            slots = np.flatnonzero(self._table.status == FREE)[: len(rows)]
-        table = self._table
-        self.kalman.initiate(table.motion, slots, frame.measurements, rows)
-        table.feature[slots] = frame.embeddings[rows]
-        table.ids[slots] = np.arange(self._last_id + 1, self._last_id + 1 + len(rows))
-        self._last_id += len(rows)
-        table.status[slots] = TRACKED
-        table.confirmed[slots] = number == self._first_frame
-        table.has_expired[slots] = False
-        table.start[slots] = table.last[slots] = number
-        table.score[slots] = frame.scores[rows]
-        table.row[slots] = rows
-        return slots
-
-    def _finish(
-        self,
-        frame: Observations,
-        newborn: np.ndarray,
-        found: np.ndarray,
-        newly_lost: np.ndarray,
-        third: Pairs,
-        weak: np.ndarray,
-    ) -> FrameTracks:
-        """Make the lists of the next frame, and return what is reported of this one.
-
-        Parameters
-        ----------
-        newborn, found, newly_lost
-            Slots of tracks that were born, found again and lost in this frame.
-        third
-            The stage in which tracks of one frame were confirmed.
-        weak
-            Detections that were left over and start no track.
-        """
-        table, number = self._table, frame.detections.frame
-        tracked, lost, expired, again = _next_lists(
-            table.status,
-            table.has_expired,
-            table.last,
-            self._tracked,
-            self._lost,
-            newborn,
-            found,
-            newly_lost,
-            third.tracks_left,
-            number,
-            self.max_time_lost,
-            self._keeps_expired,
-        )
-        if self._record is not None:
-            self._note_births(newborn, weak, frame.scores)
-            self._note_losses(newly_lost[~again], expired, newly_lost[again], number)
-            self._note_unconfirmed(third)
-        if len(lost) and len(tracked):
-            tracked, lost = self._remove_duplicates(tracked, lost)
-        result = self._report(frame.detections, tracked)
-        if len(tracked) + len(lost) < len(self._tracked) + len(self._lost) + len(newborn):
-            table.keep_only(tracked, lost)
-        self._tracked, self._lost = tracked, lost
-        return result
-
-    def _remove_duplicates(self, tracked: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Drop the track seen over fewer frames where a tracked and a lost track overlap."""
-        table = self._table
-        i, j, iou = self._duplicates(tracked, lost)
-        if not len(i):
-            return tracked, lost
-        age = table.last - table.start
-        drops_lost = age[tracked[i]] > age[lost[j]]
-        if self._record is not None:
-            dropped = table.ids[np.where(drops_lost, lost[j], tracked[i])]
-            kept = table.ids[np.where(drops_lost, tracked[i], lost[j])]
-            self._note_duplicates(dropped, kept, iou)
-        return np.delete(tracked, i[~drops_lost]), np.delete(lost, j[drops_lost])
-
-    def _report(self, detections: FrameDetections, tracked: np.ndarray) -> FrameTracks:
-        """Return the tracks that are confirmed, large enough and not too wide."""
-        table, settings = self._table, self.settings
-        slots = tracked if self.reports_unconfirmed else tracked[table.confirmed[tracked]]
-        boxes, _ = self.kalman.boxes_of(table.motion, slots)
-        shown = _shown(
-            boxes,
-            slots,
-            table.ids,
-            table.score,
-            table.row,
-            detections.class_ids,
-            float(settings.min_box_area),
-            float(settings.vertical_ratio),
-        )
-        if self._record is not None:
-            for track in table.ids[slots][~np.isin(table.ids[slots], shown[0])].tolist():
-                self._record.note(
-                    "filtered",
-                    f"track {track} is not reported: its box has at most min_box_area {settings.min_box_area:g} square "
-                    f"pixels, or is wider than vertical_ratio {settings.vertical_ratio:g} times its height.",
-                    track=track,
-                )
-        return FrameTracks(detections.frame, *shown)
+        size = max(size, 2 * (held + count))
+        dimension = max(dimension, self._feature.shape[1])
+        self._tracks = _enlarged(self._tracks, np.zeros(size, TRACK))
+        self._motion = _enlarged(self._motion, np.zeros((size, self.motion_size), self.motion_type))
+        self._feature = _enlarged(self._feature, np.zeros((size, dimension), np.float32))
 
     # -- the record in words; called only where one is kept
 
@@ -221,57 +91,52 @@ class ListTracker(Tracker):
         assert self._record is not None
         self._record.note(kind, f"detection {row} {words}", detection=row)
 
-    def _note_births(self, newborn: np.ndarray, weak: np.ndarray, scores: np.ndarray) -> None:
-        record, table, (limit, name) = self._record, self._table, self._birth_score
-        assert record is not None
-        for slot in newborn.tolist():
-            track, row = int(table.ids[slot]), int(table.row[slot])
-            end = "." if table.confirmed[slot] else "; a second detection has to confirm it."
-            words = (
-                f"a new track {track} was born from detection {row} (score {scores[row]:.2f} >= {name} {limit:g}){end}"
-            )
-            record.note("birth", words, track=track, detection=row)
-        for row in weak.tolist():
-            words = f"was left over; its score {scores[row]:.2f} < {name} {limit:g} starts no track."
-            self._note_unused(row, words, "unborn")
+    def _room_for_events(self, detections: int) -> np.ndarray:
+        """Return room for the events of a frame: at most two of each detection, and four of each track."""
+        return np.zeros((1 + 6 * detections + 4 * (len(self._tracked) + len(self._lost)), 4))
 
-    def _note_losses(self, lost: np.ndarray, expired: np.ndarray, again: np.ndarray, number: int) -> None:
-        record, table, buffer = self._record, self._table, self.max_time_lost
-        assert record is not None
-        for track in table.ids[lost].tolist():
-            record.note("lost", f"track {track} is lost; it can be found again for {frames(buffer)}.", track=track)
-        for slot in self._lost[table.status[self._lost] == LOST].tolist():
-            track, left = int(table.ids[slot]), buffer - (number - int(table.last[slot])) + 1
-            words = f"track {track} stays lost; it can be found again for {frames(left, ' more')}."
-            record.note("lost", words, track=track)
-        for slot in expired.tolist():
-            track = int(table.ids[slot])
-            grace = self._grace if number - table.last[slot] == buffer + 1 else ""
-            words = f"track {track} ends: its buffer of {frames(buffer)} has run out{grace}."
-            record.note("expired", words, track=track)
-        for track in table.ids[again].tolist():
-            words = f"track {track} ends: its buffer had run out before it was found again, and {self._no_second}."
-            record.note("re_expired", words, track=track)
-
-    def _note_unconfirmed(self, third: Pairs) -> None:
-        record, ids = self._record, self._table.ids
-        assert record is not None
-        for track in ids[third.tracks].tolist():
-            record.note("confirmed", f"track {track} is confirmed: it was seen a second time.", track=track)
-        for track in ids[third.tracks_left].tolist():
-            record.note("unconfirmed", f"track {track} ends: it was seen in one frame only.", track=track)
-
-    def _note_duplicates(self, dropped: np.ndarray, kept: np.ndarray, iou: np.ndarray) -> None:
-        record = self._record
-        assert record is not None
-        for one, other, overlap in zip(dropped.tolist(), kept.tolist(), iou.tolist(), strict=True):
-            shown = f"{overlap:.4f}" if overlap - DUPLICATE_IOU < 0.005 else f"{overlap:.2f}"
-            words = f"track {one} is dropped as a duplicate of track {other}"
-            reason = (
-                f"their IoU {shown} > {DUPLICATE_IOU:g}, and track {one} has been seen over fewer frames, or as few"
-            )
-            record.note("duplicate", f"{words}: {reason}.", track=one)
-            record.note("kept", f"{words} (IoU {overlap:.2f}).", track=other)
+    def _note_events(self, events: np.ndarray, frame: int, scores: np.ndarray) -> None:
+        """Put the events of a frame into words."""
+        assert self._record is not None
+        note, buffer, settings, (limit, name) = self._record.note, self.max_time_lost, self.settings, self._birth_score
+        for kind, track, other, value in zip(*events[1 : 1 + int(events[0, 0])].T.tolist(), strict=True):
+            track, other = int(track), int(other)
+            if kind == BORN:
+                end = "." if value else "; a second detection has to confirm it."
+                born = f"a new track {track} was born from detection {other}"
+                words = f"{born} (score {scores[other]:.2f} >= {name} {limit:g}){end}"
+                note("birth", words, track=track, detection=other)
+            elif kind == WEAK:
+                words = f"was left over; its score {scores[other]:.2f} < {name} {limit:g} starts no track."
+                self._note_unused(other, words, "unborn")
+            elif kind == NEWLY_LOST:
+                note("lost", f"track {track} is lost; it can be found again for {frames(buffer)}.", track=track)
+            elif kind == STAYS_LOST:
+                left = frames(buffer - (frame - other) + 1, " more")
+                note("lost", f"track {track} stays lost; it can be found again for {left}.", track=track)
+            elif kind == EXPIRED:
+                grace = self._grace if frame - other == buffer + 1 else ""
+                words = f"track {track} ends: its buffer of {frames(buffer)} has run out{grace}."
+                note("expired", words, track=track)
+            elif kind == EXPIRED_AGAIN:
+                words = f"track {track} ends: its buffer had run out before it was found again, and {self._no_second}."
+                note("re_expired", words, track=track)
+            elif kind == CONFIRMED:
+                note("confirmed", f"track {track} is confirmed: it was seen a second time.", track=track)
+            elif kind == UNCONFIRMED:
+                note("unconfirmed", f"track {track} ends: it was seen in one frame only.", track=track)
+            elif kind == DUPLICATE:
+                shown = f"{value:.4f}" if value - DUPLICATE_IOU < 0.005 else f"{value:.2f}"
+                words = f"track {track} is dropped as a duplicate of track {other}"
+                reason = f"track {track} has been seen over fewer frames, or as few"
+                note("duplicate", f"{words}: their IoU {shown} > {DUPLICATE_IOU:g}, and {reason}.", track=track)
+                note("kept", f"{words} (IoU {value:.2f}).", track=other)
+            else:
+                words = (
+                    f"track {track} is not reported: its box has at most min_box_area {settings.min_box_area:g} square "
+                    f"pixels, or is wider than vertical_ratio {settings.vertical_ratio:g} times its height."
+                )
+                note("filtered", words, track=track)
 
 
 def frames(count: int, more: str = "") -> str:
@@ -285,137 +150,218 @@ def frames(count: int, more: str = "") -> str:
     return f"{count}{more} frame{'' if count == 1 else 's'}"
 
 
+def _enlarged(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    new[tuple(map(slice, old.shape))] = old
+    return new
+
+
+@compiled(inline="always")
+def note(events, kind, track, other, value):
+    """Append an event; the first row counts them. Nothing is kept where there is no room for any."""
+    if len(events):
+        events[0, 0] += 1
+        k = int(events[0, 0])
+        events[k, 0], events[k, 1], events[k, 2], events[k, 3] = kind, track, other, value
+
+
 @compiled
+def keep_stage(places, slots, rows, matched):
+    """Write down tracks, detections and for each track the column it took, after their number, where there is room."""
+    if places.shape[1]:
+        for k, values in enumerate((slots, rows, matched)):
+            places[k, 0] = len(values)
+            for i in range(len(values)):
+                places[k, 1 + i] = values[i]
+
+
+@compiled(inline="always")
+def divide(tracks, tracked, lost):
+    """Return how many tracks were seen twice, those followed by the lost ones, and the tracks of one frame."""
+    pool, unconfirmed = np.empty(len(tracked) + len(lost), np.int64), np.empty(len(tracked), np.int64)
+    count = rest = 0
+    for slot in tracked:
+        if tracks[slot].confirmed:
+            pool[count] = slot
+            count += 1
+        else:
+            unconfirmed[rest] = slot
+            rest += 1
+    for k in range(len(lost)):
+        pool[count + k] = lost[k]
+    return count, pool[: count + len(lost)], unconfirmed[:rest]
+
+
+@compiled(inline="always")
 def unseen_and_found(matched, pool, count):
     """Return those of the first `count` tracks that took no detection, and those of the others that did."""
-    is_taken = matched >= 0
-    return pool[:count][~is_taken[:count]], pool[count:][is_taken[count:]]
+    unseen, found = np.empty(count, np.int64), np.empty(len(pool) - count, np.int64)
+    first = second = 0
+    for i in range(count):
+        if matched[i] < 0:
+            unseen[first] = pool[i]
+            first += 1
+    for i in range(count, len(pool)):
+        if matched[i] >= 0:
+            found[second] = pool[i]
+            second += 1
+    return unseen[:first], found[:second]
 
 
 @compiled
-def pairs_below(cost, limit):
-    """Return rows and columns of the costs below a limit, and those costs."""
-    count = 0
-    for i in range(cost.shape[0]):
-        for j in range(cost.shape[1]):
-            count += cost[i, j] < limit
-    rows, columns, found = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
-    count = 0
-    for i in range(cost.shape[0]):
-        for j in range(cost.shape[1]):
-            if cost[i, j] < limit:
-                rows[count], columns[count], found[count] = i, j, cost[i, j]
-                count += 1
-    return rows, columns, found
-
-
-@compiled
-def _mark_seen(status, confirmed, last, score, row, slots, rows, scores, frame):
-    """Change the state of tracks that took a detection, in place."""
+def mark_seen(tracks, slots, rows, scores, frame, events):
+    """Change the state of tracks that took a detection."""
     for i in range(len(slots)):
-        slot = slots[i]
-        status[slot], confirmed[slot], last[slot] = TRACKED, True, frame
-        score[slot], row[slot] = scores[rows[i]], rows[i]
+        track = tracks[slots[i]]
+        if not track.confirmed:
+            note(events, CONFIRMED, track.id, 0, 0.0)
+        track.status, track.confirmed, track.last = TRACKED, True, frame
+        track.score, track.row = scores[rows[i]], rows[i]
 
 
-@compiled
-def _shown(boxes, slots, ids, scores, rows, class_ids, min_box_area, vertical_ratio):
-    """Return ids, boxes, scores, classes and detections of the tracks that are large enough and not too wide."""
-    shown = np.empty(len(slots), np.int64)
-    count = 0
-    for i in range(len(slots)):
-        width, height = boxes[i, 2], boxes[i, 3]
-        if width * height > min_box_area and (vertical_ratio <= 0 or width / height <= vertical_ratio):
-            shown[count] = i
-            count += 1
-    size = (count, 4)
-    own, box, score = np.empty(count, np.int64), np.empty(size, np.float32), np.empty(count, np.float32)
-    kind, taken = np.empty(count, np.int64), np.empty(count, np.int64)
-    for k in range(count):
-        i = shown[k]
-        slot = slots[i]
-        own[k], score[k], taken[k] = ids[slot], scores[slot], rows[slot]
-        kind[k] = class_ids[taken[k]]
-        box[k] = boxes[i]
-    return own, box, score, kind, taken
+@compiled(inline="always")
+def start(tracks, rows, scores, least, frame, last_id, is_confirmed, events):
+    """Start tracks at detections with a score of at least `least`; return their slots and the detections."""
+    slots, born = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+    count, slot = 0, -1
+    for row in rows:
+        if scores[row] < least:
+            note(events, WEAK, 0, row, 0.0)
+            continue
+        slot += 1
+        while tracks[slot].status != FREE:
+            slot += 1
+        track = tracks[slot]
+        track.id, track.status, track.start, track.last = last_id + 1 + count, TRACKED, frame, frame
+        track.row, track.score = row, scores[row]
+        track.confirmed, track.has_expired = is_confirmed, False
+        slots[count], born[count] = slot, row
+        count += 1
+        note(events, BORN, track.id, row, is_confirmed)
+    return slots[:count], born[:count]
 
 
-@compiled
-def _free_others(status, tracked, lost):
-    """Free the slots of all tracks but these."""
-    is_held = np.zeros(len(status), np.bool_)
-    is_held[tracked] = True
-    is_held[lost] = True
-    status[~is_held] = FREE
-
-
-@compiled
-def _next_lists(
-    status, has_expired, last, tracked, lost, newborn, found, newly_lost, unconfirmed, frame, max_time_lost, keeps
+@compiled(inline="always")
+def next_lists(
+    tracks, tracked, lost, newborn, found, newly_lost, unconfirmed, frame, max_time_lost, keeps_expired, events
 ):
-    """Change the status of tracks; return those tracked, lost and expired, and which of `newly_lost` had expired."""
-    status[newly_lost] = LOST
-    status[unconfirmed] = REMOVED
-    expired = lost[frame - last[lost] > max_time_lost]
-    status[expired] = REMOVED
-    again = has_expired[newly_lost]
-    is_lost = (status[lost] != TRACKED) & ~has_expired[lost]
-    if not keeps:
-        is_lost &= status[lost] != REMOVED
-    stays_lost = lost[is_lost]
-    has_expired[expired] = True
-    stays_tracked = tracked[status[tracked] == TRACKED]
-    return (
-        np.concatenate((stays_tracked, newborn, found)),
-        np.concatenate((stays_lost, newly_lost[~again])),
-        expired,
-        again,
-    )
+    """Change the status of tracks; return those tracked and those lost in the next frame.
+
+    Parameters
+    ----------
+    tracked, lost
+        The lists of the frame before.
+    newborn, found, newly_lost, unconfirmed
+        Tracks that were born, found again, lost, and not seen a second time in this frame.
+    keeps_expired
+        Whether an expired track can be found for one more frame; if it is, it ends at its next miss.
+    """
+    for slot in newly_lost:
+        tracks[slot].status = LOST
+    for slot in unconfirmed:
+        tracks[slot].status = REMOVED
+        note(events, UNCONFIRMED, tracks[slot].id, 0, 0.0)
+    next_tracked = np.empty(len(tracked) + len(newborn) + len(found), np.int64)
+    next_lost = np.empty(len(lost) + len(newly_lost), np.int64)
+    count = left = 0
+    for slots in (tracked, newborn, found):
+        for slot in slots:
+            if tracks[slot].status == TRACKED:
+                next_tracked[count] = slot
+                count += 1
+    for slot in lost:
+        track = tracks[slot]
+        if track.status == TRACKED:
+            continue
+        is_expired = frame - track.last > max_time_lost
+        if not track.has_expired and (keeps_expired or not is_expired):
+            next_lost[left] = slot
+            left += 1
+        if is_expired:
+            track.status, track.has_expired = REMOVED, True
+        note(events, EXPIRED if is_expired else STAYS_LOST, track.id, track.last, 0.0)
+    for slot in newly_lost:
+        track = tracks[slot]
+        if not track.has_expired:
+            next_lost[left] = slot
+            left += 1
+        note(events, EXPIRED_AGAIN if track.has_expired else NEWLY_LOST, track.id, 0, 0.0)
+    return next_tracked[:count], next_lost[:left]
 
 
-@dataclasses.dataclass
-class TrackTable:
-    """Per-track state: a track holds one slot (row) of every array; free slots are reused."""
+@compiled(inline="always")
+def without_duplicates(tracks, tracked, lost, iou, limit, events):
+    """Drop the track seen over fewer frames of a tracked and a lost one on the same spot; free the slots of others.
 
-    motion: np.ndarray  # (K, ...), the Kalman filter's
-    feature: np.ndarray  # (K, D) float32, the smoothed embedding
-    ids: np.ndarray
-    status: np.ndarray
-    confirmed: np.ndarray  # it was seen twice, or in the first frame
-    has_expired: np.ndarray  # its buffer ran out once
-    start: np.ndarray  # first frame
-    last: np.ndarray  # last frame in which it took a detection
-    score: np.ndarray
-    row: np.ndarray  # of the detection that it took last
+    Parameters
+    ----------
+    iou : (n, m) float64
+        Of tracked and lost tracks.
+    limit : float
+        They are on the same spot where 1 - IoU is below it.
 
-    @classmethod
-    def empty(cls, slots: int, dimension: int, motion_size: int, motion_type: Any) -> TrackTable:
-        """Return a table of free slots."""
+    Returns
+    -------
+    Both lists.
+    """
+    keeps, keeps_lost = np.ones(len(tracked), np.bool_), np.ones(len(lost), np.bool_)
+    for i in range(len(tracked)):
+        for j in range(len(lost)):
+            if 1.0 - iou[i, j] < limit:
+                one, other = tracks[tracked[i]], tracks[lost[j]]
+                if one.last - one.start > other.last - other.start:
+                    keeps_lost[j] = False
+                    note(events, DUPLICATE, other.id, one.id, iou[i, j])
+                else:
+                    keeps[i] = False
+                    note(events, DUPLICATE, one.id, other.id, iou[i, j])
+    tracked, lost = _kept(tracked, keeps), _kept(lost, keeps_lost)
+    is_held = np.zeros(len(tracks), np.bool_)
+    for slots in (tracked, lost):
+        for slot in slots:
+            is_held[slot] = True
+    for slot in range(len(tracks)):
+        if not is_held[slot]:
+            tracks[slot].status = FREE
+    return tracked, lost
 
-        def integers() -> np.ndarray:
-            return np.zeros(slots, np.int64)
 
-        return cls(
-            motion=np.zeros((slots, motion_size), motion_type),
-            feature=np.zeros((slots, dimension), np.float32),
-            ids=integers(),
-            status=integers(),
-            confirmed=np.zeros(slots, np.bool_),
-            has_expired=np.zeros(slots, np.bool_),
-            start=integers(),
-            last=integers(),
-            score=np.zeros(slots, np.float32),
-            row=integers(),
-        )
+@compiled
+def _kept(slots, is_kept):
+    kept, count = np.empty(len(slots), np.int64), 0
+    for k in range(len(slots)):
+        if is_kept[k]:
+            kept[count] = slots[k]
+            count += 1
+    return kept[:count]
 
-    def enlarged(self, slots: int, dimension: int) -> TrackTable:
-        """Return the same tracks with more slots; embeddings may appear where there were none."""
-        new = TrackTable.empty(slots, dimension, self.motion.shape[1], self.motion.dtype)
-        for name, old in vars(self).items():
-            if old.size:
-                getattr(new, name)[: len(old)] = old
-        return new
 
-    def keep_only(self, tracked: np.ndarray, lost: np.ndarray) -> None:
-        """Free the slots of all other tracks."""
-        _free_others(self.status, tracked, lost)
+@compiled(inline="always")
+def confirmed_among(tracks, slots):
+    """Return the tracks that are confirmed."""
+    is_confirmed = np.empty(len(slots), np.bool_)
+    for k in range(len(slots)):
+        is_confirmed[k] = tracks[slots[k]].confirmed
+    return _kept(slots, is_confirmed)
+
+
+@compiled(inline="always")
+def report(tracks, slots, boxes, class_ids, min_box_area, vertical_ratio, events):
+    """Return ids, boxes, scores, classes and detections of the tracks that are large enough and not too wide."""
+    n, count = len(slots), 0
+    ids, shown, scores = np.empty(n, np.int64), np.empty((n, 4), np.float32), np.empty(n, np.float32)
+    kinds, rows = np.empty(n, np.int64), np.empty(n, np.int64)
+    for k in range(n):
+        track, width, height = tracks[slots[k]], boxes[k, 2], boxes[k, 3]
+        if width * height > min_box_area and (vertical_ratio <= 0 or width / height <= vertical_ratio):
+            ids[count], scores[count], rows[count], kinds[count] = (
+                track.id,
+                track.score,
+                track.row,
+                class_ids[track.row],
+            )
+            for c in range(4):
+                shown[count, c] = boxes[k, c]
+            count += 1
+        else:
+            note(events, HIDDEN, track.id, 0, 0.0)
+    return ids[:count], shown[:count], scores[:count], kinds[:count], rows[:count]

@@ -12,8 +12,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from .assignment import Pairs
-from .jde import JDETracker, PPDetSettings
-from .lists import Observations
+from .jde import JDETracker, Observations, PPDetSettings
 from .settings import number
 
 SECOND_COST = 0.4  # fixed in ppdet
