@@ -7,20 +7,19 @@ multi-object tracking", CVPR 2023, and its code, trackers/ocsort_tracker/ocsort.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._jit import compiled
-from ..data import FrameTracks
+from ..data import FrameDetections, FrameTracks
 from .assignment import assign_all, part, sole_pairs, without
 from .base import Tracker
 from .costs import overlaps
-from .lists import NO_ROWS
 from .settings import TrackerSettings, number, switch
+from .tables import keep, with_room
 
-if TYPE_CHECKING:
-    from ..data import FrameDetections
+LONGEST = 30  # frames back, at most, to the detection from which a direction is measured
+FIRST, LOW, RECOVERY = 0, 1, 2  # rounds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class OCSORTSettings(TrackerSettings):
     det_thresh: float = number(0.6, 0, 1, (0.2, 0.8), "detections with a score above this are tracked", is_score=True)
     iou_threshold: float = number(0.3, 0, 1, (0.1, 0.6), "smallest IoU at which a track takes a detection")
     inertia: float = number(0.2, 0, 2, (0.0, 0.5), "weight of a consistent direction of motion beside the IoU")
-    delta_t: int = number(3, 1, 30, (1, 6), "frames back to the detection from which a direction is measured")
+    delta_t: int = number(3, 1, LONGEST, (1, 6), "frames back to the detection from which a direction is measured")
     min_hits: int = number(3, 0, 1000, (1, 5), "detections in a row, after the first, before a track is reported")
     max_age: int = number(30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames")
     use_byte: bool = switch(False, "BYTE: offer the tracks left over the detections of low score before recovery")
@@ -79,119 +78,60 @@ class OCSORTTracker(Tracker):
         settings = self.settings
         self.max_time_lost = settings.max_age
         self.min_score = settings.low_thresh if settings.use_byte else settings.det_thresh
-        self._tracks = _Tracks.none(settings.delta_t)
-        self._last_id = 0
+        self._tracks = np.zeros(64, TRACK)  # the first `_count` are in use, in the authors' order
+        self._count = self._last_id = 0
 
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
-        settings, scores = self.settings, detections.scores
-        least, record = settings.iou_threshold, self._record
-        observed = _observations(detections.boxes, scores)
-        corners = np.ascontiguousarray(observed[:, :4])
-        high = np.flatnonzero(scores > np.float32(settings.det_thresh))
-        low = NO_ROWS
-        if settings.use_byte:
-            is_low = (scores > np.float32(settings.low_thresh)) & (scores < np.float32(settings.det_thresh))
-            low = np.flatnonzero(is_low)
-
-        tracks = self._tracks
-        predicted, is_valid = _predict(tracks.motion, tracks.age, tracks.since_update, tracks.streak)
-        if not is_valid.all():  # the filter's area or aspect has become negative
-            self._note_ends(tracks.ids[~is_valid], "its predicted box has no size any more")
-            tracks = self._tracks = tracks.of(is_valid)
-            predicted = predicted[is_valid]
-        previous = _previous(tracks.recent, tracks.recent_age, tracks.last, tracks.age)
-        last = tracks.last[:, :4].copy()
+        settings, scores, record = self.settings, detections.scores, self._record
+        min_hits, max_age = settings.min_hits, settings.max_age
+        tracks = self._tracks = with_room(self._tracks, self._count + len(detections))
+        observed, high, low = _observe(
+            detections.boxes, scores, settings.det_thresh, settings.low_thresh, settings.use_byte
+        )
+        count, ended = _predict(tracks, self._count)
+        if record is not None:
+            self._note_ends(ended, "its predicted box has no size any more")
 
         # first round: IoU with the prediction, and direction
-        everyone = np.arange(len(tracks))
-        iou = overlaps(corners[high], predicted, everyone, 0.0)
-        first, is_sole = sole_pairs(iou, least)
-        direction = None
-        if record is not None or not is_sole:
-            direction = _direction(observed, high, previous, tracks.velocity, settings.inertia)
-            if not is_sole:
-                first = assign_all(-(iou + direction))[0]
-        self._record_round("first stage", everyone, high, iou, first, direction)
-        rows, columns, free_rows, free = part(first, iou, least)
-        self._update_matched(columns, high[rows], observed, previous)
-        free_rows = high[free_rows]
-
+        free, left = self._round("first stage", FIRST, np.arange(count), high, observed)
         # BYTE: IoU of what is left with the detections of low score
         if len(low) and len(free):
-            iou = overlaps(corners[low], predicted, free, 0.0)
-            if iou.max() > least:
-                byte = assign_all(-iou)[0]
-                self._record_round("low scores", free, low, iou, byte)
-                rows, columns, _, _ = part(byte, iou, least)
-                self._update_matched(free[columns], low[rows], observed, previous)
-                free = without(free, columns)
-
+            free, _ = self._round("low scores", LOW, free, low, observed)
         # recovery: IoU of what is left with the last detections
-        if len(free) and len(free_rows):
-            iou = overlaps(corners[free_rows], last, free, 0.0)
-            if iou.max() > least:
-                recovery = assign_all(-iou)[0]
-                self._record_round("recovery", free, free_rows, iou, recovery)
-                rows, columns, _, _ = part(recovery, iou, least)
-                self._update_matched(free[columns], free_rows[rows], observed, previous)
-                free_rows, free = without(free_rows, rows), without(free, columns)
+        if len(free) and len(left):
+            free, left = self._round("recovery", RECOVERY, free, left, observed)
 
-        _miss(tracks.motion, tracks.saved, tracks.has_saved, tracks.is_observed, free)
-        if len(free_rows):
-            tracks = self._tracks = tracks.with_new(observed[free_rows], free_rows, self._last_id)
-            self._last_id += len(free_rows)
-        result = self._report(detections)
-        expires = tracks.since_update > settings.max_age
+        count = _start(tracks, count, free, left, observed, self._last_id)
+        self._last_id += len(left)
+        if self._count_before(detections.frame) < min_hits:
+            min_hits = 0  # at the start every track is reported
+        smallest, widest = float(settings.min_box_area), float(settings.vertical_ratio)
+        *reported, hidden = _reported(tracks, count, min_hits, smallest, widest, scores, detections.class_ids)
         if record is not None:
-            self._note(detections, free, free_rows, low, expires)
-        if expires.any():
-            self._tracks = tracks.of(~expires)
-        return result
+            self._note_hidden(count, min_hits, hidden)
+            self._note(detections, tracks[:count], free, left, low)
+        self._count = _forget(tracks, count, max_age)
+        return FrameTracks(detections.frame, *reported)
 
-    def _update_matched(self, places: np.ndarray, rows: np.ndarray, observed: np.ndarray, previous: np.ndarray) -> None:
-        """Correct tracks by the detections that they took."""
-        tracks = self._tracks
-        _update(
-            tracks.motion,
-            tracks.saved,
-            tracks.has_saved,
-            tracks.is_observed,
-            tracks.last,
-            tracks.recent,
-            tracks.recent_age,
-            tracks.velocity,
-            tracks.age,
-            tracks.since_update,
-            tracks.streak,
+    def _round(
+        self, title: str, kind: int, places: np.ndarray, rows: np.ndarray, observed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pair tracks with detections and correct them; return the tracks and detections left."""
+        settings, record = self.settings, self._record
+        is_tried, iou, direction, owners, free, left = _pair(
+            self._tracks,
             places,
-            observed,
             rows,
-            previous,
+            observed,
+            kind,
+            settings.iou_threshold,
+            settings.inertia,
+            settings.delta_t,
+            record is not None,
         )
-        tracks.row[places] = rows
-
-    def _report(self, detections: FrameDetections) -> FrameTracks:
-        """Return the tracks that took a detection and have done so often enough."""
-        tracks, settings = self._tracks, self.settings
-        is_start = self._count_before(detections.frame) < settings.min_hits
-        seen = tracks.since_update < 1
-        shown = np.flatnonzero(seen & ((tracks.streak >= settings.min_hits) | is_start))
-        boxes = _boxes(tracks.motion, tracks.last, shown)
-        is_shown = boxes[:, 2] * boxes[:, 3] > settings.min_box_area
-        if settings.vertical_ratio > 0:
-            is_shown &= boxes[:, 2] / boxes[:, 3] <= settings.vertical_ratio
-        if self._record is not None:
-            young = np.setdiff1d(np.flatnonzero(seen), shown)
-            for track, streak in zip(tracks.ids[young].tolist(), tracks.streak[young].tolist(), strict=True):
-                text = f"track {track} is not reported yet: {streak} of min_hits {settings.min_hits} detections."
-                self._record.note("filtered", text, track=track)
-            for track in tracks.ids[shown[~is_shown]].tolist():
-                text = f"track {track} is not reported: its box is too small (min_box_area) or wide (vertical_ratio)."
-                self._record.note("filtered", text, track=track)
-        shown, boxes = shown[is_shown], boxes[is_shown]
-        rows = tracks.row[shown]
-        scores, class_ids = detections.scores[rows], detections.class_ids[rows]
-        return FrameTracks(detections.frame, tracks.ids[shown], boxes.astype(np.float32), scores, class_ids, rows)
+        if record is not None and is_tried:
+            self._record_round(title, places, rows, iou, owners, direction if kind == FIRST else None)
+        return free, left
 
     # -- the record; called only where one is kept
 
@@ -204,8 +144,6 @@ class OCSORTTracker(Tracker):
         owners: np.ndarray,
         direction: np.ndarray | None = None,
     ) -> None:
-        if self._record is None:
-            return
         least = self.settings.iou_threshold
         benefit = iou if direction is None else iou + direction
         cost = np.where(iou < least, np.inf, 1.0 - benefit).T
@@ -215,13 +153,13 @@ class OCSORTTracker(Tracker):
             matched[owners[taken]] = taken
         measures = {} if direction is None else {"measures": {"direction": direction.T}}
         limit = 1.0 - least + (0.0 if direction is None else self.settings.inertia / 2)
-        ids = self._tracks.ids[places]
+        ids = self._tracks["id"][places]
         self._record_stage(title, ids, rows, cost, limit, "iou_threshold", matched, iou=iou.T, **measures)
 
     def _note(
-        self, detections: FrameDetections, free: np.ndarray, born: np.ndarray, low: np.ndarray, expires: np.ndarray
+        self, detections: FrameDetections, tracks: np.ndarray, free: np.ndarray, born: np.ndarray, low: np.ndarray
     ) -> None:
-        record, tracks, settings = self._record, self._tracks, self.settings
+        record, settings = self._record, self.settings
         assert record is not None
         limit = settings.det_thresh
         for row in np.flatnonzero(~(detections.scores > np.float32(limit))).tolist():
@@ -230,124 +168,192 @@ class OCSORTTracker(Tracker):
                     f"detection {row} has score {detections.scores[row]:.2f} <= det_thresh {limit:g}: it was not used."
                 )
                 record.note("unused", text, detection=row)
-        for track, row in zip(tracks.ids[len(tracks) - len(born) :].tolist(), born.tolist(), strict=True):
+        for track, row in zip(tracks["id"][len(tracks) - len(born) :].tolist(), born.tolist(), strict=True):
             text = f"a new track {track} was born from detection {row}, which no track took."
             record.note("birth", text, track=track, detection=row)
-        for place in free.tolist():
-            track, left = int(tracks.ids[place]), settings.max_age - int(tracks.since_update[place])
-            if expires[place]:
+        for track, missed in zip(tracks["id"][free].tolist(), tracks["missed"][free].tolist(), strict=True):
+            left = settings.max_age - missed
+            if left < 0:
                 text = f"track {track} ends: it was not seen for more than max_age {settings.max_age} frames."
                 record.note("expired", text, track=track)
             else:
                 record.note("lost", f"track {track} is lost; it can be found for {left + 1} more frames.", track=track)
 
+    def _note_hidden(self, count: int, min_hits: int, hidden: np.ndarray) -> None:
+        assert self._record is not None
+        held = self._tracks[:count]
+        young = held[(held["missed"] == 0) & (held["streak"] < min_hits)]
+        for track, streak in zip(young["id"].tolist(), young["streak"].tolist(), strict=True):
+            text = f"track {track} is not reported yet: {streak} of min_hits {self.settings.min_hits} detections."
+            self._record.note("filtered", text, track=track)
+        for track in hidden.tolist():
+            text = f"track {track} is not reported: its box is too small (min_box_area) or wide (vertical_ratio)."
+            self._record.note("filtered", text, track=track)
+
     def _note_ends(self, ids: np.ndarray, reason: str) -> None:
-        if self._record is not None:
-            for track in ids.tolist():
-                self._record.note("ended", f"track {track} ends: {reason}.", track=track)
+        assert self._record is not None
+        for track in ids.tolist():
+            self._record.note("ended", f"track {track} ends: {reason}.", track=track)
 
 
-# A track's motion is a row of 17 numbers: centre x, centre y, area and aspect w / h; the velocities of the first three;
-# the variance, covariance with the velocity and variance of the velocity of each of them; the variance of the aspect.
-MOTION_SIZE = 17
-
-
-@dataclasses.dataclass
-class _Tracks:
-    """Per-track state, in the authors' order."""
-
-    ids: np.ndarray
-    motion: np.ndarray  # (n, 17)
-    saved: np.ndarray  # (n, 17): the motion in the first frame without a detection
-    has_saved: np.ndarray
-    is_observed: np.ndarray  # it took a detection in the last frame, after the one it was born from
-    last: np.ndarray  # (n, 5): left, top, right, bottom, score of the last detection after the first; else -1
-    recent: np.ndarray  # (n, delta_t, 5): the same of the last frames, by age modulo delta_t
-    recent_age: np.ndarray  # (n, delta_t): the age they were taken at
-    velocity: np.ndarray  # (n, 2): unit vector y, x; 0 where not known
-    age: np.ndarray
-    since_update: np.ndarray
-    streak: np.ndarray
-    row: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @classmethod
-    def none(cls, delta_t: int) -> _Tracks:
-        return cls._fresh(np.empty(0, np.int64), np.empty((0, MOTION_SIZE)), np.empty(0, np.int64), delta_t)
-
-    @classmethod
-    def _fresh(cls, ids: np.ndarray, motion: np.ndarray, rows: np.ndarray, delta_t: int) -> _Tracks:
-        n = len(ids)
-        return cls(
-            ids=ids,
-            motion=motion,
-            saved=np.zeros((n, MOTION_SIZE)),
-            has_saved=np.zeros(n, np.bool_),
-            is_observed=np.zeros(n, np.bool_),
-            last=np.full((n, 5), -1.0),
-            recent=np.full((n, delta_t, 5), -1.0),
-            recent_age=np.full((n, delta_t), -1),
-            velocity=np.zeros((n, 2)),
-            age=np.zeros(n, np.int64),
-            since_update=np.zeros(n, np.int64),
-            streak=np.zeros(n, np.int64),
-            row=rows,
-        )
-
-    def of(self, keep: np.ndarray) -> _Tracks:
-        """Return some of the tracks."""
-        return _Tracks(**{name: values[keep] for name, values in vars(self).items()})
-
-    def with_new(self, observed: np.ndarray, rows: np.ndarray, last_id: int) -> _Tracks:
-        """Return the tracks and new ones, at detections."""
-        ids = np.arange(last_id + 1, last_id + 1 + len(rows))
-        new = vars(_Tracks._fresh(ids, _initiate(observed), rows, self.recent.shape[1]))
-        return _Tracks(**{name: np.concatenate((values, new[name])) for name, values in vars(self).items()})
+TRACK = np.dtype(
+    [
+        ("id", np.int64),
+        # centre x, centre y, area and aspect w / h; the velocities of the first three; the variance, covariance with
+        # the velocity and variance of the velocity of each of them; the variance of the aspect
+        ("state", np.float64, 17),
+        ("saved", np.float64, 17),  # the state in the first frame without a detection
+        ("predicted", np.float64, 4),  # left, top, right, bottom
+        ("last", np.float64, 5),  # left, top, right, bottom, score of the last detection after the first; else -1
+        ("recent", np.float64, (LONGEST, 5)),  # the same of the last frames, by age modulo `delta_t`
+        ("recent_age", np.int64, LONGEST),  # the age they were taken at
+        ("velocity", np.float64, 2),  # unit vector y, x; 0 where not known
+        ("age", np.int64),
+        ("missed", np.int64),  # frames since the last detection
+        ("streak", np.int64),  # detections in a row after the first
+        ("row", np.int64),  # of the last detection in its frame
+        ("has_saved", np.bool_),
+        ("is_observed", np.bool_),  # it took a detection in the last frame, after the one it was born from
+    ],
+    align=True,
+)
 
 
 @compiled
-def _observations(boxes, scores):
-    """Return left, top, right, bottom, score in double precision."""
-    observed = np.empty((len(boxes), 5))
-    for i in range(len(boxes)):
+def _observe(boxes, scores, det_thresh, low_thresh, use_byte):
+    """Return left, top, right, bottom, score in double precision; detections of high score; those of low score."""
+    observed, n = np.empty((len(boxes), 5)), len(boxes)
+    high, low, first, second = np.empty(n, np.int64), np.empty(n, np.int64), 0, 0
+    for i in range(n):
         observed[i, 0], observed[i, 1] = boxes[i, 0], boxes[i, 1]
         observed[i, 2] = np.float64(boxes[i, 0]) + np.float64(boxes[i, 2])
         observed[i, 3] = np.float64(boxes[i, 1]) + np.float64(boxes[i, 3])
         observed[i, 4] = scores[i]
-    return observed
+        if scores[i] > np.float32(det_thresh):
+            high[first] = i
+            first += 1
+        elif use_byte and np.float32(low_thresh) < scores[i] < np.float32(det_thresh):
+            low[second] = i
+            second += 1
+    return observed, high[:first], low[:second]
 
 
 @compiled
-def _previous(recent, recent_age, last, age):
-    """Return the detection that each track took `delta_t` frames ago, or the earliest one after; else its last."""
-    n, delta_t = recent_age.shape
-    previous = last.copy()
+def _predict(tracks, count):
+    """Move all tracks by one frame; return how many still have a size, and the ids of the others.
+
+    The area or the aspect of the filter may have become negative.
+    """
+    has_size, ended, end = np.empty(count, np.bool_), np.empty(count, np.int64), 0
+    for i in range(count):
+        track = tracks[i]
+        state = track.state
+        if state[6] + state[2] <= 0:
+            state[6] = 0.0
+        _advance(state)
+        track.age += 1
+        if track.missed > 0:
+            track.streak = 0
+        track.missed += 1
+        width = np.sqrt(state[2] * state[3])
+        height = state[2] / width
+        box = track.predicted
+        box[0], box[1] = state[0] - width / 2.0, state[1] - height / 2.0
+        box[2], box[3] = state[0] + width / 2.0, state[1] + height / 2.0
+        has_size[i] = True
+        for c in range(4):
+            has_size[i] &= np.isfinite(box[c])
+        if not has_size[i]:
+            ended[end] = track.id
+            end += 1
+    return keep(tracks, has_size), ended[:end]
+
+
+@compiled
+def _pair(tracks, places, rows, observed, kind, least, inertia, delta_t, keeps_direction):
+    """Pair tracks with detections in one round, and correct them.
+
+    Returns
+    -------
+    is_tried : bool
+        Whether there was anything to pair.
+    iou : (m, n) float64
+        Of detections and tracks; with their prediction, in recovery with their last detection.
+    direction : (m, n) float64
+        See `_direction`; empty where it was not needed.
+    owners : (m,) int64
+        For each detection the column of its track, or -1; pairs that overlap too little are undone.
+    free, left : int64
+        Tracks and detections that are left, in the authors' order.
+    """
+    n, m = len(places), len(rows)
+    boxes, corners = np.empty((n, 4)), np.empty((m, 4))
     for i in range(n):
-        for dt in range(delta_t, 0, -1):
-            k = (age[i] - dt) % delta_t
-            if age[i] >= dt and recent_age[i, k] == age[i] - dt:
-                previous[i] = recent[i, k]
-                break
-    return previous
+        track = tracks[places[i]]
+        for c in range(4):
+            boxes[i, c] = track.last[c] if kind == RECOVERY else track.predicted[c]
+    for j in range(m):
+        for c in range(4):
+            corners[j, c] = observed[rows[j], c]
+    iou = overlaps(corners, boxes, np.arange(n), 0.0)
+    owners, is_sole = sole_pairs(iou, least)
+    is_tried = kind == FIRST
+    for j in range(m):
+        is_tried |= owners[j] >= 0
+    if not is_tried:
+        return is_tried, iou, np.empty((0, 0)), owners, places, rows
+
+    direction = np.empty((0, 0))
+    if kind == FIRST and (keeps_direction or not is_sole):
+        direction = _direction(tracks, places, rows, observed, inertia, delta_t)
+    if kind != FIRST or not is_sole:
+        cost = np.empty((m, n))
+        for j in range(m):
+            for i in range(n):
+                cost[j, i] = -(iou[j, i] + direction[j, i]) if kind == FIRST else -iou[j, i]
+        owners = assign_all(cost)[0]
+    taken, columns, left, free = part(owners, iou, least)
+    for k in range(len(taken)):
+        track, row = tracks[places[columns[k]]], rows[taken[k]]
+        _update(track, observed[row], delta_t)
+        track.row = row
+    if kind != FIRST:  # sorted, as the authors have it
+        return is_tried, iou, direction, owners, without(places, columns), without(rows, taken)
+    for k in range(len(left)):
+        left[k] = rows[left[k]]
+    return is_tried, iou, direction, owners, free, left
 
 
 @compiled
-def _direction(observed, rows, previous, velocity, inertia):
+def _previous(track, delta_t):
+    """Return the detection that a track took `delta_t` frames ago, or the earliest one after; else its last."""
+    for dt in range(delta_t, 0, -1):
+        k = (track.age - dt) % delta_t
+        if track.age >= dt and track.recent_age[k] == track.age - dt:
+            box = track.recent[k]
+            return box[0], box[1], box[2], box[3], box[4]
+    box = track.last
+    return box[0], box[1], box[2], box[3], box[4]
+
+
+@compiled
+def _direction(tracks, places, rows, observed, inertia, delta_t):
     """Return how well each detection lies in the direction that each track moves in, times `inertia` and score."""
-    m, n = len(rows), len(previous)
+    m, n = len(rows), len(places)
     x, y, weight = np.empty(m), np.empty(m), np.empty(m)
     for j in range(m):
         box = observed[rows[j]]
         x[j], y[j], weight[j] = (box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0, box[4] * inertia / np.pi
     benefit = np.zeros((n, m))
     for i in range(n):
-        if previous[i, 4] >= 0 and (velocity[i, 0] != 0 or velocity[i, 1] != 0):
-            before_x, before_y = (previous[i, 0] + previous[i, 2]) / 2.0, (previous[i, 1] + previous[i, 3]) / 2.0
+        track = tracks[places[i]]
+        left, top, right, bottom, score = _previous(track, delta_t)
+        vy, vx = track.velocity[0], track.velocity[1]
+        if score >= 0 and (vy != 0 or vx != 0):
+            before_x, before_y = (left + right) / 2.0, (top + bottom) / 2.0
             for j in range(m):
                 dx, dy = x[j] - before_x, y[j] - before_y
-                cosine = (velocity[i, 1] * dx + velocity[i, 0] * dy) / (np.sqrt(dx * dx + dy * dy) + 1e-6)
+                cosine = (vx * dx + vy * dy) / (np.sqrt(dx * dx + dy * dy) + 1e-6)
                 benefit[i, j] = weight[j] * _arcsin(min(1.0, max(-1.0, cosine)))
     return benefit.T
 
@@ -384,19 +390,6 @@ def _measure(box):
 
 
 @compiled
-def _initiate(observed):
-    """Return the motion of tracks that start at detections."""
-    motion = np.zeros((len(observed), MOTION_SIZE))
-    for i in range(len(observed)):
-        state = motion[i]
-        state[0], state[1], state[2], state[3] = _measure(observed[i])
-        for c in range(3):
-            state[7 + 3 * c], state[9 + 3 * c] = 10.0, 10_000.0
-        state[16] = 10.0
-    return motion
-
-
-@compiled
 def _advance(state):
     """Move a track by one frame."""
     for c in range(3):
@@ -428,55 +421,6 @@ def _correct(state, x, y, area, aspect):
 
 
 @compiled
-def _predict(motion, age, since_update, streak):
-    """Move all tracks by one frame, in place; return left, top, right, bottom, and whether they are finite."""
-    predicted, is_valid = np.empty((len(motion), 4)), np.ones(len(motion), np.bool_)
-    for i in range(len(motion)):
-        state = motion[i]
-        if state[6] + state[2] <= 0:
-            state[6] = 0.0
-        _advance(state)
-        age[i] += 1
-        if since_update[i] > 0:
-            streak[i] = 0
-        since_update[i] += 1
-        width = np.sqrt(state[2] * state[3])
-        height = state[2] / width
-        predicted[i, 0], predicted[i, 1] = state[0] - width / 2.0, state[1] - height / 2.0
-        predicted[i, 2], predicted[i, 3] = state[0] + width / 2.0, state[1] + height / 2.0
-        for c in range(4):
-            is_valid[i] &= np.isfinite(predicted[i, c])
-    return predicted, is_valid
-
-
-@compiled
-def _boxes(motion, last, places):
-    """Return x, y, w, h of the last detections; of the motion where there is none after the first."""
-    boxes = np.empty((len(places), 4))
-    for t in range(len(places)):
-        i = places[t]
-        if last[i].sum() < 0:
-            width = np.sqrt(motion[i, 2] * motion[i, 3])
-            height = motion[i, 2] / width
-            boxes[t, 0], boxes[t, 1] = motion[i, 0] - width / 2.0, motion[i, 1] - height / 2.0
-        else:
-            boxes[t, 0], boxes[t, 1] = last[i, 0], last[i, 1]
-            width, height = last[i, 2] - last[i, 0], last[i, 3] - last[i, 1]
-        boxes[t, 2], boxes[t, 3] = width, height
-    return boxes
-
-
-@compiled
-def _miss(motion, saved, has_saved, is_observed, places):
-    """Keep the motion of tracks that were seen in the frame before and not in this one."""
-    for i in places:
-        if is_observed[i]:
-            saved[i] = motion[i]
-            has_saved[i] = True
-        is_observed[i] = False
-
-
-@compiled
 def _re_update(state, start, end, frames):
     """Run the filter along the straight line between two detections that are `frames` apart."""
     x1, y1, area, aspect = _measure(start)
@@ -492,41 +436,100 @@ def _re_update(state, start, end, frames):
 
 
 @compiled
-def _update(
-    motion,
-    saved,
-    has_saved,
-    is_observed,
-    last,
-    recent,
-    recent_age,
-    velocity,
-    age,
-    since_update,
-    streak,
-    places,
-    observed,
-    rows,
-    previous,
-):
-    """Correct tracks by detections, in place; see `_Tracks` for the arrays."""
-    delta_t = recent_age.shape[1]
-    for t in range(len(places)):
-        i, box = places[t], observed[rows[t]]
-        if last[i].sum() >= 0:  # the authors' test for a detection before
-            dx = (box[0] + box[2]) / 2.0 - (previous[i, 0] + previous[i, 2]) / 2.0
-            dy = (box[1] + box[3]) / 2.0 - (previous[i, 1] + previous[i, 3]) / 2.0
-            norm = np.sqrt(dx * dx + dy * dy) + 1e-6
-            velocity[i, 0], velocity[i, 1] = dy / norm, dx / norm
-        if not is_observed[i] and has_saved[i]:
-            motion[i] = saved[i]
-            has_saved[i] = False
-            _re_update(motion[i], last[i], box, since_update[i])
-        is_observed[i] = True
-        x, y, area, aspect = _measure(box)
-        _correct(motion[i], x, y, area, aspect)  # after a re-update the authors correct by it a second time
-        last[i] = box
-        recent[i, age[i] % delta_t] = box
-        recent_age[i, age[i] % delta_t] = age[i]
-        since_update[i] = 0
-        streak[i] += 1
+def _update(track, box, delta_t):
+    """Correct a track by the detection that it took."""
+    if _is_set(track.last):
+        left, top, right, bottom, _ = _previous(track, delta_t)
+        dx, dy = (box[0] + box[2]) / 2.0 - (left + right) / 2.0, (box[1] + box[3]) / 2.0 - (top + bottom) / 2.0
+        norm = np.sqrt(dx * dx + dy * dy) + 1e-6
+        track.velocity[0], track.velocity[1] = dy / norm, dx / norm
+    if not track.is_observed and track.has_saved:
+        for c in range(17):
+            track.state[c] = track.saved[c]
+        track.has_saved = False
+        _re_update(track.state, track.last, box, track.missed)
+    track.is_observed = True
+    x, y, area, aspect = _measure(box)
+    _correct(track.state, x, y, area, aspect)  # after a re-update the authors correct by it a second time
+    k = track.age % delta_t
+    track.recent_age[k] = track.age
+    for c in range(5):
+        track.last[c] = track.recent[k, c] = box[c]
+    track.missed = 0
+    track.streak += 1
+
+
+@compiled
+def _is_set(last):
+    """Return whether a track took a detection after the first, by the authors' test."""
+    return last[0] + last[1] + last[2] + last[3] + last[4] >= 0
+
+
+@compiled
+def _start(tracks, count, free, left, observed, last_id):
+    """Keep the motion of tracks that were just lost, and start tracks at detections; return how many there are."""
+    for place in free:
+        track = tracks[place]
+        if track.is_observed:
+            for c in range(17):
+                track.saved[c] = track.state[c]
+            track.has_saved = True
+        track.is_observed = False
+    for k in range(len(left)):
+        track, row = tracks[count + k], left[k]
+        state = track.state
+        for c in range(17):
+            state[c] = 0.0
+        state[0], state[1], state[2], state[3] = _measure(observed[row])
+        for c in range(3):
+            state[7 + 3 * c], state[9 + 3 * c] = 10.0, 10_000.0
+        state[16] = 10.0
+        for c in range(5):
+            track.last[c] = -1.0
+        for c in range(LONGEST):
+            track.recent_age[c] = -1
+        track.velocity[0] = track.velocity[1] = 0.0
+        track.id, track.age, track.missed, track.streak, track.row = last_id + 1 + k, 0, 0, 0, row
+        track.has_saved = track.is_observed = False
+    return count + len(left)
+
+
+@compiled
+def _reported(tracks, count, min_hits, min_box_area, vertical_ratio, scores, class_ids):
+    """Return ids, boxes, scores, classes and detections of the tracks seen in this frame, often enough in a row.
+
+    Their box is that of the last detection; of the motion where there is none after the first. The last array holds the
+    ids of those whose box is too small or too wide.
+    """
+    ids, boxes, hidden = np.empty(count, np.int64), np.empty((count, 4), np.float32), np.empty(count, np.int64)
+    kept, kinds, rows = np.empty(count, np.float32), np.empty(count, np.int64), np.empty(count, np.int64)
+    shown = rest = 0
+    for i in range(count):
+        track = tracks[i]
+        if track.missed > 0 or track.streak < min_hits:
+            continue
+        state, last = track.state, track.last
+        if _is_set(last):
+            left, top, width, height = last[0], last[1], last[2] - last[0], last[3] - last[1]
+        else:
+            width = np.sqrt(state[2] * state[3])
+            height = state[2] / width
+            left, top = state[0] - width / 2.0, state[1] - height / 2.0
+        if width * height > min_box_area and (vertical_ratio <= 0 or width / height <= vertical_ratio):
+            boxes[shown, 0], boxes[shown, 1], boxes[shown, 2], boxes[shown, 3] = left, top, width, height
+            ids[shown], rows[shown] = track.id, track.row
+            kept[shown], kinds[shown] = scores[track.row], class_ids[track.row]
+            shown += 1
+        else:
+            hidden[rest] = track.id
+            rest += 1
+    return ids[:shown], boxes[:shown], kept[:shown], kinds[:shown], rows[:shown], hidden[:rest]
+
+
+@compiled
+def _forget(tracks, count, max_age):
+    """Drop the tracks that were not seen for too long; return how many are left."""
+    is_kept = np.empty(count, np.bool_)
+    for i in range(count):
+        is_kept[i] = tracks[i].missed <= max_age
+    return keep(tracks, is_kept)
