@@ -1,10 +1,13 @@
 """Figures: what is drawn equals the table, and the picture equals the one that was looked at.
 
-The committed pictures in tests/baselines are made by `python tests/test_plots.py`; look at each before committing it.
+What is committed in tests/baselines is made by `python tests/test_plots.py`; look at each picture before committing it.
+Pictures are drawn without their text, whose shapes differ between versions of matplotlib; texts.json holds the text.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -21,12 +24,14 @@ if __name__ == "__main__":
 
 import matplotlib.pyplot as plt
 from matplotlib.testing.compare import compare_images
+from matplotlib.text import Text
 
 from fairmot_lab import plots
 from fairmot_lab.diagnosis.embeddings import area_under_roc, embedding_distances
 from fairmot_lab.errors import PlotError
 
 BASELINES = Path(__file__).parent / "baselines"
+TEXTS = BASELINES / "texts.json"
 # root mean square over all pixels, 0..255: a changed mark is above it (see the test of small changes)
 TOLERANCE = 0.9
 
@@ -178,6 +183,57 @@ def training() -> pd.DataFrame:
     return pd.DataFrame({"step": step, "loss": 5 * np.exp(-step / 150) + 1, "mota": mota})
 
 
+def footage() -> SimpleNamespace:
+    return SimpleNamespace(name="A", image=lambda number: np.roll(picture(), 10 * number, axis=1))
+
+
+def causes(first: float = 0.12) -> pd.DataFrame:
+    rows = [
+        ("MISS", "not detected", 40, first),
+        ("MISS", "score below the threshold", 22, 0.065),
+        ("FP", "no person near", 9, 0.03),
+        ("SWITCH", "swap", 2, 0.006),
+        ("FP", "box of another person", 1, -0.004),
+    ]
+    return pd.DataFrame(rows, columns=["kind", "cause", "errors", "lost_mota"])
+
+
+def errors() -> pd.DataFrame:
+    """Four misses whose feet are in two cells of 80 by 80 pixels, and one false positive."""
+    rows = [("MISS", 100.0, 80.0), ("MISS", 110.0, 84.0), ("MISS", 95.0, 90.0), ("MISS", 500.0, 30.0), ("FP", 300, 20)]
+    return pd.DataFrame(rows, columns=["kind", "x", "y"]).assign(w=40.0, h=100.0)
+
+
+def found(threshold: float = 0.4) -> SimpleNamespace:
+    """Ten small people, of whom two are never found, and ten tall ones."""
+    small, tall = np.r_[np.linspace(0.1, 0.6, 8), np.nan, np.nan], np.linspace(0.5, 0.95, 10)
+    best = pd.DataFrame({"height": [60.0] * 10 + [140.0] * 10, "score": np.r_[small, tall]})
+    return SimpleNamespace(best=best, summary=pd.Series({"threshold": threshold}))
+
+
+def life(track: int = 12) -> SimpleNamespace:
+    """Six frames of one person: track 7, not found in frames 3 and 4, another track from frame 5 on."""
+    columns = {"frame": range(1, 7), "track": [7, 7, -1, -1, track, track]}
+    states = ["matched", "matched", "missed", "missed", "switched", "matched"]
+    boxes = {"x": 100.0 * np.arange(6), "y": 60.0, "w": 60.0, "h": 140.0}
+    return SimpleNamespace(gt_id=3, sequence="A", frames=pd.DataFrame({**columns, "state": states, **boxes}))
+
+
+def horizons(last: float = 0.45) -> pd.DataFrame:
+    table = pd.DataFrame({"sequence": "OVERALL", "horizon": [0, 5, 50, np.inf], "hota": [0.8, 0.75, 0.6, last]})
+    table.attrs["unit"] = "frames"
+    return table
+
+
+def intervals(high: float = 0.03) -> pd.DataFrame:
+    columns = ["sequence", "tracker", "other", "metric", "difference", "low", "high", "verdict"]
+    rows = [
+        ("OVERALL", "A", "B", "mota", 0.02, 0.01, high, "higher"),
+        ("OVERALL", "A", "B", "idf1", 0.01, -0.01, 0.03, "not a difference"),
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
 # --- one picture per figure: how it is drawn, and the smallest change that must be seen -------------------------
 
 
@@ -258,7 +314,7 @@ FIGURES: dict[str, tuple[Draw, Draw]] = {
     ),
     "similarity_map": (
         lambda ax: plots.similarity_map(outputs().heatmap, outputs().letterbox, picture(), ax=ax),
-        lambda ax: plots.similarity_map(outputs().heatmap * 0.9, outputs().letterbox, picture(), ax=ax),
+        lambda ax: plots.similarity_map(outputs().heatmap[:, ::-1], outputs().letterbox, picture(), ax=ax),
     ),
     "errors_over_time": (
         lambda ax: plots.errors_over_time(per_frame(), window=5, ax=ax),
@@ -288,25 +344,61 @@ FIGURES: dict[str, tuple[Draw, Draw]] = {
         lambda ax: plots.camera_motion(shaking(), ax=ax),
         lambda ax: plots.camera_motion(shaking(3.5), ax=ax),
     ),
+    "error_budget": (
+        lambda ax: plots.error_budget(causes(), ax=ax),
+        lambda ax: plots.error_budget(causes(0.11), ax=ax),
+    ),
+    "error_map": (
+        lambda ax: plots.error_map(errors(), image=picture(), cells=(8, 3), ax=ax),
+        lambda ax: plots.error_map(errors().iloc[1:], image=picture(), cells=(8, 3), ax=ax),
+    ),
+    "detection_recall": (
+        lambda ax: plots.detection_recall(found(), ax=ax),
+        lambda ax: plots.detection_recall(found(0.5), ax=ax),
+    ),
+    "person_strip": (
+        lambda ax: plots.person_strip(life(), footage(), count=6, ax=ax),
+        lambda ax: plots.person_strip(life(track=13), footage(), count=6, ax=ax),
+    ),
+    "local_metrics": (
+        lambda ax: plots.local_metrics({"JDE": horizons(), "SORT": horizons(0.3)}, "hota", ax=ax),
+        lambda ax: plots.local_metrics({"JDE": horizons(), "SORT": horizons(0.35)}, "hota", ax=ax),
+    ),
+    "differences": (
+        lambda ax: plots.differences(intervals(), ("mota", "idf1"), ax=ax),
+        lambda ax: plots.differences(intervals(0.028), ("mota", "idf1"), ax=ax),
+    ),
 }
 
 
-def render(name: str, draw: Draw, path: Path) -> None:
-    """Draw with matplotlib's own defaults and fonts, whatever the user's settings are, and write a small PNG."""
-    fixed = {**matplotlib.rcParamsDefault, "backend": "Agg", "text.hinting": "none", "text.hinting_factor": 8}
-    with matplotlib.rc_context(fixed):
-        polar = {"projection": "polar"} if name.endswith("radar") else None
-        figure, ax = plt.subplots(figsize=(6.4, 4.4), dpi=64, layout="constrained", subplot_kw=polar)
+def render(name: str, draw: Draw, path: Path) -> list[str]:
+    """Draw with matplotlib's own defaults, write a small PNG of all but the text, and return the text."""
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "Agg"}):
+        figure = plt.figure(figsize=(7.5, 5.625), dpi=64)
+        # whole pixels: an edge inside a pixel is rounded up or down, as the version of matplotlib has it
+        width = 360 if name == "person_strip" else 400
+        place = (40 / 480, 30 / 360, width / 480, 300 / 360)
+        ax = figure.add_axes(place, projection="polar" if name.endswith("radar") else None)
         assert draw(ax) is ax
+        figure.savefig(path.with_suffix(".svg"))
+        for text in figure.findobj(Text):
+            text.set_visible(False)
+        for one in figure.axes:
+            if one.get_legend() is not None:
+                one.get_legend().set_visible(False)  # its place depends on the size of its text
         figure.savefig(path, metadata={"Software": None})
         plt.close(figure)
+    texts = re.findall("<!-- (.+?) -->", path.with_suffix(".svg").read_text(encoding="utf-8"), re.S)
+    path.with_suffix(".svg").unlink()
+    return texts
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_picture(name: str, tmp_path: Path) -> None:
-    render(name, FIGURES[name][0], tmp_path / "now.png")
+    texts = render(name, FIGURES[name][0], tmp_path / "now.png")
     difference = compare_images(str(BASELINES / f"{name}.png"), str(tmp_path / "now.png"), tol=TOLERANCE)
     assert difference is None, difference
+    assert texts == json.loads(TEXTS.read_text(encoding="utf-8"))[name]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -648,5 +740,5 @@ def test_colours_differ_for_colour_blind_readers() -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else BASELINES
     target.mkdir(parents=True, exist_ok=True)
-    for figure_name, (figure, _) in FIGURES.items():
-        render(figure_name, figure, target / f"{figure_name}.png")
+    made = {name: render(name, draw, target / f"{name}.png") for name, (draw, _) in FIGURES.items()}
+    (target / "texts.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -77,7 +77,7 @@ def error_budget(budget: ErrorBudget, metric: str = "mota", *, ax: Axes | None =
         ax.legend(frameon=False, fontsize=8, loc="lower right")
     name = _label(metric)
     title = f"Where {name} is lost: {int(table['errors'].sum())} errors by cause"
-    return _finish(ax, title, f"points of {name} without these errors (percent)", "", grid="x")
+    return _finish(ax, title, f"{name} gained without these errors (percentage points)", "", grid="x")
 
 
 def error_map(
@@ -185,7 +185,10 @@ def detection_recall(found: DetectionEvaluation, *, ax: Axes | None = None) -> A
     halves = [("all people", np.ones(len(best), bool))]
     if len(best):
         middle = float(np.median(heights))
-        halves += [(f"below {middle:.0f} px", heights < middle), (f"from {middle:.0f} px", heights >= middle)]
+        halves += [
+            (f"height below {middle:.0f} px", heights < middle),
+            (f"height from {middle:.0f} px", heights >= middle),
+        ]
     grid = np.linspace(0, 1, 201)
     for number, (name, rows) in enumerate(halves):
         scores = best["score"].to_numpy(float)[rows]
@@ -240,7 +243,7 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
         colour = tuple(round(255 * part) for part in MISSED) if row.track < 0 else id_color(int(row.track))[::-1]
         canvas[:, left : left + wide + 2 * gap - 2] = colour
         canvas[gap : gap + high, left + gap : left + gap + wide - 2] = _crop(image, row, (wide - 2, high))
-        label = f"{row.frame}\n{'missed' if row.track < 0 else f'track {row.track}'}"
+        label = f"frame {row.frame}\n{'missed' if row.track < 0 else f'track {row.track}'}"
         ax.text(left + wide / 2 + gap, high + 2 * gap + 4, label, ha="center", va="top", fontsize=7)
     ax.imshow(canvas)
     ax.set_xticks([])

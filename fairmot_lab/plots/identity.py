@@ -207,7 +207,7 @@ def gap_against_distance(
         ax.legend(fontsize=8, frameon=False)
     ax.set_ylim(bottom=0)
     left_out = len(table) - len(known)
-    note = f"\n{left_out} more have no embedding on one side" if left_out else ""
+    note = f"\n{left_out} more without an embedding on one side" if left_out else ""
     return _finish(
         ax,
         f"Lost for how long, and looking how different ({len(known)} ID switches){note}",

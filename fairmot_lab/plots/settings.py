@@ -340,7 +340,7 @@ def differences(
     comparison
         What `fl.compare` returned, or its differences.
     metrics
-        Rates, in points of percent.
+        Rates, in percentage points.
     sequence
         Whose rows are drawn.
 
@@ -377,7 +377,7 @@ def differences(
     ax.set_ylim(len(rows) - 0.4, -0.6)
     count = sum(row.verdict != "not a difference" for row in rows)
     title = f"Differences with 95 % intervals: {count} of {len(rows)} are differences"
-    return _finish(ax, title, "points of percent", "", grid="x")
+    return _finish(ax, title, "percentage points", "", grid="x")
 
 
 def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL", ax: Axes | None = None) -> Axes:
