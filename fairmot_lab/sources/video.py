@@ -549,7 +549,7 @@ def _file_state(path: Path) -> tuple[int, int, int]:
 
 def upright(frame: Any, value_range: ValueRange | None = None) -> np.ndarray:
     """Return a frame as BGR, turned by its display matrix (a phone held upright records turned pictures)."""
-    image = to_bgr(_grey(frame), value_range) if value_range and _is_deep(frame) else frame.to_ndarray(format="bgr24")
+    image = to_bgr(_grey(frame), value_range) if value_range and _is_deep(frame) else _pixels(frame, "bgr24")
     turns = round(frame.rotation / 90) % 4  # counter-clockwise degrees
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
@@ -560,7 +560,12 @@ def _is_deep(frame: Any) -> bool:
 
 
 def _grey(frame: Any) -> np.ndarray:
-    return frame.to_ndarray(format="grayf32le" if "f" in frame.format.name[4:] else "gray16le")
+    return _pixels(frame, "grayf32le" if "f" in frame.format.name[4:] else "gray16le")
+
+
+def _pixels(frame: Any, format: str) -> np.ndarray:
+    # PyAV 19 converts all frames with one pool of threads, for which a process that was forked would wait for ever
+    return frame.reformat(format=format, threads=1).to_ndarray()
 
 
 def _reason(error: Exception) -> str:
