@@ -23,7 +23,7 @@ from .detection.cache import open_detections
 from .detection.detections import Detections
 from .errors import DetectionsError, EvaluationError, FairMOTLabWarning
 from .evaluation.evaluate import evaluate
-from .evaluation.inputs import find_inputs
+from .evaluation.inputs import chosen_names, find_inputs
 from .evaluation.names import OVERALL
 from .evaluation.protocols import GroundTruth
 from .evaluation.result import Evaluation
@@ -78,11 +78,7 @@ def pack_material(
             raise DetectionsError(f"Two sequences are called {name}; give a dict from name to detections.")
         held[name] = one
     if sequences is not None:
-        wanted = [sequences] if isinstance(sequences, str) else list(sequences)
-        for name in wanted:
-            if name not in held:
-                raise DetectionsError(f"There are no detections of {name}; there are those of {', '.join(held)}.")
-        held = {name: held[name] for name in wanted}
+        held = {name: held[name] for name in chosen_names(sequences, held, "detections")}
     if ground_truth is None:
         ground_truth = {name: _truth_beside(name, one) for name, one in held.items()}
     elif isinstance(ground_truth, Mapping):

@@ -105,7 +105,7 @@ def sweep(
         If a setting does not exist or is out of range, before anything is computed; if the file belongs to another
         sweep; if a worker process dies (the rows in the file are kept).
     EvaluationError
-        If ground truth is missing.
+        If ground truth is missing, or a named sequence does not exist.
     DetectionsError, TrackingError, MotFileError
         If the input cannot be used.
 

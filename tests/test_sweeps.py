@@ -194,7 +194,7 @@ def test_a_wrong_grid_is_refused_before_anything_runs(tree, grid, words, monkeyp
 
 
 def test_missing_inputs_are_named(tree, tmp_path):
-    with pytest.raises(DetectionsError, match="THREE"):
+    with pytest.raises(EvaluationError, match="'THREE' has no detections; there is ONE, TWO"):
         fl.sweep(tree, None, GRID, sequences=["THREE"], progress=False)
     with pytest.raises(DetectionsError, match="Two sequences are called ONE"):
         fl.sweep([tree / "ONE", tree / "TWO", tree / "ONE"], None, GRID, progress=False)

@@ -185,9 +185,8 @@ def compare_protocols(
     (5, 2)
     """
     _check_options(None, "motmetrics", frames)
-    names = [sequences] if isinstance(sequences, str) else None if sequences is None else list(sequences)
     tables: list[pd.DataFrame] = []
-    loaded, notes = load_pairs(tracks, ground_truth, names, frames)
+    loaded, notes = load_pairs(tracks, ground_truth, sequences, frames)
     has_classes = all(truth.has_classes for truth, _ in loaded.values())
     for evaluator, protocol in itertools.product(EVALUATORS, PROTOCOLS):
         if protocol == "paddle" and (evaluator == "trackeval" or not has_classes):

@@ -47,11 +47,7 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     if one_truth and one_result:
         results = dict(zip(truths, results.values(), strict=True))
     if sequences is not None:
-        wanted = [sequences] if isinstance(sequences, str) else list(sequences)
-        for name in wanted:
-            if name not in truths:
-                raise EvaluationError(f"Sequence {name!r} has no ground truth; {_nearest(name, truths)}.")
-        truths = {name: truths[name] for name in wanted}
+        truths = {name: truths[name] for name in chosen_names(sequences, truths, "ground truth")}
         results = {name: load for name, load in results.items() if name in truths}
     for name in results:
         if name not in truths:
@@ -66,6 +62,21 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
             f"None of the {len(truths)} sequences with ground truth has results; nothing to evaluate."
         )
     return Inputs(pairs, missing)
+
+
+def chosen_names(sequences: str | Iterable[str], known: Iterable[str], what: str) -> list[str]:
+    """Return the names of chosen sequences as a list.
+
+    Raises
+    ------
+    EvaluationError
+        If one is not among those that have what is wanted (`what`).
+    """
+    names = [sequences] if isinstance(sequences, str) else list(sequences)
+    for name in names:
+        if name not in known:
+            raise EvaluationError(f"Sequence {name!r} has no {what}; {_nearest(name, known)}.")
+    return names
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -204,9 +215,7 @@ def one_truth(ground_truth: Any, name: str) -> GroundTruth:
     if isinstance(ground_truth, GroundTruth):
         return ground_truth
     loads, is_one = _find(ground_truth, "ground truth", _truth_loads, _load_truth)
-    if name not in loads and not is_one:
-        raise EvaluationError(f"Sequence {name!r} has no ground truth; {_nearest(name, loads)}.")
-    found = name if name in loads else next(iter(loads))
+    (found,) = loads if is_one else chosen_names(name, loads, "ground truth")
     return loads[found](name=found)
 
 
