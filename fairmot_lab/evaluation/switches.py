@@ -181,7 +181,7 @@ def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
     scored, truth = one.scored, one.ground_truth
     matches = Matches.of(one)
     of_person, of_track = matches.by_person(), matches.by_track()
-    reported = _grouped(pd.Categorical(one.tracks["id"], categories=scored.t_ids).codes, len(scored.t_ids))
+    reported = _grouped(pd.Index(scored.t_ids).get_indexer(one.tracks["id"]), len(scored.t_ids))
     reported_frame = one.tracks["frame"].to_numpy()
     present = _grouped(scored.g_id, len(scored.g_ids))
     frame_of_row = scored.g_index

@@ -269,7 +269,7 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
     if kind == "ground_truth":
         if columns in (8, 9):
             _check_whole(values[:, 7], "class", where)
-            classes = values[:, 7].astype(np.int64)
+            classes = np.clip(values[:, 7], -(2**53), 2**53).astype(np.int64)
         elif columns >= 10 and rows:
             _warn_about_hidden_classes(values, path)
     elif columns >= 8 and (values[:, 7] % 1 == 0).all() and (values[:, 8:] == -1).all():

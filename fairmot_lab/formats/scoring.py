@@ -1,7 +1,8 @@
 """What the published protocol of each data set scores, class by class.
 
 Sources: evaluate_tracking.py of KITTI's devkit and TrackEval's kitti_2d_box.py; TrackEval's bdd100k.py; the toolkits
-VisDrone2018-MOT-toolkit (dropObjects.m, classEval.m) and DETRAC-MOT-toolkit (dropObjectsInIgr.m).
+VisDrone2018-MOT-toolkit (dropObjects.m, classEval.m) and DETRAC-MOT-toolkit (dropObjectsInIgr.m). UAVDT is scored as
+UA-DETRAC is: its own toolkit was not at hand.
 """
 
 from __future__ import annotations
