@@ -87,7 +87,7 @@ def write_rerun(
         recording.save(str(temporary))
         for number in range(first, min(last or len(source), len(source)) + 1):
             _log_frame(rr, recording, source, number, parts, marks.get(number, ()), max_width)
-        recording.flush(blocking=True)
+        recording.flush()
         recording.disconnect()
     return path
 
