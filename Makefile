@@ -13,13 +13,18 @@ READY := $(ENVIRONMENT)/.fairmot-lab-ready
 
 CHECKS := types javascript imports style
 
-.PHONY: demo test lint $(CHECKS) setup docs package clean
+# the newest of these that starts
+CORE_PYTHON ?= $(shell for one in python3.13 python3.12 python3.11; do $$one --version >/dev/null 2>&1 && echo $$one && break; done)
+CORE := $(CURDIR)/.venv-core
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test lint $(CHECKS) setup core docs package clean
 
 demo: setup
 	$(RUN) -m fairmot_lab demo $(DEMO)
 
 test: lint
-	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 45
+	$(RUN) -m pytest $(PARALLEL) --durations 45
 
 # side by side; what a check writes is shown when it ends, where make can do that
 lint: setup
@@ -39,6 +44,13 @@ javascript:
 
 imports:
 	$(ENVIRONMENT)/bin/lint-imports
+
+# the tests in a second environment: without paddle, with the current versions of everything else
+core:
+	test -x $(CORE)/bin/python || $(CORE_PYTHON) -m venv $(CORE)
+	$(CORE)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '.[test]'
+	$(CORE)/bin/python -m pip list
+	$(CORE)/bin/python -m pytest $(PARALLEL) --ignore tests/browser
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
@@ -60,4 +72,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv build dist site *.egg-info
+	rm -rf .venv .venv-core build dist site *.egg-info
