@@ -8,7 +8,8 @@ that of Ge et al., "YOLOX: Exceeding YOLO Series in 2021" (arXiv 2107.08430), wi
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,9 +43,10 @@ class CompactDetector(FairMOTDetector):
 
     def embedding_map(self, image: np.ndarray) -> np.ndarray:
         """Return what is in the best box of every cell: (D, H/8, W/8) float32, unit length along axis 0."""
-        blob, _ = self.prepare(image)
+        blob, box = self.prepare(image)
         boxes, scores, projection = self.infer(blob)
-        each = boxes[_best_cells(scores, blob.shape[2:])]
+        covering = cell_grid(*box.heatmap_size).covering
+        each = boxes[np.take_along_axis(covering, scores[covering].argmax(0)[None], 0)[0]]
         vectors = embed(colour_histograms(blob[0], each.reshape(-1, 4)), projection).astype(np.float32)
         return vectors.reshape(*each.shape[:2], -1).transpose(2, 0, 1)
 
@@ -58,7 +60,11 @@ class CompactDetector(FairMOTDetector):
         if self.nms_iou is not None:
             order = order[best_boxes(boxes[order], scores[order], self.nms_iou)]
         order = order[: self.max_per_frame]
-        found = boxes[order]
+        found, grid = boxes[order], cell_grid(*box.heatmap_size)
+        # a peak: of the finest cells that a box's own cell covers, the one nearest to its centre
+        times = grid.strides[order, None] / STRIDES[0]
+        first = grid.places.T[order] * times
+        peaks = np.clip(np.floor((found[:, :2] + found[:, 2:] / 2) / STRIDES[0]), first, first + times - 1)
         corner = box.to_image(found[:, :2] / box.stride)
         return FrameDetections(
             frame=frame,
@@ -66,9 +72,9 @@ class CompactDetector(FairMOTDetector):
             scores=scores[order],
             embeddings=round_embeddings(embed(colour_histograms(blob[0], found), projection)),
             class_ids=np.zeros(len(order), np.int64),
-            heatmap=scores[_best_cells(scores, blob.shape[2:])],
+            heatmap=scores[grid.covering].max(0),
             letterbox=box,
-            peaks=_peaks(order, found, blob.shape[2:]),
+            peaks=peaks.astype(np.int64),
             discarded=len(candidates) - len(order),
         )
 
@@ -88,41 +94,51 @@ def decode_cells(maps: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     scores : (A,) float32
         Probability of an object times that of a person, calibrated.
     """
-    boxes, scores = [], []
-    for (cells,), stride in zip(maps, STRIDES, strict=True):
-        rows, columns = np.indices(cells.shape[1:], np.float32)
-        size = np.exp(np.minimum(cells[2:4], 8)) * stride
-        corner = (cells[:2] + np.stack((columns, rows))) * stride - size / 2
-        boxes.append(np.concatenate((corner, size)).reshape(4, -1).T)
-        scores.append(1 / ((1 + np.exp(-cells[4])) * (1 + np.exp(-cells[5]))).ravel())
-    score = np.concatenate(scores)
+    rows, columns = maps[0].shape[2:]
+    grid = cell_grid(columns, rows)
+    cells = np.concatenate([level.reshape(6, -1) for level in maps], axis=1)
+    size = np.exp(np.minimum(cells[2:4], 8)) * grid.strides
+    corner = (cells[:2] + grid.places) * grid.strides - size / 2
+    score = 1 / ((1 + np.exp(-cells[4])) * (1 + np.exp(-cells[5])))
     odds = np.float32(np.exp(CALIBRATION))
-    return np.concatenate(boxes), score * odds / (1 - score + score * odds)
+    return np.concatenate((corner, size)).T, score * odds / (1 - score + score * odds)
 
 
-def _levels(size: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    """Rows, columns and first cell of each level, for an input of (height, width)."""
-    shapes = [(size[0] // stride, size[1] // stride) for stride in STRIDES]
-    starts = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
-    return [(rows, columns, int(start)) for (rows, columns), start in zip(shapes, starts, strict=False)]
+class CellGrid(NamedTuple):
+    """The A cells of all levels, level by level, row by row.
+
+    Attributes
+    ----------
+    places : (2, A) float32
+        Column and row of each cell in its level.
+    strides : (A,) float32
+    covering : (3, H, W) int64
+        The cells, one of each level, that cover a cell of the finest level.
+    """
+
+    places: np.ndarray
+    strides: np.ndarray
+    covering: np.ndarray
 
 
-def _best_cells(scores: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """(H/8, W/8): of the cells of all levels that cover a cell of the finest, the one that scores most."""
-    covering = []
-    for (rows, columns, start), stride in zip(_levels(size), STRIDES, strict=True):
-        cells = start + np.arange(rows * columns).reshape(rows, columns)
-        covering.append(cells.repeat(stride // STRIDES[0], 0).repeat(stride // STRIDES[0], 1))
-    stacked = np.stack(covering)
-    return np.take_along_axis(stacked, scores[stacked].argmax(0)[None], 0)[0]
+@lru_cache(maxsize=8)
+def cell_grid(columns: int, rows: int) -> CellGrid:
+    """Return the cells of all levels where the finest has so many columns and rows.
 
-
-def _peaks(order: np.ndarray, boxes: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """(N, 2) x, y: of the finest cells that each box's own cell covers, the one nearest to the box's centre."""
-    peaks = np.floor((boxes[:, :2] + boxes[:, 2:] / 2) / STRIDES[0]).astype(np.int64)
-    for (rows, columns, start), stride in zip(_levels(size), STRIDES, strict=True):
-        here = (order >= start) & (order < start + rows * columns)
-        row, column = np.divmod(order[here] - start, columns)
-        first = np.stack((column, row), axis=1) * (stride // STRIDES[0])
-        peaks[here] = np.clip(peaks[here], first, first + stride // STRIDES[0] - 1)
-    return peaks
+    Examples
+    --------
+    >>> cell_grid(8, 4).covering[:, 3, 5].tolist()
+    [29, 38, 41]
+    """
+    places, strides, covering = [], [], []
+    first = 0
+    for stride in STRIDES:
+        times = stride // STRIDES[0]
+        row, column = np.indices((rows // times, columns // times))
+        places.append(np.stack((column.ravel(), row.ravel())))
+        strides.append(np.full(row.size, stride))
+        covering.append((first + row * row.shape[1] + column).repeat(times, 0).repeat(times, 1))
+        first += row.size
+    return CellGrid(
+        np.concatenate(places, axis=1, dtype=np.float32), np.concatenate(strides, dtype=np.float32), np.stack(covering)
+    )

@@ -69,4 +69,6 @@ def letterbox(
         left, top = round(box.pad_x - 0.1), round(box.pad_y - 0.1)  # an odd border is one pixel wider on the far side
         right, bottom = input_size[0] - size[0] - left, input_size[1] - size[1] - top
         resized = cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(GREY,) * 3)
-    return cv2.dnn.blobFromImage(resized, 1 / 255, swapRB=True), box
+    blob = np.array(cv2.split(resized)[::-1], np.float32)[None]  # half the time of cv2.dnn.blobFromImage
+    blob *= np.float32(1 / 255)
+    return blob, box
