@@ -79,5 +79,6 @@ def colour_histograms(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def embed(histograms: np.ndarray, projection: np.ndarray) -> np.ndarray:
     """Project histograms (N, 174) to unit vectors (N, D) by a matrix (175, D), the last row of which is added."""
-    vectors = histograms @ projection[:-1] + projection[-1]
+    # a product of matrices would wake the threads of BLAS, which then spin for longer than this takes
+    vectors = np.einsum("nb,bd->nd", histograms, projection[:-1]) + projection[-1]
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

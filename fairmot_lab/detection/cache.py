@@ -83,7 +83,7 @@ class DetectionsInfo:
     tracker: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
-    @property
+    @functools.cached_property
     def letterbox(self) -> Letterbox | None:
         """How the frames lie in the detector's input; None where the detector does not say its size."""
         width, height = self.detector.get("input_width"), self.detector.get("input_height")
