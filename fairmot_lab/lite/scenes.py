@@ -25,7 +25,7 @@ from .._files import atomic_write, make_folder, write_text
 from ..data import PEDESTRIAN
 from ..errors import ConfigError
 from ..formats.seqinfo import write_seqinfo
-from .figures import Actor, draw_figure, dress
+from .people import Actor, draw_figure, dress
 from .street import Camera, Canvas, Light, SceneConfig, paint_background, place_occluders, smooth_noise
 
 _REFLECTED = 10_000  # added to a walker's number for the mirror image

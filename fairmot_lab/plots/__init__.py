@@ -15,18 +15,22 @@ from .identity import (
     trajectories,
 )
 from .settings import (
+    learning_curve,
+    metric_against_threshold,
+    parallel_coordinates,
+    pareto_front,
+    setting_heatmap,
+    setting_importance,
+)
+from .style import COLOURS, MISSED, SWITCH_KINDS, save
+from .trackers import (
     association_growth,
+    camera_motion,
     compare_trackers,
     differences,
     hota_curves,
-    learning_curve,
     local_metrics,
-    metric_against_threshold,
-    parallel_coordinates,
-    setting_heatmap,
 )
-from .style import COLOURS, MISSED, SWITCH_KINDS, save
-from .trackers import camera_motion, pareto_front, setting_importance
 
 __all__ = [
     "COLOURS",

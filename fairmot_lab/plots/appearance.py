@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def embedding_distances(pairs: Any, *, threshold: float | None = None, bins: int = 50, ax: Axes | None = None) -> Axes:
-    """Cosine distances between embeddings of the same person and of different people, as densities.
+    """Draw cosine distances between embeddings of the same person and of different people, as densities.
 
     The title gives the area under the ROC curve: the chance that a same-person pair is nearer than one of different
     people.

@@ -172,7 +172,7 @@ def switch_kinds(switches: Any, *, ax: Axes | None = None) -> Axes:
 def gap_against_distance(
     switches: Any, *, distance: str = "appearance_distance", threshold: float | None = None, ax: Axes | None = None
 ) -> Axes:
-    """For each ID switch, how long the person was lost against how different the person then looked.
+    """Draw for each ID switch how long the person was lost against how different they looked afterwards.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def errors_over_time(
     frame_rate: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """False positives and misses in each frame, and marks where ids switch.
+    """Draw false positives and misses of each frame, and marks where ids switch.
 
     Parameters
     ----------
