@@ -14,7 +14,7 @@ from .errors import EngineError
 
 
 def import_paddle() -> Any:
-    """Paddle, imported without its noise."""
+    """Import paddle without its noise."""
     prepare_for_paddle()
     try:
         with silence():

@@ -1,4 +1,4 @@
-"""The data types that the rooms exchange: detections of one frame, detections of a sequence.
+"""The data types that the packages exchange: detections of one frame, detections of a sequence.
 
 Boxes are `x, y, w, h` in pixels of the original image, `x, y` being the top-left corner; frames count from 1.
 """
@@ -122,11 +122,11 @@ class Letterbox:
         return self.input_width // self.stride, self.input_height // self.stride
 
     def to_image(self, heat_xy: np.ndarray) -> np.ndarray:
-        """Heatmap coordinates (..., 2) to pixels of the original image."""
+        """Convert heatmap coordinates (..., 2) to pixels of the original image."""
         return (np.asarray(heat_xy) * self.stride - (self.pad_x, self.pad_y)) / self.scale
 
     def to_heatmap(self, image_xy: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) of the original image to heatmap coordinates; the cell is their floor."""
+        """Convert pixels (..., 2) of the original image to heatmap coordinates; the cell is their floor."""
         return (np.asarray(image_xy) * self.scale + (self.pad_x, self.pad_y)) / self.stride
 
 

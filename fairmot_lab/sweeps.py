@@ -391,7 +391,7 @@ def random_search(
     seed: int = 0,
     tracker: Tracker | str | None = None,
 ) -> list[dict[str, Any]]:
-    """Settings drawn at random, for the grid of a sweep (Bergstra and Bengio, JMLR 2012).
+    """Draw settings at random, for the grid of a sweep (Bergstra and Bengio, JMLR 2012).
 
     Parameters
     ----------

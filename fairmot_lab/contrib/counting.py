@@ -54,7 +54,7 @@ class Line:
             raise ConfigError(f"A line from {self.start} to itself cannot be crossed; give two different points.")
 
     def distance(self, point: Point) -> float:
-        """Pixels from the line (prolonged without end): positive on its right side, as seen along the arrow."""
+        """Return pixels from the line (prolonged without end): positive on its right side, as seen along the arrow."""
         (ax, ay), (bx, by) = self.start, self.end
         return ((bx - ax) * (point[1] - ay) - (by - ay) * (point[0] - ax)) / math.hypot(bx - ax, by - ay)
 
@@ -85,7 +85,7 @@ class Region:
         _check_points("A region", self.corners, 3)
 
     def depth(self, point: Point) -> float:
-        """Pixels to the border: positive inside, negative outside."""
+        """Return pixels to the border: positive inside, negative outside."""
         return cv2.pointPolygonTest(np.array(self.corners, np.float32), point, True)
 
 

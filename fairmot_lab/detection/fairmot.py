@@ -195,7 +195,7 @@ def _first(names: list[str], count: int = 4) -> str:
 def random_weights(
     architecture: str, image: np.ndarray, seed: int = 0, heads: Heads | None = None
 ) -> dict[str, np.ndarray]:
-    """Weights for tests and benchmarks where no trained ones are at hand.
+    """Return weights for tests and benchmarks where no trained ones are at hand.
 
     Batch-norm statistics are those of the image, so that activations stay of order one, and the offsets of deformable
     convolutions are not zero.

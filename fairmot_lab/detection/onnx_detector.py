@@ -334,7 +334,7 @@ class _Network:
         return run_session(self._session, {self._input: blob.astype(np.float16) if self._half else blob}, self.path)
 
     def run(self, image: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Corners (N, 4) in pixels of the image, scores (N,) and classes (N,) of all candidates."""
+        """Return corners (N, 4) in pixels of the image, scores (N,) and classes (N,) of all candidates."""
         width, height = self.input_size
         scale = min(width / image.shape[1], height / image.shape[0])
         size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def cosine_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(M, N) cosine similarity of (M, D) and (N, D) vectors; they need not have unit length.
+    """Compute the cosine similarity (M, N) of (M, D) and (N, D) vectors; they need not have unit length.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def cosine_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def similarity_map(embedding_map: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-    """Cosine similarity of one appearance vector with every cell of a frame.
+    """Compute the cosine similarity of one appearance vector with every cell of a frame.
 
     Parameters
     ----------
@@ -131,13 +131,13 @@ class EmbeddingDistances:
     queries: int
 
     def histogram(self, bins: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Edges (bins + 1,), and the counts (bins,) of same and different pairs."""
+        """Return edges (bins + 1,), and the counts (bins,) of same and different pairs."""
         largest = max([1.0, *(float(part.max()) for part in (self.same, self.different) if len(part))])
         edges = np.linspace(0.0, largest, bins + 1)
         return edges, np.histogram(self.same, edges)[0], np.histogram(self.different, edges)[0]
 
     def accepted(self, threshold: float) -> tuple[float, float]:
-        """The shares of same and of different pairs whose distance is at most `threshold`; NaN without pairs."""
+        """Return the shares of same and of different pairs whose distance is at most `threshold`; NaN without pairs."""
         return tuple(
             float((part <= threshold).mean()) if len(part) else float("nan") for part in (self.same, self.different)
         )  # type: ignore[return-value]
@@ -201,7 +201,7 @@ def embedding_distances(
 
 
 def area_under_roc(same: np.ndarray, different: np.ndarray) -> float:
-    """The chance that a distance in `same` is below one in `different`, ties counted half (Mann-Whitney U).
+    """Compute the chance that a distance in `same` is below one in `different`, ties half (Mann-Whitney U).
 
     NaN if one of them is empty.
     """
@@ -326,7 +326,7 @@ def project(embeddings: np.ndarray, method: str = "pca", *, max_points: int = 40
 
 
 def switch_distances(switches: pd.DataFrame, outputs: Detections, tracks: pd.DataFrame) -> np.ndarray:
-    """How far the appearance of a person is apart before and after each ID switch.
+    """Measure how far the appearance of a person is apart before and after each ID switch.
 
     Parameters
     ----------

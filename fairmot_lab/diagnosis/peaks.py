@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def peak_table(outputs: FrameDetections, top_k: int = 100) -> pd.DataFrame:
-    """The best peaks of a heatmap with the boxes they decode to.
+    """Return the best peaks of a heatmap with the boxes they decode to.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def peak_table(outputs: FrameDetections, top_k: int = 100) -> pd.DataFrame:
 
 
 def detection_at(outputs: FrameDetections, x: float, y: float) -> int | None:
-    """Row of the best-scoring box that covers a pixel (rows are ordered by score); None where there is none."""
+    """Return the row of the best-scoring box that covers a pixel (rows are ordered by score), or None."""
     left, top, width, height = outputs.boxes.T
     rows = np.flatnonzero((left <= x) & (x <= left + width) & (top <= y) & (y <= top + height))
     return int(rows[0]) if len(rows) else None

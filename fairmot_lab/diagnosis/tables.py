@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def error_lanes(errors: pd.DataFrame, length: int) -> np.ndarray:
-    """How many false positives and misses each frame has.
+    """Count the false positives and misses of each frame.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def evaluation_errors(evaluation: Evaluation, name: str) -> tuple[pd.DataFrame, 
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as JSON knows them: plain numbers and texts, None for missing values."""
+    """Return the rows of a table as JSON knows them: plain numbers and texts, None for missing values."""
     return [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
 
 
 def compare_figures(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> pd.DataFrame:
-    """The figures of two evaluations side by side.
+    """Put the metrics of two evaluations side by side.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def event_table(scored: ScoredSequence, events: Events) -> pd.DataFrame:
 
 
 def count_fragments(code: np.ndarray, tracked: np.ndarray, objects: int) -> np.ndarray:
-    """For each object, how often it was lost and matched again (rows are ordered by frame)."""
+    """Count for each object how often it was lost and matched again (rows are ordered by frame)."""
     order = np.argsort(code, kind="stable")
     owner, good = code[order], tracked[order]
     begins = np.zeros(len(order), bool)

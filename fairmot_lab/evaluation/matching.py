@@ -22,7 +22,7 @@ EVENT_TYPES = ["RAW", "FP", "MISS", "SWITCH", "MATCH", "TRANSFER", "ASCEND", "MI
 
 @compiled
 def overlapping_pairs(g_frame, g_box, t_frame, t_box):
-    """All pairs of boxes of one frame that overlap.
+    """Find all pairs of boxes of one frame that overlap.
 
     Boxes are (rows, 4) float64: x, y, w, h. The IoU has the order of operations of TrackEval and of motmetrics (which
     agree); the shifted IoU is what motmetrics finds after its reader has taken 1 from x and y of both.
@@ -354,7 +354,7 @@ def _assign_frame(scores, g_rows, t_rows, partner):
 
 @compiled
 def drop_distractors(g_start, t_start, pair_start, pair_g, pair_t, pair_iou, is_distractor, keep):
-    """TrackEval's preprocessing: clear `keep` for results that the best assignment gives to a distractor (IoU >= 0.5).
+    """Clear `keep` for results that TrackEval's best assignment gives to a distractor (IoU >= 0.5).
 
     Pairs are those of all ground truth, whatever its class, with an IoU of at least 0.5.
     """
@@ -381,7 +381,7 @@ def drop_distractors(g_start, t_start, pair_start, pair_g, pair_t, pair_iou, is_
 def clear_matches(
     g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_iou, objects, partner, similarity, switched
 ):
-    """TrackEval's CLEAR matching: continuity with the previous time step only.
+    """Match as TrackEval's CLEAR does: with continuity from the previous time step only.
 
     Parameters
     ----------
@@ -449,7 +449,7 @@ def clear_matches(
 
 @compiled
 def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_iou, objects, hypotheses):
-    """The matching of HOTA (J. Luiten et al., IJCV 2020), once for all thresholds, as TrackEval computes it.
+    """Match as HOTA does (J. Luiten et al., IJCV 2020), once for all thresholds, as TrackEval computes it.
 
     Pairs are all that overlap. The assignment maximises IoU times the global alignment of the two tracks.
 

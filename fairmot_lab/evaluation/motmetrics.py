@@ -17,7 +17,7 @@ from .trackeval import hota_means
 
 
 def motmetrics_events(scored: ScoredSequence) -> Events:
-    """The events that MOTAccumulator would write, frame by frame."""
+    """Return the events that MOTAccumulator would write, frame by frame."""
     near = scored.pair_distance <= THRESHOLD
     before = np.concatenate([[0], np.cumsum(near)])
     pair_start = before[scored.pair_start]
@@ -73,7 +73,7 @@ def _solve_as_motmetrics(
 
 
 def find_partners(scored: ScoredSequence, events: Events) -> tuple[np.ndarray, np.ndarray]:
-    """The scored result row matched with each scored ground-truth row (-1: none), and whether it is a switch."""
+    """Find the result row matched with each scored ground-truth row (-1: none), and whether it is a switch."""
     rows = (events.kind == MATCH) | (events.kind == SWITCH)
     frame, o, h = events.frame[rows], events.o[rows], events.h[rows]
     g = _find_rows(scored.g_start, scored.g_id, len(scored.g_ids), frame, o)
@@ -92,7 +92,7 @@ def _find_rows(start: np.ndarray, code: np.ndarray, codes: int, frame: np.ndarra
 
 
 def motmetrics_metrics(events: pd.DataFrame, wanted: Sequence[str]) -> dict[str, Any]:
-    """What mm.metrics computes from the events, with what it needs to compute OVERALL."""
+    """Compute what mm.metrics computes from the events, with what it needs to compute OVERALL."""
     import motmetrics as mm
 
     host = mm.metrics.create()
@@ -142,7 +142,7 @@ def _finite(name: str, value: Any) -> Any:
 
 
 def count_sums(scored: ScoredSequence, events: Events) -> dict[str, float]:
-    """Everything that the metrics of motmetrics are made of, as sums."""
+    """Sum up everything that the metrics of motmetrics are made of."""
     kinds = np.bincount(events.kind, minlength=len(matching.EVENT_TYPES))
     partner, _ = find_partners(scored, events)
     tracked = partner >= 0

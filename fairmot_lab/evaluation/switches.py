@@ -156,18 +156,18 @@ class Matches:
 
     @classmethod
     def of(cls, one: SequenceEvaluation) -> Matches:
-        """The matches behind an evaluation, ordered by frame."""
+        """Return the matches behind an evaluation, ordered by frame."""
         scored = one.scored
         rows = np.flatnonzero(one.partner >= 0)
         frame = scored.g_index[rows]
         return cls(frame, scored.g_id[rows], scored.t_id[one.partner[rows]], scored)
 
     def by_person(self) -> Callable[[int], np.ndarray]:
-        """A function from person code to its rows, ordered by frame."""
+        """Return a function from person code to its rows, ordered by frame."""
         return _grouped(self.person, len(self.scored.g_ids))
 
     def by_track(self) -> Callable[[int], np.ndarray]:
-        """A function from track code to its rows, ordered by frame."""
+        """Return a function from track code to its rows, ordered by frame."""
         return _grouped(self.track, len(self.scored.t_ids))
 
 
@@ -239,7 +239,7 @@ class _History:
         self.reported_frame, self.reported = reported_frame, reported
 
     def kind(self, person: int, old: int, new: int, last: int, now: int) -> str:
-        """Which of `KINDS` a switch from track `old` to `new` is."""
+        """Return which of `KINDS` a switch from track `old` to `new` is."""
         previous = self._person_before(new, now)
         holder = self._holder(old, person, last, now)
         if previous is not None and previous != person and self._exchanged(previous, old, last, now):
@@ -272,7 +272,7 @@ class _History:
         return bool((self.matches.person[rows[soon]] == other).any())
 
     def fate(self, person: int, track: int, now: int) -> str:
-        """Where a track id is in frame index `now`, in words."""
+        """Say where a track id is in frame index `now`."""
         scored = self.matches.scored
         rows = self.of_track(track)
         here = rows[self.matches.frame[rows] == now]
@@ -293,7 +293,7 @@ class _History:
         return f"returns in frame {scored.frames[self.matches.frame[later[0]]]} on {name}"
 
     def origin(self, person: int, track: int, now: int) -> str:
-        """Where a track id was before frame index `now`, in words."""
+        """Say where a track id was before frame index `now`."""
         scored = self.matches.scored
         previous = self._person_before(track, now)
         if previous is None:
@@ -317,7 +317,7 @@ class _People:
         self.ids = truth.table["id"].to_numpy()
 
     def around(self, row: int) -> dict[str, Any]:
-        """iou_other, other_gt_id and covered of a ground-truth row."""
+        """Return iou_other, other_gt_id and covered of a ground-truth row."""
         first, last = np.searchsorted(self.frame, [self.truth.frame[row], self.truth.frame[row] + 1])
         others = self.rows[first:last]
         others = others[others != row]

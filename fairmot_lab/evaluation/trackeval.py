@@ -39,7 +39,7 @@ SUMMARY = {
 
 
 def hota(scored: ScoredSequence) -> Fields:
-    """HOTA and its parts for 19 localisation thresholds (`ALPHAS`).
+    """Compute HOTA and its parts for 19 localisation thresholds (`ALPHAS`).
 
     Source: J. Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 129 (2020).
     """
@@ -121,7 +121,7 @@ def _hota_ratios(result: Fields) -> Fields:
 
 
 def combine_hota(parts: list[Fields]) -> Fields:
-    """HOTA of several sequences: counts are summed, association is averaged over true positives."""
+    """Combine HOTA of several sequences: counts are summed, association is averaged over true positives."""
     result: Fields = {name: sum(part[name] for part in parts) for name in _HOTA_COUNTS}
     found = result["HOTA_TP"]
     for name in ("AssRe", "AssPr", "AssA"):
@@ -151,7 +151,7 @@ class ClearMatches:
 
 
 def clear(scored: ScoredSequence, matches: ClearMatches, length: int) -> Fields:
-    """CLEAR MOT metrics of one sequence of `length` frames.
+    """Compute the CLEAR MOT metrics of one sequence of `length` frames.
 
     Source: K. Bernardin and R. Stiefelhagen, "Evaluating Multiple Object Tracking Performance", EURASIP 2008.
     """
@@ -207,7 +207,7 @@ def _clear_ratios(result: Fields) -> Fields:
 
 
 def identity(scored: ScoredSequence) -> Fields:
-    """IDF1 and its parts: the best one-to-one pairing of whole tracks.
+    """Compute IDF1 and its parts from the best one-to-one pairing of whole tracks.
 
     Source: E. Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking", ECCV 2016.
     """
@@ -239,7 +239,7 @@ def _identity_ratios(result: Fields) -> Fields:
 
 
 def counts(scored: ScoredSequence) -> Fields:
-    """Boxes and ids on both sides."""
+    """Count boxes and ids on both sides."""
     return {
         "Dets": len(scored.t_id),
         "GT_Dets": len(scored.g_id),
@@ -282,7 +282,7 @@ def all_fields(scored: ScoredSequence, matches: ClearMatches, length: int) -> Fi
 
 
 def combine(parts: list[Fields]) -> Fields:
-    """All metrics of several sequences together, from summed counts."""
+    """Combine the metrics of several sequences from summed counts."""
     result = combine_hota(parts)
     result |= _clear_ratios({name: sum(part[name] for part in parts) for name in _CLEAR_SUMS})
     result |= _identity_ratios({name: sum(part[name] for part in parts) for name in _IDENTITY_SUMS})
@@ -291,7 +291,7 @@ def combine(parts: list[Fields]) -> Fields:
 
 
 def detailed(rows: dict[str, Fields]) -> pd.DataFrame:
-    """One row per sequence with the columns of TrackEval's pedestrian_detailed.csv (first column: `sequence`)."""
+    """Return one row per sequence with the columns of TrackEval's pedestrian_detailed.csv, after `sequence`."""
     table = []
     for name, fields in rows.items():
         row: Fields = {"sequence": name, **{key: fields[key] for key in ("HOTA(0)", "LocA(0)", "HOTALocA(0)")}}
@@ -305,7 +305,7 @@ def detailed(rows: dict[str, Fields]) -> pd.DataFrame:
 
 
 def curves(rows: dict[str, Fields]) -> pd.DataFrame:
-    """HOTA and its parts over the localisation threshold: one row per sequence and alpha, lower-case columns."""
+    """Return HOTA and its parts over the localisation threshold: one row per sequence and alpha, lower-case columns."""
     tables = []
     for name, fields in rows.items():
         table = pd.DataFrame({key.lower(): fields[key] for key in (*_HOTA_CURVES[:-1], *_HOTA_COUNTS)})
@@ -316,7 +316,7 @@ def curves(rows: dict[str, Fields]) -> pd.DataFrame:
 
 
 def summary_row(fields: Fields) -> Fields:
-    """The metrics under the names that py-motmetrics gives them; curves become their mean over alpha."""
+    """Return the metrics under the names that py-motmetrics gives them; curves become their mean over alpha."""
     return {
         name: float(np.mean(fields[key])) if isinstance(fields[key], np.ndarray) else fields[key]
         for key, name in SUMMARY.items()
@@ -333,7 +333,7 @@ def hota_means(fields: dict[str, Any]) -> dict[str, float]:
 
 
 def trackeval_events(scored: ScoredSequence, matches: ClearMatches) -> Events:
-    """TrackEval's matches in the form of motmetrics' events, without ASCEND, TRANSFER and MIGRATE."""
+    """Return TrackEval's matches in the form of motmetrics' events, without ASCEND, TRANSFER and MIGRATE."""
     near = scored.pair_iou >= THRESHOLD - matching.EPSILON
     frame_g = scored.g_index
     frame_t = scored.t_index

@@ -45,12 +45,12 @@ class Convolution(nn.Conv2D):  # type: ignore[name-defined]
 
 
 def activated(*arguments: int) -> Any:
-    """A convolution with SiLU."""
+    """Return a convolution with SiLU."""
     return nn.Sequential(Convolution(*arguments), nn.Silu())
 
 
 def separable(inputs: int, outputs: int, stride: int = 1) -> Any:
-    """A depthwise 3x3 convolution, then a pointwise one."""
+    """Return a depthwise 3x3 convolution, then a pointwise one."""
     return nn.Sequential(activated(inputs, inputs, 3, stride, inputs), activated(inputs, outputs))
 
 

@@ -28,11 +28,11 @@ class Actor:
     phase: float  # of the gait
 
     def position(self, time: float) -> np.ndarray:
-        """X, Z in metres."""
+        """Return X, Z in metres."""
         return np.array([np.interp(time, self.times, self.path[:, axis]) for axis in (0, 1)])
 
     def walked(self, time: float) -> float:
-        """Metres walked since the start: what drives the gait, so that who stands does not step."""
+        """Return the metres walked since the start: what drives the gait, so that who stands does not step."""
         steps = np.hypot(*np.diff(self.path, axis=0).T)
         return float(np.interp(time, self.times, np.concatenate(([0], np.cumsum(steps)))))
 

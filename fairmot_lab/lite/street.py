@@ -59,7 +59,7 @@ class Camera:
         self.z_wall = self.z_far * rng.uniform(1.12, 1.5)
 
     def project(self, x: Any, z: Any) -> tuple[Any, Any, Any]:
-        """Image x, y of a point on the ground (or of arrays of points), and pixels per metre there."""
+        """Project a point on the ground (or arrays of points) to image x, y, with the pixels per metre there."""
         scale = self.focal / z
         return self.config.width / 2 + scale * x, self.horizon + scale * self.camera_height, scale
 

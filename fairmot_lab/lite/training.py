@@ -70,7 +70,7 @@ class TrainingConfig:
             raise ConfigError(f"labels is {self.labels} and anchor {self.anchor}; both need a value from 0 on.")
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0: a cosine that leads to 2 %."""
+        """Return the learning rate of a step, counted from 0: a cosine that leads to 2 %."""
         warm = min(1.0, (step + 1) / min(100, max(1, self.steps // 10)))
         return self.learning_rate * warm * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / self.steps)))
 
@@ -85,7 +85,7 @@ class Cells:
         self.centre = (self.place + 0.5) * self.stride  # (A, 2): x, y
 
     def inside(self, boxes: np.ndarray) -> np.ndarray:
-        """(B, A) bool: which cells have their centres in which boxes."""
+        """Return (B, A) bool: which cells have their centres in which boxes."""
         upper, lower = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
         return ((self.centre > upper) & (self.centre < lower)).all(2)
 
@@ -119,7 +119,7 @@ def assign(output: np.ndarray, boxes: np.ndarray, cells: Cells) -> tuple[np.ndar
 
 
 def label_loss(outputs, views: Sequence[View], cells: Cells):
-    """YOLOX's loss of outputs (N, A, 6) for the people of N views, per assigned cell."""
+    """Return YOLOX's loss of outputs (N, A, 6) for the people of N views, per assigned cell."""
     said, count = outputs.numpy(), outputs.shape[1]
     if not np.isfinite(said).all():
         raise TrainingError("What the network says is no longer finite; lower learning_rate.")
@@ -152,7 +152,7 @@ def label_loss(outputs, views: Sequence[View], cells: Cells):
 
 
 def anchor_loss(outputs, before):
-    """How far outputs (N, A, 6) have moved from those before training, in terms of the people seen then; 0 at best."""
+    """Measure how far outputs (N, A, 6) moved from those before training, by the people seen then; 0 at best."""
     seen = functional.sigmoid(before[:, :, 4:])
     entropy = functional.binary_cross_entropy_with_logits
     moved = entropy(outputs[:, :, 4:], seen, reduction="none") - entropy(before[:, :, 4:], seen, reduction="none")
@@ -379,7 +379,7 @@ def train(
 
 
 def measure(network: CompactNetwork, sources: Sequence[Source]) -> dict[str, float]:
-    """Mean MOTA, IDF1 and recall on sequences with ground truth, tracked with default settings; empty without any."""
+    """Measure mean MOTA, IDF1 and recall over sequences with ground truth, by default settings; empty without any."""
     if not sources:
         return {}
     with tempfile.TemporaryDirectory() as folder:

@@ -173,7 +173,7 @@ class AssociationInspector(PlayerPanel):
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
     def saved_html(self) -> str:
-        """The frame on show and its matrices as tables."""
+        """Return the frame on show and its matrices as tables."""
         return self._player_html() + "".join(matrix.saved_html() for matrix in self.matrices)
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 960, **options: Any) -> Page:

@@ -33,12 +33,12 @@ _SAVED_STYLE = """<style>
 
 @cache
 def stylesheet() -> str:
-    """The style sheet of all views."""
+    """Return the style sheet of all views."""
     return (STATIC / "views.css").read_text(encoding="utf-8")
 
 
 def sentence(error: Exception) -> str:
-    """What a view shows of an error: ours are written for readers, others carry their type."""
+    """Return what a view shows of an error: ours are written for readers, others carry their type."""
     return str(error) if isinstance(error, FairMOTLabError) else f"{type(error).__name__}: {error}"
 
 
@@ -69,7 +69,7 @@ class Shown:
         return f'{_SAVED_STYLE}<div class="fml-saved">{body}<p><em>{name}: run the cell to use it.</em></p></div>'
 
     def saved_html(self) -> str:
-        """What a notebook shows that is opened without its kernel: HTML without scripts."""
+        """Return what a notebook shows that is opened without its kernel: HTML without scripts."""
         raise NotImplementedError
 
     def inputs(self) -> list[str]:
@@ -157,7 +157,7 @@ class View(Shown, anywidget.AnyWidget):
             super().close()
 
     def state(self) -> dict[str, Any]:
-        """The synced traits that the module reads: what a page without a kernel is made of."""
+        """Return the synced traits that the module reads: what a page without a kernel is made of."""
         skip = set(ipywidgets.DOMWidget.class_trait_names()) | {"_esm", "_css", "_anywidget_id", "comm"}
         return {name: getattr(self, name) for name in self.traits(sync=True) if name not in skip}
 
@@ -274,13 +274,13 @@ def _close_parts(widget: ipywidgets.Widget) -> None:
 
 
 def picture(jpeg: bytes, text: str, width: int | None = None) -> str:
-    """An <img> element that carries its bytes."""
+    """Return an <img> element that carries its bytes."""
     size = f' width="{int(width)}"' if width else ""
     return f'<img alt="{escape(text)}"{size} src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], limit: int = 100) -> str:
-    """A plain HTML table; rows past the limit are counted, not dropped in silence."""
+    """Return a plain HTML table; rows past the limit are counted, not dropped in silence."""
     head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(str(v))}</td>" for v in row) + "</tr>" for row in rows[:limit])
     rest = f"<p>{len(rows) - limit} more rows are not in this page.</p>" if len(rows) > limit else ""

@@ -180,7 +180,7 @@ class BudgetBrowser(PlayerPanel):
         return as_sentence(CAUSES[row["kind"]][row["cause"]])
 
     def story(self, row: int) -> str:
-        """One error in words, with a picture of its box, as HTML."""
+        """Return one error in words, with a picture of its box, as HTML."""
         error = self.errors.iloc[row]
         who = f"{'track' if error['kind'] == 'FP' else 'person'} {error['id']}"
         words = f"Frame {error['frame']}, {who}: {self._meaning()}"
@@ -194,7 +194,7 @@ class BudgetBrowser(PlayerPanel):
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
     def saved_html(self) -> str:
-        """The causes, and the errors of the one that is picked."""
+        """Return the causes, and the errors of the one that is picked."""
         return self.causes_table.saved_html() + self.errors_table.saved_html()
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:

@@ -138,7 +138,7 @@ class ComparePanel(Panel):
             page.add_text(self.comparison.caption)
 
     def saved_html(self) -> str:
-        """The metrics and the ID switches."""
+        """Return the metrics and the ID switches."""
         return self._figures.saved_html() + self._switches.saved_html()
 
 

@@ -256,7 +256,7 @@ class CorrectionPanel(Panel):
         self._log.value = f'<div class="fml"><p class="fml-dim">{said}</p><ol>{lines}</ol></div>'
 
     def saved_html(self) -> str:
-        """The corrections in words."""
+        """Return the corrections in words."""
         return html_table(["correction"], [[words] for words in self.corrections.log])
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 960) -> Page:

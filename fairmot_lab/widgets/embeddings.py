@@ -212,7 +212,7 @@ class EmbeddingExplorer(PlayerPanel):
             self.scatter.send({"kind": "crop", "index": content["index"]}, [picture])
 
     def crop(self, row: int, height: int = 88) -> bytes:
-        """The picture of a detection (row of `outputs.table()`) as JPEG bytes; empty without a source."""
+        """Return the picture of a detection (row of `outputs.table()`) as JPEG bytes; empty without a source."""
         return crops(self.source, [self._frames[row]], self.outputs.boxes[[row]], height)[0]
 
     # -- distances ----------------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ class EmbeddingExplorer(PlayerPanel):
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
     def saved_html(self) -> str:
-        """The figures, and the frame on show."""
+        """Return the figures, and the frame on show."""
         return self._player_html() + self.histogram.saved_html() + self.scatter.saved_html()
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:

@@ -195,7 +195,7 @@ class HeatmapInspector(Panel):
         self._activate()
 
     def saved_html(self) -> str:
-        """The frame on show and its peaks."""
+        """Return the frame on show and its peaks."""
         return self.player.saved_html() + self.table.saved_html()
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 960, **options: Any) -> Page:
@@ -213,7 +213,7 @@ def _slider(value: float, high: float, name: str, meaning: str) -> ipywidgets.Fl
 
 
 def frame_outputs(outputs: Detections | Detector) -> Callable[[int, Any], FrameDetections]:
-    """A function of a frame number and its source that gives the frame's outputs, kept or computed.
+    """Return a function of a frame number and its source that gives the frame's outputs, kept or computed.
 
     Parameters
     ----------

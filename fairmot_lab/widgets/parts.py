@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @cache
 def colours(name: str) -> bytes:
-    """A colour map of matplotlib as 256 times 3 bytes (red, green, blue)."""
+    """Return a colour map of matplotlib as 256 times 3 bytes (red, green, blue)."""
     import matplotlib
 
     return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
@@ -76,12 +76,12 @@ def as_sentence(text: str) -> str:
 
 
 def heading(text: str) -> ipywidgets.HTML:
-    """A small heading between parts; `heading_html` gives its value when it changes."""
+    """Make a small heading between parts; `heading_html` gives its value when it changes."""
     return ipywidgets.HTML(heading_html(text))
 
 
 def heading_html(text: str) -> str:
-    """The value of a heading."""
+    """Return the value of a heading."""
     return f'<div class="fml"><div class="fml-caption">{escape(text)}</div></div>'
 
 
@@ -115,7 +115,7 @@ class TableView(View):
     max_height = Int(0).tag(sync=True)
 
     def saved_html(self) -> str:
-        """The rows as plain HTML."""
+        """Return the rows as plain HTML."""
         plain = [c for c in self.columns if c["kind"] != "image"]
         rows = [[_text(row.get(c["key"]), c) for c in plain] for row in self.rows]
         return f"<p>{escape(self.title)}</p>" + html_table([c["label"] for c in plain], rows, limit=50)
@@ -197,7 +197,7 @@ class MatrixView(View):
                 setattr(self, name, value)
 
     def saved_html(self) -> str:
-        """The numbers as a plain HTML table."""
+        """Return the numbers as a plain HTML table."""
         values = np.frombuffer(self.values, "<f4").reshape(len(self.rows), -1) if self.rows else np.empty((0, 0))
         rows = [
             [name, *(f"{v:.2f}" if np.isfinite(v) else "–" for v in line)]
@@ -229,7 +229,7 @@ class ScatterView(View):
     crops = Dict().tag(sync=True)
 
     def saved_html(self) -> str:
-        """How many points there are; the plane itself needs a script."""
+        """Return how many points there are; the plane itself needs a script."""
         return f"<p>{escape(self.title)}: {counted(len(self.points) // 16, 'point')}.</p>"
 
 
@@ -255,19 +255,19 @@ class HistogramView(View):
     text = Unicode("").tag(sync=True)
 
     def saved_html(self) -> str:
-        """What the threshold means."""
+        """Return what the threshold means."""
         return f"<p>{escape(self.title)}: {escape(self.text)}</p>"
 
 
 def crop_html(jpeg: bytes, caption: str) -> str:
-    """A crop with a caption below."""
+    """Return a crop with a caption below."""
     return (
         f'<figure style="margin:0 8px 0 0">{picture(jpeg, caption)}<figcaption>{escape(caption)}</figcaption></figure>'
     )
 
 
 def crops(source: Source | None, frames: Sequence[int], boxes: np.ndarray, height: int = 72) -> list[bytes]:
-    """Pictures of boxes as JPEG bytes, each frame read once; empty bytes without a source or where a frame is lacking.
+    """Return pictures of boxes as JPEG bytes, empty without a source or where a frame is lacking.
 
     Parameters
     ----------

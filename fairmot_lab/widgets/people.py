@@ -59,7 +59,7 @@ class PeopleView(View):
     palette = List(Unicode(), list(PALETTE)).tag(sync=True)
 
     def saved_html(self) -> str:
-        """The list, and what is known of the one who is selected."""
+        """Return the list, and what is known of the one who is selected."""
         rows = [[row["id"], row["first"], row["last"], row["frames"], row["breaks"]] for row in self.rows]
         table = html_table([self.kind, "first frame", "last frame", "frames", "breaks"], rows, limit=30)
         text = " ".join(f"Frame {one['frame']}: {one['text']}" for one in self.life.get("sentences", []))
@@ -94,7 +94,7 @@ class WorkbarView(View):
     compare_mode = Unicode("off").tag(sync=True)
 
     def saved_html(self) -> str:
-        """The trackers and their metrics."""
+        """Return the trackers and their metrics."""
         return html_table(["tracker", "metrics"], [[chip["name"], chip["metrics"]] for chip in self.chips])
 
 

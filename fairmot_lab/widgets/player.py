@@ -265,7 +265,7 @@ class TrackPlayer(View):
                 self.send({"kind": "frame", **message, **answer}, buffers)
 
     def payload(self, number: int, max_width: int | None = None, quality: int = 85) -> tuple[dict, list[bytes]]:
-        """What the browser gets for a frame: a description, and the JPEG with the overlay's numbers."""
+        """Return what the browser gets for a frame: a description, and the JPEG with the overlay's numbers."""
         if self.source is None:
             raise SourceError("The source holds no frames.")
         buffers = [
@@ -379,14 +379,14 @@ class TrackPlayer(View):
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
     def saved_html(self) -> str:
-        """The frame on show with its tracks, as a picture."""
+        """Return the frame on show with its tracks, as a picture."""
         if not self.length:
             return f"<p>{escape(self.name)} holds no frames.</p>"
         text = f"{self.name}, frame {self.frame} of {self.length}"
         return picture(self.snapshot(), text) + f"<p>{escape(text)}</p>"
 
     def snapshot(self) -> bytes:
-        """The frame on show with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
+        """Return the frame on show with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
         if self.source is None:
             raise SourceError("The source holds no frames.")
         image = self.source.image(self.frame)

@@ -137,7 +137,7 @@ class SwitchBrowser(PlayerPanel):
             self.player.selected_gt_id = int(switch["gt_id"])
 
     def story(self, row: int) -> str:
-        """What happened in a switch, as HTML: pictures of the person before and after, distance and reason."""
+        """Return what happened in a switch, as HTML: pictures of the person before and after, distance and reason."""
         switch = self.switches.iloc[row]
         pictures = "".join(crop_html(jpeg, caption) for jpeg, caption in self.pictures(row) if jpeg)
         words = [
@@ -153,7 +153,7 @@ class SwitchBrowser(PlayerPanel):
         return f'<p>{escape(" ".join(words))}</p><div style="display:flex">{pictures}</div>'
 
     def pictures(self, row: int, height: int = 180) -> list[tuple[bytes, str]]:
-        """Crops of the person: with the old id, and with the new; JPEG bytes and captions."""
+        """Return crops of the person: with the old id, and with the new; JPEG bytes and captions."""
         switch = self.switches.iloc[row]
         wanted = [
             (self.tracks, switch["last_frame"], switch["from_id"], "before: id {id}, frame {frame}"),
@@ -173,7 +173,7 @@ class SwitchBrowser(PlayerPanel):
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
     def saved_html(self) -> str:
-        """The table, and the switch that is picked."""
+        """Return the table, and the switch that is picked."""
         story = self.story(self.selected) if 0 <= self.selected < len(self.switches) else ""
         return self.table.saved_html() + story
 

@@ -523,7 +523,7 @@ class ThresholdLab(Panel):
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
     def saved_html(self) -> str:
-        """The settings and the figures."""
+        """Return the settings and the figures."""
         return f"<p><code>{escape(self.code)}</code></p>{self._figures.saved_html()}{self._switches.saved_html()}"
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 640, **options: Any) -> Page:
@@ -610,7 +610,7 @@ def _verdict(gain: float) -> str:
 
 
 def post_to_loop() -> Callable[[Callable[[], None]], None] | None:
-    """Where results of a thread are shown: in the kernel's event loop, since widgets belong to its thread."""
+    """Return what shows a thread's results: the kernel's event loop, since widgets belong to its thread."""
     from IPython import get_ipython
 
     if getattr(get_ipython(), "kernel", None) is None:  # a loop that others run may not turn while we wait

@@ -587,7 +587,7 @@ class Workbench(Panel):
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
     def saved_html(self) -> str:
-        """The frame on show, the trackers, and the people."""
+        """Return the frame on show, the trackers, and the people."""
         return self.bar.saved_html() + self.player.saved_html() + self.people.saved_html()
 
     def page(self, *, max_mb: float = 12.0, max_width: int = 960, **options: Any) -> Page:
