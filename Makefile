@@ -11,6 +11,9 @@ endif
 RUN := $(ENVIRONMENT)/bin/python
 READY := $(ENVIRONMENT)/.fairmot-lab-ready
 
+# the tests start Python some hundred times: what the first one compiles, the others read
+unexport PYTHONDONTWRITEBYTECODE
+
 CHECKS := types javascript imports style
 
 # the newest of these that starts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,7 @@ def _covered(boxes: np.ndarray, i: int) -> float:
     return float(np.max(overlap * in_front / (w[i] * h[i]), initial=0))
 
 
+@functools.cache
 def random_scenes() -> dict[str, Scene]:
     """The generated scenes by name."""
     scenes = (

@@ -292,7 +292,7 @@ def test_06_mot17_benchmark_with_mot17(notebook_workspace: Path, mot17: Path, tm
     name = "06_mot17_benchmark.ipynb"
     (tmp_path / "notebooks" / name).write_bytes((notebook_workspace / "notebooks" / name).read_bytes())
     (tmp_path / "data" / "MOT17" / "train").mkdir(parents=True)
-    (tmp_path / "data" / "demo-0").symlink_to(notebook_workspace / "data" / "demo-0")
+    (tmp_path / "data" / "tour").symlink_to(notebook_workspace / "data" / "tour")
     for folder in sorted(mot17.iterdir()):
         (tmp_path / "data" / "MOT17" / "train" / folder.name).mkdir()
         for part in ("seqinfo.ini", "gt", "det"):

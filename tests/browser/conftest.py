@@ -48,15 +48,26 @@ def offline(browser: Any) -> Iterator[Any]:
     context.close()
 
 
+@pytest.fixture(scope="session")
+def window(browser: Any) -> Iterator[Any]:
+    """A page for notebooks that are open one after the other: JupyterLab starts in it once."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
 @pytest.fixture(scope="module")
-def notebook(browser: Any, server: lab.Server) -> Iterator[Callable[..., lab.Notebook]]:
-    """Opens notebooks: `notebook(cells)` runs them after a common beginning and returns the open page."""
+def notebook(browser: Any, server: lab.Server, window: Any) -> Iterator[Callable[..., lab.Notebook]]:
+    """Opens notebooks: `notebook(cells)` runs them after a common beginning and returns the open page.
+
+    One at a time can be open in the window that all share; `page=None` gives it a window of its own.
+    """
     opened: list[lab.Notebook] = []
 
     def open_cells(cells: Sequence[str], **options: Any) -> lab.Notebook:
         name = f"{uuid.uuid4().hex[:8]}.ipynb"
         server.write(name, [SETUP, *cells])
-        opened.append(lab.Notebook(browser, server, name, **options))
+        opened.append(lab.Notebook(browser, server, name, **{"page": window, **options}))
         opened[-1].run()
         return opened[-1]
 

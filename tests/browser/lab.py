@@ -168,17 +168,36 @@ def offline_page(page: Page, path: Path) -> Iterator[Page]:
 
 
 class Notebook:
-    """A notebook that is open in the browser. `errors` gathers what the page wrote to its console as errors."""
+    """A notebook that is open in the browser. `errors` gathers what the page wrote to its console as errors.
 
-    def __init__(self, browser: Browser, server: Server, name: str, size: tuple[int, int] = (1400, 1200)) -> None:
-        self.server, self.name = server, name
-        self.context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-        self.page: Page = self.context.new_page()
+    It is opened in a page of its own, or in `page`, where JupyterLab may run already: starting it takes 4 s of a core.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        server: Server,
+        name: str,
+        size: tuple[int, int] = (1400, 1200),
+        page: Page | None = None,
+    ) -> None:
+        self.server, self.name, self._owns_page = server, name, page is None
+        self.page: Page = page or browser.new_page()
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.set_default_timeout(180_000)  # a busy machine is slow, not broken
         self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self._note(str(error), error.stack or ""))
-        self.page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
-        self.page.goto(f"{server.url}/doc/tree/{name}?token={server.token}")
+        self._listeners: dict[str, Callable[..., None]] = {
+            "pageerror": lambda error: self._note(str(error), error.stack or ""),
+            "console": lambda message: self._note(message.text) if message.type == "error" else None,
+        }
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
+        if self.page.url == "about:blank":
+            self.page.goto(f"{server.url}/doc/tree/{name}?token={server.token}")
+        else:
+            self.page.evaluate(
+                "async path => { await window.jupyterapp.commands.execute('docmanager:open', {path}); }", name
+            )
         self.wait_idle()
 
     def _note(self, error: str, stack: str = "") -> None:
@@ -254,7 +273,20 @@ class Notebook:
             dark,
         )
 
+    def add_cell(self, code: str) -> None:
+        """Put a cell below the active one and run it."""
+        self.command("notebook:insert-cell-below")
+        self.page.evaluate(
+            "code => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(code)", code
+        )
+        self.command("notebook:run-cell")
+
     def close(self) -> None:
-        """Close the page and end its kernel."""
-        self.context.close()
+        """Close the notebook, and the page if it is the notebook's own, and end the kernel."""
+        if self._owns_page:
+            self.page.close()
+        else:
+            for event, listener in self._listeners.items():
+                self.page.remove_listener(event, listener)
+            self.page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")  # unlike close: asks nothing
         shut_kernel(self.server, self.name)

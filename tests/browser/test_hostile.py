@@ -134,8 +134,8 @@ def test_an_exported_drawing_holds_names_as_text(book: lab.Notebook) -> None:
     book.kernel("area.children = []; w.close()")
 
 
-def test_a_restarted_kernel_greys_the_player_out(notebook: Any) -> None:
-    book = notebook(["player = fl.widgets.TrackPlayer(frames, tracks=tracks)\nplayer"])
+def test_a_restarted_kernel_greys_the_player_out(book: lab.Notebook) -> None:
+    book.add_cell("player = fl.widgets.TrackPlayer(frames, tracks=tracks)\nplayer")
     book.until("() => document.querySelector('.fml-screen')?.dataset.frame === '1'")
     book.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     banner = book.page.locator(".fml-error", has_text="No kernel: run the cell again.")
@@ -145,3 +145,4 @@ def test_a_restarted_kernel_greys_the_player_out(notebook: Any) -> None:
     book.run()
     book.until("() => document.querySelector('.fml-screen')?.dataset.frame === '1'")
     book.until("() => [...document.querySelectorAll('.fml-error')].every(e => e.hidden)")
+    book.command("notebook:delete-cell")

@@ -198,12 +198,7 @@ def test_the_timeline_seeks_and_finds_switches(book: lab.Notebook) -> None:
 
 
 def test_two_views_of_one_widget_move_together_and_one_may_go(book: lab.Notebook) -> None:
-    book.command("notebook:insert-cell-below")
-    book.page.evaluate(
-        """() => { const c = window.jupyterapp.shell.currentWidget.content;
-            c.activeCell.model.sharedModel.setSource('player'); }"""
-    )
-    book.command("notebook:run-cell")
+    book.add_cell("player")
     book.until("() => document.querySelectorAll('.fml-screen').length === 2")
     shows(book, 1, view=1)
     book.page.locator(".fml-player").first.focus()
@@ -299,21 +294,23 @@ def test_extremes_look_right(book: lab.Notebook, make: str, boxes: str | None, t
     book.until("() => document.querySelectorAll('.fml-player').length === 1")
 
 
-def test_a_saved_notebook_shows_a_picture_without_its_kernel(notebook: Any) -> None:
-    other = notebook([CELL])
-    shows(other, 1)
-    assert other.page.locator(".fml-saved").first.is_hidden()
-    other.command("docmanager:save")
-    lab.shut_kernel(other.server, other.name)
-    # Opened anew with no kernel at all: what a colleague sees who only reads.
-    other.page.goto(f"{other.server.url}/doc/tree/{other.name}?token={other.server.token}&kernel=null")
-    picture = other.page.locator(".fml-saved img")
-    picture.wait_for(state="visible")
-    other.until("() => document.querySelector('.fml-saved img').naturalWidth === 640")
-    assert "frame 1 of 20" in other.page.locator(".fml-saved").inner_text()
-    assert (
-        other.page.get_by_text("model not found").count() == 0 or other.page.get_by_text("model not found").is_hidden()
-    )
+def test_a_saved_notebook_shows_a_picture_without_its_kernel(book: lab.Notebook, browser: Any) -> None:
+    """A copy, opened with no kernel at all: what a colleague sees who only reads."""
+    assert book.page.locator(".fml-saved").first.is_hidden()
+    book.command("docmanager:save")
+    name = f"copy-of-{book.name}"
+    (book.server.root / name).write_bytes((book.server.root / book.name).read_bytes())
+    page = browser.new_page()
+    page.set_default_timeout(180_000)
+    try:
+        page.goto(f"{book.server.url}/doc/tree/{name}?token={book.server.token}&kernel=null")
+        picture = page.locator(".fml-saved img")
+        picture.wait_for(state="visible")
+        page.wait_for_function("() => document.querySelector('.fml-saved img').naturalWidth === 640")
+        assert "frame 1 of 20" in page.locator(".fml-saved").inner_text()
+        assert page.get_by_text("model not found").count() == 0 or page.get_by_text("model not found").is_hidden()
+    finally:
+        page.close()
 
 
 def test_two_players_stand_side_by_side(book: lab.Notebook) -> None:

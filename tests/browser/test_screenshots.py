@@ -46,7 +46,7 @@ area
 
 @pytest.fixture(scope="module")
 def book(notebook: Callable[..., lab.Notebook]) -> Iterator[lab.Notebook]:
-    book = notebook([CELL], size=SIZES[0])
+    book = notebook([CELL], size=SIZES[0], page=None)  # it gets a style and a theme of its own
     book.page.add_style_tag(content=".jp-Cell-inputWrapper { display: none }")
     yield book
     assert book.take_errors() == []
