@@ -153,19 +153,16 @@ def assign_most(cost):
     (n,) int64
         For each row its column, or -1.
     """
+    is_tall = cost.shape[0] > cost.shape[1]
+    if is_tall:
+        cost = np.ascontiguousarray(cost.T)
     n, m = cost.shape
-    if n > m:
-        rows = assign_most(np.ascontiguousarray(cost.T))
-        columns = np.full(n, -1, np.int64)
-        columns[rows] = np.arange(m)
-        return columns
     column_of, row_of, before = np.full(n, -1, np.int64), np.full(m, -1, np.int64), np.full(m, -1, np.int64)
     row_price, price, distance = np.zeros(n), np.zeros(m), np.empty(m)
     ahead = np.empty(m, np.int64)  # columns that are not labelled yet
     for start in range(n):
-        distance[:] = np.inf
         for k in range(m):
-            ahead[k] = m - 1 - k
+            ahead[k], distance[k] = m - 1 - k, np.inf
         count, least, i, end = m, 0.0, start, -1
         while end < 0:
             best, lowest = -1, np.inf
@@ -197,7 +194,7 @@ def assign_most(cost):
             column_of[i], j = j, column_of[i]
             if i == start:
                 break
-    return column_of
+    return row_of if is_tall else column_of
 
 
 @compiled
@@ -373,9 +370,10 @@ def _reduce_rows(square, free, column_of, row_of, price):
 def _augment(square, start, column_of, row_of, price):
     """Find the cheapest alternating path from the free row `start` to a free column, and swap along it."""
     size = len(square)
-    columns = np.arange(size).astype(np.uintp)  # unsigned: no check whether an index counts from the end
-    before = np.full(size, start)
-    distance = square[start] - price
+    columns = np.empty(size, np.uintp)  # unsigned: no check whether an index counts from the end
+    before, distance = np.empty(size, np.int64), np.empty(size)
+    for k in range(size):
+        columns[k], before[k], distance[k] = k, start, square[start, k] - price[k]
     ready = scanned = labelled = 0
     end = np.int64(-1)
     while end < 0:

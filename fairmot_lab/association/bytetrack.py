@@ -190,7 +190,9 @@ class ByteTrackTracker(ListTracker):
         for k, (title, setting) in enumerate(zip(("first", "second", "third"), settings, strict=True)):
             slots, rows, matched = (one[1 : 1 + one[0]] for one in places[k])
             cost, iou, appearance = costs[k, :, : len(slots), : len(rows)]
-            measures = {"iou": iou, "appearance": appearance} if has_appearance and k != 1 else {"iou": iou}
+            measures = (
+                {"iou": iou, "appearance": appearance} if has_appearance and k != 1 and cost.size else {"iou": iou}
+            )
             limit = getattr(self.settings, setting)
             ids = self._tracks["id"][slots]
             self._record_stage(f"{title} stage", ids, rows, cost, limit, setting, matched, **measures)

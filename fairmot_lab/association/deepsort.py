@@ -258,10 +258,24 @@ def _prepare(tracks, count, motion, boxes, scores, embeddings, min_confidence, m
     for j in range(len(embeddings)):
         features[j] = embeddings[j] / np.float32(np.sqrt(dot(embeddings[j], embeddings[j])))
     kalman_xyah.predict(motion, tracks["slot"][:count], count)
-    tracks["missed"][:count] += 1
-    levels = np.unique(tracks["missed"][:count][tracks["confirmed"][:count]])
-    rows = np.flatnonzero((scores >= np.float32(min_confidence)) & (boxes[:, 3] >= min_height))
-    return corners, measurements, features, rows, levels
+    levels, end = np.empty(count, np.int64), 0
+    for place in range(count):
+        track = tracks[place]
+        track.missed += 1
+        k = 0
+        while k < end and levels[k] < track.missed:
+            k += 1
+        if track.confirmed and (k == end or levels[k] > track.missed):
+            for after in range(end, k, -1):
+                levels[after] = levels[after - 1]
+            levels[k] = track.missed
+            end += 1
+    rows, used = np.empty(len(scores), np.int64), 0
+    for row in range(len(scores)):
+        if scores[row] >= np.float32(min_confidence) and boxes[row, 3] >= min_height:
+            rows[used] = row
+            used += 1
+    return corners, measurements, features, rows[:used], levels[:end]
 
 
 @compiled
@@ -278,8 +292,12 @@ def _by_appearance(tracks, motion, gallery, level, rows, measurements, features,
     left : int64
         As of `_assign`.
     """
-    held = tracks[: len(taken)]
-    places = np.flatnonzero(held["confirmed"] & (held["missed"] == level))
+    places, count = np.empty(len(taken), np.int64), 0
+    for place in range(len(taken)):
+        if tracks[place].confirmed and tracks[place].missed == level:
+            places[count] = place
+            count += 1
+    places = places[:count]
     shape = len(places), len(rows)
     mahalanobis, appearance, cost = np.empty(shape), np.full(shape, np.inf), np.full(shape, np.inf)
     for i in range(len(places)):
@@ -319,7 +337,7 @@ def _by_iou(tracks, motion, places, rows, corners, limit, taken):
     return iou, matched, left
 
 
-@compiled
+@compiled(inline="always")
 def _assign(cost, limit, places, rows, taken):
     """Pair at the least total cost, and set the rows taken.
 
@@ -362,24 +380,31 @@ def _assign(cost, limit, places, rows, taken):
 @compiled
 def _update(tracks, motion, gallery, taken, measurements, features, scores, n_init):
     """Correct tracks by the detections that they took."""
-    places = np.flatnonzero(taken >= 0)
-    kalman_xyah.update(motion, tracks["slot"][places], measurements, taken[places])
-    tracks["row"][: len(taken)] = taken
-    for place in places:
+    slots, rows, count = np.empty(len(taken), np.int64), np.empty(len(taken), np.int64), 0
+    for place in range(len(taken)):
         track, row = tracks[place], taken[place]
+        track.row = row
+        if row < 0:
+            continue
+        slots[count], rows[count] = track.slot, row
+        count += 1
         gallery[track.slot, track.stored % gallery.shape[1]] = features[row]
         track.stored += 1
         track.hits += 1
         track.missed = 0
         track.score = scores[row]
         track.confirmed |= track.hits >= n_init
+    kalman_xyah.update(motion, slots[:count], measurements, rows[:count])
 
 
 @compiled
 def _forget(tracks, taken, max_age):
     """Drop tracks that were missed before they were confirmed, or for too long; return how many are left."""
-    held = tracks[: len(taken)]
-    return keep(tracks, (taken >= 0) | (held["confirmed"] & (held["missed"] <= max_age)))
+    is_kept = np.empty(len(taken), np.bool_)
+    for place in range(len(taken)):
+        track = tracks[place]
+        is_kept[place] = taken[place] >= 0 or (track.confirmed and track.missed <= max_age)
+    return keep(tracks, is_kept)
 
 
 @compiled

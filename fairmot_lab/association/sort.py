@@ -129,23 +129,33 @@ def _pair(tracks, count, boxes, least):
     tracks_left, rows_left : int64
     """
     corners, measurements = _measure(boxes)
-    predicted, has_size = np.empty((count, 4)), np.ones(count, np.bool_)
+    predicted, has_size = np.empty((count, 4)), np.empty(count, np.bool_)
+    ended, left = np.empty(count, np.int64), 0
     for i in range(count):
         _predict(tracks[i])
-        predicted[i] = _corners(tracks[i].state)
+        box = _corners(tracks[i].state)
+        has_size[i] = True
         for c in range(4):
-            has_size[i] &= np.isfinite(predicted[i, c])
-    ended = tracks["id"][:count][~has_size]
-    if len(ended):
-        predicted = predicted[has_size]
-        count = keep(tracks, has_size)
+            predicted[left, c] = box[c]
+            has_size[i] &= np.isfinite(box[c])
+        if has_size[i]:
+            left += 1
+        else:
+            ended[i - left] = tracks[i].id
+    ended = ended[: count - left]
+    count = keep(tracks, has_size)
     iou = overlaps(corners, predicted, np.arange(count), 0.0)
     owners, is_sole = sole_pairs(iou, least)
     if not is_sole:
-        owners = assign_all(-iou)[0]
+        cost = np.empty(iou.shape)
+        for j in range(len(boxes)):
+            for i in range(count):
+                cost[j, i] = -iou[j, i]
+        owners = assign_all(cost)[0]
     taken, places, rows_left, tracks_left = part(owners, iou, least)
     matched = np.full(count, -1)
-    matched[places] = taken
+    for k in range(len(places)):
+        matched[places[k]] = taken[k]
     return count, ended, measurements, iou, matched, tracks_left, rows_left
 
 
@@ -167,19 +177,25 @@ def _update(tracks, count, matched, measurements, rows_left, last_id):
 @compiled
 def _reported(tracks, count, min_hits, scores, class_ids):
     """Return ids, boxes, scores, classes and detections of the tracks seen in this frame, often enough in a row."""
-    held = tracks[:count]
-    shown = np.flatnonzero((held["missed"] == 0) & (held["streak"] >= min_hits))
-    ids, boxes, rows = held["id"][shown], np.empty((len(shown), 4), np.float32), held["row"][shown]
-    for k in range(len(shown)):
-        left, top, right, bottom = _corners(held[shown[k]].state)
-        boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = left, top, right - left, bottom - top
-    return ids, boxes, scores[rows], class_ids[rows], rows
+    ids, boxes, kept = np.empty(count, np.int64), np.empty((count, 4), np.float32), np.empty(count, np.float32)
+    kinds, rows, k = np.empty(count, np.int64), np.empty(count, np.int64), 0
+    for i in range(count):
+        track = tracks[i]
+        if track.missed == 0 and track.streak >= min_hits:
+            left, top, right, bottom = _corners(track.state)
+            boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = left, top, right - left, bottom - top
+            ids[k], rows[k], kept[k], kinds[k] = track.id, track.row, scores[track.row], class_ids[track.row]
+            k += 1
+    return ids[:k], boxes[:k], kept[:k], kinds[:k], rows[:k]
 
 
 @compiled
 def _forget(tracks, count, max_age):
     """Drop the tracks that were not seen for too long; return how many are left."""
-    return keep(tracks, tracks["missed"][:count] <= max_age)
+    is_kept = np.empty(count, np.bool_)
+    for i in range(count):
+        is_kept[i] = tracks[i].missed <= max_age
+    return keep(tracks, is_kept)
 
 
 @compiled

@@ -107,7 +107,8 @@ def test_warm_up_compiles_whatever_a_tracker_needs():
     warm_up()
     before = compiled()
     assert len(before) >= 10
-    helpers = ("assign", "dot", "innovation_variance", "without")  # the trackers call them from compiled code alone
+    helpers = ("assign", "assign_all", "assign_most", "sole_pairs", "part", "without")
+    helpers += ("dot", "innovation_variance", "overlaps")  # the trackers call them from compiled code alone
     assert all(count for name, count in before.items() if not name.startswith("_") and name not in helpers), before
     assert track_detections(crowd(6, 10), get_tracker("ppdet_byte", metric_type="euclidean")).id.max() >= 6
     assert compiled() == before, "nothing was left to compile"
