@@ -59,7 +59,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
 	@echo "open site/index.html"
 
-# wheel and sdist, checked and installed where nothing else is
+# wheel and sdist, checked, and installed with current versions where nothing else is
 package: setup
 	PYTHON=$(RUN) sh scripts/check_package.sh
 
