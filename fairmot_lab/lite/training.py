@@ -27,7 +27,7 @@ from .._files import atomic_write, make_folder, refuse_overwrite, write_text
 from .._progress import progress_bar
 from ..boxes import iou
 from ..detection.appearance import BINS, colour_histograms
-from ..detection.compact import STRIDES
+from ..detection.compact import STRIDES, cell_grid
 from ..detection.letterbox import letterbox
 from ..detection.model import load_model
 from ..detection.zoo import BUNDLED
@@ -79,9 +79,9 @@ class Cells:
     """The cells of all levels for inputs of (width, height), level by level, row by row; float32, in pixels."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        grids = [np.indices((size[1] // stride, size[0] // stride), np.float32).reshape(2, -1) for stride in STRIDES]
-        self.place = np.concatenate(grids, axis=1)[::-1].T.copy()  # (A, 2): column and row, in cells
-        self.stride = np.repeat(np.array(STRIDES, np.float32), [grid.shape[1] for grid in grids])[:, None]  # (A, 1)
+        grid = cell_grid(size[0] // STRIDES[0], size[1] // STRIDES[0])
+        self.place = grid.places.T.copy()  # (A, 2): column and row, in cells
+        self.stride = grid.strides[:, None]  # (A, 1)
         self.centre = (self.place + 0.5) * self.stride  # (A, 2): x, y
 
     def inside(self, boxes: np.ndarray) -> np.ndarray:
