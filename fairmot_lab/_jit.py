@@ -14,6 +14,9 @@ def compiled(function: Callable | None = None, **options: Any) -> Callable:
     Machine code is kept by numba beside the source file, or in the user's cache folder where that is read-only; where
     neither can be written, it is compiled anew in each process.
 
+    Assign rows of arrays number by number: for `a[i] = b[j]` later versions of numba (seen: 0.68) also compile the
+    message about different shapes, which takes two CPU seconds.
+
     Parameters
     ----------
     function

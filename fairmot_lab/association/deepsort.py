@@ -256,7 +256,9 @@ def _prepare(tracks, count, motion, boxes, scores, embeddings, min_confidence, m
     corners, measurements = kalman_xyah.measure(boxes)
     features = np.empty_like(embeddings)
     for j in range(len(embeddings)):
-        features[j] = embeddings[j] / np.float32(np.sqrt(dot(embeddings[j], embeddings[j])))
+        length = np.float32(np.sqrt(dot(embeddings[j], embeddings[j])))
+        for c in range(embeddings.shape[1]):
+            features[j, c] = embeddings[j, c] / length
     kalman_xyah.predict(motion, tracks["slot"][:count], count)
     levels, end = np.empty(count, np.int64), 0
     for place in range(count):
@@ -388,7 +390,8 @@ def _update(tracks, motion, gallery, taken, measurements, features, scores, n_in
             continue
         slots[count], rows[count] = track.slot, row
         count += 1
-        gallery[track.slot, track.stored % gallery.shape[1]] = features[row]
+        for c in range(features.shape[1]):
+            gallery[track.slot, track.stored % gallery.shape[1], c] = features[row, c]
         track.stored += 1
         track.hits += 1
         track.missed = 0
@@ -416,7 +419,8 @@ def _start(tracks, count, motion, gallery, rows, measurements, features, scores,
     kalman_xyah.initiate(motion, slots, measurements, rows)
     for k in range(len(rows)):
         track, row, slot = tracks[count + k], rows[k], slots[k]
-        gallery[slot, 0] = features[row]
+        for c in range(features.shape[1]):
+            gallery[slot, 0, c] = features[row, c]
         track.id, track.slot, track.stored, track.hits, track.missed = last_id + 1 + k, slot, 1, 1, 0
         track.row, track.score, track.confirmed = row, scores[row], False
     return count + len(rows)

@@ -35,7 +35,8 @@ def measure(boxes):
     corners, measurements : (N, 4) float64
     """
     corners, measurements = kalman_xyah.measure(boxes)
-    measurements[:, 2] = boxes[:, 2]
+    for i in range(len(boxes)):
+        measurements[i, 2] = boxes[i, 2]
     return corners, measurements
 
 
@@ -57,7 +58,8 @@ def initiate(motion, slots, measurements, rows):
     for i in range(len(slots)):
         state = motion[slots[i]]
         state[:] = 0.0
-        state[:4] = measurements[rows[i]]
+        for c in range(4):
+            state[c] = measurements[rows[i], c]
         for k in (8, 18):
             state[k], state[k + 2] = (2 * _POSITION * state[2]) ** 2, (2 * _POSITION * state[3]) ** 2
             state[k + 7], state[k + 9] = (10 * _VELOCITY * state[2]) ** 2, (10 * _VELOCITY * state[3]) ** 2
