@@ -346,7 +346,7 @@ def test_what_cannot_be_opened(images: Path, tmp_path: Path) -> None:
     with pytest.raises(DetectionsError, match="holds several sequences; it holds"):
         open_detections(tmp_path / "two")
     assert open_detections(tmp_path / "two", "street").name == "street"
-    with pytest.raises(DetectionsError, match="holds no alley: choose"):
+    with pytest.raises(DetectionsError, match="holds no alley; it holds arrays, street: name one"):
         open_detections(tmp_path / "two", "alley")
     (tmp_path / "photo.tar").write_bytes(cv2.imencode(".png", make_frames(1)[0])[1].tobytes())
     with pytest.raises(DetectionsError, match=r"photo\.tar is not a file of detections"):
