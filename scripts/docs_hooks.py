@@ -17,7 +17,7 @@ import pkgutil
 import posixpath
 import re
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -69,8 +69,13 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     named = {page for part in nav for pages in part.values() for page in ([pages] if isinstance(pages, str) else pages)}
     written = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")} - {"README.md"}
     nav[4]["Explained"] += sorted(written - named)
-    config.nav = nav
+    config.nav = [part | {name: _short(pages) for name, pages in part.items() if name == "Reference"} for part in nav]
     return config
+
+
+def _short(pages: list[str]) -> list[str | dict[str, str]]:
+    """Name modules in the navigation without the package, which all begin with."""
+    return [page if page.endswith("index.md") else {PurePosixPath(page).stem: page} for page in pages]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -144,7 +144,7 @@ def _check(interpolate: str | None, **numbers: float) -> None:
         raise ConfigError(f"interpolate is {interpolate!r}; it must be 'linear', 'gaussian' or None.")
     for name, value in numbers.items():
         least = 1 if name in ("min_length", "tau") else 0
-        if not value >= least:
+        if not isinstance(value, (int, float, np.number)) or not value >= least:
             raise ConfigError(f"{name} is {value!r}; it must be a number from {least} up.")
 
 
@@ -215,7 +215,10 @@ def _linked(
     if detections is not None and detections.has_embeddings:
         embeddings = detections.embeddings()
         det = table["det"].to_numpy(np.int64) if "det" in table else np.array([len(embeddings)])
-        if len(det) and det.max() >= len(embeddings):
+        taken = det >= 0
+        if det[taken].max(initial=-1) >= len(embeddings) or (
+            taken.any() and (detections.table()["frame"].to_numpy()[det[taken]] != frames[taken]).any()
+        ):
             raise TrackingError(
                 f"The tracks were not made from the detections of {detections.name}; leave detections out, or give "
                 "those that `track` was given."

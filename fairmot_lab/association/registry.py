@@ -85,9 +85,9 @@ def tracker_class(name: str) -> type[Tracker]:
     module, colon, attribute = _places().get(name, name).partition(":")
     if not colon:
         near = difflib.get_close_matches(name, _places(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = f"did you mean {near[0]}? There" if near else "there"
         raise ConfigError(
-            f"There is no tracker {name!r}; {hint}there are {', '.join(_places())}; name one of your own as "
+            f"There is no tracker {name!r}; {hint} are {', '.join(_places())}; name one of your own as "
             "module:Class, or pass it as an object."
         )
     try:

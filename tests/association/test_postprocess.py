@@ -79,7 +79,7 @@ def test_appearance_decides_between_two_that_stand_close():
     )
     look = {1: [1.0, 0, 0], 2: [0, 1.0, 0], 3: [0.99, 0, 0.1]}
     embeddings = np.array([look[name] for name in tracks["id"]], np.float32)
-    detections = SimpleNamespace(has_embeddings=True, embeddings=lambda: embeddings)
+    detections = SimpleNamespace(has_embeddings=True, embeddings=lambda: embeddings, table=lambda: tracks)
     linked = postprocess(tracks, detections, link=True, interpolate=None)
     assert set(linked["id"]) == {1, 2}
     assert len(linked.query("id == 1")) == 20
@@ -132,3 +132,14 @@ def test_tables_of_files_and_of_one_row(tmp_path):
     assert len(postprocess(fl.read_mot(tmp_path / "crossing.txt"), link=True, interpolate="gaussian")) == 80
     for options in ({}, {"interpolate": "gaussian"}, {"link": True}):
         assert len(postprocess(tracks.iloc[:1], **options)) == 1
+
+
+def test_detections_of_another_video_are_refused():
+    scene = fl.example()
+    tracks = fl.track(scene.detections, "jde")
+    postprocess(tracks, scene.detections, link=True)
+    tracks["frame"] += 1
+    with pytest.raises(TrackingError, match="not made from the detections of crossing"):
+        postprocess(tracks, scene.detections, link=True)
+    with pytest.raises(ConfigError, match="max_gap is '20'; it must be a number from 0 up"):
+        postprocess(tracks, max_gap="20")
