@@ -103,6 +103,11 @@ class BoTSORTTracker(ByteTrackTracker):
     motion_size: ClassVar[int] = kalman_xywh.MOTION_SIZE
     reports_unconfirmed = True
 
+    def _reset(self) -> None:
+        super()._reset()
+        self._limits["appearance"] = self.settings.appearance_thresh
+        self._limits["proximity"] = self.settings.proximity_thresh
+
     def _score_thresholds(self) -> tuple[float, float, float]:
         settings = self.settings
         return settings.track_low_thresh, settings.track_high_thresh, settings.new_track_thresh

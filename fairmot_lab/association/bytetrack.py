@@ -39,6 +39,26 @@ if TYPE_CHECKING:
 
 _XYAH = kalman_xyah.MOTION_SIZE
 _ZERO, _ONE, _KEEP = np.float32(0), np.float32(1), np.float32(0.9)  # share of a track's embedding that stays
+
+LIMITS = np.dtype(  # what `_track` needs of the settings
+    [
+        # detections hold single precision: a score of 0.7 must not be below a threshold of 0.7
+        ("low", np.float32),
+        ("high", np.float32),
+        ("birth", np.float32),
+        ("first", np.float64),  # the largest cost of each stage
+        ("second", np.float64),
+        ("third", np.float64),
+        ("appearance", np.float64),  # BoT-SORT's; see `_cost`
+        ("proximity", np.float64),
+        ("min_box_area", np.float64),
+        ("vertical_ratio", np.float64),
+        ("max_time_lost", np.int64),
+        ("fuse_score", np.bool_),
+        ("reports_unconfirmed", np.bool_),
+    ],
+    align=True,
+)
 _NO_WARP = np.empty((0, 3))
 _NO_COSTS, _NO_PLACES = np.empty((3, 3, 0, 0)), np.empty((3, 3, 0), np.int64)
 
@@ -126,10 +146,14 @@ class ByteTrackTracker(ListTracker):
 
     def _reset(self) -> None:
         super()._reset()
+        settings, limits = self.settings, np.zeros(1, LIMITS)
+        limits["low"], limits["high"], limits["birth"] = self._score_thresholds()
+        limits["first"], limits["second"] = settings.match_thresh, settings.second_thresh
+        limits["third"], limits["fuse_score"] = settings.unconfirmed_thresh, settings.fuse_score
+        limits["max_time_lost"], limits["reports_unconfirmed"] = self.max_time_lost, self.reports_unconfirmed
+        limits["min_box_area"], limits["vertical_ratio"] = settings.min_box_area, settings.vertical_ratio
+        self._limits = limits
         self.min_score = self._score_thresholds()[0]
-        self._limits = _limits(
-            self._score_thresholds(), self.max_time_lost, self.reports_unconfirmed, self.settings.to_dict()
-        )
 
     def _score_thresholds(self) -> tuple[float, float, float]:
         """Scores above the first are used, above the second in the first stage; the third starts a track."""
@@ -190,36 +214,12 @@ class ByteTrackTracker(ListTracker):
         for k, (title, setting) in enumerate(zip(("first", "second", "third"), settings, strict=True)):
             slots, rows, matched = (one[1 : 1 + one[0]] for one in places[k])
             cost, iou, appearance = costs[k, :, : len(slots), : len(rows)]
-            measures = (
-                {"iou": iou, "appearance": appearance} if has_appearance and k != 1 and cost.size else {"iou": iou}
-            )
+            measures = {"iou": iou}
+            if has_appearance and k != 1 and cost.size:
+                measures["appearance"] = appearance
             limit = getattr(self.settings, setting)
             ids = self._tracks["id"][slots]
             self._record_stage(f"{title} stage", ids, rows, cost, limit, setting, matched, **measures)
-
-
-def _limits(scores: tuple[float, ...], max_time_lost: int, reports_unconfirmed: bool, settings: dict) -> np.ndarray:
-    """Return what `_track` needs of the settings, as an array of one record."""
-    # detections hold single precision: a score of 0.7 must not be below a threshold of 0.7
-    low, high, birth = map(np.float32, scores)
-    values = {
-        "low": low,
-        "high": high,
-        "birth": birth,
-        "first": settings["match_thresh"],
-        "second": settings["second_thresh"],
-        "third": settings["unconfirmed_thresh"],
-        "fuse_score": settings["fuse_score"],
-        "appearance": settings.get("appearance_thresh", 0.0),
-        "proximity": settings.get("proximity_thresh", 0.0),
-        "max_time_lost": max_time_lost,
-        "reports_unconfirmed": reports_unconfirmed,
-        "min_box_area": float(settings["min_box_area"]),
-        "vertical_ratio": float(settings["vertical_ratio"]),
-    }
-    limits = np.zeros(1, np.dtype([(name, np.asarray(value).dtype) for name, value in values.items()], align=True))
-    limits[0] = tuple(values.values())
-    return limits
 
 
 @compiled
@@ -252,8 +252,7 @@ def _track(
         Of the detections.
     warp : (2, 3) or (0, 3) float64
         Camera motion, if any.
-    limits
-        As of `_limits`.
+    limits : (1,) LIMITS
     costs, places, events
         Receive the stages and what happened, where there is room for them; see `_cost`, `lists.keep_stage`
         and `lists.note`.
@@ -264,23 +263,29 @@ def _track(
     """
     limit = limits[0]
     corners, measurements = _measure(motion, boxes)
+
+    # tracks seen twice, and lost ones, are moved; those of one frame with the camera alone
     count, pool, unconfirmed = divide(tracks, tracked, lost)
-    _predict(motion, pool, count)  # tracks of one frame are not moved
+    _predict(motion, pool, count)
     if len(warp):
         _warp(motion, pool, warp)
         _warp(motion, unconfirmed, warp)
-    high, low = _rows_between(scores, limit.high, np.float32(np.inf)), _rows_between(scores, limit.low, limit.high)
 
+    # first stage: detections of high score
+    high = _rows_between(scores, limit.high, np.float32(np.inf))
     iou = overlaps(_boxes_of(motion, pool)[1], corners, high, 1.0)
     cost = _cost(iou, pool, high, scores, feature, features, limit, costs[0])
     first = pair(cost, limit.first, pool, high)
     unseen, found = unseen_and_found(first.matched, pool, count)
     keep_stage(places[0], pool, high, first.matched)
 
+    # second stage: tracks still to be seen, detections of low score
+    low = _rows_between(scores, limit.low, limit.high)
     iou = overlaps(_boxes_of(motion, unseen)[1], corners, low, 1.0)
     second = pair(_one_minus(iou, costs[1]), limit.second, unseen, low)
     keep_stage(places[1], unseen, low, second.matched)
 
+    # third stage: tracks of one frame, what the first stage left
     left = first.rows_left
     iou = overlaps(_boxes_of(motion, unconfirmed)[1], corners, left, 1.0)
     cost = _cost(iou, unconfirmed, left, scores, feature, features, limit, costs[2])

@@ -18,7 +18,6 @@ from .costs import overlaps
 from .settings import TrackerSettings, number, switch
 from .tables import keep, with_room
 
-LONGEST = 30  # frames back, at most, to the detection from which a direction is measured
 FIRST, LOW, RECOVERY = 0, 1, 2  # rounds
 
 
@@ -29,7 +28,7 @@ class OCSORTSettings(TrackerSettings):
     det_thresh: float = number(0.6, 0, 1, (0.2, 0.8), "detections with a score above this are tracked", is_score=True)
     iou_threshold: float = number(0.3, 0, 1, (0.1, 0.6), "smallest IoU at which a track takes a detection")
     inertia: float = number(0.2, 0, 2, (0.0, 0.5), "weight of a consistent direction of motion beside the IoU")
-    delta_t: int = number(3, 1, LONGEST, (1, 6), "frames back to the detection from which a direction is measured")
+    delta_t: int = number(3, 1, 30, (1, 6), "frames back to the detection from which a direction is measured")
     min_hits: int = number(3, 0, 1000, (1, 5), "detections in a row, after the first, before a track is reported")
     max_age: int = number(30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames")
     use_byte: bool = switch(False, "BYTE: offer the tracks left over the detections of low score before recovery")
@@ -79,16 +78,19 @@ class OCSORTTracker(Tracker):
         self.max_time_lost = settings.max_age
         self.min_score = settings.low_thresh if settings.use_byte else settings.det_thresh
         self._tracks = np.zeros(64, TRACK)  # the first `_count` are in use, in the authors' order
+        # their detections of the last frames, by age modulo `delta_t`: as `last`, and the age they were taken at
+        self._recent = np.zeros((64, settings.delta_t, 6))
         self._count = self._last_id = 0
 
     def _step(self, detections: FrameDetections, warp: np.ndarray | None) -> FrameTracks:
         settings, scores, record = self.settings, detections.scores, self._record
         min_hits, max_age = settings.min_hits, settings.max_age
         tracks = self._tracks = with_room(self._tracks, self._count + len(detections))
+        recent = self._recent = with_room(self._recent, self._count + len(detections))
         observed, high, low = _observe(
             detections.boxes, scores, settings.det_thresh, settings.low_thresh, settings.use_byte
         )
-        count, ended = _predict(tracks, self._count)
+        count, ended = _predict(tracks, recent, self._count)
         if record is not None:
             self._note_ends(ended, "its predicted box has no size any more")
 
@@ -101,7 +103,7 @@ class OCSORTTracker(Tracker):
         if len(free) and len(left):
             free, left = self._round("recovery", RECOVERY, free, left, observed)
 
-        count = _start(tracks, count, free, left, observed, self._last_id)
+        count = _start(tracks, recent, count, free, left, observed, self._last_id)
         self._last_id += len(left)
         if self._count_before(detections.frame) < min_hits:
             min_hits = 0  # at the start every track is reported
@@ -110,7 +112,7 @@ class OCSORTTracker(Tracker):
         if record is not None:
             self._note_hidden(count, min_hits, hidden)
             self._note(detections, tracks[:count], free, left, low)
-        self._count = _forget(tracks, count, max_age)
+        self._count = _forget(tracks, recent, count, max_age)
         return FrameTracks(detections.frame, *reported)
 
     def _round(
@@ -120,13 +122,13 @@ class OCSORTTracker(Tracker):
         settings, record = self.settings, self._record
         is_tried, iou, direction, owners, free, left = _pair(
             self._tracks,
+            self._recent,
             places,
             rows,
             observed,
             kind,
             settings.iou_threshold,
             settings.inertia,
-            settings.delta_t,
             record is not None,
         )
         if record is not None and is_tried:
@@ -205,8 +207,6 @@ TRACK = np.dtype(
         ("saved", np.float64, 17),  # the state in the first frame without a detection
         ("predicted", np.float64, 4),  # left, top, right, bottom
         ("last", np.float64, 5),  # left, top, right, bottom, score of the last detection after the first; else -1
-        ("recent", np.float64, (LONGEST, 5)),  # the same of the last frames, by age modulo `delta_t`
-        ("recent_age", np.int64, LONGEST),  # the age they were taken at
         ("velocity", np.float64, 2),  # unit vector y, x; 0 where not known
         ("age", np.int64),
         ("missed", np.int64),  # frames since the last detection
@@ -239,7 +239,7 @@ def _observe(boxes, scores, det_thresh, low_thresh, use_byte):
 
 
 @compiled
-def _predict(tracks, count):
+def _predict(tracks, recent, count):
     """Move all tracks by one frame; return how many still have a size, and the ids of the others.
 
     The area or the aspect of the filter may have become negative.
@@ -266,11 +266,12 @@ def _predict(tracks, count):
         if not has_size[i]:
             ended[end] = track.id
             end += 1
+    keep(recent, has_size)
     return keep(tracks, has_size), ended[:end]
 
 
 @compiled
-def _pair(tracks, places, rows, observed, kind, least, inertia, delta_t, keeps_direction):
+def _pair(tracks, recent, places, rows, observed, kind, least, inertia, keeps_direction):
     """Pair tracks with detections in one round, and correct them.
 
     Returns
@@ -305,7 +306,7 @@ def _pair(tracks, places, rows, observed, kind, least, inertia, delta_t, keeps_d
 
     direction = np.empty((0, 0))
     if kind == FIRST and (keeps_direction or not is_sole):
-        direction = _direction(tracks, places, rows, observed, inertia, delta_t)
+        direction = _direction(tracks, recent, places, rows, observed, inertia)
     if kind != FIRST or not is_sole:
         cost = np.empty((m, n))
         for j in range(m):
@@ -314,9 +315,9 @@ def _pair(tracks, places, rows, observed, kind, least, inertia, delta_t, keeps_d
         owners = assign_all(cost)[0]
     taken, columns, left, free = part(owners, iou, least)
     for k in range(len(taken)):
-        track, row = tracks[places[columns[k]]], rows[taken[k]]
-        _update(track, observed[row], delta_t)
-        track.row = row
+        place, row = places[columns[k]], rows[taken[k]]
+        _update(tracks[place], recent[place], observed[row])
+        tracks[place].row = row
     if kind != FIRST:  # sorted, as the authors have it
         return is_tried, iou, direction, owners, without(places, columns), without(rows, taken)
     for k in range(len(left)):
@@ -325,19 +326,19 @@ def _pair(tracks, places, rows, observed, kind, least, inertia, delta_t, keeps_d
 
 
 @compiled
-def _previous(track, delta_t):
+def _previous(track, recent):
     """Return the detection that a track took `delta_t` frames ago, or the earliest one after; else its last."""
+    delta_t = len(recent)
     for dt in range(delta_t, 0, -1):
-        k = (track.age - dt) % delta_t
-        if track.age >= dt and track.recent_age[k] == track.age - dt:
-            box = track.recent[k]
+        box = recent[(track.age - dt) % delta_t]
+        if track.age >= dt and box[5] == track.age - dt:
             return box[0], box[1], box[2], box[3], box[4]
-    box = track.last
-    return box[0], box[1], box[2], box[3], box[4]
+    last = track.last
+    return last[0], last[1], last[2], last[3], last[4]
 
 
 @compiled
-def _direction(tracks, places, rows, observed, inertia, delta_t):
+def _direction(tracks, recent, places, rows, observed, inertia):
     """Return how well each detection lies in the direction that each track moves in, times `inertia` and score."""
     m, n = len(rows), len(places)
     x, y, weight = np.empty(m), np.empty(m), np.empty(m)
@@ -347,7 +348,7 @@ def _direction(tracks, places, rows, observed, inertia, delta_t):
     benefit = np.zeros((n, m))
     for i in range(n):
         track = tracks[places[i]]
-        left, top, right, bottom, score = _previous(track, delta_t)
+        left, top, right, bottom, score = _previous(track, recent[places[i]])
         vy, vx = track.velocity[0], track.velocity[1]
         if score >= 0 and (vy != 0 or vx != 0):
             before_x, before_y = (left + right) / 2.0, (top + bottom) / 2.0
@@ -436,10 +437,10 @@ def _re_update(state, start, end, frames):
 
 
 @compiled
-def _update(track, box, delta_t):
+def _update(track, recent, box):
     """Correct a track by the detection that it took."""
     if _is_set(track.last):
-        left, top, right, bottom, _ = _previous(track, delta_t)
+        left, top, right, bottom, _ = _previous(track, recent)
         dx, dy = (box[0] + box[2]) / 2.0 - (left + right) / 2.0, (box[1] + box[3]) / 2.0 - (top + bottom) / 2.0
         norm = np.sqrt(dx * dx + dy * dy) + 1e-6
         track.velocity[0], track.velocity[1] = dy / norm, dx / norm
@@ -451,10 +452,10 @@ def _update(track, box, delta_t):
     track.is_observed = True
     x, y, area, aspect = _measure(box)
     _correct(track.state, x, y, area, aspect)  # after a re-update the authors correct by it a second time
-    k = track.age % delta_t
-    track.recent_age[k] = track.age
+    k = track.age % len(recent)
+    recent[k, 5] = track.age
     for c in range(5):
-        track.last[c] = track.recent[k, c] = box[c]
+        track.last[c] = recent[k, c] = box[c]
     track.missed = 0
     track.streak += 1
 
@@ -466,7 +467,7 @@ def _is_set(last):
 
 
 @compiled
-def _start(tracks, count, free, left, observed, last_id):
+def _start(tracks, recent, count, free, left, observed, last_id):
     """Keep the motion of tracks that were just lost, and start tracks at detections; return how many there are."""
     for place in free:
         track = tracks[place]
@@ -486,8 +487,8 @@ def _start(tracks, count, free, left, observed, last_id):
         state[16] = 10.0
         for c in range(5):
             track.last[c] = -1.0
-        for c in range(LONGEST):
-            track.recent_age[c] = -1
+        for d in range(recent.shape[1]):
+            recent[count + k, d, 5] = -1.0
         track.velocity[0] = track.velocity[1] = 0.0
         track.id, track.age, track.missed, track.streak, track.row = last_id + 1 + k, 0, 0, 0, row
         track.has_saved = track.is_observed = False
@@ -527,9 +528,10 @@ def _reported(tracks, count, min_hits, min_box_area, vertical_ratio, scores, cla
 
 
 @compiled
-def _forget(tracks, count, max_age):
+def _forget(tracks, recent, count, max_age):
     """Drop the tracks that were not seen for too long; return how many are left."""
     is_kept = np.empty(count, np.bool_)
     for i in range(count):
         is_kept[i] = tracks[i].missed <= max_age
+    keep(recent, is_kept)
     return keep(tracks, is_kept)

@@ -1,4 +1,4 @@
-"""Tables of tracks: structured arrays whose first rows are in use."""
+"""Tables of tracks: arrays whose first rows are in use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def with_room(table: np.ndarray, rows: int) -> np.ndarray:
     """
     if rows <= len(table):
         return table
-    larger = np.zeros(2 * rows, table.dtype)
+    larger = np.zeros((2 * rows, *table.shape[1:]), table.dtype)
     larger[: len(table)] = table
     return larger
 
@@ -28,7 +28,7 @@ def keep(table, is_kept):
 
     Parameters
     ----------
-    table : (K,)
+    table : (K, ...)
         Changed in place.
     is_kept : (n,) bool
         For each of the first n rows.
