@@ -186,7 +186,7 @@ def test_a_tracker_of_another_package(monkeypatch):
             assert list(fl.trackers())[-1] == "nearest"
         assert fl.get_tracker("nearest", reach=7).settings.reach == 7
         assert isinstance(fl.get_tracker("jde"), fl.JDETracker)
-        with pytest.raises(ConfigError, match=r"there are jde, .*, nearest, broken; name one of your own as module"):
+        with pytest.raises(ConfigError, match=r"There are jde, .*, nearest, broken; name one of your own as module"):
             fl.get_tracker("farthest")
     finally:
         registry._places.cache_clear()
