@@ -65,7 +65,7 @@ def file_sha256(*paths: Path) -> str:
             with path.open("rb") as file:
                 hashlib.file_digest(file, lambda: digest)  # type: ignore[arg-type, return-value]
         except OSError as error:
-            raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+            raise WeightsError(f"{path} cannot be read ({error.strerror}); name a file that can.") from error
     return digest.hexdigest()
 
 
@@ -108,7 +108,7 @@ def check_seal(path: str | os.PathLike[str]) -> None:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); name a file that can.") from error
     model = data[: -len(_SEAL) - 64]
     if data.startswith(_SEAL, len(model)) and data != sealed(model):
         raise WeightsError(
