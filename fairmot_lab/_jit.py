@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 
 
 def compiled(function: Callable | None = None, **options: Any) -> Callable:
@@ -31,11 +33,24 @@ def compiled(function: Callable | None = None, **options: Any) -> Callable:
     ...     return 2 * x
     >>> double(21)
     42
+
+    With NUMBA_DISABLE_JIT=1 nothing is compiled, so that a debugger can step through a tracker.
     """
     if function is None:
         return lambda function: compiled(function, **options)
+    if numba.config.DISABLE_JIT:
+        return _interpreted(function)
     options = {"nogil": True, "error_model": "numpy", **options}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache can be written
         return numba.njit(**options)(function)
+
+
+def _interpreted(function: Callable) -> Callable:
+    """Let Python run a compiled function, which reads the fields of records as attributes."""
+
+    def readable(value: Any) -> Any:
+        return value.view(np.recarray) if isinstance(value, np.ndarray) and value.dtype.names else value
+
+    return functools.wraps(function)(lambda *arguments: function(*map(readable, arguments)))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
+import os
 import pickle
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from golden_scenes import random_scenes
 
+import fairmot_lab as fl
 from fairmot_lab.association.explanation import explain
 from fairmot_lab.association.registry import TRACKERS, get_tracker, tracker_class
 from fairmot_lab.errors import ConfigError
@@ -47,6 +52,20 @@ def test_a_record_changes_nothing_and_explains_everything(name):
         reported = record.tracks
         for track, row in zip(reported.ids.tolist(), reported.detections.tolist(), strict=True):
             assert record.taken(track) == (None if row < 0 else row)
+
+
+def test_a_debugger_can_step_through():
+    """Without compiler the same code gives the same tracks."""
+    script = f"""
+import json, sys
+import fairmot_lab as fl
+scene = fl.example()
+print(json.dumps({{name: fl.track(scene.detections, name).to_csv() for name in {list(TRACKERS)}}}))
+"""
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    answer = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    scene = fl.example()
+    assert json.loads(answer.stdout) == {name: fl.track(scene.detections, name).to_csv() for name in TRACKERS}
 
 
 def test_a_copy_goes_on_and_a_clone_starts_afresh(name):
