@@ -133,8 +133,8 @@ def measure(data: Path, weights: Path, name: str, cache: Path, choose: bool) -> 
 
 
 def number(value: float) -> str:
-    """Three decimals without the zero before them."""
-    return "-" if np.isnan(value) else f"{value:.3f}".lstrip("0")
+    """Percent, with one decimal; a dash where there is none."""
+    return "-" if np.isnan(value) else f"{100 * value:.1f}"
 
 
 def spread(values: pd.Series) -> str:
