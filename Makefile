@@ -70,7 +70,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing into $(ENVIRONMENT): 3 GB, some minutes without a word"
 	$(RUN) -m pip install --quiet -c constraints.txt -e '.[paddle,test]'
 	$(RUN) -m pip check
-	@echo "compiling the trackers: half a minute, once"
+	@echo "compiling the trackers: a minute, once"
 	$(RUN) -m fairmot_lab warm-up
 	@touch $@
 

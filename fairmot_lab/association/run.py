@@ -270,7 +270,7 @@ def tracks_table(results: Sequence[FrameTracks], first_rows: Sequence[int] | np.
 
 
 def warm_up() -> None:
-    """Compile all that the trackers need, or load it from numba's cache: some twenty seconds once per machine.
+    """Compile all that the trackers need, or load it from numba's cache: about a minute once per machine.
 
     The first frames of a tracker do the same unasked; this lets an installation do it ahead.
 
