@@ -1,6 +1,6 @@
 """How fast the views are in a real browser, beside ipywidgets.Image from the same run.
 
-    python benchmarks/player.py [SEQUENCE] [--steps 1000] [--outputs FOLDER]
+    python benchmarks/player.py [SEQUENCE] [--steps 1000] [--detections FOLDER]
 
 A key step is timed inside the page: from the key until the canvas holds the new frame with its boxes (TrackPlayer), and
 until the picture of the usual notebook is decoded (a slider whose observer draws the boxes with OpenCV and sets the
@@ -58,7 +58,7 @@ ipywidgets.VBox([slider, picture])
 """
 LAB = """
 from fairmot_lab.detection.cache import open_detections
-laboratory = fl.widgets.ThresholdLab(detections=open_detections({outputs!r}), ground_truth=source.ground_truth)
+laboratory = fl.widgets.ThresholdLab(detections=open_detections({detections!r}), ground_truth=source.ground_truth)
 laboratory
 """
 
@@ -134,7 +134,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("sequence", nargs="?", default=str(_default_sequence()))
     arguments.add_argument("--steps", type=int, default=1000, help="steps of the memory test")
-    arguments.add_argument("--outputs", help="kept outputs of the sequence; its public detections by default")
+    arguments.add_argument("--detections", help="kept detections of the sequence; its public detections by default")
     options = arguments.parse_args()
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {Path(options.sequence).name}, 40 boxes", flush=True)
     setup = SETUP.format(sequence=options.sequence)
@@ -150,7 +150,7 @@ def main() -> None:
             f"ipywidgets.Image {peer_cpu * 1000:.0f} ms: {peer_cpu / our_cpu:.1f} x",
             flush=True,
         )
-        _measure_lab(browser, server, setup, options.outputs or options.sequence)
+        _measure_lab(browser, server, setup, options.detections or options.sequence)
         print(f"load at the end {os.getloadavg()[0]:.1f}")
 
 
@@ -194,8 +194,8 @@ def _measure_image(browser: Any, server: lab.Server, setup: str) -> tuple[np.nda
         return times, (_cpu() - start) / len(times)
 
 
-def _measure_lab(browser: Any, server: lab.Server, setup: str, outputs: str) -> None:
-    with _open(browser, server, [setup, LAB.format(outputs=outputs)]) as book:
+def _measure_lab(browser: Any, server: lab.Server, setup: str, detections: str) -> None:
+    with _open(browser, server, [setup, LAB.format(detections=detections)]) as book:
         book.page.locator(".fml-table tbody tr").first.wait_for()
         start = float(book.kernel("import time; print(time.process_time())"))
         times = np.array(book.page.evaluate(DRAG, 12))

@@ -138,7 +138,7 @@ def main() -> None:
         print(f"{frames / (wall_after - wall_before):.1f} frames/s by the clock")
         for file in sorted(folder.iterdir()):
             print(f"  {file.name}: {file.stat().st_size / 2**20:.1f} MB")
-        compare(report.outputs)
+        compare(report.detections)
 
 
 def compare(outputs: Path | None) -> None:

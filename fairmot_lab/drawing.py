@@ -265,7 +265,7 @@ class FrameAnnotator:
         self.draw_threshold = draw_threshold
         self.heatmap = heatmap
 
-    def draw(self, frame: Frame, tracks: Any, outputs: Any = None) -> np.ndarray:
+    def draw(self, frame: Frame, tracks: Any, detections: Any = None) -> np.ndarray:
         """Return a drawn copy of a frame.
 
         Parameters
@@ -274,12 +274,17 @@ class FrameAnnotator:
             The frame; frames come in ascending order.
         tracks
             Its tracks, as in `draw_tracks`.
-        outputs
+        detections
             Its `FrameDetections`, for the heatmap.
         """
         image = frame.image
-        if self.heatmap and outputs is not None and outputs.heatmap is not None and outputs.letterbox is not None:
-            image = draw_heatmap(image, outputs.heatmap, outputs.letterbox)
+        if (
+            self.heatmap
+            and detections is not None
+            and detections.heatmap is not None
+            and detections.letterbox is not None
+        ):
+            image = draw_heatmap(image, detections.heatmap, detections.letterbox)
         if self.trails is not None:
             self.trails.add(frame.number, tracks)
         return draw_tracks(

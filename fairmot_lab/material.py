@@ -65,7 +65,7 @@ class Material:
 
 
 def pack_material(
-    outputs: Any,
+    detections: Any,
     ground_truth: Any,
     sequences: Iterable[str] | None,
     protocol: str | None,
@@ -73,7 +73,7 @@ def pack_material(
 ) -> bytes:
     """Return what `open_material` needs, small: a path where there is one, so that each worker reads for itself."""
     held: dict[str, Any] = {}
-    for name, one in _named(outputs):
+    for name, one in _named(detections):
         if name in held:
             raise DetectionsError(f"Two sequences are called {name}; give a dict from name to detections.")
         held[name] = one
@@ -96,7 +96,9 @@ def open_material(packed: bytes) -> Material:
     sources, ground_truth, protocol, motions = pickle.loads(packed)
     held = {name: one if isinstance(one, Detections) else open_detections(one) for name, one in sources.items()}
     if OVERALL in held:
-        raise DetectionsError(f"A sequence cannot be called {OVERALL}: rows of that name are sums; rename its outputs.")
+        raise DetectionsError(
+            f"A sequence cannot be called {OVERALL}: rows of that name are sums; rename its detections."
+        )
     nothing = {name: _no_tracks(name) for name in held}
     tracks: Any = next(iter(nothing.values())) if len(held) == 1 else nothing
     pairs = find_inputs(tracks, ground_truth, None).pairs
@@ -128,23 +130,23 @@ def _digest(held: dict[str, Detections], truths: dict[str, GroundTruth], motions
     return sha.hexdigest()
 
 
-def _named(outputs: Any) -> Iterator[tuple[str, Any]]:
+def _named(detections: Any) -> Iterator[tuple[str, Any]]:
     """Detections, or paths of them, by name of sequence."""
-    if isinstance(outputs, Mapping):
-        if not outputs:
-            raise DetectionsError("No outputs are given; give at least one sequence.")
-        yield from ((str(name), one) for name, one in outputs.items())
-    elif isinstance(outputs, str | os.PathLike):
-        path = Path(outputs)
+    if isinstance(detections, Mapping):
+        if not detections:
+            raise DetectionsError("No detections are given; give at least one sequence.")
+        yield from ((str(name), one) for name, one in detections.items())
+    elif isinstance(detections, str | os.PathLike):
+        path = Path(detections)
         several = sorted(path.glob("*.tar")) or sorted(path.glob("*/det/det.txt")) if path.is_dir() else []
         for one in several if len(several) > 1 else [path]:
             opened = open_detections(one)
             yield opened.name, opened
-    elif isinstance(outputs, Iterable) and not hasattr(outputs, "offsets"):
-        for one in outputs:
+    elif isinstance(detections, Iterable) and not hasattr(detections, "offsets"):
+        for one in detections:
             yield from _named(one)
     else:
-        yield str(outputs.name), outputs
+        yield str(detections.name), detections
 
 
 def _as_path(value: Any) -> Any:
@@ -155,9 +157,9 @@ def _as_path(value: Any) -> Any:
     return Path(path).resolve()
 
 
-def _truth_beside(name: str, outputs: Any) -> Path:
+def _truth_beside(name: str, detections: Any) -> Path:
     """Return the gt.txt of the sequence folder that public detections lie in."""
-    path = _as_path(outputs)
+    path = _as_path(detections)
     if isinstance(path, Path):
         folder = path if path.is_dir() else path.parent.parent
         if (folder / "gt" / "gt.txt").is_file():

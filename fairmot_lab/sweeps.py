@@ -54,7 +54,7 @@ def sweep(
     Parameters
     ----------
     detections
-        Kept outputs or public detections: what `detect` or `open_detections` gives, a path for `open_detections`, or
+        Kept detections or public detections: what `detect` or `open_detections` gives, a path for `open_detections`, or
         several of them in a dict from name to one, or in a list. A folder of several is taken whole.
     tracker
         Whose settings they are, and what is not in the grid: a tracker or its name. None stands for that which the

@@ -187,7 +187,7 @@ def test_03_reid_embeddings(notebook_workspace: Path) -> None:
         "{'auc': distances.auc, 'rank1': distances.rank1, 'chance': chance, 'ageing': ageing.to_dict('list'),"
         " 'running': running.median().to_dict(), 'rates': rates.to_dict('list'), 'peak': float(similarity.max()),"
         " 'points': list(explorer.projection.points.shape), 'ids': len(explorer.ids), 'frame': explorer.frame,"
-        " 'detections': len(outputs.table()), 'threshold': explorer.threshold}",
+        " 'detections': len(detections.table()), 'threshold': explorer.threshold}",
     )
     state = run.state
     assert state["auc"] > 0.8

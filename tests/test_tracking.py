@@ -108,7 +108,7 @@ def test_stream_yields_each_frame_at_once() -> None:
         assert len(made) <= number + 2
         assert result.tracks["frame"].tolist() == [number, number]
         assert list(result.tracks.columns) == COLUMNS
-        assert result.outputs.heatmap is not None
+        assert result.detections.heatmap is not None
     results.close()
 
 

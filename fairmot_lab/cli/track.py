@@ -255,6 +255,6 @@ def _model(options: argparse.Namespace) -> Detector:
 
 
 def _print_report(report: TrackReport) -> None:
-    files = [report.text, report.video, report.counts, report.events, report.outputs]
+    files = [report.text, report.video, report.counts, report.events, report.detections]
     print(f"{report.name}: {report.frames} frames, {report.rows} boxes of {report.ids} tracks")
     print("\n".join(f"  {file}" for file in files if file is not None))

@@ -58,12 +58,12 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def label_detections(outputs: Detections, table: pd.DataFrame, min_iou: float = 0.5) -> np.ndarray:
+def label_detections(detections: Detections, table: pd.DataFrame, min_iou: float = 0.5) -> np.ndarray:
     """Give each detection the id of the track or person it covers.
 
     Parameters
     ----------
-    outputs
+    detections
         Detections of a sequence.
     table
         Tracks, or ground truth (rows with conf 0 are not used). Tracks with a column `det` say it themselves.
@@ -73,7 +73,7 @@ def label_detections(outputs: Detections, table: pd.DataFrame, min_iou: float = 
     Returns
     -------
     (T,) int64
-        An id per row of `outputs.table()`, -1 where none; in each frame an id at most once, the sum of overlaps
+        An id per row of `detections.table()`, -1 where none; in each frame an id at most once, the sum of overlaps
         being as large as can be.
 
     Examples
@@ -82,22 +82,22 @@ def label_detections(outputs: Detections, table: pd.DataFrame, min_iou: float = 
     >>> label_detections(scene.detections, scene.ground_truth)[:4].tolist()
     [1, 2, 1, 2]
     """
-    ids = np.full(len(outputs.scores), -1, np.int64)
-    if "det" in table:  # tracks made from these outputs know their detections
+    ids = np.full(len(detections.scores), -1, np.int64)
+    if "det" in table:  # tracks made from these detections know their rows
         ids[table["det"]] = table["id"]
         return ids
     used = table[table["conf"] != 0] if "conf" in table else table
-    rows = {int(part["frame"].iloc[0]): part for _, part in used.groupby("frame")}
-    for i, number in enumerate(outputs.frames):
-        part = rows.get(int(number))
+    in_frame = {int(part["frame"].iloc[0]): part for _, part in used.groupby("frame")}
+    for i, number in enumerate(detections.frames):
+        part = in_frame.get(int(number))
         if part is None:
             continue
-        first, last = outputs.offsets[i], outputs.offsets[i + 1]
-        overlap = iou(outputs.boxes[first:last], part[BOX].to_numpy())
+        first, last = detections.offsets[i], detections.offsets[i + 1]
+        overlap = iou(detections.boxes[first:last], part[BOX].to_numpy())
         overlap[overlap < min_iou] = 0
-        detections, boxes = linear_sum_assignment(-overlap)
-        good = overlap[detections, boxes] > 0
-        ids[first + detections[good]] = part["id"].to_numpy()[boxes[good]]
+        rows, columns = linear_sum_assignment(-overlap)
+        good = overlap[rows, columns] > 0
+        ids[first + rows[good]] = part["id"].to_numpy()[columns[good]]
     return ids
 
 
@@ -325,14 +325,14 @@ def project(embeddings: np.ndarray, method: str = "pca", *, max_points: int = 40
     return Projection(np.asarray(points, np.float32), rows, method, count - len(rows), explained)
 
 
-def switch_distances(switches: pd.DataFrame, outputs: Detections, tracks: pd.DataFrame) -> np.ndarray:
+def switch_distances(switches: pd.DataFrame, detections: Detections, tracks: pd.DataFrame) -> np.ndarray:
     """Measure how far the appearance of a person is apart before and after each ID switch.
 
     Parameters
     ----------
     switches
         `Evaluation.switches` of one sequence: frame, from_id, to_id, last_frame are used.
-    outputs
+    detections
         The detections that were tracked.
     tracks
         The tracks that were evaluated.
@@ -350,11 +350,11 @@ def switch_distances(switches: pd.DataFrame, outputs: Detections, tracks: pd.Dat
     >>> switch_distances(result.switches, scene.detections, scene.tracks).round(2).tolist()
     [0.0, 0.0]
     """
-    ids = label_detections(outputs, tracks)
-    numbers = np.repeat(outputs.frames, np.diff(outputs.offsets))
+    ids = label_detections(detections, tracks)
+    numbers = np.repeat(detections.frames, np.diff(detections.offsets))
     row_of = {key: row for row, key in enumerate(zip(numbers.tolist(), ids.tolist(), strict=True)) if key[1] >= 0}
     distances = np.full(len(switches), np.nan)
-    embeddings = outputs.embeddings()
+    embeddings = detections.embeddings()
     wanted = switches[["last_frame", "from_id", "frame", "to_id"]].to_numpy(float)
     for i, (last, old, now, new) in enumerate(wanted.tolist()):
         before, after = row_of.get((last, old)), row_of.get((now, new))

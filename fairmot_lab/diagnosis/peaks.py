@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ..data import FrameDetections
 
 
-def peak_table(outputs: FrameDetections, top_k: int = 100) -> pd.DataFrame:
+def peak_table(detections: FrameDetections, top_k: int = 100) -> pd.DataFrame:
     """Return the best peaks of a heatmap with the boxes they decode to.
 
     Parameters
     ----------
-    outputs
+    detections
         Of one frame.
     top_k
         How many at most.
@@ -35,14 +35,19 @@ def peak_table(outputs: FrameDetections, top_k: int = 100) -> pd.DataFrame:
     >>> peak_table(scene.detections.frame(1))[["score", "x", "y"]].round(1).astype(int).iloc[:, 1:].values.tolist()
     [[26, 44], [254, 48]]
     """
-    n = min(top_k, len(outputs))
-    peaks = np.full((n, 2), -1) if outputs.peaks is None else outputs.peaks[:n]
-    columns = {"rank": np.arange(1, n + 1), "cell_x": peaks[:, 0], "cell_y": peaks[:, 1], "score": outputs.scores[:n]}
-    return pd.DataFrame({**columns, **dict(zip(BOX, outputs.boxes[:n].T.astype(float), strict=True))})
+    n = min(top_k, len(detections))
+    peaks = np.full((n, 2), -1) if detections.peaks is None else detections.peaks[:n]
+    columns = {
+        "rank": np.arange(1, n + 1),
+        "cell_x": peaks[:, 0],
+        "cell_y": peaks[:, 1],
+        "score": detections.scores[:n],
+    }
+    return pd.DataFrame({**columns, **dict(zip(BOX, detections.boxes[:n].T.astype(float), strict=True))})
 
 
-def detection_at(outputs: FrameDetections, x: float, y: float) -> int | None:
+def detection_at(detections: FrameDetections, x: float, y: float) -> int | None:
     """Return the row of the best-scoring box that covers a pixel (rows are ordered by score), or None."""
-    left, top, width, height = outputs.boxes.T
+    left, top, width, height = detections.boxes.T
     rows = np.flatnonzero((left <= x) & (x <= left + width) & (top <= y) & (y <= top + height))
     return int(rows[0]) if len(rows) else None

@@ -50,7 +50,7 @@ def cell_sentences(record: FrameRecord, stage: int, row: int, column: int) -> li
 
 
 def explained_switches(
-    evaluation: Evaluation, name: str, outputs: Detections | None = None, tracker: Tracker | str | None = None
+    evaluation: Evaluation, name: str, detections: Detections | None = None, tracker: Tracker | str | None = None
 ) -> tuple[pd.DataFrame, str]:
     """Return the ID switches of one sequence with all that is known about them.
 
@@ -58,29 +58,29 @@ def explained_switches(
     ----------
     evaluation, name
         The evaluation, and which of its sequences.
-    outputs
-        The detections that were tracked.
+    detections
+        What was tracked.
     tracker
         The tracker that made them; by default that which the tracks carry.
 
     Returns
     -------
     switches : DataFrame
-        `Evaluation.switches` of the sequence; with outputs, `why` and what else `explain_switches` says, and
+        `Evaluation.switches` of the sequence; with detections, `why` and what else `explain_switches` says, and
         `distance` (see `switch_distances`).
     caveat : str
-        Why there are no reasons, if outputs were given that do not lead to these tracks; else empty.
+        Why there are no reasons, if detections were given that do not lead to these tracks; else empty.
     """
     switches = evaluation.switches_of(name)
-    if outputs is None:
+    if detections is None:
         return switches, ""
     caveat = ""
     try:
-        switches = explain_switches(evaluation, outputs, tracker, sequence=name).reset_index(drop=True)
+        switches = explain_switches(evaluation, detections, tracker, sequence=name).reset_index(drop=True)
     except EvaluationError as error:
         caveat = f"The reasons of the ID switches are not known: {error}"
-    if outputs.has_embeddings:
-        switches["distance"] = switch_distances(switches, outputs, evaluation.sequences[name].tracks)
+    if detections.has_embeddings:
+        switches["distance"] = switch_distances(switches, detections, evaluation.sequences[name].tracks)
     return switches, caveat
 
 
@@ -107,12 +107,12 @@ class Replay:
     evaluation: Evaluation | None = None
 
 
-def replay(outputs: Detections, ground_truth: Any, tracker: Tracker) -> Replay:
+def replay(detections: Detections, ground_truth: Any, tracker: Tracker) -> Replay:
     """Track kept detections and count.
 
     Parameters
     ----------
-    outputs
+    detections
         Kept or public detections.
     ground_truth
         A table, or better what `evaluation.prepare` returns.
@@ -126,7 +126,7 @@ def replay(outputs: Detections, ground_truth: Any, tracker: Tracker) -> Replay:
     2
     """
     start = time.perf_counter()
-    tracks = track_detections(outputs, tracker)
+    tracks = track_detections(detections, tracker)
     metrics = compute_metrics(tracks, ground_truth)
     return Replay(tracker, tracks, metrics, time.perf_counter() - start)
 

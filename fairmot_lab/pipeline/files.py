@@ -67,7 +67,7 @@ class TrackReport:
         Whether the source was tracked to its end.
     text, record : pathlib.Path
         The MOTChallenge text and the record of settings.
-    video, outputs, counts, events : pathlib.Path or None
+    video, detections, counts, events : pathlib.Path or None
         The overlay video, the kept detections, and the tables of the counter.
     """
 
@@ -79,7 +79,7 @@ class TrackReport:
     rows: int = 0
     ids: int = 0
     video: Path | None = None
-    outputs: Path | None = None
+    detections: Path | None = None
     counts: Path | None = None
     events: Path | None = None
 
@@ -240,7 +240,7 @@ class _Run:
             if self._is_whole(earlier):
                 for key in ("frames", "rows", "ids", "complete"):
                     setattr(report, key, earlier[key])
-                report.outputs = path if (path := self._file(".tar")).is_file() else None
+                report.detections = path if (path := self._file(".tar")).is_file() else None
                 if self.counter is not None:
                     report.counts, report.events = self._file(".counts.csv"), self._file(".events.csv")
                 self._files = earlier["files"]
@@ -328,7 +328,7 @@ class _Run:
             if self.drawing is not None and live:
                 report.video = self._file(".mp4")
                 self.video = self._writer()
-            report.outputs = None if kept is None else kept.path
+            report.detections = None if kept is None else kept.path
             self._write_record()
             # Each frame is written in one thread, to its end: an interrupt cannot stop it halfway.
             pool = stack.enter_context(ThreadPoolExecutor(1))
@@ -462,7 +462,7 @@ class _Run:
         if self.video is not None or (same and path.is_file() and self._files.get(path.name) == _digest(path)):
             return
         rows = _rows_of(self.report)
-        kept = open_detections(self.report.outputs) if self._draws_heatmaps and self.report.outputs else None
+        kept = open_detections(self.report.detections) if self._draws_heatmaps and self.report.detections else None
         writer = self._writer()
         try:
             for frame in self._bar(self.source.frames(1, self.report.frames), progress, " (video)"):

@@ -43,13 +43,13 @@ class FrameResult:
         Number (from 1), image and time.
     frame_tracks : FrameTracks
         Its tracks as arrays.
-    outputs : FrameDetections
+    detections : FrameDetections
         What the network said; with a heatmap where one was asked for.
     """
 
     frame: Frame
     frame_tracks: FrameTracks
-    outputs: FrameDetections
+    detections: FrameDetections
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def stream(
     score_threshold
         Tracks with a lower score are not reported. The tracker itself sees every detection.
     heatmaps
-        Whether the outputs carry the centre heatmap.
+        Whether the detections carry the centre heatmap.
     camera_motion
         How the camera's motion is estimated for the tracker: "flow", "orb" or "ecc"; not at all unless given.
 
@@ -122,11 +122,11 @@ class CameraInput:
                 raise ConfigError(f"There is no camera motion {motion!r}; there are {', '.join(METHODS)}.")
             self.estimator = MotionEstimator(source.width, source.height, motion)
 
-    def warp(self, frame: Frame | None, outputs: FrameDetections) -> np.ndarray | None:
+    def warp(self, frame: Frame | None, detections: FrameDetections) -> np.ndarray | None:
         """Return the matrix (2, 3) of a frame."""
         if self.estimator is None or frame is None:
-            return self.given.get(outputs.frame)
-        matrix = self.estimator.update(frame.image, outputs.boxes[outputs.scores >= MASK_SCORE])[:6]
+            return self.given.get(detections.frame)
+        matrix = self.estimator.update(frame.image, detections.boxes[detections.scores >= MASK_SCORE])[:6]
         return np.reshape(matrix, (2, 3))
 
 
@@ -136,11 +136,11 @@ def tracked_frames(
     """Yield the results of each frame with a tracker and detector that are ready."""
     results = run_detector(model, source.frames())
     with contextlib.closing(results):  # type: ignore[type-var]
-        for frame, outputs in results:
+        for frame, detections in results:
             if not heatmaps:
-                outputs.heatmap = None
-            tracks = tracker.update(outputs, camera.warp(frame, outputs))
-            yield FrameResult(frame, above(tracks, score_threshold), outputs)
+                detections.heatmap = None
+            tracks = tracker.update(detections, camera.warp(frame, detections))
+            yield FrameResult(frame, above(tracks, score_threshold), detections)
 
 
 def above(tracks: FrameTracks, threshold: float) -> FrameTracks:

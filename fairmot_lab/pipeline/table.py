@@ -138,7 +138,7 @@ def _track_source(
     results = tracked_frames(source, model, tracker, 0.0, False, CameraInput(camera_motion, tracker, source))
     for result in progress_bar(results, total=source.length, unit="frame", desc=source.name, disable=not progress):
         kept.append(result.frame_tracks)
-        counts.append(len(result.outputs))
+        counts.append(len(result.detections))
     tracks = tracks_table(kept, np.cumsum([0, *counts])[:-1])
     tracks.attrs = {
         "sequence": source.name,

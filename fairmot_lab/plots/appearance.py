@@ -132,7 +132,7 @@ def score_distributions(
 
 
 def centre_heatmap(
-    outputs: FrameDetections,
+    detections: FrameDetections,
     image: np.ndarray,
     *,
     threshold: float | None = None,
@@ -143,7 +143,7 @@ def centre_heatmap(
 
     Parameters
     ----------
-    outputs
+    detections
         A `FrameDetections` with heatmap and letterbox.
     image
         (H, W, 3) uint8 BGR, the frame.
@@ -161,19 +161,19 @@ def centre_heatmap(
     from matplotlib.patches import Rectangle
 
     ax = _axes(ax, (7, 4.4))
-    if outputs.heatmap is None or outputs.letterbox is None:
-        raise PlotError(f"Frame {outputs.frame} was kept without its heatmap; run detect(..., heatmaps=True).")
-    heatmap = np.asarray(outputs.heatmap, float)
+    if detections.heatmap is None or detections.letterbox is None:
+        raise PlotError(f"Frame {detections.frame} was kept without its heatmap; run detect(..., heatmaps=True).")
+    heatmap = np.asarray(detections.heatmap, float)
     opacities = np.sqrt(np.clip(heatmap, 0, 1)) * np.clip(opacity, 0, 1)
-    _cells_over_frame(ax, heatmap, outputs.letterbox, image, cmap="viridis", low=0, high=1, alpha=opacities)
+    _cells_over_frame(ax, heatmap, detections.letterbox, image, cmap="viridis", low=0, high=1, alpha=opacities)
     note = ""
     if threshold is not None:
-        chosen = np.asarray(outputs.scores) >= threshold
-        for x, y, w, h in np.asarray(outputs.boxes)[chosen]:
+        chosen = np.asarray(detections.scores) >= threshold
+        for x, y, w, h in np.asarray(detections.boxes)[chosen]:
             ax.add_patch(Rectangle((x, y), w, h, fill=False, edgecolor=YELLOW, linewidth=1.2))
             ax.plot(x + w / 2, y + h / 2, marker="+", color="white", markersize=7, markeredgewidth=1.5)
         note = f": {int(chosen.sum())} of {len(chosen)} peaks reach {threshold:g}"
-    return _finish(ax, f"Centre heatmap, frame {outputs.frame}{note}", "x (pixels)", "y (pixels)", grid="")
+    return _finish(ax, f"Centre heatmap, frame {detections.frame}{note}", "x (pixels)", "y (pixels)", grid="")
 
 
 def similarity_map(

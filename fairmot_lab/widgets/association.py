@@ -78,8 +78,8 @@ class AssociationInspector(PlayerPanel):
         **traits: Any,
     ) -> None:
         super().__init__(**traits)
-        self.outputs = outputs = detections
-        self._trace = trace(outputs, tracker)
+        self.detections = detections
+        self._trace = trace(detections, tracker)
         self.tracker, self.tracks = self._trace.tracker, self._trace.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
         views = self._join(source, player, detections, tracks=self.tracks, frame=self.frame)
@@ -87,7 +87,7 @@ class AssociationInspector(PlayerPanel):
             options=VALUES, value=self.values, description="show", tooltip="what the matrices show"
         )
         self._number = ipywidgets.BoundedIntText(
-            self.frame, min=1, max=max([1, *(int(n) for n in outputs.frames)]), description="frame"
+            self.frame, min=1, max=max([1, *(int(n) for n in detections.frames)]), description="frame"
         )
         self._tie(((self, "values"), (self._show, "value")), ((self, "frame"), (self._number, "value")))
         self._tie_player("frame", "selected_id")
@@ -119,8 +119,8 @@ class AssociationInspector(PlayerPanel):
         if not self.active:
             return
         self.error = ""
-        if not len(self.outputs):
-            self.matrices[0].empty = f"{self.outputs.name} holds no frames."
+        if not len(self.detections):
+            self.matrices[0].empty = f"{self.detections.name} holds no frames."
             return
         record = self.record
         pictures = self._pictures(record)
@@ -181,7 +181,7 @@ class AssociationInspector(PlayerPanel):
 
         It holds the matrices of the frame on show with the sentences of up to 2,500 cells each.
         """
-        page = Page(f"{self.outputs.name}: AssociationInspector, frame {self.frame}", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.detections.name}: AssociationInspector, frame {self.frame}", stylesheet(), max_mb=max_mb)
         page.add_text(repr(self.tracker))
         page.left_out("the matrices of other frames")
         for number, (matrix, stage) in enumerate(zip(self.matrices, self.record.stages, strict=False)):

@@ -21,7 +21,7 @@ from .modules import STATIC, bundle
 from .page import Page
 
 # Attributes of views that hold what was read.
-_DATA = ("source", "tracks", "_tables", "ground_truth", "evaluations", "detections", "outputs", "player", "players")
+_DATA = ("source", "tracks", "_tables", "ground_truth", "evaluations", "detections", "player", "players")
 
 # The saved picture hides while a live view precedes it; where there is none (no kernel), the picture stands in for it.
 _SAVED_STYLE = """<style>

@@ -68,7 +68,7 @@ class EmbeddingExplorer(PlayerPanel):
     Raises
     ------
     DetectionsError
-        If the outputs come without embeddings.
+        If the detections come without embeddings.
 
     Examples
     --------
@@ -97,25 +97,24 @@ class EmbeddingExplorer(PlayerPanel):
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
-        outputs = detections
-        outputs.embeddings()  # refuse detections that come without
+        detections.embeddings()  # refuse detections that come without
         labels = ground_truth if ground_truth is not None else tracks
         if labels is None:
             raise ViewError("EmbeddingExplorer needs ground_truth= or tracks=, which say whose each detection is.")
-        refuse_other_table("ground truth" if labels is ground_truth else "tracks", labels, outputs.name, 0)
-        numbers = [int(n) for n in outputs.frames]
+        refuse_other_table("ground truth" if labels is ground_truth else "tracks", labels, detections.name, 0)
+        numbers = [int(n) for n in detections.frames]
         if not numbers:
-            raise DetectionsError(f"{outputs.name} holds no frames yet, so there are no embeddings to show.")
+            raise DetectionsError(f"{detections.name} holds no frames yet, so there are no embeddings to show.")
         frame = traits.get("frame", player.frame if player is not None else numbers[0])
         later = [number for number in numbers if number > frame]
         start = {"frame": frame, "other_frame": later[0] if later else numbers[max(0, len(numbers) - 2)], **traits}
         super().__init__(**start)
-        self.outputs, self.model = outputs, model
+        self.detections, self.model = detections, model
         self.query: tuple[int, int] | None = None
         self.similarity: np.ndarray | None = None
-        self.ids = label_detections(outputs, labels)
-        self._frames = np.repeat(outputs.frames, np.diff(outputs.offsets))
-        self._scores = outputs.scores
+        self.ids = label_detections(detections, labels)
+        self._frames = np.repeat(detections.frames, np.diff(detections.offsets))
+        self._scores = detections.scores
 
         self.scatter = ScatterView()
         self.histogram = HistogramView(title="Cosine distance of pairs of detections")
@@ -127,7 +126,7 @@ class EmbeddingExplorer(PlayerPanel):
         self._link("selected_id" if ground_truth is None else "selected_gt_id")
         self._arrange(controls, made)
         self._guard(self._measure)()
-        if self.map is not None and len(outputs.frame(self.frame)):
+        if self.map is not None and len(detections.frame(self.frame)):
             mine = np.flatnonzero(self.ids[self._frames == self.frame] == self.selected_id)
             # the person who is selected, else the best detection, until another is clicked
             self._guard(self.search)(self.frame, int(mine[0]) if len(mine) else 0)
@@ -184,7 +183,7 @@ class EmbeddingExplorer(PlayerPanel):
     def _measure(self) -> None:
         """All that depends on which detections count."""
         self._used = np.flatnonzero(self._scores >= self.min_score)
-        embeddings = self.outputs.embeddings()[self._used]
+        embeddings = self.detections.embeddings()[self._used]
         self.distances = embedding_distances(embeddings, self.ids[self._used], self._frames[self._used])
         self._show_histogram()
         self._project()
@@ -194,7 +193,7 @@ class EmbeddingExplorer(PlayerPanel):
 
     def _project(self) -> None:
         self.error = ""
-        self.projection = project(self.outputs.embeddings()[self._used], self.method)
+        self.projection = project(self.detections.embeddings()[self._used], self.method)
         self._rows = rows = self._used[self.projection.rows]
         with self.scatter.hold_sync():
             self.scatter.active = -1
@@ -212,8 +211,8 @@ class EmbeddingExplorer(PlayerPanel):
             self.scatter.send({"kind": "crop", "index": content["index"]}, [picture])
 
     def crop(self, row: int, height: int = 88) -> bytes:
-        """Return the picture of a detection (row of `outputs.table()`) as JPEG bytes; empty without a source."""
-        return crops(self.source, [self._frames[row]], self.outputs.boxes[[row]], height)[0]
+        """Return the picture of a detection (row of `detections.table()`) as JPEG bytes; empty without a source."""
+        return crops(self.source, [self._frames[row]], self.detections.boxes[[row]], height)[0]
 
     # -- distances ----------------------------------------------------------------------------------------------------
 
@@ -252,7 +251,7 @@ class EmbeddingExplorer(PlayerPanel):
             return
         self.error = ""
         rows, columns = self._detections_of(self.frame), self._detections_of(self.other_frame)
-        embeddings, boxes = self.outputs.embeddings(), self.outputs.boxes
+        embeddings, boxes = self.detections.embeddings(), self.detections.boxes
         values = cosine_matrix(embeddings[rows], embeddings[columns])
         same = (self.ids[rows][:, None] == self.ids[columns][None]) & (self.ids[rows][:, None] >= 0)
         both = np.concatenate((rows, columns))
@@ -275,7 +274,7 @@ class EmbeddingExplorer(PlayerPanel):
         """A click on a person: search for them."""
         if self.map is None:
             return
-        row = detection_at(self.outputs.frame(frame), x, y)
+        row = detection_at(self.detections.frame(frame), x, y)
         if row is not None:
             self.search(frame, row)
 
@@ -297,13 +296,13 @@ class EmbeddingExplorer(PlayerPanel):
         self.map.refresh()
 
     def _map_overlay(self, number: int) -> Overlay:
-        box = self.outputs.frame(number).letterbox
+        box = self.detections.frame(number).letterbox
         if self.query is None or box is None:
             if box is None:
                 raise DetectionsError(f"Frame {number} has no heatmap cells, so there is no similarity map.")
             return Overlay(None, box, np.empty((0, 7)))
-        vector = self.outputs.frame(self.query[0]).embeddings[self.query[1]]  # type: ignore[index]
-        dense = self.outputs.embedding_map(number, self.source, self.model)  # type: ignore[arg-type]
+        vector = self.detections.frame(self.query[0]).embeddings[self.query[1]]  # type: ignore[index]
+        dense = self.detections.embedding_map(number, self.source, self.model)  # type: ignore[arg-type]
         self.similarity = similarity_map(dense, vector)
         return Overlay(
             self.similarity,
@@ -321,10 +320,10 @@ class EmbeddingExplorer(PlayerPanel):
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Up to 300 points have a crop."""
-        page = Page(f"{self.outputs.name}: EmbeddingExplorer", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.detections.name}: EmbeddingExplorer", stylesheet(), max_mb=max_mb)
         rows = self._rows
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(300, len(rows))).astype(int)) if self.source else []
-        boxes = self.outputs.boxes
+        boxes = self.detections.boxes
         pictures = crops(self.source, self._frames[rows[chosen]], boxes[rows[chosen]], 64) if len(chosen) else []
         held = {str(i): picture for i, picture in zip(chosen, pictures, strict=True)}
         note = f"the crops of {len(rows) - len(held)} of {len(rows)} points" if len(held) < len(rows) else None

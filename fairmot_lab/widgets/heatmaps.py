@@ -112,7 +112,7 @@ class HeatmapInspector(Panel):
         if (detections is None) == (model is None):
             raise ViewError("HeatmapInspector needs detections= (kept by fl.detect) or model=, and not both.")
         super().__init__(**traits)
-        self._frame_outputs = frame_outputs(detections if detections is not None else model)  # type: ignore[arg-type]
+        self._frame_detections = frame_detections(detections if detections is not None else model)  # type: ignore[arg-type]
         prefetch = 0 if detections is None else 8
         own = player is None
         self.player = TrackPlayer(source, prefetch=prefetch, frame=self.frame) if player is None else player
@@ -155,10 +155,10 @@ class HeatmapInspector(Panel):
     @property
     def peaks(self) -> Any:
         """The list of peaks of the frame on show."""
-        return peak_table(self._frame_outputs(self.frame, self.player.source), self.top_k)
+        return peak_table(self._frame_detections(self.frame, self.player.source), self.top_k)
 
     def _overlay(self, number: int) -> Overlay:
-        found = self._frame_outputs(number, self.player.source)
+        found = self._frame_detections(number, self.player.source)
         if found.letterbox is None:
             raise DetectionsError(
                 f"Frame {number} has detections from a file, so there is neither heatmap nor peaks to show."
@@ -212,18 +212,18 @@ def _slider(value: float, high: float, name: str, meaning: str) -> ipywidgets.Fl
     return ipywidgets.FloatSlider(value, min=0.0, max=high, step=0.01, description=name, tooltip=meaning)
 
 
-def frame_outputs(outputs: Detections | Detector) -> Callable[[int, Any], FrameDetections]:
-    """Return a function of a frame number and its source that gives the frame's outputs, kept or computed.
+def frame_detections(detections: Detections | Detector) -> Callable[[int, Any], FrameDetections]:
+    """Return a function of a frame number and its source that gives the frame's detections, kept or computed.
 
     Parameters
     ----------
-    outputs
-        Kept outputs, or a model.
+    detections
+        Kept, or a model that makes them.
     """
-    if isinstance(outputs, Detections):
-        kept = outputs
+    if isinstance(detections, Detections):
+        kept = detections
         return lambda number, source: kept.frame(number)
-    model = check_detector(outputs)
+    model = check_detector(detections)
     known: OrderedDict[int, FrameDetections] = OrderedDict()
 
     def compute(number: int, source: Any) -> FrameDetections:

@@ -63,7 +63,7 @@ class SwitchBrowser(PlayerPanel):
     frame : int
         The frame on show.
     switches : pandas.DataFrame
-        `Evaluation.switches` of the sequence, with a column `distance` where outputs with embeddings are given, and
+        `Evaluation.switches` of the sequence, with a column `distance` where detections with embeddings are given, and
         `why` where it is known.
     table : TableView
         Sortable by each column, filtered by kind with the buttons above it.

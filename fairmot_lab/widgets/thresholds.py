@@ -137,11 +137,10 @@ class ThresholdLab(Panel):
         **traits: Any,
     ) -> None:
         super().__init__(frame=frame, **traits)
-        outputs = detections
         if ground_truth is not None:
-            refuse_other_table("ground truth", ground_truth, outputs.name, 0)
-        self.outputs, self.ground_truth = outputs, ground_truth
-        self._tracker = tracker_for(outputs, tracker)
+            refuse_other_table("ground truth", ground_truth, detections.name, 0)
+        self.detections, self.ground_truth = detections, ground_truth
+        self._tracker = tracker_for(detections, tracker)
         self._setting, self._moved = False, 0.0
         self._spans: Spans = {}
         values = self._tracker.settings.to_dict()
@@ -164,7 +163,7 @@ class ThresholdLab(Panel):
         views: list[ipywidgets.Widget] = []
         if source is not None:
             self.players = [TrackPlayer(source, frame=frame) for _ in range(2)]
-            refuse_other_sequence("detections", outputs.name, self.players[0].name)
+            refuse_other_sequence("detections", detections.name, self.players[0].name)
             baseline, now = self.players
             for player in (baseline, now):
                 self._tie(*(((self, trait), (player, trait)) for trait in ("frame", "selected_gt_id")))
@@ -286,7 +285,7 @@ class ThresholdLab(Panel):
         found = self._replay(tracker)
         if self._truth is None or self._frames.value == "all frames":
             return found.metrics, {}
-        halves = half_split(self.outputs.length or int(self.outputs.frames[-1]))
+        halves = half_split(self.detections.length or int(self.detections.frames[-1]))
         ours, apart = (compute_metrics(found.tracks, self._truth, frames=halves[half]) for half in ("train", "val"))
         return ours, apart
 
@@ -421,8 +420,8 @@ class ThresholdLab(Panel):
     def _tracked(self, tracker: Tracker) -> Replay:
         """Tracks and metrics; without ground truth, what can be counted."""
         if self._truth is not None:
-            return replay_of_replay(self.outputs, self._truth, tracker)
-        start, held = time.perf_counter(), self.outputs
+            return replay_of_replay(self.detections, self._truth, tracker)
+        start, held = time.perf_counter(), self.detections
         tracks = track_detections(held, tracker)
         length = held.length or int(max(held.frames, default=0))
         measures = track_measures(tracks, held.width or 0, held.height or 0, length)
@@ -440,7 +439,7 @@ class ThresholdLab(Panel):
         if not self.players:
             return found, None, spans
         player = self.players[1]
-        boxes = prepare(self.outputs.name, player.length, found.tracks, self.ground_truth, found.evaluation)
+        boxes = prepare(self.detections.name, player.length, found.tracks, self.ground_truth, found.evaluation)
         return found, boxes, spans
 
     def _deliver(self, stage: int, _: Tracker, result: Any) -> None:
@@ -528,7 +527,7 @@ class ThresholdLab(Panel):
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 640, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Its settings cannot be turned."""
-        page = Page(f"{self.outputs.name}: ThresholdLab", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.detections.name}: ThresholdLab", stylesheet(), max_mb=max_mb)
         page.add_text(f"baseline: {self.baseline.tracker!r}")
         page.add_text(f"now: {self.code}")
         self._figures.add_to(page)
