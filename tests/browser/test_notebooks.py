@@ -69,7 +69,7 @@ def test_thresholds_and_their_lab(
         assert after < before
         # the figures on screen are those that the library computes for these settings
         book.wait_kernel("print(lab.candidate.tracker is lab.tracker)", "True")
-        same = "here = fl.evaluate(fl.track(outputs, lab.tracker), truth).overall\n"
+        same = "here = fl.evaluate(fl.track(detections, lab.tracker), truth).overall\n"
         same += "print(all(abs(here[k] - lab.candidate.metrics[k]) < 1e-9 for k in ('mota', 'idf1', 'hota')))"
         assert book.kernel(same).strip() == "True"
         book.until("text => document.body.innerText.includes(text)", f"conf_thres={after:g}")
