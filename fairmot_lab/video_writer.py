@@ -168,8 +168,8 @@ class VideoWriter:
         # Without reordered frames time stamps need no edit list.
         stream.codec_context.max_b_frames = 0
         stream.codec_context.gop_size = max(1, round(2 * self.frame_rate))
-        # x264's slices of one frame race for its borders: now and then the same frames gave other bytes.
-        stream.codec_context.thread_type = "FRAME"
+        # With more threads x264 gives other bytes, by the number of cores and now and then from run to run.
+        stream.codec_context.thread_count = 1
         stream.options = {"preset": "veryfast", "crf": str(self._crf)}
 
     def _mux(self, packet: Any) -> None:
