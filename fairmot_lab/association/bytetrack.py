@@ -147,13 +147,13 @@ class ByteTrackTracker(ListTracker):
     def _reset(self) -> None:
         super()._reset()
         settings, limits = self.settings, np.zeros(1, LIMITS)
-        limits["low"], limits["high"], limits["birth"] = self._score_thresholds()
+        self.min_score, limits["high"], limits["birth"] = self._score_thresholds()
+        limits["low"] = self.min_score
         limits["first"], limits["second"] = settings.match_thresh, settings.second_thresh
         limits["third"], limits["fuse_score"] = settings.unconfirmed_thresh, settings.fuse_score
         limits["max_time_lost"], limits["reports_unconfirmed"] = self.max_time_lost, self.reports_unconfirmed
         limits["min_box_area"], limits["vertical_ratio"] = settings.min_box_area, settings.vertical_ratio
         self._limits = limits
-        self.min_score = self._score_thresholds()[0]
 
     def _score_thresholds(self) -> tuple[float, float, float]:
         """Scores above the first are used, above the second in the first stage; the third starts a track."""

@@ -19,6 +19,7 @@ from .lists import (
     NO_ROWS,
     ListTracker,
     confirmed_among,
+    divide,
     frames,
     mark_seen,
     next_lists,
@@ -171,10 +172,8 @@ class JDETracker(ListTracker):
         events = NO_EVENTS if self._record is None else self._room_for_events(len(detections))
 
         # tracks that were seen twice, and lost ones, move; ppdet lets those of one frame wait
-        is_confirmed = tracks["confirmed"][self._tracked]
-        confirmed, unconfirmed = self._tracked[is_confirmed], self._tracked[~is_confirmed]
-        pool = np.concatenate((confirmed, self._lost))
-        kalman.predict(motion, pool, len(confirmed))
+        count, pool, unconfirmed = divide(tracks, self._tracked, self._lost)
+        kalman.predict(motion, pool, count)
         if not quirks:
             kalman.predict(motion, unconfirmed, len(unconfirmed))
         if warp is not None:
@@ -190,7 +189,7 @@ class JDETracker(ListTracker):
             first = self._appearance_stage("first stage", pool, high, frame, settings.tracked_thresh, "tracked_thresh")
         else:
             first = self._iou_stage("first stage", pool, high, frame, settings.match_thres, "match_thres")
-        unseen, found = unseen_and_found(first.matched, pool, len(confirmed))
+        unseen, found = unseen_and_found(first.matched, pool, count)
 
         # second stage: IoU of the tracks still to be seen; third: tracks of one frame are confirmed or dropped
         second, left = self._second_stage(unseen, first, frame)
