@@ -28,14 +28,14 @@ _NAMELESS = ("", "arrays", "sequence", "frames")  # of sources and tables that n
 def same_footage(a: str | None, b: str | None) -> bool:
     """Return whether two names of sequences can stand for the same frames; data that nobody named can be of any.
 
-    MOT17's sequences come in one copy per public detector, which differ in the last part of the name.
+    MOT17's sequences are those of MOT16, in one copy per public detector, which the last part of the name tells.
 
     Examples
     --------
     >>> same_footage("MOT17-09-SDP", "MOT17-09-FRCNN"), same_footage("MOT17-09-SDP", "MOT17-10-SDP")
     (True, False)
     """
-    plain = [re.sub(r"^(MOT17-\d+)-(DPM|FRCNN|SDP)$", r"\1", name or "") for name in (a, b)]
+    plain = [re.sub(r"^MOT1[67](-\d+)(-DPM|-FRCNN|-SDP)?$", r"MOT17\1", name or "") for name in (a, b)]
     return plain[0] == plain[1] or any(name in _NAMELESS for name in plain)
 
 

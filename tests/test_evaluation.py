@@ -560,10 +560,42 @@ def test_command_line(mot17, golden, tmp_path, capsys):
 
 def test_tables_of_another_sequence_are_refused():
     truth = table((1, 1, 100, 1), name="MOT17-09-SDP")
+    other = table((1, 1, 100), name="MOT17-10-SDP")
     with pytest.raises(EvaluationError, match=r"tracks are of MOT17-10-SDP, the ground truth is of MOT17-09-SDP"):
-        evaluate(table((1, 1, 100), name="MOT17-10-SDP"), truth)
-    evaluate(table((1, 1, 100), name="MOT17-09-FRCNN"), truth)  # the same frames with another public detector
+        evaluate(other, truth)
+    other.attrs["sequence"] = "MOT17-09-SDP"  # as the message says
+    evaluate(other, truth)
+    for name in ("MOT17-09-FRCNN", "MOT16-09"):  # the same frames: other public detections
+        evaluate(table((1, 1, 100), name=name), truth)
     evaluate(table((1, 1, 100), name=""), truth)
+
+
+def test_results_with_the_name_of_another_sequence_are_refused(tmp_path):
+    ini = "[Sequence]\nname={}\nframeRate=10\nseqLength=6\nimWidth=999\nimHeight=99\n"
+    for name in ("street-0", "street-1", "MOT17-09-SDP"):
+        write_mot(TRUTH.assign(class_id=1), tmp_path / "gt" / name / "gt" / "gt.txt")
+        (tmp_path / "gt" / name / "seqinfo.ini").write_text(ini.format(name))
+    for name in ("street-0", "street-1", "MOT16-09", "MOT17-10-SDP", "bytetrack"):
+        write_mot(TRACKS.drop(columns=["conf", "visibility"]), tmp_path / f"{name}.txt")
+    labels = tmp_path / "label_02"
+    labels.mkdir()
+    for name in ("0001", "0002"):
+        (labels / f"{name}.txt").write_text("0 7 Pedestrian 0 0 -0.2 10 20 40 80 1.7 0.6 0.8 1 1 9 0\n")
+        write_mot(table((1, 1, 1)), tmp_path / f"{name}.txt")
+    truth = tmp_path / "gt" / "street-0"
+    wrong = [
+        (truth, "street-1"),
+        (truth / "gt" / "gt.txt", "street-1"),
+        (tmp_path / "gt" / "MOT17-09-SDP", "MOT17-10-SDP"),
+        (labels / "0001.txt", "0002"),
+    ]
+    for truth, name in wrong:
+        with pytest.raises(EvaluationError, match=rf"{name}\.txt has the name of the sequence {name}, .*rename the file"):
+            evaluate(tmp_path / f"{name}.txt", truth)
+    for truth, name in [(wrong[0][0], "street-0"), (wrong[0][0], "bytetrack"), (wrong[3][0], "MOT16-09")]:
+        assert evaluate(tmp_path / f"{name}.txt", truth).overall["num_switches"] >= 0
+    assert main(["evaluate", "--gt", str(wrong[0][0]), "--results", str(tmp_path / "street-1.txt")]) == 2
+    evaluate({"street-0": tmp_path / "street-1.txt"}, {"street-0": wrong[0][0]})  # said by name
 
 
 @pytest.mark.parametrize("evaluator", ["motmetrics", "trackeval"])

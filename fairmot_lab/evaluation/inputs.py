@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import warnings
@@ -18,6 +19,7 @@ from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from ..formats.classes import class_notes, ignored_rows, people_classes
 from ..formats.labels import MOTCHALLENGE, find_labels, recognise
 from ..formats.mot import LARGEST_FRAME, check_table, read_mot
+from ..formats.motchallenge import sequence_names
 from .protocols import GroundTruth, prepare
 
 Load = Callable[..., Any]
@@ -45,6 +47,7 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     results, one_result = _find(tracks, "results", _result_loads, _load_tracks)
     _warn_if_same(tracks, ground_truth)
     if one_truth and one_result:
+        _refuse_other_sequence(tracks, next(iter(truths)), ground_truth)
         results = dict(zip(truths, results.values(), strict=True))
     if sequences is not None:
         truths = {name: truths[name] for name in chosen_names(sequences, truths, "ground truth")}
@@ -204,6 +207,37 @@ def _warn_if_same(tracks: Any, ground_truth: Any) -> None:
         )
 
 
+def _refuse_other_sequence(tracks: Any, truth: str, ground_truth: Any) -> None:
+    """Raise an error if a result file has the name of another sequence; most names, such as a tracker's, say nothing.
+
+    Names of sequences are those of the benchmarks, and of the sequences that lie beside the ground truth.
+    """
+    if not isinstance(tracks, str | os.PathLike):
+        return
+    name, known = _name_of(Path(tracks)), sequence_names()
+    is_known = name in known and truth in known
+    if (is_known or _lies_beside(name, truth, ground_truth)) and not same_footage(name, truth):
+        raise EvaluationError(
+            f"{tracks} has the name of the sequence {name}, and the ground truth is of {truth}; give the results of "
+            f"{truth}, or rename the file if only its name is wrong."
+        )
+
+
+def _lies_beside(name: str, truth: str, ground_truth: Any) -> bool:
+    place = getattr(ground_truth, "path", ground_truth)
+    if not isinstance(place, str | os.PathLike):
+        return False
+    path = Path(place).resolve()
+    own = next((one for one in (path, *path.parents) if one.name in (truth, truth + path.suffix)), None)
+    if own is None:
+        return False
+    other = own.with_name(name + own.name.removeprefix(truth))
+    if other.is_file():
+        with contextlib.suppress(MotFileError):
+            return recognise(other) is not MOTCHALLENGE  # whose labels look like results
+    return any((other / part).exists() for part in ("seqinfo.ini", "gt/gt.txt"))
+
+
 def one_truth(ground_truth: Any, name: str) -> GroundTruth:
     """Return the ground truth of one sequence, whatever form it comes in.
 
@@ -244,7 +278,10 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
         check_table(table, name=f"results of {truth.name}", length=truth.length)
         ours, theirs = table.attrs.get("sequence"), truth.table.attrs.get("sequence")
         if not same_footage(ours, theirs):
-            raise EvaluationError(f"The tracks are of {ours}, the ground truth is of {theirs}; give the same sequence.")
+            raise EvaluationError(
+                f"The tracks are of {ours}, the ground truth is of {theirs}; give the same sequence, or set "
+                f"tracks.attrs['sequence'] = {theirs!r} if only the name differs."
+            )
     else:
         raise EvaluationError(
             f"Results cannot be a {type(value).__name__}; give a table of tracks, a path, or a dict of these."

@@ -53,3 +53,15 @@ BENCHMARKS = (
         _numbered("MOT20", {4: 2080, 6: 1008, 7: 585, 8: 806}),
     ),
 )  # fmt: skip
+
+
+def sequence_names() -> set[str]:
+    """Return the names of all sequences of the benchmarks; those of MOT17 also without the public detector.
+
+    Examples
+    --------
+    >>> {"MOT17-09-SDP", "MOT17-09", "PETS09-S2L1"} <= sequence_names()
+    True
+    """
+    names = {name for benchmark in BENCHMARKS for name in benchmark.lengths}
+    return names | {name.removesuffix(f"-{copy}") for name in names for copy in COPIES}
