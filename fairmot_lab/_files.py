@@ -300,6 +300,12 @@ def files_of(*things: Any) -> list[str]:
     return files
 
 
+def cannot_read(path: str | os.PathLike[str], error: Exception) -> str:
+    """Return a sentence with a remedy for an operating system's refusal to read `path`."""
+    reason = getattr(error, "strerror", None) or error
+    return f"{os.fspath(path)} cannot be read ({reason}); make it readable, or give another path."
+
+
 def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
     """Turn an operating system's refusal to write `path` into a sentence with a remedy."""
     reason = error.strerror or str(error)

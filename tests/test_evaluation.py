@@ -590,7 +590,9 @@ def test_results_with_the_name_of_another_sequence_are_refused(tmp_path):
         (labels / "0001.txt", "0002"),
     ]
     for truth, name in wrong:
-        with pytest.raises(EvaluationError, match=rf"{name}\.txt has the name of the sequence {name}, .*rename the file"):
+        with pytest.raises(
+            EvaluationError, match=rf"{name}\.txt has the name of the sequence {name}, .*rename the file"
+        ):
             evaluate(tmp_path / f"{name}.txt", truth)
     for truth, name in [(wrong[0][0], "street-0"), (wrong[0][0], "bytetrack"), (wrong[3][0], "MOT16-09")]:
         assert evaluate(tmp_path / f"{name}.txt", truth).overall["num_switches"] >= 0

@@ -107,6 +107,19 @@ def test_messages_of_errors_and_warnings_begin_with_a_capital() -> None:
     assert not small
 
 
+def test_messages_about_what_cannot_be_read_name_a_remedy() -> None:
+    """It follows a semicolon."""
+    lacking = []
+    for path in sorted((REPOSITORY / "fairmot_lab").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                text = "".join(str(part.value) for part in ast.walk(node.exc.args[0]) if isinstance(part, ast.Constant))
+                broken = re.search(r"cannot be (read|decoded|opened|run)|\bis damaged|\bis broken|is not an? ", text)
+                if broken and hasattr(fairmot_lab.errors, getattr(node.exc.func, "id", "")) and ";" not in text:
+                    lacking.append(f"{path.name}:{node.lineno}: {text}")
+    assert not lacking
+
+
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["track"], ["evaluate", "--gt"]])
 def test_wrong_usage_is_one_line_and_exit_2(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "fairmot_lab", *arguments], capture_output=True, text=True)

@@ -105,5 +105,6 @@ def _names(paths: Sequence[str]) -> list[str]:
     if len(set(stems)) < len(stems):
         stems = [str(path) for path in paths]
     if len(set(stems)) < len(stems):
-        raise ViewError("One result file was given twice; give each once.")
+        twice = next(stem for stem in stems if stems.count(stem) > 1)
+        raise ViewError(f"{twice} was given twice; give each result file once.")
     return stems

@@ -75,7 +75,9 @@ def convert_authors_checkpoint(tensors: dict[str, np.ndarray]) -> dict[str, np.n
         for pattern, replacement in _RULES:
             new = re.sub(pattern, replacement, new)
         if new in result:
-            raise WeightsError(f"The checkpoint holds {name[:80]!r} twice, with and without a leading 'module.'.")
+            raise WeightsError(
+                f"The checkpoint holds {name[:80]!r} twice, with and without a leading 'module.'; remove one."
+            )
         result[new] = value
     return result
 

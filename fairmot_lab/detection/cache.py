@@ -29,7 +29,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from .._files import file_name, make_folder
+from .._files import cannot_read, file_name, make_folder
 from .._progress import progress_bar
 from ..data import STRIDE, FrameDetections, Letterbox, frame_grid
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
@@ -187,7 +187,7 @@ class CachedDetections(Detections):
         try:
             return self.path.open("rb")
         except OSError as error:
-            raise DetectionsError(f"{self.path} cannot be read ({error.strerror}).") from error
+            raise DetectionsError(cannot_read(self.path, error)) from error
 
     def embedding_map(self, number: int, source: Source, detector: Any) -> np.ndarray:
         """Run the network on one frame again for its embedding map; the latest maps stay in memory.
@@ -441,7 +441,10 @@ class DetectionWriter:
     def _mark_missing(self, number: int) -> None:
         """Keep frames up to `number`, which comes next, as missing."""
         if number < self._archive.groups:
-            raise DetectionsError(f"{self.info.name} gave frame {number} where {self._archive.groups} was expected.")
+            raise DetectionsError(
+                f"{self.info.name} gave frame {number} where {self._archive.groups} was expected; run() must yield "
+                "the frames in order."
+            )
         while self._archive.groups < number:
             self._archive.append({"json": b'{"missing": true}\n'})
 
@@ -506,7 +509,9 @@ def _unpack(
             discarded=int(arrays["discarded"][0]),
         )
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise DetectionsError(f"{path}: frame {number} was not written by detect() ({error}).") from error
+        raise DetectionsError(
+            f"{path}: frame {number} was not written by detect() ({error}); remove it and call detect() again."
+        ) from error
 
 
 def _unpack_info(members: dict[str, bytes], path: Path) -> DetectionsInfo:
@@ -530,7 +535,9 @@ def _unpack_info(members: dict[str, bytes], path: Path) -> DetectionsInfo:
         info.letterbox  # noqa: B018  # an input size that cannot be
         return info
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ArithmeticError) as error:
-        raise DetectionsError(f"{path} is a tar file, but not one that detect() wrote.") from error
+        raise DetectionsError(
+            f"{path} is a tar file, but not one that detect() wrote; name one that it did."
+        ) from error
 
 
 def _essential(description: dict[str, Any]) -> dict[str, Any]:

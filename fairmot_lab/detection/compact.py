@@ -38,7 +38,9 @@ class CompactDetector(FairMOTDetector):
         boxes, scores = decode_cells(maps)
         if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
             place = f" in frame {frame}" if frame else ""
-            raise WeightsError(f"{self.name} gives scores or boxes that are not finite{place}; its weights are broken.")
+            raise WeightsError(
+                f"{self.name} gives scores or boxes that are not finite{place}: its weights are broken; load others."
+            )
         return boxes, scores, projection
 
     def embedding_map(self, image: np.ndarray) -> np.ndarray:

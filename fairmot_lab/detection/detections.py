@@ -262,7 +262,7 @@ class Detections:
         DetectionsError
             If these detections come without a network.
         """
-        raise DetectionsError(f"{self.name} comes without a network, so there is no embedding map to compute.")
+        raise DetectionsError(f"{self.name} comes without a network, so there is no embedding map; use detect().")
 
 
 def join_frames(frames: np.ndarray, parts: list[FrameDetections]) -> Columns:

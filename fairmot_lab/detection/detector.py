@@ -141,7 +141,8 @@ class _Checks:
             dimension = 0 if embeddings is None else np.shape(embeddings)[-1]
             if embeddings is not None and np.shape(embeddings) != (count, dimension):
                 raise DetectionsError(
-                    f"{place}: embeddings have the shape {np.shape(embeddings)} where ({count}, D) was expected."
+                    f"{place}: embeddings have the shape {np.shape(embeddings)} where ({count}, D) was expected; "
+                    "see FrameDetections."
                 )
             if self._dimension is not None and dimension != self._dimension:
                 raise DetectionsError(
@@ -158,5 +159,5 @@ class _Checks:
         for part in ("boxes", "scores", "embeddings", "heatmap"):
             values = getattr(detections, part)
             if values is not None and not np.isfinite(values).all():
-                raise DetectionsError(f"{place}: {part} holds numbers that are not finite; the detector is broken.")
+                raise DetectionsError(f"{place}: {part} holds numbers that are not finite; correct the detector.")
         return detections

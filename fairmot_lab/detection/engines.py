@@ -136,8 +136,8 @@ def open_session(path: Path, threads: int, device: str = "cpu") -> tuple[Any, st
                 f"{path} holds deformable convolutions as an operator that onnxruntime does not have; load the "
                 "original weights (.pth or .pdparams) with load_model()."
             ) from error
-        remedy = "" if device == "cpu" else "; give device='cpu'"
-        raise EngineError(f"{path} cannot be run by onnxruntime on {device} ({reason}){remedy}.") from error
+        remedy = "export it again" if device == "cpu" else "give device='cpu'"
+        raise EngineError(f"{path} cannot be run by onnxruntime on {device} ({reason}); {remedy}.") from error
     if PROVIDERS[device] not in session.get_providers():
         raise EngineError(
             f"device={device!r} is not possible: onnxruntime could not start {PROVIDERS[device]} (for CUDA: are the "
@@ -157,7 +157,8 @@ def run_session(session: Any, inputs: dict[str, np.ndarray], path: Path) -> list
     try:
         return session.run(None, inputs)
     except Exception as error:  # onnxruntime raises classes of its own C++ module
-        raise EngineError(f"{path} fails in onnxruntime ({' '.join(str(error).split())[:300]}).") from error
+        reason = " ".join(str(error).split())[:300]
+        raise EngineError(f"{path} fails in onnxruntime ({reason}); export it again.") from error
 
 
 def library_versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -183,7 +183,7 @@ def load_weights(network: Any, tensors: dict[str, np.ndarray], origin: str) -> N
     }
     found = [f"{kind} ({len(names)}): {_first(names)}" for kind, names in faults.items() if names]
     if found:
-        raise WeightsError(f"{origin} does not fit the network: {'; '.join(found)}.")
+        raise WeightsError(f"{origin} does not fit the network: {'; '.join(found)}; give architecture=.")
     for name, parameter in wanted.items():
         parameter.set_value(cast[name])
 
@@ -263,7 +263,8 @@ def _check_activations(network: Any, origin: str) -> None:
         hook.remove()
     if overflowed:
         raise WeightsError(
-            f"{origin} gives numbers that are not finite in the layer {overflowed[0]}; its weights are broken."
+            f"{origin} gives numbers that are not finite in the layer {overflowed[0]}: its weights are broken; "
+            "load others."
         )
 
 

@@ -173,7 +173,9 @@ class FairMOTDetector:
         for part, values in zip(("scores", "sizes", "offsets", "embeddings"), maps, strict=True):
             if not np.isfinite(values).all():
                 place = f" in frame {frame}" if frame else ""
-                raise WeightsError(f"{self.name} gives {part} that are not finite{place}; its weights are broken.")
+                raise WeightsError(
+                    f"{self.name} gives {part} that are not finite{place}: its weights are broken; load others."
+                )
         return maps
 
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameDetections]:

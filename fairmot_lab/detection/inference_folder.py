@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from .engines import library_versions, paddle_predictor, read_ahead
 from .letterbox import check_image, letterbox
 from .weights import file_sha256
 
-if TYPE_CHECKING:
-    pass
-
+_EXPORT = "export FairMOT with PaddleDetection's export_model.py"
 CONFIG = "infer_cfg.yml"
 _TRACKER = {  # PaddleDetection's names of settings that the trackers here have too
     *("conf_thres", "tracked_thresh", "metric_type", "min_box_area", "vertical_ratio"),
@@ -85,7 +83,9 @@ wrote.
         self._predictor = _predictor(program, parameters, device, threads)
         names = self._predictor.get_input_names()
         if set(names) != {"image", "im_shape", "scale_factor"}:
-            raise WeightsError(f"{folder} is not an exported FairMOT: its inputs are {', '.join(map(str, names))}.")
+            raise WeightsError(
+                f"{folder} is not an exported FairMOT: its inputs are {', '.join(map(str, names))}; {_EXPORT}."
+            )
 
     def __repr__(self) -> str:
         return f"<{self.name}: exported FairMOT at {self.input_size[0]}x{self.input_size[1]}, paddle on {self.device}>"
@@ -117,9 +117,11 @@ wrote.
         outputs = self._predictor.get_output_names()
         rows, vectors = (self._predictor.get_output_handle(name).copy_to_cpu() for name in outputs[:2])
         if rows.ndim != 2 or rows.shape[1] != 6 or len(vectors) != len(rows):
-            raise WeightsError(f"{self.name} is not an exported FairMOT: it gives {rows.shape} and {vectors.shape}.")
+            raise WeightsError(
+                f"{self.name} is not an exported FairMOT: it gives {rows.shape} and {vectors.shape}; {_EXPORT}."
+            )
         if not (np.isfinite(rows).all() and np.isfinite(vectors).all()):
-            raise WeightsError(f"{self.name} gives numbers that are not finite in frame {frame}; it is broken.")
+            raise WeightsError(f"{self.name} gives numbers that are not finite in frame {frame}; {_EXPORT}.")
         scores, corners = rows[:, 1], rows[:, 2:]
         likely = scores >= self.score_floor
         good = likely & (corners[:, 2:] > corners[:, :2]).all(1)
@@ -148,11 +150,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
             raise ValueError("more than 1 MiB")
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise WeightsError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}).") from error
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{path} cannot be read ({reason}); {_EXPORT}.") from error
     if not isinstance(config, dict):
-        raise WeightsError(f"{path} is not the description of an export.")
+        raise WeightsError(f"{path} is not the description of an export; {_EXPORT}.")
     if config.get("arch") not in ("FairMOT", None):
-        raise WeightsError(f"{folder} is an export of {config['arch']}, not of FairMOT.")
+        raise WeightsError(f"{folder} is an export of {config['arch']}, not of FairMOT; {_EXPORT}.")
     return config
 
 
@@ -165,10 +168,10 @@ def _input_size(folder: Path, config: dict[str, Any]) -> tuple[int, int]:
     plain = normalising.get("mean") == [0, 0, 0] and normalising.get("std") == [1, 1, 1]
     plain = plain and normalising.get("is_scale", True) is True
     if not (isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and 32 <= n <= 8192 for n in size)):
-        raise WeightsError(f"{folder / CONFIG} has no LetterBoxResize with a target_size, as FairMOT's exports have.")
+        raise WeightsError(f"{folder / CONFIG} has no LetterBoxResize with a target_size; {_EXPORT}.")
     if not plain or set(steps) != {"LetterBoxResize", "NormalizeImage", "Permute"}:
         raise WeightsError(
-            f"{folder / CONFIG} prepares images in another way than FairMOT ({', '.join(map(str, steps))})."
+            f"{folder / CONFIG} prepares images in another way than FairMOT ({', '.join(map(str, steps))}); {_EXPORT}."
         )
     return size[1], size[0]
 

@@ -206,7 +206,9 @@ def _exported(
         architecture = str(said.get("architecture", "onnx"))
         tracker = dict(said.get("tracker", {}))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{weights.path} describes itself in a way that cannot be read ({error}).") from error
+        raise WeightsError(
+            f"{weights.path} describes itself in a way that cannot be read ({error}); export it again."
+        ) from error
     classes, dimension = file.outputs["heatmap"][1], file.outputs["embedding"][1]
     sides = file.input_shape[3], file.input_shape[2]
     if not all(isinstance(number, int) for number in (classes, dimension, *sides)) or set(names) != set(range(classes)):

@@ -257,7 +257,9 @@ class Embedder:
         self._session, self.device = open_session(self.path, threads or available_threads(), device)
         (given, *others), (out, *_) = self._session.get_inputs(), self._session.get_outputs()
         if others or len(given.shape) != 4 or len(out.shape) != 2:
-            raise WeightsError(f"{self.path} is not a ReID network: it must make (N, D) of (N, 3, height, width).")
+            raise WeightsError(
+                f"{self.path} is not a ReID network; give one that makes (N, D) of (N, 3, height, width)."
+            )
         self._input = given.name
         self._batch = given.shape[0] if isinstance(given.shape[0], int) else 64
         height, width = given.shape[2:]
@@ -281,7 +283,7 @@ class Embedder:
         vectors = np.concatenate(parts)[: len(crops)]
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(vectors).all() or (lengths == 0).any():
-            raise DetectionsError(f"{self.path} gives embeddings that are zero or not finite; it is broken.")
+            raise DetectionsError(f"{self.path} gives embeddings that are zero or not finite; export it again.")
         return round_embeddings(vectors / lengths)
 
     def _crop(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -311,7 +313,7 @@ class _Network:
         self._session, self.device = open_session(path, threads, device)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
-            raise WeightsError(f"{path} is not a detector: it must have one input (1, 3, height, width).")
+            raise WeightsError(f"{path} is not a detector; give one with one input (1, 3, height, width).")
         self._input, self._half = inputs[0].name, inputs[0].type == "tensor(float16)"
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.input_size = _input_size(path, inputs[0].shape, input_size, metadata)
@@ -327,7 +329,8 @@ class _Network:
         wanted = 2 if self.layout == "rtmdet" else 1
         if len(shapes) < wanted or len(shapes[0]) != 3:
             raise WeightsError(
-                f"{self.path} is not a file of {self._form.title}; its outputs are {', '.join(map(str, shapes))}."
+                f"{self.path} is not a file of {self._form.title}; its outputs are {', '.join(map(str, shapes))}; give "
+                "another layout=."
             )
 
     def _outputs(self, blob: np.ndarray) -> list[np.ndarray]:
@@ -346,7 +349,7 @@ class _Network:
         values = (pixels.astype(np.float32) - self._form.mean) / self._form.deviation
         outputs = self._outputs(np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32))
         if not all(np.isfinite(part).all() for part in outputs):
-            raise DetectionsError(f"{self.path} gives numbers that are not finite in frame {frame}; it is broken.")
+            raise DetectionsError(f"{self.path} gives numbers that are not finite in frame {frame}; export it again.")
         corners, scores, classes = self._decode(outputs)
         return (corners - (left, top, left, top)) / scale, scores, classes
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-from .._files import atomic_write
+from .._files import atomic_write, cannot_read
 from ..errors import WeightsError
 
 SUFFIXES = (".pdparams", ".safetensors", ".npz", ".pth", ".pt")
@@ -35,13 +35,14 @@ _TORCH_TYPES = {
     **{"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "<i1"},
     **{"ByteStorage": "|u1", "BoolStorage": "|b1"},
 }
+_AGAIN = "download or save it again"
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 # In an ONNX file's protobuf (ModelProto.metadata_props, field 14) an entry with the key sha256 and a value of 64 bytes
 _SEAL = b"\x72\x4a\n\x06sha256\x12\x40"
 
 
 class _Fault(Exception):
-    """What is wrong with a file: the sentence without its subject, which is the file's name."""
+    """What is wrong with a file: the sentence without its subject, which is the file's name, maybe with a remedy."""
 
 
 def file_sha256(*paths: Path) -> str:
@@ -65,7 +66,7 @@ def file_sha256(*paths: Path) -> str:
             with path.open("rb") as file:
                 hashlib.file_digest(file, lambda: digest)  # type: ignore[arg-type, return-value]
         except OSError as error:
-            raise WeightsError(f"{path} cannot be read ({error.strerror}); name a file that can.") from error
+            raise WeightsError(cannot_read(path, error)) from error
     return digest.hexdigest()
 
 
@@ -108,7 +109,7 @@ def check_seal(path: str | os.PathLike[str]) -> None:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}); name a file that can.") from error
+        raise WeightsError(cannot_read(path, error)) from error
     model = data[: -len(_SEAL) - 64]
     if data.startswith(_SEAL, len(model)) and data != sealed(model):
         raise WeightsError(
@@ -163,17 +164,18 @@ def read_weights(path: str | os.PathLike[str], suffix: str | None = None) -> dic
             size = os.fstat(file.fileno()).st_size
             tensors = readers[suffix](file, size)
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise WeightsError(cannot_read(path, error)) from error
     except _Fault as fault:
-        raise WeightsError(f"{path} {fault}") from fault
+        remedy = "" if ";" in str(fault) else f"; {_AGAIN}"
+        raise WeightsError(f"{path} {str(fault).removesuffix('.')}{remedy}.") from fault
     except Exception as error:  # damaged bytes can make a parser stumble in any way
         reason = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
-        raise WeightsError(f"{path} is not a {suffix} file, or it is damaged ({reason}).") from error
+        raise WeightsError(f"{path} is not a {suffix} file, or it is damaged ({reason}); {_AGAIN}.") from error
     for name, value in tensors.items():
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
-            raise WeightsError(f"{path} holds {name[:80]!r}, which is not an array of numbers.")
+            raise WeightsError(f"{path} holds {name[:80]!r}, which is not an array of numbers; {_AGAIN}.")
     if not tensors:
-        raise WeightsError(f"{path} holds no tensors.")
+        raise WeightsError(f"{path} holds no tensors; {_AGAIN}.")
     return tensors
 
 
@@ -470,7 +472,7 @@ def _read_torch_zip(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
 
         def storage(key: str) -> bytes:
             if f"data/{key}" not in members:
-                raise _Fault(f"lacks the storage {key[:40]!r}; it is cut short.")
+                raise _Fault(f"lacks the storage {key[:40]!r}: it is cut short.")
             return _member(archive, members[f"data/{key}"])
 
         return _tensors(_state_dict(content), storage)
@@ -489,7 +491,7 @@ def _read_torch_pickle(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
     if version != 1001 or not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise _Fault("was written in another version or on a big-endian machine; save it again with a new torch.")
     if not isinstance(keys, list) or len(keys) > MOST_TENSORS or not all(isinstance(key, str) for key in keys):
-        raise _Fault("has no list of storages; it is cut short.")
+        raise _Fault("has no list of storages: it is cut short.")
     wanted = _state_dict(content)
     widths = {tensor.storage[0]: _width(tensor.storage[1]) for tensor in _all_tensors(content)}
     places: dict[str, tuple[int, int]] = {}
@@ -497,13 +499,13 @@ def _read_torch_pickle(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
         (count,) = struct.unpack("<q", _Part(file, size).read(8))
         length = count * widths.get(key, 0)
         if key not in widths or count < 0 or file.tell() + length > size:
-            raise _Fault("ends before its last storage; it is cut short.")
+            raise _Fault("ends before its last storage: it is cut short.")
         places[key] = file.tell(), length
         file.seek(length, os.SEEK_CUR)
 
     def storage(key: str) -> bytes:
         if key not in places:
-            raise _Fault(f"lacks the storage {key[:40]!r}; it is cut short.")
+            raise _Fault(f"lacks the storage {key[:40]!r}: it is cut short.")
         file.seek(places[key][0])
         return file.read(places[key][1])
 

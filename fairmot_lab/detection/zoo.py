@@ -237,7 +237,7 @@ def server() -> str:
     address = (os.environ.get("FAIRMOT_LAB_MIRROR") or SERVER).strip().rstrip("/")
     if not re.fullmatch(r"https?://([^\s/:@\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?(/[\x21-\x7e]*)?", address):
         raise DownloadError(
-            f"FAIRMOT_LAB_MIRROR is {address[:200]!r}, which is not an address such as https://example.org/models."
+            f"FAIRMOT_LAB_MIRROR is {address[:200]!r}, which is not an address; give one like https://example.org/models."
         )
     return address
 

@@ -55,7 +55,7 @@ def read_bdd100k(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     content = read_json(path)
     frames = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
-        raise MotFileError(f"{path} is not a list of frames; BDD100K's box tracking labels are.")
+        raise MotFileError(f"{path} is not a list of frames; give a file of BDD100K's box tracking labels.")
     numbers = {name: index for index, name in BDD100K_CLASSES.items()}
     rows: dict[str, list[tuple]] = {}
     lengths: dict[str, int] = {}

@@ -73,7 +73,9 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     for one in annotations:
         image = _key(one.get("image_id"))
         if image not in place_of:
-            raise MotFileError(f"{path}: annotation {one.get('id')} has image_id {image!r}, which is not in images.")
+            raise MotFileError(
+                f"{path}: annotation {one.get('id')} has image_id {image!r}, which is not in images; correct the file."
+            )
         video, frame = place_of[image]
         track = next((one[key] for key in _TRACK_KEYS if one.get(key) is not None), None)
         place = Path(f"{path}, annotation {one.get('id')}")
@@ -221,7 +223,9 @@ def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict
     for image in images:
         video = _key(image.get("video_id")) if "video_id" in image else only
         if video not in videos:
-            raise MotFileError(f"{path}: image {image.get('id')} has video_id {video!r}, which is not in videos.")
+            raise MotFileError(
+                f"{path}: image {image.get('id')} has video_id {video!r}, which is not in videos; correct the file."
+            )
         given = next((image[key] for key in _FRAME_KEYS if image.get(key) is not None), None)
         seen[video] = seen.get(video, 0) + 1
         frame = seen[video] if given is None else whole(given, "the frame of an image", path)

@@ -96,7 +96,8 @@ def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray
     if len(rows) and (classes.min() < 1 or classes.max() > len(labels)):
         odd = int(classes[(classes < 1) | (classes > len(labels))][0])
         raise EvaluationError(
-            f"Class {odd} has no label: there are {len(labels)} ({', '.join(labels)}), counted from 1."
+            f"Class {odd} has no label: there are {len(labels)} ({', '.join(labels)}), counted from 1; "
+            "pass labels= with one for each class."
         )
     return classes, _checked(labels)
 
@@ -104,7 +105,7 @@ def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray
 def _checked(labels: list[str]) -> list[str]:
     odd = next((label for label in labels if not label.strip() or "\n" in label or "\r" in label), None)
     if odd is not None:
-        raise EvaluationError(f"{odd!r} cannot be a label: it is empty or has a line end in it.")
+        raise EvaluationError(f"{odd!r} cannot be a label: give a name of one line.")
     return labels
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._files import cannot_read
 from ..errors import FairMOTLabWarning, MotFileError
 from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visdrone
 from .base import Format, Loader, first_line, stem
@@ -241,7 +242,7 @@ def _label_files(folder: Path, depth: int, counter: Iterator[int], most: int) ->
     try:
         children = sorted(folder.iterdir())
     except OSError as error:
-        raise MotFileError(f"{folder} cannot be read ({error.strerror or error}).") from error
+        raise MotFileError(cannot_read(folder, error)) from error
     files = [child for child in children if _may_hold_labels(child)]
     if jde.is_jde_folder(folder):
         yield folder, jde.FORMAT
@@ -294,7 +295,7 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_HEAD)
     except OSError as error:
-        raise MotFileError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise MotFileError(cannot_read(path, error)) from error
 
 
 def labels_beside(frames: str | os.PathLike[str]) -> Path | None:

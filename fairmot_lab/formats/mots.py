@@ -167,7 +167,9 @@ def mask_box(counts: str, height: int, width: int, place: Path) -> tuple[int, in
     for character in counts:
         bits = ord(character) - 48
         if not 0 <= bits < 64 or shift > 40:
-            raise MotFileError(f"{place}: {character!r} has no place in the run lengths of a mask.")
+            raise MotFileError(
+                f"{place}: {character!r} has no place in the run lengths of a mask; write the file again."
+            )
         value |= (bits & 31) << shift
         shift += 5
         if not bits & 32:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._files import cannot_read
 from ..errors import MotFileError
 
 LARGEST_TEXT = 512 * 2**20
@@ -48,7 +49,7 @@ def read_bytes(path: Path, what: str = "a MOTChallenge text file", most: int | N
             f"{path} is not a whole gzip file ({error}); compress it again or take .gz off its name."
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise MotFileError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+        raise MotFileError(cannot_read(path, error)) from error
     if len(data) > most:
         raise MotFileError(
             f"{path} holds more than {most / 2**20:g} MiB of text, the most that is read; split it into one "

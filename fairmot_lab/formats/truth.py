@@ -226,7 +226,8 @@ def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
     for name, data in found.items():
         if len(data) > text.LARGEST_TEXT:
             raise MotFileError(
-                f"{path}: {name} holds more than {text.LARGEST_TEXT / 2**20:g} MiB, the most that is read."
+                f"{path}: {name} has more than {text.LARGEST_TEXT / 2**20:g} MiB, the most that is read; export fewer "
+                "tasks at a time."
             )
     return found
 

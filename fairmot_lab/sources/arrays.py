@@ -44,7 +44,7 @@ class ArraySource(Source):
             self._peeked: np.ndarray | None = first
             self._read = 0
         if first is None:
-            raise SourceError("There are no images to read: the list or iterator is empty.")
+            raise SourceError("There are no images to read: the list or iterator is empty; give at least one.")
         self.height, self.width = self._checked(first, 1).shape[:2]
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
@@ -91,7 +91,7 @@ class ArraySource(Source):
                 f"Frame {number} of {self.name} is {given}; give (height, width, 3) uint8 arrays in BGR order."
             )
         if not image.size:
-            raise SourceError(f"Frame {number} of {self.name} is empty: its shape is {image.shape}.")
+            raise SourceError(f"Frame {number} of {self.name} is empty: its shape is {image.shape}; leave it out.")
         return image
 
     def _eight_bits(self, raw: np.ndarray) -> np.ndarray:

@@ -207,7 +207,7 @@ class Source(abc.ABC):
     @property
     def detections(self) -> pd.DataFrame:
         """The table of the public detections det/det.txt; see `read_mot`."""
-        raise SourceError(f"{self.name} is not a MOTChallenge sequence folder, so it has no det/det.txt.")
+        raise SourceError(f"{self.name} is not a MOTChallenge sequence folder, so it has no det/det.txt; use detect().")
 
     def _check_number(self, number: int) -> None:
         if number < 1 or (self.length is not None and number > self.length):

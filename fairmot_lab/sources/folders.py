@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._files import cannot_read
 from ..data import frame_grid, note_on_grid
 from ..errors import FairMOTLabWarning, SourceError
 from ..formats.mot import read_mot
@@ -180,7 +181,7 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise SourceError(f"The image {path} cannot be read ({error.strerror or error}).") from error
+        raise SourceError(f"The image {cannot_read(path, error)}") from error
 
 
 class PageSource(ImageSource):
@@ -347,7 +348,7 @@ class SequenceSource(ImageSource):
                 f"{self.folder} has no images, so {self.name} has no frames to show; put its images there."
             )
         if number not in self._by_number:
-            raise SourceError(f"{self.folder} has no image for frame {number} of {self.name}.")
+            raise SourceError(f"{self.folder} has no image for frame {number} of {self.name}; put it there.")
         return self._by_number[number]
 
     def fingerprint(self) -> str:
@@ -364,7 +365,8 @@ class SequenceSource(ImageSource):
         if self.labels is None:
             assert self.path is not None
             raise SourceError(
-                f"{self.path / 'gt' / 'gt.txt'} is missing, so the ground truth of {self.name} is not known."
+                f"{self.path / 'gt' / 'gt.txt'} is missing, so the ground truth of {self.name} is not known; put it "
+                "there, or give it with open_source(..., labels=PATH)."
             )
         return super().ground_truth
 
@@ -377,7 +379,7 @@ class SequenceSource(ImageSource):
         assert self.path is not None
         path = self.path / "det" / "det.txt"
         if not path.is_file():
-            raise SourceError(f"{path} is missing, so the detections of {self.name} are not known.")
+            raise SourceError(f"{path} is missing, so the detections of {self.name} are not known; use detect().")
         table = read_mot(path, "detections", length=self.length, width=self.width, height=self.height)
         table.attrs.update(
             sequence=self.name, length=self.length, frame_rate=self.frame_rate, width=self.width, height=self.height

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from .._files import cannot_read
 from ..errors import FairMOTLabWarning, SourceError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -143,7 +144,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise SourceError(f"The image {path} cannot be read ({error.strerror or error}).") from error
+        raise SourceError(f"The image {cannot_read(path, error)}") from error
     if not data:
         raise SourceError(f"The image {path} is empty (0 bytes); restore the file.")
     if _is_cut(data):
@@ -256,7 +257,7 @@ def is_left_to_opencv(picture: Any) -> bool:
 
 
 def _broken(path: Path) -> SourceError:
-    return SourceError(f"The image {path} cannot be decoded; it is damaged or not an image that can be read.")
+    return SourceError(f"The image {path} cannot be decoded, as it is damaged or of an unknown kind; give a PNG.")
 
 
 def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:

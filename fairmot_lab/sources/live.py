@@ -159,7 +159,7 @@ class LiveSource(Source):
                 if failures > self.retries:
                     raise SourceError(
                         f"{self._label()} was lost after frame {self._number} ({lost}) and did not come back in "
-                        f"{self.retries} tries."
+                        f"{self.retries} tries; check it, or allow more (retries=, --retries)."
                     ) from lost
                 warnings.warn(
                     f"{self._label()} was lost after frame {self._number} ({lost}); try {failures} of {self.retries}.",

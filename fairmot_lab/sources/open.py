@@ -15,6 +15,7 @@ from urllib.request import url2pathname
 
 import numpy as np
 
+from .._files import cannot_read
 from ..errors import MotFileError, SourceError
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recognise, sequences_in
 from ..formats.mots import FORMAT, is_mask_folder
@@ -171,7 +172,7 @@ def _open_path(
                 return ImageSource([path], path, frame_rate, name or path.stem, value_range)
         return VideoSource(path, frame_rate, name, allow_truncated, value_range)
     except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise SourceError(cannot_read(path, error)) from error
 
 
 def _open_list(

@@ -20,6 +20,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from .._files import cannot_read
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
 from .images import ValueRange, own_range, to_bgr
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
+_REPAIR = "get the whole file, or convert it with FFmpeg"
 _CACHE_BYTES = 96 * 2**20
 _CLOCKED = {"mpegts", "mpeg", "dv"}  # time stamps are those of a clock that runs on between recordings
 _OUTPUT_CORRUPT = 1 << 3  # AV_CODEC_FLAG_OUTPUT_CORRUPT
@@ -92,7 +94,7 @@ class VideoSource(Source):
         with contextlib.closing(self._decoded(1)) as decoded:
             first = next(decoded, None)
             if first is None:
-                raise SourceError(f"{path} cannot be decoded: 0 of its {self.length} frames could be read.")
+                raise SourceError(f"{path} cannot be decoded: 0 of its {self.length} frames could be read; {_REPAIR}.")
             if self.value_range is None and _is_deep(first[1]):
                 self._find_range()
             self.height, self.width = upright(first[1], self.value_range).shape[:2]
@@ -235,7 +237,9 @@ class VideoSource(Source):
                     break
             else:
                 self._reader = None
-            raise SourceError(f"Frame {number} of {self.path} cannot be decoded; the video is damaged there.")
+            raise SourceError(
+                f"Frame {number} of {self.path} cannot be decoded, as the video is damaged there; {_REPAIR}."
+            )
 
     def close(self) -> None:
         with self._lock:
@@ -272,7 +276,8 @@ class VideoSource(Source):
             return av.open(f"file:{self.path}")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(
-                f"{self.path} cannot be read as a video ({_reason(error)}); it is of another kind, damaged, or cut off."
+                f"{self.path} cannot be read as a video ({_reason(error)}), as it is of another kind, damaged, or "
+                f"cut off; {_REPAIR}."
             ) from error
 
     def _stream(self, container: InputContainer) -> Any:
@@ -320,7 +325,7 @@ class VideoSource(Source):
                     suspects.append(packet.pts)
             lacking = self._lacking(container, stream, len(packets), end)
         if not packets:
-            raise SourceError(f"{self.path} has 0 frames; it was cut off, or nothing was recorded.")
+            raise SourceError(f"{self.path} has 0 frames: it was cut off, or nothing was recorded; {_REPAIR}.")
         stamps, decoding, keys = (list(column) for column in zip(*packets, strict=True))
         simple = whole and not failures and not (avi and reorders) and None not in stamps and None not in decoding
         index = _index_of_packets(np.array(stamps), np.array(decoding), np.array(keys), avi) if simple else None
@@ -385,7 +390,7 @@ class VideoSource(Source):
                 if frame.is_corrupt:
                     damaged.append(number)
         if not stamps:
-            raise SourceError(f"{self.path} cannot be decoded: 0 frames could be read.")
+            raise SourceError(f"{self.path} cannot be decoded: 0 frames could be read; {_REPAIR}.")
         ascending = None not in stamps and all(a < b for a, b in itertools.pairwise(stamps))
         by_stamp = slots is None and ascending
         if damaged:
@@ -543,7 +548,7 @@ def _file_state(path: Path) -> tuple[int, int, int]:
     try:
         state = path.stat()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise SourceError(cannot_read(path, error)) from error
     return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
