@@ -47,5 +47,5 @@ def _run_models_download(options: argparse.Namespace) -> None:
 def _run_models_verify(options: argparse.Namespace) -> None:
     from ..detection.model import verify_weights
 
-    weights, digest = verify_weights(options.name, options.architecture)
-    print(f"{weights.path}: complete, safe, fits {weights.architecture}; SHA-256 {digest}")
+    weights = verify_weights(options.name, options.architecture)
+    print(f"{weights.path}: complete, safe, fits {weights.architecture}; SHA-256 {weights.sha256}")

@@ -316,6 +316,8 @@ class Weights:
         The zoo's name, or the stem of the file.
     path
         The file.
+    sha256
+        Of the file, in hexadecimal digits.
     architecture
         A key of `ARCHITECTURES`.
     input_size
@@ -330,6 +332,7 @@ class Weights:
 
     name: str
     path: Path
+    sha256: str
     architecture: str
     input_size: tuple[int, int]
     embedding_dim: int
@@ -375,19 +378,17 @@ def find_weights(
             if not fetch:
                 raise WeightsError(f"{card.name} is not at {card.path}; `fairmot-lab models download` fetches it.")
             download(card.name)
-        elif card.bundled:
-            check_seal(card.path)
-        else:
-            check_record(card)
+        digest = check_seal(card.path) if card.bundled else check_record(card)
         known = ARCHITECTURES[card.architecture]
         names = dict(enumerate(card.classes))
-        return Weights(card.name, card.path, card.architecture, card.input_size, known.embedding_dim, card, names)
+        return Weights(
+            card.name, card.path, digest, card.architecture, card.input_size, known.embedding_dim, card, names
+        )
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}; give a model's name or a file that exists.")
     if path.suffix == BUNDLED.suffix:
-        check_seal(path)
         known = ARCHITECTURES["lite"]
-        return Weights(path.stem, path, "lite", known.input_size, known.embedding_dim)
+        return Weights(path.stem, path, check_seal(path), "lite", known.input_size, known.embedding_dim)
     tensors = read_checkpoint(path)
     architecture = architecture or _recognise(path, tensors)
     named = card_of_file(path)
@@ -399,7 +400,7 @@ def find_weights(
     names = {number: str(number) for number in range(heads.classes)} if heads.classes > 1 else {}
     if named is not None and len(named.classes) == heads.classes:
         names = dict(enumerate(named.classes))
-    return Weights(path.stem, path, architecture, size, heads.embedding_dim, named, names)
+    return Weights(path.stem, path, file_sha256(path), architecture, size, heads.embedding_dim, named, names)
 
 
 def _recognise(path: Path, names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from .download import Weights, find_weights
 from .fairmot import build_network, heads_of, load_weights, read_checkpoint
 from .half import check_half, to_half
 from .onnx import onnx_file
-from .weights import file_sha256, sealed
+from .weights import sealed
 
 FORMATS = ("onnx", "safetensors")
 MAPS = ("heatmap", "size", "offset", "embedding")
@@ -100,7 +100,7 @@ def description(weights: Weights, size: tuple[int, int]) -> dict[str, Any]:
     return {
         "model": weights.name,
         "architecture": weights.architecture,
-        "weights_sha256": file_sha256(weights.path),
+        "weights_sha256": weights.sha256,
         "input_width": size[0],
         "input_height": size[1],
         "class_names": {str(number): name for number, name in weights.class_names.items()},

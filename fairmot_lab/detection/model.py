@@ -21,7 +21,6 @@ from .fairmot_detector import FairMOTDetector
 from .half import half_file
 from .inference_folder import InferenceFolderDetector
 from .onnx import onnx_file
-from .weights import file_sha256
 from .zoo import BUNDLED, CARDS, card_of_file
 
 NMS_IOU = {"lite": 0.5}  # several of its cells tell of one person
@@ -118,14 +117,13 @@ def load_model(
         raise ConfigError(f"nms_iou is {nms_iou!r}; it must lie from 0 to 1, or be None or 'auto'.")
     weights = find_weights(name_or_path, architecture)
     size = _check_size(input_size or weights.input_size)
-    digest = file_sha256(weights.path)
     if compact:
         file = OnnxEngine(weights.path, threads, min(threads, MOST_AT_ONCE), device, libraries=("onnxruntime",))
         if tuple(file.outputs) == MAPS:
             if input_size is not None and file.input_shape[2:] != (size[1], size[0]):
                 raise ConfigError(f"{weights.path} takes one input size only; leave out input_size.")
             overlap = None if nms_iou == "auto" else nms_iou
-            return _exported(weights, digest, file, overlap, score_floor, max_per_frame, half)
+            return _exported(weights, file, overlap, score_floor, max_per_frame, half)
         if "stride8" not in file.outputs:
             raise WeightsError(
                 f"{weights.path} is neither the compact model nor an export of FairMOT (its outputs are "
@@ -135,7 +133,7 @@ def load_model(
     elif engine == "paddle":
         runner = _paddle_engine(weights.path, weights.architecture, size, device, threads)
     else:
-        converted = onnx_file(weights.path, weights.architecture, size, digest)
+        converted = onnx_file(weights.path, weights.architecture, size, weights.sha256)
         converted = half_file(converted, size) if half else converted
         runner = OnnxEngine(converted, threads, device=device)
     card = weights.card or (CARDS[BUNDLED.stem] if compact else None)
@@ -144,7 +142,7 @@ def load_model(
         weights.architecture,
         size,
         weights.embedding_dim,
-        digest,
+        weights.sha256,
         runner,
         NMS_IOU.get(weights.architecture) if nms_iou == "auto" else nms_iou,
         score_floor,
@@ -192,7 +190,6 @@ def _folder(
 
 def _exported(
     weights: Weights,
-    digest: str,
     file: OnnxEngine,
     nms_iou: float | None,
     score_floor: float,
@@ -221,11 +218,12 @@ def _exported(
     size = _check_size(sides)
     runner = file.of_file(half_file(weights.path, size) if half else weights.path, 1)  # one frame takes all threads
     return FairMOTDetector(
-        weights.name, architecture, size, dimension, digest, runner, nms_iou, score_floor, most, names, tracker, half
-    )
+        weights.name, architecture, size, dimension, weights.sha256, runner, nms_iou, score_floor, most, names, tracker,
+        half,
+    )  # fmt: skip
 
 
-def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> tuple[Weights, str]:
+def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> Weights:
     """Check that weights are what was recorded, carry no code, and fit their network tensor by tensor.
 
     Parameters
@@ -235,9 +233,7 @@ def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | Non
 
     Returns
     -------
-    weights : zoo.Weights
-    digest : str
-        The SHA-256 of the file.
+    Weights
 
     Raises
     ------
@@ -249,7 +245,7 @@ def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | Non
         OnnxEngine(weights.path, 1)
     else:
         _loaded_network(weights.path, weights.architecture)
-    return weights, file_sha256(weights.path)
+    return weights
 
 
 def _choose(device: str, engine: str) -> tuple[str, str]:

@@ -92,8 +92,13 @@ def write_sealed(path: str | os.PathLike[str], model: bytes) -> None:
         temporary.write_bytes(sealed(model))
 
 
-def check_seal(path: str | os.PathLike[str]) -> None:
+def check_seal(path: str | os.PathLike[str]) -> str:
     """Compare an ONNX file with the SHA-256 that `sealed` appended; a file without one is taken as it is.
+
+    Returns
+    -------
+    str
+        The SHA-256 of the whole file, in hexadecimal digits.
 
     Raises
     ------
@@ -104,7 +109,8 @@ def check_seal(path: str | os.PathLike[str]) -> None:
     --------
     >>> path = getfixture("tmp_path") / "mine.onnx"
     >>> size = path.write_bytes(sealed(b"model"))
-    >>> check_seal(path)
+    >>> check_seal(path) == file_sha256(path)
+    True
     """
     try:
         data = Path(path).read_bytes()
@@ -116,6 +122,7 @@ def check_seal(path: str | os.PathLike[str]) -> None:
             f"{path} is damaged: its bytes are not those whose SHA-256 stands at its end; restore it or write it "
             "again, or, if the change is meant, remove the entry sha256 from its metadata."
         )
+    return hashlib.sha256(data).hexdigest()
 
 
 def read_weights(path: str | os.PathLike[str], suffix: str | None = None) -> dict[str, np.ndarray]:
