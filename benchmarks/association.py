@@ -120,8 +120,8 @@ def prove_parity(train):
     failed = runs = 0
     worst = 0.0
     for folder in sorted(path for path in train.iterdir() if (path / "det" / "det.txt").is_file()):
-        outputs = open_detections(folder)
-        for arrays in (outputs, with_looks(outputs)):
+        kept = open_detections(folder)
+        for arrays in (kept, with_looks(kept)):
             cases = [(arrays, {}), (arrays, {"tracker": "ppdet_byte"})]
             cases += [(arrays.part(1, 100), changes) for changes in GRID]
             for detections, changes in cases:

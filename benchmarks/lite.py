@@ -50,8 +50,8 @@ path, threads, rate, last, output = sys.argv[1], int(sys.argv[2]), float(sys.arg
 source, model = open_source(path), load_model("fairmot_lite", threads=threads)
 def run(last):
     tracker, parts = Tracker(TrackerConfig(), rate), []
-    for frame, outputs in model.run(source.frames(1, last)):
-        result = tracker.update(outputs)
+    for frame, detections in model.run(source.frames(1, last)):
+        result = tracker.update(detections)
         part = pd.DataFrame(result.boxes, columns=list("xywh"))
         parts.append(part.assign(frame=frame.number, id=result.ids, score=result.scores, class_id=1))
     return pd.concat(parts, ignore_index=True)

@@ -183,14 +183,14 @@ def engines(architecture: str, size: tuple[int, int], folder: Path, repeats: int
     print(f"onnxruntime, two threads / one thread: {gain:.2f} x the frames/s")
 
 
-# -- from JPEG files to kept outputs --------------------------------------------------------------------------------
+# -- from JPEG files to kept detections --------------------------------------------------------------------------------
 
 
 def end_to_end(
     name: str, weights: Path, architecture: str, size: tuple[int, int], threads: int, count: int, turns: int
 ) -> None:
     """Print the rate of `detect()` on 1080p JPEG files beside that of the network alone, and where the time goes."""
-    from fairmot_lab.detection import cache as outputs
+    from fairmot_lab.detection import cache
     from fairmot_lab.detection.archive import pack_group
     from fairmot_lab.detection.decode import decode
     from fairmot_lab.detection.model import load_model
@@ -212,7 +212,7 @@ def end_to_end(
             "letterbox": cost(lambda: model.prepare(image), 10),
             "network": cost(lambda: model.infer(blob), 5),
             "decode the maps": cost(lambda: decode(*maps, box, frame=1), 10),
-            "pack and compress": cost(lambda: pack_group(outputs._pack(found), 1), 10),
+            "pack and compress": cost(lambda: pack_group(cache._pack(found), 1), 10),
         }
         alone, whole, run = [], [], as_in_a_sequence(model, blob)
         for turn in range(turns):  # one after the other, so that other load and the clock's steps meet both
@@ -221,7 +221,7 @@ def end_to_end(
                 run()
             alone.append((time.perf_counter() - clock, time.process_time() - start))
             clock, start = time.perf_counter(), time.process_time()
-            outputs.detect(source, model, Path(folder) / str(turn), progress=False)
+            cache.detect(source, model, Path(folder) / str(turn), progress=False)
             whole.append((time.perf_counter() - clock, time.process_time() - start))
     print(f"\n{name} at {size[0]}x{size[1]}, {threads} threads, {count} JPEG files of 1920x1080, {turns} turns")
     for stage, seconds in stages.items():

@@ -39,8 +39,8 @@ def peer(folders, tracker):
 
     accumulators, results = [], {}
     for folder in folders:
-        outputs = fl.open_detections(folder)
-        tracks = track_detections(outputs, reference(tracker))
+        detections = fl.open_detections(folder)
+        tracks = track_detections(detections, reference(tracker))
         results[folder.name] = tracks
         table = pd.DataFrame(
             {
@@ -75,10 +75,10 @@ def main():
     train = options.data / "MOT17" / "train"
     folders = sorted(one for number in options.sequences for one in train.glob(f"MOT17-{number}-{options.detector}"))
     values = np.linspace(0.4, 0.9, options.thresholds).round(4).tolist()
-    outputs = [fl.open_detections(folder) for folder in folders]
+    detections = [fl.open_detections(folder) for folder in folders]
 
     fl.sweep([folders[0]], None, {"conf_thres": [0.5]}, ground_truth=train, progress=False)  # compiles
-    track_detections(outputs[0], reference(fl.JDETracker()))  # imports ppdet
+    track_detections(detections[0], reference(fl.JDETracker()))  # imports ppdet
 
     start = time.process_time()
     table = fl.sweep([*folders], None, {"conf_thres": values}, ground_truth=train, progress=False)
@@ -87,7 +87,7 @@ def main():
     summaries = [peer(folders, fl.JDETracker(conf_thres=value))[0] for value in values[: options.peer]]
     theirs = (time.process_time() - start) / options.peer * len(values)
 
-    frames = sum(len(one) for one in outputs)
+    frames = sum(len(one) for one in detections)
     print(f"{len(values)} thresholds x {len(folders)} sequences ({frames} frames, detections {options.detector})")
     print(f"fairmot_lab      {ours:9.1f} s CPU")
     run = "all run" if options.peer == len(values) else f"{options.peer} of {len(values)} run, multiplied"

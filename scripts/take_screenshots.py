@@ -25,27 +25,27 @@ WHOLE = ("workbench", "comparison")  # in the window of a laptop
 SETUP = """
 import fairmot_lab as fl
 source = fl.open_source({sequence!r})
-outputs = fl.detect(source, fl.load_model("fairmot_lite"), {outputs!r}, progress=False)
+detections = fl.detect(source, fl.load_model("fairmot_lite"), {outputs!r}, progress=False)
 truth = source.ground_truth
-tracks = fl.track(outputs)
+tracks = fl.track(detections)
 result = fl.evaluate(tracks, source)
 busiest = int(truth[(truth.conf != 0)].groupby("frame").size().idxmax())
 """
 # picture: the cell that shows the widget, and what of it is photographed
 PICTURES = {
     "workbench": "fl.widgets.Workbench(\n"
-    "    source, tracks={'JDE': tracks, 'ByteTrack': fl.track(outputs, 'bytetrack')}, detections=outputs\n)",
+    "    source, tracks={'JDE': tracks, 'ByteTrack': fl.track(detections, 'bytetrack')}, detections=detections\n)",
     "comparison": "bench = fl.widgets.Workbench(\n"
-    "    source, tracks={'JDE': tracks, 'ByteTrack': fl.track(outputs, 'bytetrack')}, detections=outputs,\n"
+    "    source, tracks={'JDE': tracks, 'ByteTrack': fl.track(detections, 'bytetrack')}, detections=detections,\n"
     "    compare_mode='overlay', focus='all',\n)\n"
     "bench._tabs.selected_index = bench._tabs.titles.index('Compare')\nbench",
     "player": "fl.widgets.TrackPlayer(source, evaluation=result, frame=len(source) // 2, trail=30)",
-    "heatmaps": "fl.widgets.HeatmapInspector(source, detections=outputs, frame=busiest, top_k=8)",
-    "embeddings": "fl.widgets.EmbeddingExplorer(source, detections=outputs, ground_truth=truth)",
-    "thresholds": "fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth)",
-    "switches": "browser = fl.widgets.SwitchBrowser(source, evaluation=result, detections=outputs)\n"
+    "heatmaps": "fl.widgets.HeatmapInspector(source, detections=detections, frame=busiest, top_k=8)",
+    "embeddings": "fl.widgets.EmbeddingExplorer(source, detections=detections, ground_truth=truth)",
+    "thresholds": "fl.widgets.ThresholdLab(detections=detections, ground_truth=truth)",
+    "switches": "browser = fl.widgets.SwitchBrowser(source, evaluation=result, detections=detections)\n"
     "browser.selected = 0\nbrowser",
-    "association": "fl.widgets.AssociationInspector(source, detections=outputs, frame=len(source) // 2)",
+    "association": "fl.widgets.AssociationInspector(source, detections=detections, frame=len(source) // 2)",
 }
 
 

@@ -127,7 +127,7 @@ def test_side_by_side_keeps_both_pictures() -> None:
 
 
 def test_overlay_draws_heatmap_only_when_asked() -> None:
-    outputs = fl.FrameDetections(
+    detections = fl.FrameDetections(
         1,
         np.zeros((0, 4)),
         np.zeros(0),
@@ -135,8 +135,8 @@ def test_overlay_draws_heatmap_only_when_asked() -> None:
         letterbox=fl.Letterbox.fit((64, 48), (64, 48)),
     )
     frame = Frame(1, picture(1), 0.0)
-    assert (FrameAnnotator().draw(frame, rows(), outputs) == frame.image).all()
-    assert (FrameAnnotator(heatmap=True).draw(frame, rows(), outputs) != frame.image).any()
+    assert (FrameAnnotator().draw(frame, rows(), detections) == frame.image).all()
+    assert (FrameAnnotator(heatmap=True).draw(frame, rows(), detections) != frame.image).any()
 
 
 def test_frame_rows_finds_each_frame() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_switches import evaluate, outputs_of, people, walk
+from test_switches import detections_of, evaluate, people, walk
 
 import fairmot_lab as fl
 from fairmot_lab.association import registry
@@ -33,7 +33,7 @@ def tracker(request):
 
 
 def test_a_switch_is_explained_from_the_trackers_own_record(tracker):
-    detections = outputs_of(ROWS)
+    detections = detections_of(ROWS)
     whole = fl.trace(detections, tracker)
     pd.testing.assert_frame_equal(fl.association.track_detections(detections, tracker), whole.tracks)
     assert whole.tracks.attrs["tracker"] == tracker.name
@@ -58,9 +58,9 @@ def test_a_switch_is_explained_from_the_trackers_own_record(tracker):
 def test_a_sweep_takes_its_settings(tracker):
     name, setting = next((n, s) for n, s in tracker.Settings.settings().items() if s.kind == "float")
     values = sorted({*setting.neighbours(setting.default)[-2:], setting.default})
-    table = fl.sweep(outputs_of(ROWS), tracker, {name: values}, ground_truth=TRUTH, progress=False)
+    table = fl.sweep(detections_of(ROWS), tracker, {name: values}, ground_truth=TRUTH, progress=False)
     assert table[name].tolist() == values
-    expected = fl.association.track_detections(outputs_of(ROWS), tracker.replace(**{name: values[0]}))
+    expected = fl.association.track_detections(detections_of(ROWS), tracker.replace(**{name: values[0]}))
     assert table["idf1"].iloc[0] == pytest.approx(evaluate(expected, TRUTH).overall["idf1"])
     drawn = fl.random_search([name], 5, tracker=tracker)
     assert all(setting.search[0] <= one[name] <= setting.search[1] for one in drawn)
@@ -132,7 +132,7 @@ class NearestTracker(fl.Tracker):
 
 
 def test_a_tracker_of_ones_own_need_not_be_registered():
-    detections, tracker = outputs_of(ROWS), NearestTracker(reach=20)
+    detections, tracker = detections_of(ROWS), NearestTracker(reach=20)
     assert repr(tracker) == "NearestTracker(reach=20.0)"
     result = evaluate(fl.track(detections, tracker), TRUTH)
     table = fl.explain_switches(result, detections, tracker)
@@ -158,7 +158,7 @@ def test_a_tracker_of_ones_own_by_module_and_class(monkeypatch):
     assert fl.get_tracker(f"per_class:{name}").tracker.name == name
     given = ["track", "x.mp4", "--tracker", name, "--reach", "9"]
     assert build_parser(given).parse_args(given).reach == 9
-    tracks = fl.track(outputs_of(ROWS), name)
+    tracks = fl.track(detections_of(ROWS), name)
     assert tracks.attrs["tracker"] == name
     for wrong, message in (
         ("no_such_module:Nearest", "no_such_module:Nearest cannot be loaded .*PYTHONPATH"),
@@ -254,6 +254,6 @@ def test_a_file_does_not_import_a_module(tmp_path, monkeypatch):
 def test_what_is_no_tracker_is_refused():
     for wrong in (3, object(), ["jde"]):
         with pytest.raises(ConfigError, match="give one such as"):
-            fl.trace(outputs_of(ROWS), wrong)
+            fl.trace(detections_of(ROWS), wrong)
     with pytest.raises(ConfigError, match="no tracker 'jed'"):
-        fl.trace(outputs_of(ROWS), "jed")
+        fl.trace(detections_of(ROWS), "jed")

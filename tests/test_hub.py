@@ -127,11 +127,11 @@ def test_boxes_that_are_small_or_wide_are_left_out(
     see = FakeModel.__call__
 
     def four_boxes(self: FakeModel, image: np.ndarray, **settings: object) -> fl.FrameDetections:
-        outputs = see(self, image, **settings)
-        outputs.boxes, outputs.scores = np.array(list(boxes.values()), np.float32), np.full(4, 0.9, np.float32)
-        outputs.embeddings, outputs.class_ids = np.eye(4, dtype=np.float32), np.zeros(4, np.int64)
-        outputs.peaks = np.zeros((4, 2), np.int64)
-        return outputs
+        detections = see(self, image, **settings)
+        detections.boxes, detections.scores = np.array(list(boxes.values()), np.float32), np.full(4, 0.9, np.float32)
+        detections.embeddings, detections.class_ids = np.eye(4, dtype=np.float32), np.zeros(4, np.int64)
+        detections.peaks = np.zeros((4, 2), np.int64)
+        return detections
 
     monkeypatch.setattr(FakeModel, "__call__", four_boxes)
     hub.Module(name="fairmot_dla34").tracking(str(clip), visualization=False)

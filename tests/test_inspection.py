@@ -46,8 +46,8 @@ def truth() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def outputs(truth: pd.DataFrame) -> scene.SceneOutputs:
-    return scene.SceneOutputs(truth)
+def detections(truth: pd.DataFrame) -> scene.SceneDetections:
+    return scene.SceneDetections(truth)
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------
@@ -93,20 +93,20 @@ def test_records_hold_only_what_json_knows() -> None:
 # -- peaks and crops --------------------------------------------------------------------------------------------------
 
 
-def test_peaks_are_listed_best_first_with_their_boxes(outputs: scene.SceneOutputs, truth: pd.DataFrame) -> None:
-    table = peak_table(outputs.frame(3), top_k=2)
+def test_peaks_are_listed_best_first_with_their_boxes(detections: scene.SceneDetections, truth: pd.DataFrame) -> None:
+    table = peak_table(detections.frame(3), top_k=2)
     assert table["rank"].tolist() == [1, 2]
     person = truth[(truth["frame"] == 3) & (truth["id"] == 1)].iloc[0]
     np.testing.assert_allclose(
         table.loc[0, ["x", "y", "w", "h"]].to_numpy(float), person[["x", "y", "w", "h"]].to_numpy(float), rtol=1e-6
     )
-    box = outputs.frame(3).letterbox
+    box = detections.frame(3).letterbox
     centre = box.to_heatmap(np.array([person["x"] + person["w"] / 2, person["y"] + person["h"] / 2]))
     assert (table.loc[0, "cell_x"], table.loc[0, "cell_y"]) == tuple(np.floor(centre).astype(int))
 
 
-def test_a_click_finds_the_best_box_under_it(outputs: scene.SceneOutputs) -> None:
-    frame = outputs.frame(1)
+def test_a_click_finds_the_best_box_under_it(detections: scene.SceneDetections) -> None:
+    frame = detections.frame(1)
     x, y, w, h = frame.boxes[2]
     assert detection_at(frame, x + w / 2, y + h / 2) == 2
     assert detection_at(frame, 639, 359) is None
@@ -140,13 +140,15 @@ def test_similarity_map_is_the_cosine_of_every_cell() -> None:
     np.testing.assert_allclose(cosine_matrix(dense.reshape(8, -1).T, vector[None])[:, 0], found.ravel(), atol=1e-6)
 
 
-def test_detections_get_the_ids_of_the_people_they_cover(outputs: scene.SceneOutputs, truth: pd.DataFrame) -> None:
-    ids = label_detections(outputs, truth)
+def test_detections_get_the_ids_of_the_people_they_cover(
+    detections: scene.SceneDetections, truth: pd.DataFrame
+) -> None:
+    ids = label_detections(detections, truth)
     np.testing.assert_array_equal(ids, np.tile([1, 2, 4, 3], 20))  # by score: person 3 has the lowest
     shifted = truth.assign(x=truth["x"] + truth["w"] * 0.4)  # IoU 0.6 / 1.4
-    assert (label_detections(outputs, shifted) == -1).all()
-    tracks = fl.track(outputs, fl.JDETracker())
-    by_track = label_detections(outputs, tracks)
+    assert (label_detections(detections, shifted) == -1).all()
+    tracks = fl.track(detections, fl.JDETracker())
+    by_track = label_detections(detections, tracks)
     assert (by_track[tracks["det"]] == tracks["id"]).all()
     assert (by_track >= 0).sum() == len(tracks)
 
@@ -251,22 +253,22 @@ def test_switches_that_vanish_and_appear(truth: pd.DataFrame) -> None:
 
 
 def test_distances_of_switches_are_between_the_right_detections(
-    outputs: scene.SceneOutputs, truth: pd.DataFrame
+    detections: scene.SceneDetections, truth: pd.DataFrame
 ) -> None:
     tracks = scene.tracks_with_swap(truth, 10)
     evaluation = fl.evaluate(tracks, truth)
     switches = evaluation.switches
-    found = switch_distances(switches, outputs, tracks)
-    before, after = outputs.frame(9), outputs.frame(10)
+    found = switch_distances(switches, detections, tracks)
+    before, after = detections.frame(9), detections.frame(10)
     for row, person in enumerate((0, 1)):  # rows by score: persons 1, 2
         expected = 1 - before.embeddings[person] @ after.embeddings[person]
         assert found[row] == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_replay_gives_the_figures_of_the_library(outputs: scene.SceneOutputs, truth: pd.DataFrame) -> None:
+def test_a_replay_gives_the_figures_of_the_library(detections: scene.SceneDetections, truth: pd.DataFrame) -> None:
     tracker = fl.JDETracker(conf_thres=0.3)
-    found = evaluate_replay(replay_of_replay(outputs, truth, tracker), truth)
-    expected = fl.evaluate(fl.track(outputs, tracker), truth).summary.iloc[-1]
+    found = evaluate_replay(replay_of_replay(detections, truth, tracker), truth)
+    expected = fl.evaluate(fl.track(detections, tracker), truth).summary.iloc[-1]
     for name in MAIN:
         assert found.metrics[name] == pytest.approx(expected[name], abs=1e-12), name
     assert found.evaluation is not None

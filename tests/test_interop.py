@@ -89,8 +89,8 @@ def test_a_recording_holds_frames_boxes_and_switches(tmp_path: Path) -> None:
 
 def test_supervision_and_back() -> None:
     sv = pytest.importorskip("supervision", reason="the extra [supervision] is not installed")
-    outputs = scene.SceneOutputs(scene.ground_truth())
-    frame = outputs.frame(3)
+    detections = scene.SceneDetections(scene.ground_truth())
+    frame = detections.frame(3)
     made = fl.to_supervision(frame)
     assert isinstance(made, sv.Detections)
     np.testing.assert_allclose(made.area, frame.boxes[:, 2] * frame.boxes[:, 3], rtol=1e-4)
@@ -101,7 +101,7 @@ def test_supervision_and_back() -> None:
     tracked = fl.JDETracker().update(frame)
     assert fl.to_supervision(tracked).tracker_id.tolist() == tracked.ids.tolist()
     # tracks of ours go through supervision's own trackers' format: rows of a table, too
-    table = fl.track(outputs)
+    table = fl.track(detections)
     rows = table[table["frame"] == 3]
     assert fl.to_supervision(rows).tracker_id.tolist() == rows["id"].tolist()
     with pytest.raises(ConfigError, match="one frame"):

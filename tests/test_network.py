@@ -165,8 +165,8 @@ import sys, warnings
 import numpy as np
 before = list(warnings.filters)
 import fairmot_lab as fl
-outputs = fl.load_model()(np.full((90, 160, 3), 128, np.uint8))
-assert outputs.heatmap.shape == (40, 72)
+detections = fl.load_model()(np.full((90, 160, 3), 128, np.uint8))
+assert detections.heatmap.shape == (40, 72)
 assert warnings.filters == before, warnings.filters[:3]
 assert "paddle" not in sys.modules
 """
@@ -386,9 +386,9 @@ def test_frames_computed_at_once_come_in_order_and_with_their_errors(at_once: in
     model = FairMOTDetector("slow", "lite", (160, 96), 1, "0" * 64, engine)
     got = []
     with pytest.raises(ZeroDivisionError):
-        for frame, outputs in run_detector(model, frames):
-            assert outputs.frame == frame.number
-            assert outputs.scores.max() == pytest.approx(0.5 + frame.image[0, 0, 0] / 2550, abs=1e-6)
+        for frame, detections in run_detector(model, frames):
+            assert detections.frame == frame.number
+            assert detections.scores.max() == pytest.approx(0.5 + frame.image[0, 0, 0] / 2550, abs=1e-6)
             got.append(frame.number)
     assert got == list(range(1, 12))
     assert engine.most == at_once
@@ -411,11 +411,11 @@ def test_the_compact_model_computes_frames_side_by_side_and_gives_what_it_gives_
     frames = [Frame(k, np.roll(image, 40 * k, axis=1), 0.0) for k in range(1, 8)]
     assert (three.threads, three.at_once) == (3, 3)
     assert load_model(threads=20).at_once == 8
-    for frame, outputs in run_detector(three, frames):
+    for frame, detections in run_detector(three, frames):
         alone = one(frame.image)
-        assert np.array_equal(outputs.boxes, alone.boxes)
-        assert np.array_equal(outputs.scores, alone.scores)
-        assert np.array_equal(outputs.embeddings, alone.embeddings)
+        assert np.array_equal(detections.boxes, alone.boxes)
+        assert np.array_equal(detections.scores, alone.scores)
+        assert np.array_equal(detections.embeddings, alone.embeddings)
 
 
 def test_what_other_code_converted_is_not_used(tmp_path: Path) -> None:

@@ -222,11 +222,11 @@ def test_04_thresholds(notebook_workspace: Path) -> None:
     assert lost["num_switches"] == 0
     assert state["two"] == 25
     assert state["many"] == 40
-    outputs = fl.open_detections(notebook_workspace / "outputs" / "tour.tar")
+    detections = fl.open_detections(notebook_workspace / "outputs" / "tour.tar")
     truth = notebook_workspace / "data" / "tour"
     for row in (0, 7):
         tracker = fl.JDETracker(conf_thres=state["one"]["conf_thres"][row])
-        here = fl.evaluate(fl.track(outputs, tracker), truth).overall
+        here = fl.evaluate(fl.track(detections, tracker), truth).overall
         assert here["mota"] == pytest.approx(state["one"]["mota"][row], abs=1e-12)
     # widget: a slider for each setting, at the defaults, and the line that makes them
     assert state["controls"] == sorted(fl.JDETracker.Settings.settings())
@@ -252,13 +252,13 @@ def test_05_id_switches(notebook_workspace: Path) -> None:
     assert len(set(state["why"])) > len(state["why"]) / 2  # a reason of its own, not one phrase for all
     assert state["inspector"] == state["pick"]
     # a change that is said to avoid a switch does: track again with it and look
-    outputs = fl.open_detections(notebook_workspace / "outputs" / "tour.tar")
+    detections = fl.open_detections(notebook_workspace / "outputs" / "tour.tar")
     index = next(i for i, text in enumerate(state["avoided"]) if text)
     change = state["avoided"][index].split(", ")[0]
     at = state["changes"]["change"].index(change)
     setting, value = state["changes"]["setting"][at], state["changes"]["value"][at]
     tracker = fl.get_tracker(value) if setting == "tracker" else fl.JDETracker(**{setting: value})
-    again = fl.evaluate(fl.track(outputs, tracker), notebook_workspace / "data" / "tour")
+    again = fl.evaluate(fl.track(detections, tracker), notebook_workspace / "data" / "tour")
     assert not (
         (again.switches.frame == state["frames"][index]) & (again.switches.gt_id == state["people"][index])
     ).any()

@@ -1,4 +1,4 @@
-"""Kept outputs: the same bytes however the run ended, every damaged byte noticed, readable by tools that exist."""
+"""Kept detections: the same bytes however the run ended, every damaged byte noticed, readable by tools that exist."""
 
 from __future__ import annotations
 
@@ -85,28 +85,28 @@ def same(left: FrameDetections, right: FrameDetections) -> None:
 
 def test_outputs_on_disk_are_those_in_memory(images: Path, tmp_path: Path) -> None:
     model = make_model()
-    outputs = detect(images, model, tmp_path / "out", progress=False)
-    assert outputs.complete
-    assert outputs.frames.tolist() == list(range(1, 13))
+    detections = detect(images, model, tmp_path / "out", progress=False)
+    assert detections.complete
+    assert detections.frames.tolist() == list(range(1, 13))
     total = 0
-    for frame, kept in zip(fl.open_source(images), outputs, strict=True):
+    for frame, kept in zip(fl.open_source(images), detections, strict=True):
         direct = model(frame.image, frame=frame.number)
         assert len(direct) > 3
         same(kept, direct)
         assert np.abs(kept.heatmap - direct.heatmap).max() <= 0.5 / 255 + 1e-6
         total += len(direct)
-    table = outputs.table()
-    assert len(table) == total == outputs.offsets[-1]
+    table = detections.table()
+    assert len(table) == total == detections.offsets[-1]
     same_frame = table[table["frame"] == 5]
-    np.testing.assert_array_equal(same_frame[["x", "y", "w", "h"]], outputs.frame(5).boxes)
-    np.testing.assert_array_equal(outputs.embeddings()[same_frame["det"]], outputs.frame(5).embeddings)
-    assert outputs.fingerprint["weights_sha256"] == "0" * 64
-    assert outputs.fingerprint["versions"] == {"numpy": np.__version__}
+    np.testing.assert_array_equal(same_frame[["x", "y", "w", "h"]], detections.frame(5).boxes)
+    np.testing.assert_array_equal(detections.embeddings()[same_frame["det"]], detections.frame(5).embeddings)
+    assert detections.fingerprint["weights_sha256"] == "0" * 64
+    assert detections.fingerprint["versions"] == {"numpy": np.__version__}
 
 
 def test_tools_that_exist_read_the_file(images: Path, tmp_path: Path) -> None:
-    outputs = detect(images, make_model(), tmp_path, progress=False)
-    with tarfile.open(outputs.path) as archive:
+    detections = detect(images, make_model(), tmp_path, progress=False)
+    with tarfile.open(detections.path) as archive:
         names = archive.getnames()
         assert names[:5] == [
             "detections.json",
@@ -118,14 +118,14 @@ def test_tools_that_exist_read_the_file(images: Path, tmp_path: Path) -> None:
         assert json.load(archive.extractfile("detections.json"))["length"] == 12
         boxes = load(archive.extractfile("000012.safetensors").read())["boxes"]
         png = archive.extractfile("000012.png").read()
-    np.testing.assert_array_equal(boxes, outputs.frame(12).boxes)
+    np.testing.assert_array_equal(boxes, detections.frame(12).boxes)
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED).shape == (24, 40)
 
 
 def test_without_heatmaps(images: Path, tmp_path: Path) -> None:
-    outputs = detect(images, make_model(), tmp_path, heatmaps=False, progress=False)
-    assert not outputs.has_heatmaps
-    assert outputs.frame(1).heatmap is None
+    detections = detect(images, make_model(), tmp_path, heatmaps=False, progress=False)
+    assert not detections.has_heatmaps
+    assert detections.frame(1).heatmap is None
 
 
 def test_a_run_cut_anywhere_goes_on_to_the_same_bytes(images: Path, tmp_path: Path) -> None:
@@ -241,22 +241,22 @@ def test_every_flipped_byte_is_noticed(images: Path, tmp_path: Path) -> None:
 
 def test_damage_names_the_frame(images: Path, tmp_path: Path) -> None:
     path = detect(images, make_model(), tmp_path, progress=False).path
-    outputs = open_detections(path)
-    start, end = outputs._scan.places[7]
+    detections = open_detections(path)
+    start, end = detections._scan.places[7]
     damaged = bytearray(path.read_bytes())
     damaged[(start + end) // 2] ^= 255
     path.write_bytes(damaged)
     with pytest.raises(DetectionsError, match=r"street\.tar is damaged \(frame 7\)"):
         open_detections(path)
     with pytest.raises(DetectionsError, match=r"street\.tar is damaged \(frame 7\)"):
-        outputs.frame(7)  # also when it happens after opening
-    assert len(outputs.frame(6)) > 0
+        detections.frame(7)  # also when it happens after opening
+    assert len(detections.frame(6)) > 0
 
 
 def test_a_finished_file_cut_short_is_noticed_and_resumed(images: Path, tmp_path: Path) -> None:
     path = detect(images, make_model(), tmp_path, progress=False).path
-    outputs, whole = open_detections(path), path.read_bytes()
-    for cut in (len(whole) - 1, len(whole) - 5000, outputs._scan.places[9][0]):
+    detections, whole = open_detections(path), path.read_bytes()
+    for cut in (len(whole) - 1, len(whole) - 5000, detections._scan.places[9][0]):
         path.write_bytes(whole[:cut])
         with pytest.warns(FairMOTLabWarning, match=r"street\.tar is not finished: it holds \d+ of 12 frames"):
             open_detections(path)
@@ -279,9 +279,9 @@ def test_a_renamed_file_is_good_data(images: Path, tmp_path: Path) -> None:
 def test_frames_that_were_exchanged_are_noticed(images: Path, tmp_path: Path) -> None:
     """Each checksum covers the one before, so whole frames cannot change places."""
     path = detect(images, make_model(), tmp_path, progress=False).path
-    outputs, whole = open_detections(path), path.read_bytes()
-    groups = [whole[start:end] for start, end in outputs._scan.places]
-    tail = whole[outputs._scan.places[-1][1] :]
+    detections, whole = open_detections(path), path.read_bytes()
+    groups = [whole[start:end] for start, end in detections._scan.places]
+    tail = whole[detections._scan.places[-1][1] :]
     path.write_bytes(b"".join([*groups[:4], groups[5], groups[4], *groups[6:]]) + tail)
     with pytest.raises(DetectionsError, match=r"street\.tar is damaged \(frame 4\)"):
         open_detections(path)
@@ -316,23 +316,23 @@ def test_another_engine_may_use_finished_outputs_but_not_go_on_with_unfinished_o
 
 def test_embedding_maps_are_computed_on_request(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, source = make_model(), fl.open_source(images)
-    outputs = detect(source, model, tmp_path, progress=False)
+    detections = detect(source, model, tmp_path, progress=False)
     monkeypatch.setattr("fairmot_lab.detection.cache.MAP_CACHE_BYTES", 3 * 8 * 24 * 40 * 4)
     for number in (1, 2, 3, 4, 5):
-        embedding_map = outputs.embedding_map(number, source, model)
+        embedding_map = detections.embedding_map(number, source, model)
         assert embedding_map.shape == (8, 24, 40)
-        frame = outputs.frame(number)
+        frame = detections.frame(number)
         xs, ys = frame.peaks.T
         np.testing.assert_allclose(embedding_map[:, ys, xs].T, frame.embeddings, atol=1e-3)
-    assert list(outputs._maps) == [3, 4, 5]
-    assert outputs.embedding_map(4, source, model) is outputs.embedding_map(4, source, model)
+    assert list(detections._maps) == [3, 4, 5]
+    assert detections.embedding_map(4, source, model) is detections.embedding_map(4, source, model)
     with pytest.raises(DetectionsError, match="weights_sha256"):
-        outputs.embedding_map(1, source, make_model("1" * 64))
+        detections.embedding_map(1, source, make_model("1" * 64))
 
 
 def test_outputs_can_be_pickled(images: Path, tmp_path: Path) -> None:
-    outputs = detect(images, make_model(), tmp_path, progress=False)
-    same(pickle.loads(pickle.dumps(outputs)).frame(3), outputs.frame(3))
+    detections = detect(images, make_model(), tmp_path, progress=False)
+    same(pickle.loads(pickle.dumps(detections)).frame(3), detections.frame(3))
 
 
 def test_what_cannot_be_opened(images: Path, tmp_path: Path) -> None:
@@ -382,30 +382,30 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     """A long run holds a few frames, not all: 600 frames of 32 KB at a peak of less than 5 MB."""
     image = make_frames(1)[0]
     tracemalloc.start()
-    outputs = detect((image for _ in range(600)), make_model(), tmp_path, progress=False)
+    detections = detect((image for _ in range(600)), make_model(), tmp_path, progress=False)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(outputs) == 600
+    assert len(detections) == 600
     assert peak < 5e6
 
 
 def test_public_detections(mot17_09: Path) -> None:
-    outputs = open_detections(mot17_09)
-    assert isinstance(outputs, PublicDetections)
-    assert not outputs.has_embeddings
-    assert (outputs.name, outputs.frame_rate, outputs.length) == ("MOT17-09-SDP", 30.0, 525)
+    detections = open_detections(mot17_09)
+    assert isinstance(detections, PublicDetections)
+    assert not detections.has_embeddings
+    assert (detections.name, detections.frame_rate, detections.length) == ("MOT17-09-SDP", 30.0, 525)
     rows = np.loadtxt(mot17_09 / "det" / "det.txt", delimiter=",")
-    assert len(outputs.table()) == len(rows)
-    assert len(outputs) == 525
+    assert len(detections.table()) == len(rows)
+    assert len(detections) == 525
     for number in (1, 200, 525):
         wanted = rows[rows[:, 0] == number]
         wanted = wanted[np.argsort(-wanted[:, 6], kind="stable")]
-        frame = outputs.frame(number)
+        frame = detections.frame(number)
         np.testing.assert_allclose(frame.boxes, wanted[:, 2:6], rtol=1e-6)
         np.testing.assert_allclose(frame.scores, wanted[:, 6], rtol=1e-6)
         assert frame.embeddings is None
     with pytest.raises(DetectionsError, match="without embeddings"):
-        outputs.embeddings()
+        detections.embeddings()
 
 
 def test_detections_of_every_other_frame_are_named(tmp_path: Path) -> None:
@@ -420,16 +420,16 @@ def test_detections_of_every_other_frame_are_named(tmp_path: Path) -> None:
 
 def test_every_public_detection_file_opens(mot17: Path) -> None:
     for folder in sorted(mot17.iterdir()):
-        outputs = open_detections(folder)
-        assert outputs.offsets[-1] == len((folder / "det" / "det.txt").read_text().splitlines())
+        detections = open_detections(folder)
+        assert detections.offsets[-1] == len((folder / "det" / "det.txt").read_text().splitlines())
 
 
 def test_the_first_member_tells_everything(images: Path, tmp_path: Path) -> None:
-    outputs = detect(images, make_model(), tmp_path, progress=False)
-    assert isinstance(outputs, CachedDetections)
-    assert isinstance(outputs.info, DetectionsInfo)
+    detections = detect(images, make_model(), tmp_path, progress=False)
+    assert isinstance(detections, CachedDetections)
+    assert isinstance(detections.info, DetectionsInfo)
     wanted = {"source", "weights_sha256", "engine", "input_width", "input_height", "versions", "score_floor"}
-    assert wanted <= outputs.fingerprint.keys()
+    assert wanted <= detections.fingerprint.keys()
 
 
 def forged(path: Path, change: Callable[[int, dict[str, bytes]], dict[str, bytes]]) -> None:

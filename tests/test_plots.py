@@ -137,7 +137,7 @@ def picture() -> np.ndarray:
     return np.stack([rows, columns // 3, 255 - rows], axis=2).astype(np.uint8)
 
 
-def outputs() -> SimpleNamespace:
+def one_frame() -> SimpleNamespace:
     """What `centre_heatmap` reads of FrameDetections: 640x240 seen at 320x120, so a heatmap cell is 8 image pixels."""
     rows, columns = np.mgrid[0:30, 0:80]
     heatmap = np.zeros((30, 80))
@@ -309,12 +309,12 @@ FIGURES: dict[str, tuple[Draw, Draw]] = {
         lambda ax: plots.score_distributions(detections().iloc[:-60], by="matched", threshold=0.4, ax=ax),
     ),
     "centre_heatmap": (
-        lambda ax: plots.centre_heatmap(outputs(), picture(), threshold=0.3, ax=ax),
-        lambda ax: plots.centre_heatmap(outputs(), picture(), threshold=0.4, ax=ax),
+        lambda ax: plots.centre_heatmap(one_frame(), picture(), threshold=0.3, ax=ax),
+        lambda ax: plots.centre_heatmap(one_frame(), picture(), threshold=0.4, ax=ax),
     ),
     "similarity_map": (
-        lambda ax: plots.similarity_map(outputs().heatmap, outputs().letterbox, picture(), ax=ax),
-        lambda ax: plots.similarity_map(outputs().heatmap[:, ::-1], outputs().letterbox, picture(), ax=ax),
+        lambda ax: plots.similarity_map(one_frame().heatmap, one_frame().letterbox, picture(), ax=ax),
+        lambda ax: plots.similarity_map(one_frame().heatmap[:, ::-1], one_frame().letterbox, picture(), ax=ax),
     ),
     "errors_over_time": (
         lambda ax: plots.errors_over_time(per_frame(), window=5, ax=ax),
@@ -525,7 +525,7 @@ def test_what_is_of_another_sequence_is_refused() -> None:
     leaving = pd.DataFrame({"kind": "MISS", "x": [-35.0, -30.0, 630.0], "y": 100.0, "w": 40.0, "h": 90.0})
     plots.error_map(leaving, size=(640, 360))
     with pytest.raises(PlotError, match="and the image has 320 x 100; give the frame of the same sequence"):
-        plots.centre_heatmap(outputs(), np.zeros((100, 320, 3), np.uint8))
+        plots.centre_heatmap(one_frame(), np.zeros((100, 320, 3), np.uint8))
     results = {
         name: SimpleNamespace(summary=pd.DataFrame({"mota": [0.5]}), sequences={name: None})
         for name in ("MOT17-02-DPM", "MOT17-02-SDP", "MOT17-04-SDP")
@@ -659,7 +659,7 @@ def test_growth_is_per_frame_and_names_the_ratio() -> None:
 
 
 def test_heatmap_lies_on_the_pixels_it_saw() -> None:
-    ax = plots.centre_heatmap(outputs(), picture(), threshold=0.4)
+    ax = plots.centre_heatmap(one_frame(), picture(), threshold=0.4)
     assert ax.images[1].get_extent() == [0, 640, 240, 0]
     assert ax.get_title(loc="left") == "Centre heatmap, frame 4: 1 of 2 peaks reach 0.4"
     with pytest.raises(PlotError, match="without its heatmap"):

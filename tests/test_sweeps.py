@@ -90,9 +90,9 @@ def test_one_sequence_gives_one_row_per_setting(tree):
     assert table.conf_thres.tolist() == [0.2, 0.4, 0.6]
     assert table.sequence.tolist() == ["OVERALL"] * 3
     assert table.attrs["sequences"] == ["ONE"]
-    outputs = {name: fl.open_detections(tree / name) for name in ("ONE", "TWO")}
+    detections = {name: fl.open_detections(tree / name) for name in ("ONE", "TWO")}
     both = fl.sweep(
-        outputs, None, {"conf_thres": [0.2, 0.4, 0.6]}, ground_truth=tree, sequences=["ONE"], progress=False
+        detections, None, {"conf_thres": [0.2, 0.4, 0.6]}, ground_truth=tree, sequences=["ONE"], progress=False
     )
     same_rows(table, both)
 

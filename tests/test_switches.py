@@ -161,7 +161,7 @@ def test_as_many_as_the_metric_counts_on_real_results(mot17, golden):
 # ----------------------------------------------------------------------------------------------------------- reasons
 
 
-def outputs_of(rows: list[tuple]) -> Detections:
+def detections_of(rows: list[tuple]) -> Detections:
     """Detections with embeddings, of rows of (frame, x, y, score, look)."""
     looks = np.eye(8, dtype=np.float32)
     frames = []
@@ -170,17 +170,17 @@ def outputs_of(rows: list[tuple]) -> Detections:
         boxes = np.array([(row[1], row[2], 40, 100) for row in here], np.float32)
         scores = np.array([row[3] for row in here], np.float32)
         frames.append(FrameDetections(frame, boxes, scores, looks[[row[4] for row in here]], np.zeros(len(here), int)))
-    outputs = Detections.from_frames(frames, name="A")
-    outputs.length = 200
-    return outputs
+    detections = Detections.from_frames(frames, name="A")
+    detections.length = 200
+    return detections
 
 
 def story(rows: list[tuple], truth: pd.DataFrame, tracker: fl.Tracker | None = None):
-    outputs = outputs_of(rows)
-    made = track_detections(outputs, tracker)
+    detections = detections_of(rows)
+    made = track_detections(detections, tracker)
     truth.attrs["length"] = 200
     result = evaluate(made, truth)
-    return result, outputs, explain_switches(result, outputs)
+    return result, detections, explain_switches(result, detections)
 
 
 def walk(frames, x: float, score: float = 0.9, look: int = 0, y: float = 300, step: float = 0) -> list[tuple]:
@@ -189,7 +189,7 @@ def walk(frames, x: float, score: float = 0.9, look: int = 0, y: float = 300, st
 
 def test_lost_longer_than_the_buffer_and_the_setting_that_avoids_it():
     rows = walk(range(1, 21), 100) + walk(range(21, 61), 100, score=0.25) + walk(range(61, 81), 100)
-    result, outputs, table = story(rows, people((1, range(1, 81), 100, 400)))
+    result, detections, table = story(rows, people((1, range(1, 81), 100, 400)))
     row = table.iloc[0]
     assert len(table) == 1
     assert row["kind"] == "new id"
@@ -198,7 +198,7 @@ def test_lost_longer_than_the_buffer_and_the_setting_that_avoids_it():
     assert (row["buffer"], row["lost_for"], row["undetected"]) == (30, 31, 31)
     assert row["best_score"] == pytest.approx(0.25)
     assert row["appearance_distance"] == pytest.approx(0)
-    tried = what_if(result, outputs, progress=False)
+    tried = what_if(result, detections, progress=False)
     avoided = tried.switches.iloc[0]["avoided_by"].split(", ")
     assert {"track_buffer=60", "track_buffer=120", "conf_thres=0.2"} <= set(avoided)
     assert "track_buffer=15" not in avoided
@@ -253,12 +253,12 @@ def test_not_detected_while_the_track_goes_over_to_another_person():
 
 def test_reasons_on_real_detections(mot17_09):
     """Without embeddings, from public detections: every switch has a reason, and its numbers bear it out."""
-    outputs = fl.open_detections(mot17_09)
+    detections = fl.open_detections(mot17_09)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FairMOTLabWarning)
-        made = track_detections(outputs)
+        made = track_detections(detections)
         result = evaluate(made, fl.open_source(mot17_09).ground_truth)
-        table = explain_switches(result, outputs)
+        table = explain_switches(result, detections)
     assert len(table) == result.overall["num_switches"] > 10
     assert set(table["why_kind"]) <= set(REASONS)
     assert table["why"].str.len().gt(20).all()
@@ -343,11 +343,11 @@ def test_a_part_of_a_sequence_is_explained_too(mot17_09):
 
 def test_other_settings_are_noticed():
     rows = walk(range(1, 21), 100) + walk(range(26, 46), 110, look=1)
-    result, outputs, _ = story(rows, people((1, range(1, 46), 100, 400)))
+    result, detections, _ = story(rows, people((1, range(1, 46), 100, 400)))
     with pytest.raises(EvaluationError, match=r"other tracks than were evaluated \(first in frame 26\)"):
-        explain_switches(result, outputs, fl.JDETracker(tracked_thresh=2.0))
+        explain_switches(result, detections, fl.JDETracker(tracked_thresh=2.0))
     with pytest.raises(EvaluationError, match="was not evaluated"):
-        explain_switches(result, outputs, sequence="B")
+        explain_switches(result, detections, sequence="B")
 
 
 def test_single_changes_stay_in_range():

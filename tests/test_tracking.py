@@ -54,15 +54,15 @@ def files(path: Path) -> set[str]:
 
 def test_track_gives_the_table_of_kept_outputs(clip: Path, tmp_path: Path) -> None:
     model = FakeModel()
-    outputs = fl.detect(clip, model, tmp_path / "kept", progress=False)
-    kept = fl.track(outputs, fl.JDETracker())
+    detections = fl.detect(clip, model, tmp_path / "kept", progress=False)
+    kept = fl.track(detections, fl.JDETracker())
     direct = fl.track(clip, model=model, progress=False)
     pd.testing.assert_frame_equal(direct, kept)
     assert list(direct.columns) == COLUMNS
     assert direct["id"].nunique() == 2
     assert len(direct) == 80
     files = direct.attrs.pop("files"), kept.attrs.pop("files")
-    assert files == ([os.path.realpath(clip)], [os.path.realpath(outputs.path)])
+    assert files == ([os.path.realpath(clip)], [os.path.realpath(detections.path)])
     assert direct.attrs == kept.attrs
     assert direct.attrs["sequence"] == "clip"
     assert direct.attrs["frame_rate"] == 10
@@ -80,14 +80,14 @@ def test_score_threshold_acts_on_rows_not_on_the_tracker(clip: Path) -> None:
 
 
 def test_track_refuses_what_makes_no_sense(clip: Path, tmp_path: Path) -> None:
-    outputs = fl.detect(clip, FakeModel(), tmp_path / "kept", progress=False)
+    detections = fl.detect(clip, FakeModel(), tmp_path / "kept", progress=False)
     with pytest.raises(ConfigError, match="made by a model already"):
-        fl.track(outputs, model=FakeModel())
+        fl.track(detections, model=FakeModel())
     with pytest.raises(ConfigError, match=r"The tracker is a FakeModel; .*model="):
         fl.track(clip, FakeModel())
     for threshold in (-0.1, 1.5, float("nan")):
         with pytest.raises(ConfigError, match="score_threshold is"):
-            fl.track(outputs, score_threshold=threshold)
+            fl.track(detections, score_threshold=threshold)
         with pytest.raises(ConfigError, match="score_threshold is"):
             fl.stream(clip, model=FakeModel(), score_threshold=threshold)
 

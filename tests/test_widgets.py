@@ -47,8 +47,8 @@ def frames(truth: pd.DataFrame) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def outputs(truth: pd.DataFrame) -> scene.SceneOutputs:
-    return scene.SceneOutputs(truth)
+def detections(truth: pd.DataFrame) -> scene.SceneDetections:
+    return scene.SceneDetections(truth)
 
 
 @pytest.fixture
@@ -224,22 +224,24 @@ def test_the_beginning_of_a_spread_is_even() -> None:
 # -- panels -----------------------------------------------------------------------------------------------------------
 
 
-def test_heatmaps_need_outputs_of_a_network(frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
-    inspector = fl.widgets.HeatmapInspector(frames, detections=outputs, threshold=0.5)
+def test_heatmaps_need_outputs_of_a_network(
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections
+) -> None:
+    inspector = fl.widgets.HeatmapInspector(frames, detections=detections, threshold=0.5)
     message, buffers = inspector.player.payload(4)
     assert message["overlay"]["columns"] * message["overlay"]["rows"] * 4 == len(buffers[1])
-    np.testing.assert_array_equal(np.frombuffer(buffers[1], "<f4"), outputs.frame(4).heatmap.ravel())
+    np.testing.assert_array_equal(np.frombuffer(buffers[1], "<f4"), detections.frame(4).heatmap.ravel())
     inspector.threshold = 0.2
     assert inspector.player.overlay_floor == 0.2
     assert [row["passes"] for row in inspector.table.rows] == ["yes"] * 4
     inspector.top_k = 2
     assert len(inspector.table.rows) == 2
-    bare = fl.widgets.HeatmapInspector(frames, detections=scene.SceneOutputs(truth, heatmaps=False))
+    bare = fl.widgets.HeatmapInspector(frames, detections=scene.SceneDetections(truth, heatmaps=False))
     assert "kept without heatmaps" in bare.player.note
     assert bare.player.payload(1)[0]["overlay"]["columns"] == 0
 
 
-def test_a_model_is_run_on_frames_that_are_looked_at(frames: list, outputs: scene.SceneOutputs) -> None:
+def test_a_model_is_run_on_frames_that_are_looked_at(frames: list, detections: scene.SceneDetections) -> None:
     calls: list[int] = []
 
     class Detector:
@@ -251,7 +253,7 @@ def test_a_model_is_run_on_frames_that_are_looked_at(frames: list, outputs: scen
         def run(self, images: Any) -> Any:
             for image in images:
                 calls.append(image.number)
-                yield outputs.frame(image.number)
+                yield detections.frame(image.number)
 
     inspector = fl.widgets.HeatmapInspector(frames, model=Detector())
     inspector.player.payload(1)
@@ -262,28 +264,28 @@ def test_a_model_is_run_on_frames_that_are_looked_at(frames: list, outputs: scen
 
 
 def test_the_similarity_map_finds_the_person(
-    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, monkeypatch: pytest.MonkeyPatch
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dense(number: int, source: Any, model: Any) -> np.ndarray:
-        found = outputs.frame(number)
+        found = detections.frame(number)
         columns, rows = found.letterbox.heatmap_size
         cells = np.zeros((found.embeddings.shape[1], rows, columns), np.float32)
         for (x, y), vector in zip(found.peaks, found.embeddings, strict=True):
             cells[:, y, x] = vector
         return cells
 
-    monkeypatch.setattr(outputs, "embedding_map", dense)
+    monkeypatch.setattr(detections, "embedding_map", dense)
     explorer = fl.widgets.EmbeddingExplorer(
-        frames, detections=outputs, ground_truth=truth, model=object(), other_frame=15
+        frames, detections=detections, ground_truth=truth, model=object(), other_frame=15
     )
-    x, y, w, h = outputs.frame(1).boxes[1]
+    x, y, w, h = detections.frame(1).boxes[1]
     ask(explorer.player, kind="click", frame=1, x=float(x + w / 2), y=float(y + h / 2))
     assert explorer.error == ""
     assert explorer.query == (1, 1)
     explorer.map.payload(15)
     best = np.unravel_index(explorer.similarity.argmax(), explorer.similarity.shape)
-    assert tuple(outputs.frame(15).peaks[1]) == best[::-1]
-    without = fl.widgets.EmbeddingExplorer(detections=outputs, ground_truth=truth)
+    assert tuple(detections.frame(15).peaks[1]) == best[::-1]
+    without = fl.widgets.EmbeddingExplorer(detections=detections, ground_truth=truth)
     with pytest.raises(ConfigError, match="give source= and model="):
         without.search(1, 0)
 
@@ -293,20 +295,22 @@ def test_detections_without_embeddings_are_refused(truth: pd.DataFrame, mot17_09
         fl.widgets.EmbeddingExplorer(detections=fl.open_detections(mot17_09), ground_truth=truth)
 
 
-def test_weak_detections_are_left_out_and_counted(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
-    explorer = fl.widgets.EmbeddingExplorer(detections=outputs, ground_truth=truth)
+def test_weak_detections_are_left_out_and_counted(truth: pd.DataFrame, detections: scene.SceneDetections) -> None:
+    explorer = fl.widgets.EmbeddingExplorer(detections=detections, ground_truth=truth)
     assert len(explorer.projection.rows) == 60
     assert "20 with a score below 0.40 are left out everywhere." in explorer.histogram.note
     explorer.min_score = 0.1
     assert len(explorer.projection.rows) == 80
 
 
-def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene.SceneOutputs, tmp_path: Path) -> None:
-    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth)
+def test_the_lab_shows_what_the_library_says(
+    truth: pd.DataFrame, detections: scene.SceneDetections, tmp_path: Path
+) -> None:
+    lab = fl.widgets.ThresholdLab(detections=detections, ground_truth=truth)
     assert set(lab.controls) == set(fl.JDETracker.Settings.settings())
     lab.controls["conf_thres"].value = 0.3
     assert lab.wait(60)
-    expected = fl.evaluate(fl.track(outputs, fl.JDETracker(conf_thres=0.3)), truth).summary.iloc[-1]
+    expected = fl.evaluate(fl.track(detections, fl.JDETracker(conf_thres=0.3)), truth).summary.iloc[-1]
     shown = {row["metric"]: row["candidate"] for row in lab._figures.rows}
     percent = {
         name: f"{expected[name]:.0f}" if name.startswith("num_") else f"{100 * expected[name]:.1f}" for name in shown
@@ -315,7 +319,7 @@ def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene
     known = lab.figures.set_index("metric")["candidate"]
     assert known.to_dict() == pytest.approx({name: expected[name] for name in shown}, abs=1e-12)
     assert lab.code == "JDETracker(conf_thres=0.3)"
-    before, now = (fl.evaluate(fl.track(outputs, one), truth) for one in (fl.JDETracker(), lab.tracker))
+    before, now = (fl.evaluate(fl.track(detections, one), truth) for one in (fl.JDETracker(), lab.tracker))
     rows = fl.compare({"now": now, "before": before}, draws=500).differences
     rows = rows[rows["sequence"] == "OVERALL"].set_index("metric")
     spans = lab.figures.set_index("metric")
@@ -330,8 +334,10 @@ def test_the_lab_shows_what_the_library_says(truth: pd.DataFrame, outputs: scene
 
 
 @pytest.mark.parametrize("name", fl.trackers())
-def test_the_lab_has_the_settings_of_any_tracker(truth: pd.DataFrame, outputs: scene.SceneOutputs, name: str) -> None:
-    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker=name)
+def test_the_lab_has_the_settings_of_any_tracker(
+    truth: pd.DataFrame, detections: scene.SceneDetections, name: str
+) -> None:
+    lab = fl.widgets.ThresholdLab(detections=detections, ground_truth=truth, tracker=name)
     assert set(lab.controls) == set(lab.tracker.settings.to_dict())
     assert lab.error == ""
     with pytest.raises(ConfigError, match=f"The sliders are those of {name}"):
@@ -340,9 +346,11 @@ def test_the_lab_has_the_settings_of_any_tracker(truth: pd.DataFrame, outputs: s
 
 
 def test_the_lab_warns_once_of_missing_embeddings(
-    truth: pd.DataFrame, outputs: scene.SceneOutputs, recwarn: pytest.WarningsRecorder
+    truth: pd.DataFrame, detections: scene.SceneDetections, recwarn: pytest.WarningsRecorder
 ) -> None:
-    frames = [dataclasses.replace(outputs.frame(n), embeddings=np.empty((4, 0), np.float32)) for n in outputs.frames]
+    frames = [
+        dataclasses.replace(detections.frame(n), embeddings=np.empty((4, 0), np.float32)) for n in detections.frames
+    ]
     boxes = fl.Detections.from_frames(frames, name="scene")
     lab = fl.widgets.ThresholdLab(detections=boxes, ground_truth=truth, tracker="jde")
     for value in (0.3, 0.5):
@@ -354,9 +362,11 @@ def test_the_lab_warns_once_of_missing_embeddings(
 
 
 def test_settings_that_contradict_each_other_are_told_and_taken_back(
-    truth: pd.DataFrame, outputs: scene.SceneOutputs
+    truth: pd.DataFrame, detections: scene.SceneDetections
 ) -> None:
-    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker=fl.PPDetByteTracker(conf_thres=0.3))
+    lab = fl.widgets.ThresholdLab(
+        detections=detections, ground_truth=truth, tracker=fl.PPDetByteTracker(conf_thres=0.3)
+    )
     lab.controls["low_conf_thres"].value = 0.35
     assert lab.wait(60)
     assert "low_conf_thres is 0.35" in lab.error
@@ -367,9 +377,9 @@ def test_settings_that_contradict_each_other_are_told_and_taken_back(
 
 
 def test_switches_are_explained_where_the_outputs_lead_to_the_tracks(
-    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections, tracks: pd.DataFrame
 ) -> None:
-    browser = fl.widgets.SwitchBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=outputs)
+    browser = fl.widgets.SwitchBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=detections)
     assert browser.error.startswith("The reasons of the ID switches are not known")
     browser.selected = 1
     assert (browser.frame, browser.player.selected_gt_id) == (10, 2)
@@ -386,13 +396,13 @@ def test_switches_are_explained_where_the_outputs_lead_to_the_tracks(
 
 
 def test_the_budget_moves_the_player_to_an_error(
-    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections, tracks: pd.DataFrame
 ) -> None:
     """Person 3 is detected with low scores; person 4 is not in the ground truth from frame 11 on."""
     part = truth[(truth["id"] != 4) | (truth["frame"] <= 10)]
     tracker = fl.JDETracker()
-    result = fl.evaluate(fl.track(outputs, tracker), part)
-    browser = fl.widgets.BudgetBrowser(frames, evaluation=result, detections=outputs, tracker=tracker)
+    result = fl.evaluate(fl.track(detections, tracker), part)
+    browser = fl.widgets.BudgetBrowser(frames, evaluation=result, detections=detections, tracker=tracker)
     causes = browser.budget.causes
     assert browser.causes_table.rows[browser.cause]["errors"] == causes["errors"].max() == 20
     assert browser.errors_table.title == "missed, score too low: 20"
@@ -408,11 +418,11 @@ def test_the_budget_moves_the_player_to_an_error(
     assert "track" in browser.saved_html()
     browser.close()
     with pytest.raises(EvaluationError, match="other tracks than were evaluated"):
-        fl.widgets.BudgetBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=outputs, tracker=tracker)
+        fl.widgets.BudgetBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=detections, tracker=tracker)
 
 
-def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scene.SceneOutputs) -> None:
-    inspector = fl.widgets.AssociationInspector(frames, detections=outputs, tracker=fl.JDETracker(), frame=5)
+def test_the_inspector_shows_the_trackers_own_record(frames: list, detections: scene.SceneDetections) -> None:
+    inspector = fl.widgets.AssociationInspector(frames, detections=detections, tracker=fl.JDETracker(), frame=5)
     stage = inspector.record.stages[0]
     first = inspector.matrices[0]
     np.testing.assert_allclose(np.frombuffer(first.values, "<f4").reshape(stage.cost.shape), stage.cost, rtol=1e-6)
@@ -431,8 +441,10 @@ def test_the_inspector_shows_the_trackers_own_record(frames: list, outputs: scen
 
 
 @pytest.mark.parametrize("name", fl.trackers())
-def test_the_inspector_shows_the_stages_of_any_tracker(frames: list, outputs: scene.SceneOutputs, name: str) -> None:
-    inspector = fl.widgets.AssociationInspector(frames, detections=outputs, tracker=name)
+def test_the_inspector_shows_the_stages_of_any_tracker(
+    frames: list, detections: scene.SceneDetections, name: str
+) -> None:
+    inspector = fl.widgets.AssociationInspector(frames, detections=detections, tracker=name)
     for frame in (1, 6, 12):
         inspector.frame = frame
         assert inspector.error == ""
@@ -453,15 +465,15 @@ def test_the_inspector_shows_the_stages_of_any_tracker(frames: list, outputs: sc
     ["TrackPlayer", "HeatmapInspector", "EmbeddingExplorer", "ThresholdLab", "SwitchBrowser", "AssociationInspector"],
 )
 def test_closing_leaves_nothing_behind(
-    panel: str, frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+    panel: str, frames: list, truth: pd.DataFrame, detections: scene.SceneDetections, tracks: pd.DataFrame
 ) -> None:
     arguments: dict[str, Any] = {
         "TrackPlayer": {"tracks": tracks, "ground_truth": truth},
-        "HeatmapInspector": {"detections": outputs},
-        "EmbeddingExplorer": {"detections": outputs, "ground_truth": truth},
-        "ThresholdLab": {"detections": outputs, "ground_truth": truth},
-        "SwitchBrowser": {"evaluation": fl.evaluate(tracks, truth), "detections": outputs},
-        "AssociationInspector": {"detections": outputs},
+        "HeatmapInspector": {"detections": detections},
+        "EmbeddingExplorer": {"detections": detections, "ground_truth": truth},
+        "ThresholdLab": {"detections": detections, "ground_truth": truth},
+        "SwitchBrowser": {"evaluation": fl.evaluate(tracks, truth), "detections": detections},
+        "AssociationInspector": {"detections": detections},
     }[panel]
     instances = ipywidgets.widgets.widget._instances
     before, threads = set(instances), threading.active_count()
@@ -483,7 +495,7 @@ def test_closing_leaves_nothing_behind(
 def test_nothing_detected_and_nobody_there_look_right(frames: list, truth: pd.DataFrame, tracks: pd.DataFrame) -> None:
     nobody = truth[:0]
     nobody.attrs.update(truth.attrs)
-    nothing = scene.SceneOutputs(nobody)
+    nothing = scene.SceneDetections(nobody)
     heat = fl.widgets.HeatmapInspector(frames, detections=nothing)
     assert (heat.error, heat.table.rows) == ("", [])
     explorer = fl.widgets.EmbeddingExplorer(frames, detections=nothing, ground_truth=truth)
@@ -509,17 +521,17 @@ def test_a_matrix_of_200_by_200_is_saved_as_a_bounded_table() -> None:
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
-def test_unknown_options_are_refused_in_one_sentence(frames: list, truth: pd.DataFrame, outputs: Any) -> None:
+def test_unknown_options_are_refused_in_one_sentence(frames: list, truth: pd.DataFrame, detections: Any) -> None:
     with pytest.raises(ViewError, match=r"TrackPlayer has no option trails; did you mean trail\?"):
         fl.widgets.TrackPlayer(frames, trails=3)
     with pytest.raises(ViewError, match=r"HeatmapInspector has no option treshold; did you mean threshold\?"):
-        fl.widgets.HeatmapInspector(frames, detections=outputs, treshold=0.3)
+        fl.widgets.HeatmapInspector(frames, detections=detections, treshold=0.3)
     with pytest.raises(ViewError, match="Workbench has no option sorce"):
-        fl.widgets.Workbench(frames, ground_truth=truth, detections=outputs, sorce=1)
+        fl.widgets.Workbench(frames, ground_truth=truth, detections=detections, sorce=1)
 
 
 def test_data_of_another_sequence_is_refused(
-    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections, tracks: pd.DataFrame
 ) -> None:
     source = fl.open_source(frames)
     source.name = "MOT17-09-SDP"
@@ -535,11 +547,11 @@ def test_data_of_another_sequence_is_refused(
     with pytest.raises(ViewError, match="evaluate MOT17-09-SDP"):
         fl.widgets.SwitchBrowser(source, evaluation=evaluation)
     for make in (
-        lambda: fl.widgets.HeatmapInspector(source, detections=outputs),
-        lambda: fl.widgets.EmbeddingExplorer(source, detections=outputs, ground_truth=truth),
-        lambda: fl.widgets.ThresholdLab(source, detections=outputs, ground_truth=truth),
-        lambda: fl.widgets.AssociationInspector(source, detections=outputs),
-        lambda: fl.widgets.Workbench(source, tracks=tracks, detections=outputs),
+        lambda: fl.widgets.HeatmapInspector(source, detections=detections),
+        lambda: fl.widgets.EmbeddingExplorer(source, detections=detections, ground_truth=truth),
+        lambda: fl.widgets.ThresholdLab(source, detections=detections, ground_truth=truth),
+        lambda: fl.widgets.AssociationInspector(source, detections=detections),
+        lambda: fl.widgets.Workbench(source, tracks=tracks, detections=detections),
     ):
         with pytest.raises(ViewError, match="to scene, but the source is MOT17-09-SDP"):
             make()
@@ -591,11 +603,11 @@ def test_trackers_share_a_player_and_know_their_people(frames: list, truth: pd.D
 
 
 def test_the_workbench_opens_on_the_worst_switch(
-    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs, tracks: pd.DataFrame
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections, tracks: pd.DataFrame
 ) -> None:
     later = tracks.copy()  # person 2 changes once more, so person 2 is the worst
     later.loc[(later["frame"] >= 15) & (later["id"] == 1), "id"] = 9
-    bench = fl.widgets.Workbench(frames, tracks={"A": later, "B": tracks}, ground_truth=truth, detections=outputs)
+    bench = fl.widgets.Workbench(frames, tracks={"A": later, "B": tracks}, ground_truth=truth, detections=detections)
     assert (bench.player.frame, bench.player.selected_gt_id, bench.people.selected) == (10, 2, 2)
     assert [row["id"] for row in bench.people.rows][:2] == [2, 1]
     life = bench.people.life
@@ -658,13 +670,13 @@ def test_corrected_tracks_are_compared_with_the_original(
 
 
 def test_the_workbench_tells_costs_where_the_detections_lead_to_the_tracks(
-    frames: list, truth: pd.DataFrame, outputs: scene.SceneOutputs
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections
 ) -> None:
-    bench = fl.widgets.Workbench(frames, ground_truth=truth, detections=outputs)
+    bench = fl.widgets.Workbench(frames, ground_truth=truth, detections=detections)
     bench.people.selected, bench.player.frame = 1, 6
     told = bench.people.decisions
     assert told["columns"] == ["score", "cost", "gate"]
-    record = fl.trace(outputs)[6]
+    record = fl.trace(detections)[6]
     row = next(row for row in told["rows"] if row["frame"] == 6)
     stage = record.stages[0]
     track = int(row["taken"].split()[1])
@@ -693,8 +705,8 @@ def test_without_ground_truth_the_people_are_tracks(frames: list, tracks: pd.Dat
     bench.close()
 
 
-def test_the_lab_draws_curves_and_takes_the_best(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
-    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker=fl.JDETracker(conf_thres=0.6))
+def test_the_lab_draws_curves_and_takes_the_best(truth: pd.DataFrame, detections: scene.SceneDetections) -> None:
+    lab = fl.widgets.ThresholdLab(detections=detections, ground_truth=truth, tracker=fl.JDETracker(conf_thres=0.6))
     lab.draw_curves()
     assert lab.wait_curves(300)
     tried = {point.setting for point in lab.points}
@@ -702,7 +714,7 @@ def test_the_lab_draws_curves_and_takes_the_best(truth: pd.DataFrame, outputs: s
     best = lab.best()
     values = [p.metrics["idf1"] for p in lab.points if p.tracker is not None]
     assert best.metrics["idf1"] == max(values)
-    assert fl.evaluate(fl.track(outputs, best.tracker), truth).overall["idf1"] == pytest.approx(max(values))
+    assert fl.evaluate(fl.track(detections, best.tracker), truth).overall["idf1"] == pytest.approx(max(values))
     assert f"Best so far: {best.setting}" in lab._best.value
     assert all("<polyline" in curve.value for curve in lab._curves.values())  # one under each core slider
     lab.take_best()
@@ -720,8 +732,8 @@ def test_the_lab_draws_curves_and_takes_the_best(truth: pd.DataFrame, outputs: s
     lab.close()
 
 
-def test_settings_that_contradict_each_other_are_marked(truth: pd.DataFrame, outputs: scene.SceneOutputs) -> None:
-    lab = fl.widgets.ThresholdLab(detections=outputs, ground_truth=truth, tracker="ppdet_byte")
+def test_settings_that_contradict_each_other_are_marked(truth: pd.DataFrame, detections: scene.SceneDetections) -> None:
+    lab = fl.widgets.ThresholdLab(detections=detections, ground_truth=truth, tracker="ppdet_byte")
     name, other = "low_conf_thres", "conf_thres"
     lab.controls[name].value = lab.controls[other].value + 0.1
     assert lab.error
@@ -735,8 +747,8 @@ def test_settings_that_contradict_each_other_are_marked(truth: pd.DataFrame, out
     lab.close()
 
 
-def test_without_ground_truth_the_lab_counts_tracks(outputs: scene.SceneOutputs) -> None:
-    lab = fl.widgets.ThresholdLab(detections=outputs)
+def test_without_ground_truth_the_lab_counts_tracks(detections: scene.SceneDetections) -> None:
+    lab = fl.widgets.ThresholdLab(detections=detections)
     shown = {row["metric"]: row["candidate"] for row in lab._figures.rows}
     assert shown == {"num_tracks": "3", "median_length": "20", "num_gaps": "0", "num_ends": "0"}
     lab.controls["conf_thres"].value = 0.3  # person 3 has a score of 0.35
@@ -766,7 +778,7 @@ def test_a_pane_that_cannot_be_made_leaves_nothing_behind() -> None:
     evaluation = fl.evaluate(scene.tracks_with_swap(truth, 10), truth)
     before = set(ipywidgets.widgets.widget._instances)
     with pytest.raises(FairMOTLabError, match="other tracks than were evaluated"):
-        fl.widgets.BudgetBrowser(scene.images(truth), evaluation=evaluation, detections=scene.SceneOutputs(truth))
+        fl.widgets.BudgetBrowser(scene.images(truth), evaluation=evaluation, detections=scene.SceneDetections(truth))
     assert set(ipywidgets.widgets.widget._instances) == before
 
 

@@ -22,7 +22,7 @@ from tests.browser import scene
 truth = scene.ground_truth()
 frames = scene.images(truth)
 tracks = scene.tracks_with_swap(truth, 10)
-outputs = scene.SceneOutputs(truth)
+detections = scene.SceneDetections(truth)
 """
 
 

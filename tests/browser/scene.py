@@ -58,8 +58,8 @@ def tracks_with_swap(truth: pd.DataFrame, frame: int) -> pd.DataFrame:
     return tracks
 
 
-class SceneOutputs(Detections):
-    """Network outputs in memory: every person detected, with an embedding of its own; person 3 with a score of 0.35."""
+class SceneDetections(Detections):
+    """Detections in memory: every person detected, with an embedding of its own; person 3 with a score of 0.35."""
 
     def __init__(self, truth: pd.DataFrame, dimension: int = 16, heatmaps: bool = True) -> None:
         super().__init__()

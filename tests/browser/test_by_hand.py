@@ -20,7 +20,7 @@ bench = None
 area = ipywidgets.VBox()
 area
 """
-MADE = "fl.widgets.Workbench(frames, tracks={{'A': tracks, 'B': tracks}}, detections=outputs, ground_truth={truth})"
+MADE = "fl.widgets.Workbench(frames, tracks={{'A': tracks, 'B': tracks}}, detections=detections, ground_truth={truth})"
 
 
 @pytest.fixture(scope="module")

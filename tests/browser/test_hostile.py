@@ -19,7 +19,7 @@ NAME = """
 name = {name!r}
 source = fl.open_source(frames)
 source.name = name
-detections = scene.SceneOutputs(truth)
+detections = scene.SceneDetections(truth)
 detections.name = name
 truth_h, tracks_h = truth.copy(), tracks.copy()
 for table in (truth_h, tracks_h):

@@ -13,13 +13,13 @@ from . import lab
 
 AREA = "import ipywidgets\narea = ipywidgets.VBox()\narea"
 MAKE = {
-    "heatmap": "fl.widgets.HeatmapInspector(frames, detections=outputs)",
-    "embeddings": "fl.widgets.EmbeddingExplorer(frames, detections=outputs, ground_truth=truth, min_score=0.1)",
-    "thresholds": "fl.widgets.ThresholdLab(frames, detections=outputs, ground_truth=truth)",
-    "switches": "fl.widgets.SwitchBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=outputs)",
-    "budget": "fl.widgets.BudgetBrowser(frames, evaluation=fl.evaluate(fl.track(outputs, 'jde'), truth), "
-    "detections=outputs)",
-    "association": "fl.widgets.AssociationInspector(frames, detections=outputs, frame=5)",
+    "heatmap": "fl.widgets.HeatmapInspector(frames, detections=detections)",
+    "embeddings": "fl.widgets.EmbeddingExplorer(frames, detections=detections, ground_truth=truth, min_score=0.1)",
+    "thresholds": "fl.widgets.ThresholdLab(frames, detections=detections, ground_truth=truth)",
+    "switches": "fl.widgets.SwitchBrowser(frames, evaluation=fl.evaluate(tracks, truth), detections=detections)",
+    "budget": "fl.widgets.BudgetBrowser(frames, evaluation=fl.evaluate(fl.track(detections, 'jde'), truth), "
+    "detections=detections)",
+    "association": "fl.widgets.AssociationInspector(frames, detections=detections, frame=5)",
 }
 
 
@@ -99,7 +99,7 @@ def test_a_slider_changes_the_figures_to_what_the_library_says(book: lab.Noteboo
     assert book.wait_kernel("w.wait(); print(w.tracker is w.candidate.tracker)", "True") == "True"
     library = json.loads(
         book.kernel(
-            "print(fl.evaluate(fl.track(outputs, w.tracker), truth).summary.iloc[-1]"
+            "print(fl.evaluate(fl.track(detections, w.tracker), truth).summary.iloc[-1]"
             "[['mota', 'idf1', 'hota', 'num_switches', 'num_false_positives', 'num_misses']].to_json())"
         )
     )

@@ -10,7 +10,7 @@ from . import lab
 from .conftest import SETUP
 
 CELL = """
-bench = fl.widgets.Workbench(frames, tracks={"A": tracks, "B": tracks}, ground_truth=truth, detections=outputs)
+bench = fl.widgets.Workbench(frames, tracks={"A": tracks, "B": tracks}, ground_truth=truth, detections=detections)
 bench
 """
 

@@ -13,7 +13,7 @@ from . import lab
 CELL = """
 later = tracks.copy()
 later.loc[(later["frame"] >= 15) & (later["id"] == 1), "id"] = 9  # person 2 changes twice, person 1 once
-bench = fl.widgets.Workbench(frames, tracks={"A": later, "B": tracks}, ground_truth=truth, detections=outputs)
+bench = fl.widgets.Workbench(frames, tracks={"A": later, "B": tracks}, ground_truth=truth, detections=detections)
 bench
 """
 
