@@ -25,7 +25,7 @@ from fairmot_lab.formats.mot import read_mot, write_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
 from fairmot_lab.formats.submission import _TEST, write_submission
 from fairmot_lab.formats.trackeval import write_trackeval
-from fairmot_lab.lite.scenes import Scene, SceneConfig, write_sequence
+from fairmot_lab.lite.scenes import SceneConfig, write_sequence
 
 
 def tracks() -> pd.DataFrame:
@@ -159,8 +159,8 @@ def exported(tmp_path, made, gt, name):
 
 
 def test_exporters_take_the_demo(tmp_path):
-    scene = Scene(3, SceneConfig(length=12, frame_rate=8, people=6, nearest=120, farthest=60))
-    source = fl.open_source(write_sequence(scene, tmp_path / "demo", progress=False))
+    config = SceneConfig(length=12, frame_rate=8, people=6, nearest=120, farthest=60)
+    source = fl.open_source(write_sequence(3, config, tmp_path / "demo", progress=False))
     gt = source.ground_truth
     made = gt[["frame", "id", "x", "y", "w", "h", "score"]].assign(class_id=0, det=0)
     made.attrs = {"sequence": source.name}

@@ -35,7 +35,7 @@ def scene() -> Scene:
 
 
 def drawn_truth(scene: Scene) -> pd.DataFrame:
-    return ground_truth(scene.render(number).objects for number in range(1, len(scene) + 1))
+    return ground_truth(scene.render(number).objects for number in range(1, scene.config.length + 1))
 
 
 def test_seed_decides_everything(scene):
@@ -102,7 +102,7 @@ def test_feet_and_height_follow_the_camera(scene):
 
 
 def test_sequence_is_in_mot17_format(scene, tmp_path):
-    folder = write_sequence(scene, tmp_path / "street", progress=False)
+    folder = write_sequence(4, SMALL, tmp_path / "street", progress=False)
     info = read_seqinfo(folder / "seqinfo.ini")
     assert (info.name, info.length, info.frame_rate, info.width, info.height) == ("street", 12, 10, 480, 270)
     source = open_source(folder)
@@ -119,14 +119,14 @@ def test_sequence_is_in_mot17_format(scene, tmp_path):
     assert np.abs(difference).mean() < 6  # JPEG
     detections = source.detections
     assert len(detections) > 0.5 * (drawn["class_id"] == PEDESTRIAN).sum()
-    again = write_sequence(Scene(4, SMALL), tmp_path / "again", progress=False)
+    again = write_sequence(4, SMALL, tmp_path / "again", progress=False)
     for name in ("gt/gt.txt", "det/det.txt", "img1/000012.jpg"):
         assert (folder / name).read_bytes() == (again / name).read_bytes()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("length", 0), ("people", 0), ("clutter", 1.5), ("companions", -0.1), ("nearest", 10), ("width", -5)],
+    [("length", 0), ("people", 0), ("clutter", 1.5), ("companions", -0.1), ("nearest", 0), ("width", -5)],
 )
 def test_impossible_scene_names_the_setting(name, value):
     with pytest.raises(ConfigError, match=name):

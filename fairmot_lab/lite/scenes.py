@@ -2,7 +2,7 @@
 
 A scene is a flat street seen by one camera: a textured ground in perspective, a facade with shop windows, walkers with
 their own looks and gaits, occluders (cars, trees, lamp posts), and what fools a detector: standing figures, posters,
-reflections, bicycles with and without riders. Everything follows from the seed. `street` and `figures` paint it.
+reflections, bicycles with and without riders. Everything follows from the seed. `street` and `people` paint it.
 
 Geometry: metres on the ground, X to the right of the camera's axis, Z away from it. With focal length f in pixels, a
 point on the ground appears at x = cx + f X / Z, y = horizon + f * camera height / Z, and a body of height b is
@@ -12,36 +12,22 @@ visibility is the share of its pixels that can be seen.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .._files import atomic_write, make_folder, write_text
+from .._files import atomic_write, write_text
 from ..data import PEDESTRIAN
 from ..errors import ConfigError
 from ..formats.seqinfo import write_seqinfo
-from .people import Actor, draw_figure, dress
-from .street import Camera, Canvas, Light, SceneConfig, paint_background, place_occluders, smooth_noise
-
-_REFLECTED = 10_000  # added to a walker's number for the mirror image
-
-
-@dataclass
-class RenderedFrame:
-    """A frame with what is known about it.
-
-    `objects` has one row for each object of which a pixel lies in the image, hidden or not: `id`, `x`, `y`, `w`, `h`
-    (pixels, not cut at the image's edges), `class_id`, `visibility`.
-    """
-
-    image: np.ndarray  # (H, W, 3) uint8, blue first
-    objects: pd.DataFrame
-    labels: np.ndarray  # (H, W) int32: whose pixels are seen, by id; 0 is background, -1 an occluder
+from .people import Actor, dress
+from .street import ALWAYS, Camera, Light, Occluder, RenderedFrame, SceneConfig, Way, paint_background, smooth_noise
 
 
 class Scene(Camera):
@@ -51,58 +37,46 @@ class Scene(Camera):
         self.seed, c, rng = seed, config or SceneConfig(), np.random.default_rng((seed, 1))
         super().__init__(c, rng)
         self.background, self.windows = paint_background(self, rng)
-        self.occluders = place_occluders(self, rng)
+        self.occluders = [Occluder(self, rng) for _ in range(rng.poisson(5 * c.clutter))]
         self.actors = _cast(self, rng)
         self._light = Light(rng, c)
         self._shake = smooth_noise(rng, c.length, 2, c.frame_rate * 0.12) * c.jitter
 
-    def __len__(self) -> int:
-        return self.config.length
-
     def render(self, number: int) -> RenderedFrame:
         """Draw a frame; they are counted from 1."""
-        if not 1 <= number <= len(self):
-            raise ConfigError(f"Frame {number} is asked for; the scene has frames 1 to {len(self)}.")
-        time, shake = (number - 1) / self.config.frame_rate, self._shake[number - 1]
-        canvas = Canvas(self.background, shake)
-
-        def place(x: float, z: float) -> tuple[float, float, float]:
-            x, y, scale = self.project(x, z)
-            return x + shake[0], y + shake[1], scale
-
-        things: list[tuple[float, float, Any]] = [(one.x, one.z, one) for one in self.occluders]
-        for actor in self.actors:
-            if actor.times[0] <= time <= actor.times[-1]:
-                x, z = actor.position(time)
-                things.append((x, z, actor))
-                if actor.kind == "walker" and self.z_wall - z <= 0.45 * (self.z_wall - self.z_near):
-                    image = draw_figure(actor, time, *place(x, 2 * self.z_wall - z))
-                    canvas.lay(image, actor.number + _REFLECTED, "reflection", self.windows)
-        for x, z, thing in sorted(things, key=lambda one: -one[1]):
-            x, y, scale = place(x, z)
-            if isinstance(thing, Actor):
-                if thing.kind != "poster":
-                    canvas.shadow(x, y, 0.2 * thing.looks.height * scale)
-                canvas.lay(draw_figure(thing, time, x, y, scale), thing.number, thing.kind)
-            else:
-                sprite = thing.sprite(x, y, scale)
-                canvas.shadow(x, y, sprite.alpha.shape[1] * 0.5)
-                canvas.lay(sprite, -1)
-        return RenderedFrame(self._light.apply(canvas.image, number), canvas.objects(), canvas.labels)
+        if not 1 <= number <= self.config.length:
+            raise ConfigError(f"Frame {number} is asked for; the scene has frames 1 to {self.config.length}.")
+        time, shake = (number - 1) / self.config.frame_rate, np.append(self._shake[number - 1], 0)
+        frame = RenderedFrame(self.background, shake)
+        things: list[Any] = [*self.occluders, *self.actors]
+        there = [(*one.way.at(time), one) for one in things if one.way.times[0] <= time <= one.way.times[-1]]
+        for x, z, one in there:
+            if one.kind == "walker" and self.z_wall - z <= 0.45 * (self.z_wall - self.z_near):
+                one.draw(frame, time, *np.add(self.project(x, 2 * self.z_wall - z), shake), self.windows)
+        for x, z, one in sorted(there, key=lambda each: -each[1]):
+            one.draw(frame, time, *np.add(self.project(x, z), shake))
+        frame.image = self._light.apply(frame.image, number)
+        return frame
 
 
-def write_sequence(scene: Scene, folder: str | os.PathLike[str], *, progress: bool = True) -> Path:
-    """Write a scene in MOT17's format to a folder: img1/, gt/gt.txt, det/det.txt and seqinfo.ini.
+def write_sequence(seed: int, config: SceneConfig, folder: str | os.PathLike[str], *, progress: bool = True) -> Path:
+    """Write a scene in MOT17's format to a folder, unless it is there already: ConfigError if something else is.
 
-    The detections are the ground truth of people at least 0.3 visible, with jitter, misses and false alarms. The folder
-    is made; seqinfo.ini is written last, so a folder that has one is complete.
+    The folder is made, with img1/, gt/gt.txt, det/det.txt (people at least 0.3 visible, with jitter, misses and false
+    alarms), seqinfo.ini (written last: a folder that has one is complete), and scene.json with seed and config.
     """
     from .._progress import progress_bar
     from ..sources.images import encode_jpeg
 
-    folder, c = make_folder(folder), scene.config
-    make_folder(folder / "img1")
-    numbers, tables = range(1, len(scene) + 1), []
+    folder, recipe = Path(folder), json.dumps({"seed": seed} | dataclasses.asdict(config), indent=1)
+    if folder.exists():
+        note = folder / "scene.json"
+        if not note.exists() or note.read_text(encoding="utf-8") != recipe:
+            raise ConfigError(f"{folder} holds something else than the scene that is asked for; move it or remove it.")
+        if (folder / "seqinfo.ini").exists():
+            return folder
+    write_text(folder / "scene.json", recipe)
+    scene, numbers, tables = Scene(seed, config), range(1, config.length + 1), []
     for number in progress_bar(numbers, desc=f"{folder.name}: drawing", disable=not progress, unit="frame"):
         frame = scene.render(number)
         with atomic_write(folder / "img1" / f"{number:06d}.jpg") as temporary:
@@ -113,7 +87,7 @@ def write_sequence(scene: Scene, folder: str | os.PathLike[str], *, progress: bo
     bare: Any = {"header": False, "index": False}
     write_text(folder / "gt" / "gt.txt", truth[columns].to_csv(float_format="%.5g", **bare))
     write_text(folder / "det" / "det.txt", _detections(truth, scene).to_csv(float_format="%.6g", **bare))
-    write_seqinfo(folder / "seqinfo.ini", folder.name, c.frame_rate, c.length, (c.width, c.height))
+    write_seqinfo(folder / "seqinfo.ini", folder.name, config.frame_rate, config.length, (config.width, config.height))
     return folder
 
 
@@ -126,22 +100,21 @@ def ground_truth(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _detections(truth: pd.DataFrame, scene: Scene) -> pd.DataFrame:
-    rng = np.random.default_rng((scene.seed, 2))
+    rng, length = np.random.default_rng((scene.seed, 2)), scene.config.length
     seen = truth[(truth["class_id"] == PEDESTRIAN) & (truth["visibility"] >= 0.3)]
-    seen = seen[rng.random(len(seen)) < 0.93].reset_index(drop=True)
-    boxes = seen[["x", "y", "w", "h"]].to_numpy()
-    boxes = boxes + rng.normal(0, 0.02, boxes.shape) * boxes[:, [2, 3, 2, 3]]
-    found = pd.DataFrame(boxes, columns=list("xywh"))
-    found["score"] = np.clip(0.55 + 0.45 * seen["visibility"] - np.abs(rng.normal(0, 0.1, len(seen))), 0.05, 1)
-    alarms = np.repeat(np.arange(1, len(scene) + 1), rng.poisson(0.3, len(scene)))
+    seen = seen[rng.random(len(seen)) < 0.93]
+    boxes = seen[["x", "y", "w", "h"]].to_numpy(float)
+    boxes += rng.normal(0, 0.02, boxes.shape) * boxes[:, [2, 3, 2, 3]]
+    scores = np.clip(0.55 + 0.45 * seen["visibility"] - np.abs(rng.normal(0, 0.1, len(seen))), 0.05, 1)
+    alarms = np.repeat(np.arange(1, length + 1), rng.poisson(0.3, length))
     height, x = rng.uniform(40, 150, len(alarms)), rng.uniform(0, scene.config.width - 60, len(alarms))
     y = rng.uniform(0, scene.config.height - 160, len(alarms))
-    false = {"x": x, "y": y, "w": 0.4 * height, "h": height, "score": rng.uniform(0.05, 0.6, len(alarms))}
-    both = pd.concat((found, pd.DataFrame(false)), ignore_index=True)
-    both.insert(0, "frame", np.concatenate((seen["frame"], alarms)))
-    both.insert(1, "id", -1)
-    both = both.sort_values("frame", kind="stable", ignore_index=True)
-    return both.assign(world_x=-1, world_y=-1, world_z=-1)
+    false = np.column_stack((x, y, 0.4 * height, height, rng.uniform(0.05, 0.6, len(alarms))))
+    both = np.concatenate((np.column_stack((boxes, scores)), false))
+    table = pd.DataFrame(both, columns=["x", "y", "w", "h", "score"])
+    table.insert(0, "frame", np.concatenate((seen["frame"], alarms)))
+    table.insert(1, "id", -1)
+    return table.sort_values("frame", kind="stable").assign(world_x=-1, world_y=-1, world_z=-1)
 
 
 def _cast(scene: Scene, rng: np.random.Generator) -> list[Actor]:
@@ -149,59 +122,56 @@ def _cast(scene: Scene, rng: np.random.Generator) -> list[Actor]:
     c, duration = scene.config, scene.config.length / scene.config.frame_rate
     actors: list[Actor] = []
 
-    def add(kind: str, times: np.ndarray, path: np.ndarray, facing: float = 0.0) -> None:
-        looks, stride, phase = dress(rng), rng.uniform(0.66, 0.82), rng.uniform(0, 2 * np.pi)
-        actors.append(Actor(len(actors) + 1, kind, times, path, facing, looks, stride, phase))
+    def add(kind: str, way: Way, facing: float = 0.0) -> None:
+        actors.append(Actor(len(actors) + 1, kind, way, facing, dress(rng)))
 
     for _ in range(c.people):  # one place in the scene each: when its walker has left, the next one comes
         time = None
         while time is None or time < duration:
             ways = [_walk(scene, rng, time) for _ in range(c.spread)]
-            times, path = min(ways, key=lambda way: _crowding(scene, way, actors)) if c.spread > 1 else ways[0]
-            add("walker", times, path)
+            way = min(ways, key=lambda one: _crowding(scene, one, actors)) if c.spread > 1 else ways[0]
+            add("walker", way)
             if rng.random() < c.companions:  # a companion at arm's length
-                beside = path + rng.uniform(0.45, 0.7) * np.array((0.3, 1.0)) * rng.choice([-1, 1])
+                beside = way.points + rng.uniform(0.45, 0.7) * np.array((0.3, 1.0)) * rng.choice([-1, 1])
                 beside[:, 1] = np.clip(beside[:, 1], scene.z_near, scene.z_far)
-                add("walker", times, beside)
-            time = times[-1]
-    forever = np.array((-1.0, duration + 1))
+                add("walker", Way(way.times, beside))
+            time = way.times[-1]
     for kind, expected in (("static", 1.2), ("bicycle", 1.5), ("poster", 1.2)):
         for _ in range(rng.poisson(expected * c.clutter)):
             z = scene.z_wall - 0.05 if kind == "poster" else rng.uniform(scene.z_near * 1.1, scene.z_far)
-            spot = rng.uniform(-0.45, 0.45) * c.width * z / scene.focal, z
+            x = rng.uniform(-0.45, 0.45) * c.width * z / scene.focal
             facing = rng.choice([0, np.pi]) if kind == "bicycle" else rng.uniform(0, 6.28)
-            add(kind, forever, np.array((spot, spot)), facing)
+            add(kind, Way(ALWAYS, np.array([(x, z)] * 2)), facing)
     for _ in range(rng.poisson(0.12 * duration * c.clutter)):
-        z, way, speed = rng.uniform(scene.z_near * 1.2, scene.z_far), rng.choice([-1, 1]), rng.uniform(3, 6)
-        edge = (0.5 * c.width + 150) * z / scene.focal
-        start = rng.uniform(0, duration)
-        times, path = np.array((start, start + 2 * edge / speed)), np.array(((-way * edge, z), (way * edge, z)))
-        add("bicycle", times, path)
-        add("rider", times, path - (0, 0.01))
+        z, side, speed = rng.uniform(scene.z_near * 1.2, scene.z_far), rng.choice([-1, 1]), rng.uniform(3, 6)
+        edge, start = (0.5 * c.width + 150) * z / scene.focal, rng.uniform(0, duration)
+        way = Way(np.array((start, start + 2 * edge / speed)), np.array(((-side * edge, z), (side * edge, z))))
+        add("bicycle", way)
+        add("rider", Way(way.times, way.points - (0, 0.01)))
     return actors
 
 
-def _crowding(scene: Scene, way: tuple[np.ndarray, np.ndarray], actors: list[Actor]) -> float:
+def _crowding(scene: Scene, way: Way, actors: list[Actor]) -> float:
     """How much a walker on this way would overlap the others in the image, summed over time."""
-    moments = np.arange(max(0.0, way[0][0]), min(way[0][-1], scene.config.length / scene.config.frame_rate), 0.3)
+    moments = np.arange(max(0.0, way.times[0]), min(way.times[-1], scene.config.length / scene.config.frame_rate), 0.3)
 
-    def corners(times: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        middle, foot, scale = scene.project(*(np.interp(moments, times, path[:, axis]) for axis in (0, 1)))
+    def corners(way: Way) -> tuple[np.ndarray, np.ndarray]:
+        middle, foot, scale = scene.project(*way.at(moments))
         return np.stack((middle - 0.35 * scale, foot - 1.75 * scale)), np.stack((middle + 0.35 * scale, foot))
 
-    low, high = corners(*way)
+    low, high = corners(way)
     total = 0.0
     for actor in actors:
-        there = (moments >= actor.times[0]) & (moments <= actor.times[-1])
-        other_low, other_high = corners(actor.times, actor.path)
+        there = (moments >= actor.way.times[0]) & (moments <= actor.way.times[-1])
+        other_low, other_high = corners(actor.way)
         common = np.clip(np.minimum(high, other_high) - np.maximum(low, other_low), 0, None).prod(0)
         smaller = np.minimum((high - low).prod(0), (other_high - other_low).prod(0))
         total += float((common / smaller * there).sum())
     return total
 
 
-def _walk(scene: Scene, rng: np.random.Generator, start: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """A way through the scene in at most 40 s: times (K,) in seconds and points (K, 2) in metres.
+def _walk(scene: Scene, rng: np.random.Generator, start: float | None) -> Way:
+    """A way through the scene in at most 40 s.
 
     Without a start the walker is somewhere on the way at time 0; with one, it enters at an edge then.
     """
@@ -224,7 +194,7 @@ def _walk(scene: Scene, rng: np.random.Generator, start: float | None) -> tuple[
             times.append(times[-1] + rng.uniform(1, 4))
             points.append(corner)
     fine = np.linspace(times[0], times[-1], max(2, round((times[-1] - times[0]) / 0.2)))
-    path = np.column_stack([np.interp(fine, times, np.array(points)[:, axis]) for axis in (0, 1)])
+    path = Way(np.array(times), np.array(points)).at(fine).T
     sway = np.sin(np.linspace(0, rng.uniform(2, 6), len(fine))) * rng.uniform(0, 0.25)
     path[:, 1] = np.clip(path[:, 1] + sway, scene.z_near, scene.z_far)
-    return fine, path
+    return Way(fine, path)

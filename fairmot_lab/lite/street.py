@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import ConfigError
 
 CLASSES = {"walker": 1, "rider": 2, "bicycle": 4, "static": 7, "poster": 8, "reflection": 12}  # MOT17's numbers
+ALWAYS = np.array((-1e9, 1e9))  # seconds: the times of what stands
 OVERSAMPLE = 2  # figures are drawn this much larger, then shrunk: smooth outlines
 
 
@@ -25,7 +26,7 @@ class SceneConfig:
     frame_rate: float = 30.0  # frames a second
     people: int = 14  # walkers that are in the scene at any time
     nearest: float = 260.0  # height in pixels of a person of 1.75 m on the nearest path
-    farthest: float = 80.0  # and on the farthest
+    farthest: float = 80.0  # and on the farthest, at most 0.6 of it
     clutter: float = 0.35  # how many occluders and distractors there are, 0 (none) to 1
     jitter: float = 0.8  # standard deviation of the camera's shake in pixels
     spread: int = 16  # ways drawn for each walker, of which the least crowded is taken: people avoid each other
@@ -33,15 +34,11 @@ class SceneConfig:
     camera_height: tuple[float, float] = (3.5, 6.0)  # least and most, in metres; seen from above, people hide less
 
     def __post_init__(self) -> None:
-        positive = ("width", "height", "length", "frame_rate", "people", "farthest", "spread")
-        checks = {name: (getattr(self, name) > 0, "a value above 0") for name in positive}
-        checks |= {name: (0 <= getattr(self, name) <= 1, "a value from 0 to 1") for name in ("clutter", "companions")}
-        checks["nearest"] = self.nearest > self.farthest, f"a value above farthest, {self.farthest}"
-        low, high = self.camera_height
-        checks["camera_height"] = 0 < low <= high, "two heights above 0, the lower one first"
-        for name, (holds, needed) in checks.items():
-            if not holds:
-                raise ConfigError(f"{name} is {getattr(self, name)}; a scene needs {needed}.")
+        for name, value in vars(self).items():
+            if name in ("clutter", "companions") and not 0 <= value <= 1:
+                raise ConfigError(f"{name} is {value}; a scene needs a value from 0 to 1.")
+            if name not in ("clutter", "companions", "jitter") and not np.all(np.array(value) > 0):
+                raise ConfigError(f"{name} is {value}; a scene needs a value above 0.")
 
 
 class Camera:
@@ -64,46 +61,58 @@ class Camera:
         return self.config.width / 2 + scale * x, self.horizon + scale * self.camera_height, scale
 
 
-class Sprite(NamedTuple):
-    """Pixels of one object: colour (H, W, 3), coverage (H, W) from 0 to 1, and where its upper left corner lies."""
+class Way(NamedTuple):
+    """Where something is at what time: on straight lines between points, at the ends before and after."""
 
-    colour: np.ndarray
-    alpha: np.ndarray
-    x: int
-    y: int
+    times: np.ndarray  # (K,) seconds
+    points: np.ndarray  # (K, 2): X, Z in metres
+
+    def at(self, time: float | np.ndarray) -> np.ndarray:
+        """Return X, Z in metres."""
+        return np.array([np.interp(time, self.times, column) for column in self.points.T])
+
+    def walked(self, time: float) -> float:
+        """Return the metres walked since the start: what drives the gait, so that who stands does not step."""
+        steps = np.hypot(*np.diff(self.points, axis=0).T)
+        return float(np.interp(time, self.times, np.concatenate(([0], np.cumsum(steps)))))
 
 
-class Canvas:
-    """A frame in the making: the image, whose pixels are seen, and the extent of each object."""
+class RenderedFrame:
+    """A frame in the making, and what is known about it; sprites are laid on it from the farthest to the nearest.
+
+    `image` (H, W, 3) is uint8 with blue first, once the light is on it. `labels` (H, W) int32 has the id of whose pixel
+    is seen; 0 is background, -1 an occluder.
+    """
 
     def __init__(self, background: np.ndarray, shift: np.ndarray) -> None:
         size = background.shape[1::-1]
         move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
         self.image = cv2.warpAffine(background, move, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-        self.labels = np.zeros(background.shape[:2], np.int32)  # whose pixels; 0 is background, below 0 is nobody
+        self.labels = np.zeros(background.shape[:2], np.int32)
         self._rows: list[tuple[int, ...]] = []
 
-    def lay(self, sprite: Sprite, number: int, kind: str = "", mirror: np.ndarray | None = None) -> None:
-        """Lay a sprite over the image, and its number over the labels; note the extent of an object of a `kind`.
+    def lay(
+        self, colour: np.ndarray, alpha: np.ndarray, corner: tuple[int, int], number: int, kind: str = "", window=None
+    ) -> None:
+        """Lay an object's picture over the image, and its number over the labels; note its extent if it is of a `kind`.
 
-        With a mask `mirror` it is drawn there only, and faintly.
+        The picture is its colour (H, W, 3) and coverage (H, W) from 0 to 1, with the upper left corner at x, y. With a
+        mask of windows it is drawn there only, and faintly.
         """
-        (tall, wide), (height, width) = sprite.alpha.shape, self.labels.shape
-        y0, y1 = np.clip((sprite.y, sprite.y + tall), 0, height)
-        x0, x1 = np.clip((sprite.x, sprite.x + wide), 0, width)
-        if y0 == y1 or x0 == x1:
-            return
-        here, part = np.s_[y0:y1, x0:x1], np.s_[y0 - sprite.y : y1 - sprite.y, x0 - sprite.x : x1 - sprite.x]
-        alpha, strength = (sprite.alpha[part], 1.0) if mirror is None else (sprite.alpha[part] * mirror[here], 0.3)
-        self.image[here] += (sprite.colour[part] - self.image[here]) * (alpha * strength)[..., None]
+        x, y = corner
+        y0, y1 = np.clip((y, y + alpha.shape[0]), 0, self.labels.shape[0])
+        x0, x1 = np.clip((x, x + alpha.shape[1]), 0, self.labels.shape[1])
+        solid = alpha > 0.5
+        here, part = np.s_[y0:y1, x0:x1], np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
+        alpha, strength = (alpha[part], 1.0) if window is None else (alpha[part] * window[here], 0.3)
+        self.image[here] += (colour[part] - self.image[here]) * (alpha * strength)[..., None]
         self.labels[here][alpha > 0.5] = number
-        solid = sprite.alpha > 0.5
         if kind and solid.any():
-            x, y, w, h = cv2.boundingRect(solid.astype(np.uint8))
-            self._rows.append((number, sprite.x + x, sprite.y + y, w, h, CLASSES[kind], np.count_nonzero(solid)))
+            left, top, w, h = cv2.boundingRect(solid.astype(np.uint8))
+            self._rows.append((number, x + left, y + top, w, h, CLASSES[kind], np.count_nonzero(solid)))
 
-    def shadow(self, x: float, y: float, half_width: float) -> None:
-        """Darken a soft ellipse on the ground."""
+    def darken(self, x: float, y: float, half_width: float) -> None:
+        """Draw a shadow on the ground: a soft ellipse around x, y."""
         half_height = max(1.0, 0.22 * half_width)
         x0, x1 = np.clip((int(x - 1.6 * half_width), int(x + 1.6 * half_width) + 1), 0, self.image.shape[1])
         y0, y1 = np.clip((int(y - 1.6 * half_height), int(y + 1.6 * half_height) + 1), 0, self.image.shape[0])
@@ -111,8 +120,12 @@ class Canvas:
         shade = 1 - 0.45 * np.exp(-1.5 * (across**2 + (down**2)[:, None]))
         self.image[y0:y1, x0:x1] *= shade[..., None].astype(np.float32)
 
+    @property
     def objects(self) -> pd.DataFrame:
-        """Return the table of `scenes.RenderedFrame`."""
+        """One row for each object of which a pixel lies in the image, hidden or not.
+
+        Its columns are `id`, `x`, `y`, `w`, `h` (pixels, not cut at the image's edges), `class_id`, `visibility`.
+        """
         columns = ["id", "x", "y", "w", "h", "class_id", "pixels"]
         table = pd.DataFrame(self._rows, columns=columns, dtype="int64")
         seen = pd.Series(np.bincount(np.maximum(self.labels, 0).ravel())).reindex(table["id"], fill_value=0)
@@ -141,26 +154,35 @@ def random_colour(rng: np.random.Generator, low: float = 30, high: float = 220, 
     return np.clip(grey * (1 - part) + vivid * part, 5, 250)
 
 
-@dataclass
 class Occluder:
-    """A thing that hides people and is nobody: its picture, where it stands, and its height in metres."""
+    """A car, tree, lamp post or box, where people pass before and behind it: it hides them and is nobody."""
 
-    colour: np.ndarray
-    alpha: np.ndarray
-    x: float
-    z: float
-    height: float
+    kind = ""
 
-    def sprite(self, x: float, y: float, scale: float) -> Sprite:
-        """Return it as it appears with its foot at x, y, at `scale` pixels a metre."""
+    def __init__(self, scene: Camera, rng: np.random.Generator) -> None:
+        kind = rng.choice(["car", "tree", "post", "post", "box"])
+        z = np.exp(rng.uniform(np.log(scene.z_near * 1.05), np.log(scene.z_wall)))
+        x = rng.uniform(-0.55, 0.55) * scene.config.width * z / scene.focal
+        heights = rng.uniform((1.35, 5, 3.5, 0.7), (1.6, 8, 6, 1.3))
+        self.height = heights[("car", "tree", "post", "box").index(kind)]
+        if kind == "car":  # parked along the far side: a near one would hide a third of the street
+            z = max(z, 0.95 * scene.z_far)
+        scale = OVERSAMPLE * scene.focal / z
+        self.way = Way(ALWAYS, np.array([(x, z)] * 2))
+        self.colour, self.alpha = _paint_thing(kind, self.height * scale, scale, rng)
+
+    def draw(self, frame: RenderedFrame, _time: float, x: float, y: float, scale: float) -> None:
+        """Draw it with its foot at x, y, at `scale` pixels a metre."""
         height, width = self.alpha.shape
         factor = scale * self.height / height
         left, top = x - width * factor / 2, y - height * factor
+        corner = int(np.floor(left)), int(np.floor(top))
+        move = np.array([[factor, 0, left - corner[0]], [0, factor, top - corner[1]]])
         size = int(np.ceil(width * factor)) + 2, int(np.ceil(height * factor)) + 2
-        move = np.array([[factor, 0, left - np.floor(left)], [0, factor, top - np.floor(top)]])
         alpha = cv2.warpAffine(self.alpha, move, size, flags=cv2.INTER_AREA)
         colour = cv2.warpAffine(self.colour, move, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-        return Sprite(colour, alpha, int(np.floor(left)), int(np.floor(top)))
+        frame.darken(x, y, size[0] * 0.5)
+        frame.lay(colour, alpha, corner, -1)
 
 
 class Light:
@@ -241,13 +263,11 @@ def _paint_windows(rng: np.random.Generator, image: np.ndarray, box: tuple, scal
     left, top, right, base = box
     pitch_x, pitch_y = rng.uniform(1.6, 3) * scale, rng.uniform(2.6, 3.6) * scale
     glass = random_colour(rng, 20, 110, 0.4)
-    y = base - pitch_y - 0.6 * scale
-    while y - pitch_y > top:
+    for y in np.arange(base - pitch_y - 0.6 * scale, top + pitch_y, -pitch_y):
         for x in np.arange(left + 0.5 * scale, right - 0.9 * scale, pitch_x):
-            y0, y1, x0, x1 = int(y - 1.5 * scale), int(y), int(x), int(x + 1.0 * scale)
-            image[max(y0, 0) : max(y1, 0), x0:x1] = glass * rng.uniform(0.5, 1.5)
-            cv2.rectangle(image, (x0, y0), (x1, y1), glass * 1.8 + 40, max(1, round(0.07 * scale)))
-        y -= pitch_y
+            corners = (int(x), int(y - 1.5 * scale)), (int(x + scale), int(y))
+            cv2.rectangle(image, *corners, glass * rng.uniform(0.5, 1.5), -1)
+            cv2.rectangle(image, *corners, glass * 1.8 + 40, max(1, round(0.07 * scale)))
 
 
 def _paint_shops(rng: np.random.Generator, image: np.ndarray, mirror: np.ndarray, box: tuple, scale: float) -> None:
@@ -265,10 +285,9 @@ def _paint_shops(rng: np.random.Generator, image: np.ndarray, mirror: np.ndarray
         pane[:] = random_colour(rng, 15, 120, 0.4) * np.linspace(0.7, 1.3, y1 - y0)[:, None, None]
         pane += 25 * random_texture(rng, (x1 - x0, y1 - y0), 6, 0.9)[..., None]
         for _ in range(rng.integers(0, 6)):  # goods in the window
-            at_x, at_y = int(rng.integers(x0, x1)), int(rng.integers(y0, y1))
-            w, h = rng.uniform(0.15, 0.8, 2) * scale
-            end = int(min(at_x + w, x1)), int(min(at_y + h, y1))
-            cv2.rectangle(image, (at_x, at_y), end, random_colour(rng), -1)
+            corner = rng.integers((x0, y0), (x1, y1))
+            other = np.minimum(corner + rng.uniform(0.15, 0.8, 2) * scale, (x1, y1)).astype(int)
+            cv2.rectangle(image, corner.tolist(), other.tolist(), random_colour(rng), -1)
         mirror[y0:y1, x0:x1] = 1
         if rng.random() < 0.6:  # a sign above
             sign = int(max(0, y0 - 0.6 * scale))
@@ -308,22 +327,6 @@ def _paint_ground(scene: Camera, rng: np.random.Generator, image: np.ndarray) ->
     for edge in edges:
         if rng.random() < 0.6:  # a kerb or a painted line
             image[np.abs(z - edge) < 0.12] = rng.uniform(120, 235)
-
-
-def place_occluders(scene: Camera, rng: np.random.Generator) -> list[Occluder]:
-    """Return cars, trees, lamp posts and boxes, at distances where people pass before and behind them."""
-    occluders = []
-    for _ in range(rng.poisson(5 * scene.config.clutter)):
-        kind = rng.choice(["car", "tree", "post", "post", "box"])
-        z = np.exp(rng.uniform(np.log(scene.z_near * 1.05), np.log(scene.z_wall)))
-        x = rng.uniform(-0.55, 0.55) * scene.config.width * z / scene.focal
-        heights = {"car": rng.uniform(1.35, 1.6), "tree": rng.uniform(5, 8), "post": rng.uniform(3.5, 6)}
-        height = heights.get(kind, rng.uniform(0.7, 1.3))
-        if kind == "car":  # parked along the far side: a near one would hide a third of the street
-            z = max(z, 0.95 * scene.z_far)
-        scale = OVERSAMPLE * scene.focal / z
-        occluders.append(Occluder(*_paint_thing(kind, height * scale, scale, rng), x, z, height))
-    return occluders
 
 
 def _paint_thing(kind: str, height: float, scale: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

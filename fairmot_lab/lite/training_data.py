@@ -25,7 +25,7 @@ from ..errors import ConfigError, FairMOTLabWarning, TrainingError
 from ..formats.classes import class_notes, frames_without_labels, ignored_rows, motchallenge_classes, people_rows
 from ..sources.base import Source
 from ..sources.open import open_source
-from .scenes import Scene, SceneConfig, write_sequence
+from .scenes import SceneConfig, write_sequence
 
 TRAINING_SEED = 1_000_000  # scenes of smaller seeds are never trained on
 VISIBLE = 0.15  # people of whom less is seen are neither to be found nor to be missed
@@ -56,12 +56,7 @@ class View:
 
 
 def prepare_footage(
-    source: Source,
-    cache: str | os.PathLike[str],
-    *,
-    truth: pd.DataFrame | None = None,
-    rendered: bool = False,
-    progress: bool = True,
+    source: Source, cache: str | os.PathLike[str], *, truth: pd.DataFrame | None = None, progress: bool = True
 ) -> Footage:
     """Read a sequence's frames once, shrink them, and keep them in a file in `cache` that later runs map.
 
@@ -84,23 +79,25 @@ def prepare_footage(
             frames = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, *size[::-1], 3))
             for frame in bar:
                 frames[frame.number - 1] = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
-            frames.flush()
-            del frames
+            del frames  # which writes and closes the file
     known = np.isin(motchallenge_classes(truth), (*DISTRACTORS, PEDESTRIAN, -1)) | ignored_rows(truth)
-    boxes, number, ids = truth[["x", "y", "w", "h"]].to_numpy(), truth["frame"].to_numpy(), truth["id"].to_numpy()
-    found = [wanted & (number == one) for one in range(1, count + 1)]
-    ignored = [boxes[known & ~wanted & (number == one)] for one in range(1, count + 1)]
+    boxes = truth[["x", "y", "w", "h"]].to_numpy() * scale
+    ids, numbers = truth["id"].to_numpy(), truth["frame"].to_numpy()
+
+    def by_frame(values: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+        return [values[rows & (numbers == number)] for number in range(1, count + 1)]
+
+    ignored = by_frame(boxes, known & ~wanted)
     notes, unlabelled = class_notes(truth), frames_without_labels(truth, count)
-    for one in unlabelled.tolist():  # whoever is there is neither to be found nor to be missed
-        ignored[one - 1] = np.array([[0.0, 0.0, source.width, source.height]])
+    for number in unlabelled:  # whoever is there is neither to be found nor to be missed
+        ignored[number - 1] = np.array([[0.0, 0.0, source.width, source.height]]) * scale
     if len(unlabelled):
         what = f"{len(unlabelled)} of {count} frames have no ground truth"
         notes.append(f"{source.name}: {what}; nothing is learnt from them.")
     for note in notes:
         warnings.warn(note, FairMOTLabWarning, stacklevel=2)
-    frames, rate = np.load(path, mmap_mode="r"), source.frame_rate
-    people, who = [boxes[rows] * scale for rows in found], [ids[rows] for rows in found]
-    return Footage(source.name, frames, rate, people, who, [areas * scale for areas in ignored], rendered)
+    frames, people = np.load(path, mmap_mode="r"), by_frame(boxes, wanted)
+    return Footage(source.name, frames, source.frame_rate, people, by_frame(ids, wanted), ignored)
 
 
 def rendered_footage(count: int, cache: str | os.PathLike[str], *, progress: bool = True) -> list[Footage]:
@@ -110,13 +107,13 @@ def rendered_footage(count: int, cache: str | os.PathLike[str], *, progress: boo
     footages, numbers = [], range(TRAINING_SEED, TRAINING_SEED + count)
     for number in progress_bar(numbers, desc="scenes", disable=not progress, unit="scene"):
         folder = Path(cache) / f"scene-{number}-{SCENE.length}"
-        if not (folder / "seqinfo.ini").exists():
-            rng = np.random.default_rng((number, 0))
-            farthest = rng.uniform(30, 90)
-            people, nearest, clutter = int(rng.integers(6, 20)), farthest * rng.uniform(1.8, 6), rng.uniform(0.3, 1)
-            config = replace(SCENE, people=people, nearest=nearest, farthest=farthest, clutter=clutter)
-            write_sequence(Scene(number, config), folder, progress=False)
-        footages.append(prepare_footage(open_source(folder), cache, rendered=True, progress=False))
+        rng = np.random.default_rng((number, 0))
+        farthest = rng.uniform(30, 90)
+        people, nearest, clutter = int(rng.integers(6, 20)), farthest * rng.uniform(1.8, 6), rng.uniform(0.3, 1)
+        config = replace(SCENE, people=people, nearest=nearest, farthest=farthest, clutter=clutter)
+        write_sequence(number, config, folder, progress=False)
+        footage = prepare_footage(open_source(folder), cache, progress=False)
+        footages.append(replace(footage, rendered=True))
     return footages
 
 
@@ -135,22 +132,22 @@ def _cut(footage: Footage, size: tuple[int, int], rng: np.random.Generator) -> V
     scale = (size / whole).min() * np.exp(rng.uniform(*np.log((0.8, 2.2))))
     spare = np.round(whole * scale - size)
     shift = np.round(rng.uniform(np.minimum(0, spare), np.maximum(0, spare)))
+    mirrored = rng.random() < 0.5
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     resized = cv2.resize(frame, np.round(whole * scale).astype(int), interpolation=method)
     move = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]])
     image = cv2.warpAffine(resized, move, size, flags=cv2.INTER_NEAREST, borderValue=(GREY,) * 3)
-    people, ignored = (
-        np.concatenate((boxes[:, :2] * scale - shift, boxes[:, 2:] * scale), axis=1)
-        for boxes in (footage.people[number], footage.ignored[number])
-    )
-    corners = np.clip(people[:, :2], 0, size), np.clip(people[:, :2] + people[:, 2:], 0, size)
-    inside = (corners[1] - corners[0]).prod(1) / people[:, 2:].prod(1)
+
+    def placed(boxes: np.ndarray) -> np.ndarray:
+        (x, y), (w, h) = (boxes[:, :2] * scale - shift).T, boxes[:, 2:].T * scale
+        return np.column_stack((size[0] - x - w if mirrored else x, y, w, h))
+
+    people, ignored = placed(footage.people[number]), placed(footage.ignored[number])
+    lower, upper = np.clip(people[:, :2], 0, size), np.clip(people[:, :2] + people[:, 2:], 0, size)
+    inside = (upper - lower).prod(1) / people[:, 2:].prod(1)
     clear = (inside >= 0.4) & (people[:, 3] >= 8)
     ignored = np.concatenate((ignored, people[~clear & (inside > 0)]))
-    if rng.random() >= 0.5:
-        return View(image, people[clear], ignored)
-    mirrored = (np.column_stack((size[0] - one[:, 0] - one[:, 2], one[:, 1:])) for one in (people[clear], ignored))
-    return View(np.ascontiguousarray(image[:, ::-1]), *mirrored)
+    return View(image[:, ::-1].copy() if mirrored else image, people[clear], ignored)
 
 
 def _recoloured(view: View, rng: np.random.Generator) -> View:

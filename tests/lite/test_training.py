@@ -17,7 +17,7 @@ paddle = pytest.importorskip("paddle")
 
 from fairmot_lab.cli.main import main  # noqa: E402
 from fairmot_lab.lite.network import load_network  # noqa: E402
-from fairmot_lab.lite.scenes import Scene, SceneConfig, write_sequence  # noqa: E402
+from fairmot_lab.lite.scenes import SceneConfig, write_sequence  # noqa: E402
 from fairmot_lab.lite.training import (  # noqa: E402
     Cells,
     Trainer,
@@ -40,7 +40,7 @@ QUICK = TrainingConfig(steps=4, views=2, size=SIZE, evaluate_every=4, save_every
 def source(tmp_path_factory):
     config = SceneConfig(width=256, height=192, length=10, frame_rate=8, people=4, nearest=110, farthest=60)
     folder = tmp_path_factory.mktemp("scenes") / "tiny"
-    return open_source(write_sequence(Scene(1, config), folder, progress=False))
+    return open_source(write_sequence(1, config, folder, progress=False))
 
 
 @pytest.fixture(scope="module")

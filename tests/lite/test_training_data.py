@@ -73,10 +73,10 @@ def test_long_footage_is_drawn_more_often(plain):
 
 
 def test_ground_truth_is_sorted_as_motchallenge_means_it(tmp_path, monkeypatch):
-    from fairmot_lab.lite.scenes import Scene, SceneConfig, write_sequence
+    from fairmot_lab.lite.scenes import SceneConfig, write_sequence
 
     config = SceneConfig(width=256, height=192, length=2, people=3, nearest=60, farthest=40)
-    source = open_source(write_sequence(Scene(3, config), tmp_path / "scene", progress=False))
+    source = open_source(write_sequence(3, config, tmp_path / "scene", progress=False))
     rows = [
         (1, 1, 1, 1, 0.9),  # a person
         (1, 2, 1, 1, 0.1),  # hardly to be seen
