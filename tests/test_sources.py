@@ -281,6 +281,34 @@ def test_number_of_the_file_is_the_frame(sequence: Path, present: list[int], len
         source.jpeg(missing)
 
 
+@pytest.mark.parametrize(
+    ("present", "said"),
+    [
+        ([1, 2, 5, 6, 9], "numbers 1-2, 5-6, 9; they are counted as frames 1 to 5"),
+        ([10, 12, 14, 16, 18], "counted as frames 1 to 5. Only every 2nd frame is there"),
+        ([0, 1, 2, 3], None),
+        ([7, 8, 9], None),
+        ([120000, 120533, 131217], None),  # photos by the time of day
+    ],
+)
+def test_missing_numbers_in_a_folder_of_images_are_said(tmp_path: Path, present: list[int], said: str | None) -> None:
+    for number in present:
+        cv2.imwrite(str(tmp_path / f"shot_{number}.png"), picture(number % 100))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        source = fl.open_source(tmp_path)
+    assert numbers(source) == [number % 100 for number in present]
+    assert [said in str(one.message) for one in caught] == ([True] if said else [])
+
+
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png", "2.jpg"):
+        cv2.imwrite(str(tmp_path / name), picture(1))
+    with pytest.raises(SourceError, match=r"holds 2\.\w+ and 2\.\w+, two images of one name; give"):
+        fl.open_source(tmp_path)
+    assert len(fl.open_source(str(tmp_path / "*.png"))) == 2
+
+
 def test_sequence_counted_from_0(sequence: Path) -> None:
     for number in range(1, 6):
         (sequence / "img1" / f"{number:06d}.jpg").rename(sequence / "img1" / f"{number - 1:06d}.jpg")

@@ -7,6 +7,7 @@ import itertools
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,18 @@ from urllib.request import url2pathname
 import numpy as np
 
 from .._files import cannot_read
-from ..errors import MotFileError, SourceError
+from ..data import frame_grid, note_on_grid
+from ..errors import FairMOTLabWarning, MotFileError, SourceError
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recognise, sequences_in
 from ..formats.mots import FORMAT, is_mask_folder
 from .arrays import ArraySource
-from .base import Source
+from .base import Source, ranges
 from .folders import (
     ImageSource,
     PageSource,
     SequenceSource,
     _page_count,
+    frame_numbers,
     image_files,
     natural_key,
 )
@@ -149,6 +152,7 @@ def _open_path(
                     return opened
             files, name = _images_in(path), name or path.resolve().name
             _refuse_masks(path)
+            _check_names(files, path)
             if len(files) > 1 or _page_count(files[0]) == 1:
                 return ImageSource(files, path, frame_rate, name, value_range)
             path = files[0]  # a folder around one stack
@@ -246,6 +250,27 @@ def _refuse_masks(folder: Path) -> None:
         raise SourceError(
             f"{folder} holds masks ({FORMAT.title}) and no frames; open {where}, with labels={str(folder)!r} where the "
             "frames lie elsewhere."
+        )
+
+
+def _check_names(files: list[Path], folder: Path) -> None:
+    """Refuse two images of one name; warn if numbers are missing, since frames are counted without gaps."""
+    first: dict[str, Path] = {}
+    for file in files:
+        if first.setdefault(file.stem, file) is not file:
+            raise SourceError(
+                f"{folder} holds {first[file.stem].name} and {file.name}, two images of one name; give those of one "
+                f"kind, such as {folder / '*'}{file.suffix}."
+            )
+    numbers = frame_numbers(files) or []
+    grid = frame_grid(numbers)
+    steps = np.diff(numbers)
+    if grid or (len(steps) and steps.max() > 1 and 2 * len(steps) >= steps.sum()):  # others are no frames of a video
+        warnings.warn(
+            f"{folder}: by name the images are numbers {ranges(numbers)}; they are counted as frames 1 to {len(files)}."
+            f"{note_on_grid(grid)}",
+            FairMOTLabWarning,
+            stacklevel=4,
         )
 
 
