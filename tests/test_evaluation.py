@@ -495,6 +495,19 @@ def test_what_it_refuses(tmp_path):
         fl.evaluate(TRACKS.assign(class_id=[3, 1, 1, 1, 1, 1]), TRUTH)
 
 
+def test_tracks_and_ground_truth_in_the_wrong_order_are_said(tmp_path):
+    tracks = TRACKS.drop(columns=["conf", "visibility"])
+    write_mot(TRUTH.assign(class_id=1), tmp_path / "A" / "gt" / "gt.txt")
+    write_mot(tracks, tmp_path / "A.txt")
+    for pair in [(TRUTH, tracks), (tmp_path / "A" / "gt" / "gt.txt", tmp_path / "A.txt")]:
+        with pytest.warns(FairMOTLabWarning) as caught:
+            fl.evaluate(*pair)
+        assert any("looks like ground truth, and the other way round" in str(one.message) for one in caught)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "What is given")
+            fl.evaluate(*pair[::-1])
+
+
 def test_some_metrics_only():
     result = evaluate(TRACKS, TRUTH, metrics=["mota", "hota", "num_fragmentations"])
     full = evaluate(TRACKS, TRUTH).overall

@@ -257,3 +257,5 @@ def test_what_is_no_tracker_is_refused():
             fl.trace(detections_of(ROWS), wrong)
     with pytest.raises(ConfigError, match="no tracker 'jed'"):
         fl.trace(detections_of(ROWS), "jed")
+    with pytest.raises(ConfigError, match="name cannot be a NoneType; give one of jde, "):
+        fl.get_tracker(None)

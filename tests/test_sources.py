@@ -869,6 +869,14 @@ def test_empty_folder_and_wrong_frame_rate(tmp_path: Path) -> None:
             fl.open_source([picture(1)], frame_rate=rate)
 
 
+@pytest.mark.parametrize("name", ["kept.tar", "det/det.txt"])
+def test_files_of_detections_are_no_source(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("1,-1,10,20,30,60,0.9\n")
+    with pytest.raises(SourceError, match=r"detections with fl\.open_detections|read it with fl\.open_detections"):
+        fl.open_source(tmp_path / name)
+
+
 def test_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_path: Path) -> None:
     before = fl.open_source(folder).fingerprint()
     moved = folder.rename(tmp_path / "elsewhere")

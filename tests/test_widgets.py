@@ -540,6 +540,9 @@ def test_data_of_another_sequence_is_refused(
     other.attrs["sequence"] = "MOT17-11-SDP"
     with pytest.raises(ViewError, match="The tracks belong to MOT17-11-SDP, but the source is MOT17-09-SDP"):
         fl.widgets.TrackPlayer(source, tracks=other)
+    other.attrs["sequence"] = "mytracker"  # as read_mot("mytracker.txt") gives
+    with pytest.raises(ViewError, match=r"or set attrs\['sequence'\] = 'MOT17-09-SDP' if only the name differs"):
+        fl.widgets.TrackPlayer(source, tracks=other)
     with pytest.raises(ViewError, match="The ground truth belongs to scene"):
         fl.widgets.TrackPlayer(source, ground_truth=truth)
     with pytest.raises(ViewError, match="The evaluation is of scene, but the source is MOT17-09-SDP"):
@@ -558,7 +561,7 @@ def test_data_of_another_sequence_is_refused(
     late = tracks.assign(frame=tracks["frame"] + 100)
     with pytest.raises(ViewError, match="frames go up to 120, but arrays has 20"):
         fl.widgets.TrackPlayer(frames, tracks=late)
-    with pytest.raises(ViewError, match="The tracks must be a table"):
+    with pytest.raises(ViewError, match=r"The tracks must be a table .*; fl\.read_mot"):
         fl.widgets.TrackPlayer(frames, tracks=[1, 2])
     other.attrs["sequence"] = "MOT17-09-FRCNN"  # the same footage with other detections
     fl.widgets.TrackPlayer(source, tracks=other).close()

@@ -127,6 +127,8 @@ def get_tracker(name: str, **settings: Any) -> Tracker:
     >>> get_tracker("jde", conf_thres=0.5)
     JDETracker(conf_thres=0.5)
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"A tracker's name cannot be a {type(name).__name__}; give one of {', '.join(_places())}.")
     if name.startswith("per_class:"):
         return PerClass(get_tracker(name.removeprefix("per_class:"), **settings))
     return tracker_class(name)(**settings)

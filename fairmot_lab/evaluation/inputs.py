@@ -46,6 +46,7 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     truths, one_truth = _find(ground_truth, "ground truth", _truth_loads, _load_truth)
     results, one_result = _find(tracks, "results", _result_loads, _load_tracks)
     _warn_if_same(tracks, ground_truth)
+    _warn_if_swapped(tracks, ground_truth)
     if one_truth and one_result:
         _refuse_other_sequence(tracks, next(iter(truths)), ground_truth)
         results = dict(zip(truths, results.values(), strict=True))
@@ -205,6 +206,25 @@ def _warn_if_same(tracks: Any, ground_truth: Any) -> None:
             FairMOTLabWarning,
             stacklevel=5,
         )
+
+
+def _warn_if_swapped(tracks: Any, ground_truth: Any) -> None:
+    if _looks_like_truth(tracks) is True and _looks_like_truth(ground_truth) is False:
+        warnings.warn(
+            "What is given as the tracks looks like ground truth, and the other way round; evaluate takes the tracks "
+            "first.",
+            FairMOTLabWarning,
+            stacklevel=5,
+        )
+
+
+def _looks_like_truth(value: Any) -> bool | None:
+    """Only ground truth has a column conf, or is called gt.txt; None where neither can be told."""
+    if isinstance(value, pd.DataFrame):
+        return "conf" in value
+    if isinstance(value, str | os.PathLike) and Path(value).is_file():
+        return Path(value).name.startswith("gt.txt")
+    return None
 
 
 def _refuse_other_sequence(tracks: Any, truth: str, ground_truth: Any) -> None:

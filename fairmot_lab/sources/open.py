@@ -168,6 +168,8 @@ def _open_path(
             raise SourceError(f"There is no {path}; {remedy}.")
         if path.suffix.lower() in (".txt", ".xml", ".json"):
             _refuse_labels(path)
+        if path.suffix.lower() == ".tar":
+            raise SourceError(f"{path} is an archive without frames; read kept detections with fl.open_detections().")
         if path.suffix.lower() in (*IMAGE_SUFFIXES, ".apng"):
             pages = _page_count(path)
             if pages > 1 and path.suffix.lower() not in (".png", ".apng"):  # FFmpeg plays animated PNG and GIF
@@ -232,6 +234,8 @@ def _frames_of_labels(folder: Path) -> tuple[Path | None, Path | None]:
 
 
 def _refuse_labels(path: Path) -> None:
+    if path.parent.name == "det" or path.name == "det.txt":
+        raise SourceError(f"{path} holds detections and has no frames; read it with fl.open_detections().")
     try:
         format = recognise(path)
         name = next(iter(format.sequences(path)))

@@ -34,7 +34,8 @@ def refuse_other_sequence(what: str, theirs: str | None, name: str) -> None:
     """Raise a ViewError if something belongs to another sequence than the one on show."""
     if not same_footage(theirs, name):
         verb = "belongs" if what == "ground truth" else "belong"
-        raise ViewError(f"The {what} {verb} to {theirs}, but the source is {name}; give both of one sequence.")
+        remedy = "" if what == "detections" else f", or set attrs['sequence'] = {name!r} if only the name differs"
+        raise ViewError(f"The {what} {verb} to {theirs}, but the source is {name}; give both of one sequence{remedy}.")
 
 
 def refuse_other_table(what: str, table: Any, name: str, length: int) -> None:
@@ -50,7 +51,10 @@ def refuse_other_table(what: str, table: Any, name: str, length: int) -> None:
         Of the sequence on show; length 0 if it is not known.
     """
     if not isinstance(table, pd.DataFrame):
-        raise ViewError(f"The {what} must be a table (a pandas DataFrame), not {type(table).__name__}.")
+        raise ViewError(
+            f"The {what} must be a table (a pandas DataFrame), not {type(table).__name__}; fl.read_mot and "
+            "fl.read_labels read files."
+        )
     missing = [column for column in ("frame", "id", "x", "y", "w", "h") if column not in table]
     if missing:
         verb = "has" if what == "ground truth" else "have"
