@@ -79,8 +79,7 @@ def run_demo(
     seconds = time.perf_counter() - started
     tracks = read_mot(report.text)
     summary = evaluate({source.name: tracks}, {source.name: source}, protocol="motchallenge").summary
-    truth = source.ground_truth
-    people = truth[(truth["class_id"] == 1) & (truth["visibility"] > 0)]
+    people = source.ground_truth.query("class_id == 1 and visibility > 0")
     picture = Path(output) / f"{source.name}.png"
     middle = len(source) // 2
     tables = {f"tracked by {model.name}": tracks, "ground truth": people.drop(columns="score")}

@@ -56,12 +56,12 @@ class Actor:
         lit = cv2.merge([*(part * light * solid for part in parts), solid])
         *parts, alpha = cv2.split(cv2.resize(lit, (width, tall), interpolation=cv2.INTER_AREA))
         colour = cv2.merge([part / np.maximum(alpha, 1e-3) for part in parts])
+        number = self.number
         if window is not None:
-            frame.lay(colour, alpha, (left, top), self.number + _REFLECTED, "reflection", window)
-            return
-        if kind != "poster":
+            number, kind = number + _REFLECTED, "reflection"
+        elif kind != "poster":
             frame.darken(x, y, 0.2 * looks.height * scale)
-        frame.lay(colour, alpha, (left, top), self.number, kind)
+        frame.lay(colour, alpha, (left, top), number, kind, window)
 
 
 def dress(rng: np.random.Generator) -> SimpleNamespace:

@@ -109,12 +109,11 @@ def _detections(truth: pd.DataFrame, scene: Scene) -> pd.DataFrame:
     alarms = np.repeat(np.arange(1, length + 1), rng.poisson(0.3, length))
     height, x = rng.uniform(40, 150, len(alarms)), rng.uniform(0, scene.config.width - 60, len(alarms))
     y = rng.uniform(0, scene.config.height - 160, len(alarms))
-    false = np.column_stack((x, y, 0.4 * height, height, rng.uniform(0.05, 0.6, len(alarms))))
-    both = np.concatenate((np.column_stack((boxes, scores)), false))
-    table = pd.DataFrame(both, columns=["x", "y", "w", "h", "score"])
-    table.insert(0, "frame", np.concatenate((seen["frame"], alarms)))
-    table.insert(1, "id", -1)
-    return table.sort_values("frame", kind="stable").assign(world_x=-1, world_y=-1, world_z=-1)
+    false = np.column_stack((alarms, x, y, 0.4 * height, height, rng.uniform(0.05, 0.6, len(alarms))))
+    found = np.concatenate((np.column_stack((seen["frame"], boxes, scores)), false))
+    table = pd.DataFrame(found, columns=["frame", *"xywh", "score"]).astype({"frame": int})
+    columns = ["frame", "id", *"xywh", "score", "world_x", "world_y", "world_z"]  # -1 where nothing is known
+    return table.sort_values("frame", kind="stable").reindex(columns=columns, fill_value=-1)
 
 
 def _cast(scene: Scene, rng: np.random.Generator) -> list[Actor]:
@@ -129,7 +128,7 @@ def _cast(scene: Scene, rng: np.random.Generator) -> list[Actor]:
         time = None
         while time is None or time < duration:
             ways = [_walk(scene, rng, time) for _ in range(c.spread)]
-            way = min(ways, key=lambda one: _crowding(scene, one, actors)) if c.spread > 1 else ways[0]
+            way = min(ways, key=lambda one: _crowding(scene, one, actors))
             add("walker", way)
             if rng.random() < c.companions:  # a companion at arm's length
                 beside = way.points + rng.uniform(0.45, 0.7) * np.array((0.3, 1.0)) * rng.choice([-1, 1])

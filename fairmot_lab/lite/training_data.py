@@ -88,12 +88,11 @@ def prepare_footage(
         return [values[rows & (numbers == number)] for number in range(1, count + 1)]
 
     ignored = by_frame(boxes, known & ~wanted)
-    notes, unlabelled = class_notes(truth), frames_without_labels(truth, count)
-    for number in unlabelled:  # whoever is there is neither to be found nor to be missed
+    notes, empty = class_notes(truth), frames_without_labels(truth, count)
+    for number in empty:  # whoever is there is neither to be found nor to be missed
         ignored[number - 1] = np.array([[0.0, 0.0, source.width, source.height]]) * scale
-    if len(unlabelled):
-        what = f"{len(unlabelled)} of {count} frames have no ground truth"
-        notes.append(f"{source.name}: {what}; nothing is learnt from them.")
+    if len(empty):
+        notes += [f"{source.name}: {len(empty)} of {count} frames have no ground truth; nothing is learnt from them."]
     for note in notes:
         warnings.warn(note, FairMOTLabWarning, stacklevel=2)
     frames, people = np.load(path, mmap_mode="r"), by_frame(boxes, wanted)
