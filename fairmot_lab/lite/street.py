@@ -99,17 +99,17 @@ class RenderedFrame:
         The picture is its colour (H, W, 3) and coverage (H, W) from 0 to 1, with the upper left corner at x, y. With a
         mask of windows it is drawn there only, and faintly.
         """
-        x, y = corner
-        y0, y1 = np.clip((y, y + alpha.shape[0]), 0, self.labels.shape[0])
-        x0, x1 = np.clip((x, x + alpha.shape[1]), 0, self.labels.shape[1])
-        solid = alpha > 0.5
+        (x, y), (height, width), solid = corner, self.labels.shape, alpha > 0.5
+        y0, y1 = np.clip((y, y + alpha.shape[0]), 0, height)
+        x0, x1 = np.clip((x, x + alpha.shape[1]), 0, width)
         here, part = np.s_[y0:y1, x0:x1], np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
         alpha, strength = (alpha[part], 1.0) if window is None else (alpha[part] * window[here], 0.3)
         self.image[here] += (colour[part] - self.image[here]) * (alpha * strength)[..., None]
         self.labels[here][alpha > 0.5] = number
-        if kind and solid.any():
-            left, top, w, h = cv2.boundingRect(solid.astype(np.uint8))
-            self._rows.append((number, x + left, y + top, w, h, CLASSES[kind], np.count_nonzero(solid)))
+        left, top, w, h = cv2.boundingRect(solid.astype(np.uint8))
+        x, y = x + left, y + top
+        if kind and w and -w < x < width and -h < y < height:
+            self._rows.append((number, x, y, w, h, CLASSES[kind], np.count_nonzero(solid)))
 
     def darken(self, x: float, y: float, half_width: float) -> None:
         """Draw a shadow on the ground: a soft ellipse around x, y."""
@@ -130,11 +130,9 @@ class RenderedFrame:
         table = pd.DataFrame(self._rows, columns=columns, dtype="int64")
         seen = pd.Series(np.bincount(np.maximum(self.labels, 0).ravel())).reindex(table["id"], fill_value=0)
         table["visibility"] = seen.to_numpy() / table.pop("pixels")
-        height, width = self.labels.shape
-        inside = (table.x < width) & (table.y < height) & (table.x + table.w > 0) & (table.y + table.h > 0)
         # a reflection that no window shows is not there
         there = (table["class_id"] != CLASSES["reflection"]) | (table["visibility"] > 0.05)
-        return table[inside & there].reset_index(drop=True)
+        return table[there].reset_index(drop=True)
 
 
 def random_texture(rng: np.random.Generator, size: tuple[int, int], octaves: int = 5, rough: float = 0.6) -> np.ndarray:
