@@ -259,6 +259,8 @@ class FrameAnnotator:
         heatmap: bool = False,
         class_names: Mapping[int, str] | None = None,
     ) -> None:
+        if trails < 0:
+            raise ConfigError(f"trails is {trails}; it must be a number of frames, 0 for none.")
         self.class_names = class_names
         self.trails = Trails(trails) if trails else None
         self.scores = scores

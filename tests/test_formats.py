@@ -401,6 +401,11 @@ def test_results_and_labels_in_unexpected_places(tmp_path):
     write_mot(tracks.iloc[:1], tmp_path / "two" / "S.txt.gz")
     with pytest.warns(FairMOTLabWarning, match=r"S\.txt is read; S\.txt\.gz beside it is not"):
         assert fl.evaluate(tmp_path / "two", truth).overall["num_misses"] == 0
+    (tmp_path / "two" / "S.txt.gz").unlink()
+    (tmp_path / "two" / "S.json").write_text('{"complete": true, "source": "S"}')  # as `track` writes it
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fl.evaluate(tmp_path / "two", truth).overall["num_misses"] == 0
     with pytest.warns(FairMOTLabWarning, match="given both as the results and as the ground truth"):
         fl.evaluate(tmp_path / "two" / "S.txt", tmp_path / "two" / "S.txt")
     write_mot(tracks.assign(frame=tracks["frame"] + 100), tmp_path / "late.txt")

@@ -700,6 +700,7 @@ def test_track_command(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         ("clip.mp4", ["--conf-thres", "high"], "argument --conf-thres"),
         ("clip.mp4", ["--score-threshold", "7"], "score_threshold is 7"),
         ("clip.mp4", ["--draw-threshold", "-1"], "draw_threshold is -1"),
+        ("clip.mp4", ["--trails", "-1"], "trails is -1; it must be a number of frames"),
         ("clip.mp4", ["--frame-rate", "0"], "frame rate must be"),
         ("clip.mp4", ["--line", "1,2,3,4"], "has no name"),
         ("clip.mp4", ["--region", "a=1,2,3,4"], "at least 3 points"),

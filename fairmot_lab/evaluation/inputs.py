@@ -121,15 +121,22 @@ _RESULT_FORMATS = ("kitti", "bdd100k", "coco", "aicity")
 
 
 def _result_files(folder: Path) -> dict[str, Path]:
-    """Result files by name of sequence; of SEQ.txt and SEQ.txt.gz the first is read, which is said."""
+    """Result files by name of sequence; of SEQ.txt, SEQ.txt.gz and SEQ.json the first is read, which is said."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix == ".json", path)):
         if not path.name.endswith(_RESULT_SUFFIXES) or path.name.startswith(".") or not path.is_file():
             continue
         first = found.setdefault(_name_of(path).removesuffix(".json"), path)
-        if first != path:
+        if first != path and (path.suffix != ".json" or _holds_results(path)):  # others are records of runs
             warnings.warn(f"{first} is read; {path.name} beside it is not.", FairMOTLabWarning, stacklevel=6)
     return found
+
+
+def _holds_results(path: Path) -> bool:
+    try:
+        return recognise(path).name in _RESULT_FORMATS
+    except MotFileError:
+        return False
 
 
 def _results_in(path: Path) -> dict[str, Load]:
