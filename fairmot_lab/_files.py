@@ -300,6 +300,23 @@ def files_of(*things: Any) -> list[str]:
     return files
 
 
+def exists(path: str | os.PathLike[str], error: type[Exception]) -> bool:
+    """Return whether there is a file or folder; raise `error` where the operating system refuses to tell.
+
+    Examples
+    --------
+    >>> exists("/no/such/file", OSError)
+    False
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the name
+        return False
+    except OSError as refusal:
+        raise error(cannot_read(path, refusal)) from refusal
+    return True
+
+
 def cannot_read(path: str | os.PathLike[str], error: Exception) -> str:
     """Return a sentence with a remedy for an operating system's refusal to read `path`."""
     reason = getattr(error, "strerror", None) or error

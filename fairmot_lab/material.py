@@ -138,7 +138,7 @@ def _named(detections: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(name), one) for name, one in detections.items())
     elif isinstance(detections, str | os.PathLike):
         path = Path(detections)
-        several = sorted(path.glob("*.tar")) or sorted(path.glob("*/det/det.txt")) if path.is_dir() else []
+        several = sorted(path.glob("*.tar")) or sorted(path.glob("*/det/det.txt")) if os.path.isdir(path) else []
         for one in several if len(several) > 1 else [path]:
             opened = open_detections(one)
             yield opened.name, opened
@@ -152,7 +152,7 @@ def _named(detections: Any) -> Iterator[tuple[str, Any]]:
 def _as_path(value: Any) -> Any:
     """Return the absolute path of what is on disk; anything else unchanged."""
     path = value if isinstance(value, str | os.PathLike) else getattr(value, "path", None)
-    if path is None or isinstance(value, Mapping) or not Path(path).exists():
+    if path is None or isinstance(value, Mapping) or not os.path.exists(path):
         return value
     return Path(path).resolve()
 

@@ -611,6 +611,8 @@ def test_results_with_the_name_of_another_sequence_are_refused(tmp_path):
         assert evaluate(tmp_path / f"{name}.txt", truth).overall["num_switches"] >= 0
     assert main(["evaluate", "--gt", str(wrong[0][0]), "--results", str(tmp_path / "street-1.txt")]) == 2
     evaluate({"street-0": tmp_path / "street-1.txt"}, {"street-0": wrong[0][0]})  # said by name
+    (tmp_path / "gt" / "bytetrack").symlink_to(wrong[0][0])
+    evaluate(tmp_path / "bytetrack.txt", tmp_path / "gt" / "bytetrack")  # another name of street-0
 
 
 @pytest.mark.parametrize("evaluator", ["motmetrics", "trackeval"])

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import fairmot_lab as fl
@@ -22,7 +23,7 @@ from fairmot_lab._files import (
     user_cache,
 )
 from fairmot_lab.cli.main import main
-from fairmot_lab.errors import WriteError
+from fairmot_lab.errors import FairMOTLabError, WriteError
 
 
 def test_the_file_appears_only_when_the_block_ends(tmp_path):
@@ -203,3 +204,24 @@ def test_no_view_overwrites_the_frames(kept):
         with pytest.raises(WriteError, match="is an input"):
             write(source.files[3])
     assert source.image(4).shape == (source.height, source.width, 3)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        fl.open_source,
+        fl.track,
+        fl.read_mot,
+        fl.read_labels,
+        fl.open_detections,
+        fl.load_model,
+        fl.load_detector,
+        lambda path: fl.open_source([np.zeros((8, 8, 3), np.uint8)], labels=path),
+        lambda path: fl.evaluate(path, path),
+        lambda path: fl.sweep(path, "jde", {"conf_thres": [0.3]}, ground_truth=path),
+    ],
+)
+def test_a_path_that_the_system_refuses_is_one_sentence(read, tmp_path):
+    """A name that is too long stands for folders that others have closed, which tests by root cannot make."""
+    with pytest.raises(FairMOTLabError, match=r"cannot be read \(File name too long\); make it readable"):
+        read(str(tmp_path / ("x" * 300)))

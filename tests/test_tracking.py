@@ -693,6 +693,8 @@ def test_track_command(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     ("source", "arguments", "message"),
     [
         ("nowhere.mp4", [], "There is no"),
+        ("", [], "argument source is empty"),
+        ("clip.mp4", ["--config", ""], "argument config is empty"),
         ("empty", [], "is empty"),
         ("note.mp4", [], "cannot be read as a video"),
         ("cut.mp4", [], "ends early: [0-9]+ of 40 frames could be read; .*allow-truncated"),

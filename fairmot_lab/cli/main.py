@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._files import refuse_overwrite
-from ..errors import FairMOTLabError, FairMOTLabWarning
+from ..errors import ConfigError, FairMOTLabError, FairMOTLabWarning
 from .arguments import _Parser
 from .data import _add_data
 from .demo import _add_demo
@@ -83,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("fairmot_lab").setLevel(logging.INFO)
     try:
         options = build_parser(given).parse_args(given)
+        _refuse_empty(options)
         _refuse_overwrites(options)
         status = options.run(options) or 0
         sys.stdout.flush()
@@ -96,6 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fairmot-lab: interrupted; what was written so far is kept", file=sys.stderr)
         return 130
+
+
+def _refuse_empty(options: argparse.Namespace) -> None:
+    """Raise an error if an argument is an empty text, as a shell variable that is not set gives: "" is no path."""
+    for name, value in vars(options).items():
+        if "" in (value if isinstance(value, list) else [value]):
+            raise ConfigError(f"The argument {name} is empty; give a value, or leave it out.")
 
 
 def _refuse_overwrites(options: argparse.Namespace) -> None:

@@ -29,7 +29,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from .._files import cannot_read, file_name, make_folder
+from .._files import cannot_read, exists, file_name, make_folder
 from .._progress import progress_bar
 from ..data import STRIDE, FrameDetections, Letterbox, frame_grid
 from ..errors import DetectionsError, FairMOTLabWarning, SourceError
@@ -256,6 +256,8 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
     crossing
     """
     path = Path(path)
+    if not exists(path, DetectionsError):
+        raise DetectionsError(f"{path} does not exist; compute detections with detect(), or name a det.txt.")
     if path.is_dir():
         found = {file.stem: file for file in sorted(path.glob("*.tar"))}
         if name is None and len(found) == 1:
@@ -271,8 +273,6 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
         held = ", ".join(found)
         wanted = "several sequences" if name is None else f"no {name}"
         raise DetectionsError(f"{path} holds {wanted}; it holds {held}: name one, or its .tar file.")
-    if not path.exists():
-        raise DetectionsError(f"{path} does not exist; compute detections with detect(), or name a det.txt.")
     return PublicDetections(path) if path.suffix == ".txt" else CachedDetections(path)
 
 

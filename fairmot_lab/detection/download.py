@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .._files import lock, private_folder, write_error
+from .._files import exists, lock, private_folder, write_error
 from .._progress import progress_bar
 from ..errors import DownloadError, UnknownModelError, WeightsError
 from .authors import describe_foreign_checkpoint
@@ -372,7 +372,7 @@ def find_weights(
     path, text = Path(name_or_path), os.fspath(name_or_path)
     if architecture is not None and architecture not in ARCHITECTURES:
         raise UnknownModelError(f"There is no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}.")
-    if path.suffix not in SUFFIXES and not path.is_file() and os.sep not in text:
+    if path.suffix not in SUFFIXES and not exists(path, WeightsError) and os.sep not in text:
         card = find_card(text)
         if not card.path.is_file():
             if not fetch:
@@ -384,7 +384,7 @@ def find_weights(
         return Weights(
             card.name, card.path, digest, card.architecture, card.input_size, known.embedding_dim, card, names
         )
-    if not path.is_file():
+    if not exists(path, WeightsError):
         raise WeightsError(f"There is no weights file {path}; give a model's name or a file that exists.")
     if path.suffix == BUNDLED.suffix:
         known = ARCHITECTURES["lite"]

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+from .._files import exists
 from .._paddle import import_paddle
 from ..errors import ConfigError, EngineError, WeightsError
 from .compact import CompactDetector
@@ -99,7 +100,7 @@ def load_model(
     >>> load_model("fairmot_lite", threads=1).embedding_dim
     64
     """
-    if Path(name_or_path).is_dir():
+    if exists(name_or_path, WeightsError) and Path(name_or_path).is_dir():
         if half:
             raise EngineError(f"{name_or_path} computes as it was exported; leave out half.")
         return _folder(Path(name_or_path), input_size, engine, device, threads, score_floor)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
+from .._files import exists
 from ..boxes import from_corners
 from ..data import FrameDetections
 from ..errors import ConfigError, DetectionsError, WeightsError
@@ -400,7 +401,7 @@ def suppress(corners: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: 
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
+    if not (exists(path, WeightsError) and path.is_file()):
         raise WeightsError(f"There is no file {path}; give an ONNX export.")
     return path
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._files import cannot_read, exists
 from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from ..formats.classes import class_notes, ignored_rows, people_classes
@@ -103,8 +104,10 @@ def _find(value: Any, what: str, loads: Callable, load: Callable) -> tuple[dict[
         return loaders, False
     if isinstance(value, str | os.PathLike):
         path = Path(value)
-        if not path.exists():
-            raise EvaluationError(f"{path} does not exist; give a file or folder with {what}.")
+        if not exists(value, EvaluationError):
+            raise EvaluationError(
+                f"{os.fspath(value) or 'An empty path'} does not exist; give a file or folder with {what}."
+            )
         return loads(path)
     name = getattr(value, "name", None) or getattr(value, "attrs", {}).get("sequence") or "sequence"
     return {str(name): lambda **how: load(value, **how)}, True
@@ -123,7 +126,11 @@ _RESULT_FORMATS = ("kitti", "bdd100k", "coco", "aicity")
 def _result_files(folder: Path) -> dict[str, Path]:
     """Result files by name of sequence; of SEQ.txt, SEQ.txt.gz and SEQ.json the first is read, which is said."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix == ".json", path)):
+    try:
+        paths = sorted(folder.iterdir(), key=lambda path: (path.suffix == ".json", path))
+    except OSError as error:
+        raise EvaluationError(cannot_read(folder, error)) from error
+    for path in paths:
         if not path.name.endswith(_RESULT_SUFFIXES) or path.name.startswith(".") or not path.is_file():
             continue
         first = found.setdefault(_name_of(path).removesuffix(".json"), path)
@@ -259,6 +266,8 @@ def _lies_beside(name: str, truth: str, ground_truth: Any) -> bool:
     if own is None:
         return False
     other = own.with_name(name + own.name.removeprefix(truth))
+    if not other.exists() or other.samefile(own):  # a link to the sequence
+        return False
     if other.is_file():
         with contextlib.suppress(MotFileError):
             return recognise(other) is not MOTCHALLENGE  # whose labels look like results

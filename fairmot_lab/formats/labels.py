@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .._files import cannot_read
+from .._files import cannot_read, exists
 from ..errors import FairMOTLabWarning, MotFileError
 from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visdrone
 from .base import Format, Loader, first_line, stem
@@ -142,7 +142,7 @@ def find_labels(path: str | os.PathLike[str]) -> dict[str, Loader]:
     ['a', 'b']
     """
     path = Path(path)
-    if not path.exists():
+    if not exists(path, MotFileError):
         raise MotFileError(f"{path} does not exist; give a file or folder of labels.")
     if not path.is_dir():
         return dict(recognise(path).sequences(path))

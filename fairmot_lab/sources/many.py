@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from .._files import exists
 from .._progress import progress_bar
 from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
 from .images import IMAGE_SUFFIXES
@@ -41,7 +42,7 @@ def several(source: Any) -> dict[str, Any] | None:
         return {str(name): item for name, item in source.items()}
     if isinstance(source, str | os.PathLike):
         folder = Path(source)
-        if not folder.is_dir() or (folder / "seqinfo.ini").exists():
+        if not (source and exists(folder, SourceError) and folder.is_dir()) or (folder / "seqinfo.ini").exists():
             return None
         found = sorted(path.parent for path in folder.glob("*/seqinfo.ini"))
         if found:  # one whose seqinfo.ini is missing is named as a failure

@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 
 import numpy as np
 
-from .._files import cannot_read
+from .._files import cannot_read, exists
 from ..data import frame_grid, note_on_grid
 from ..errors import FairMOTLabWarning, MotFileError, SourceError
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recognise, sequences_in
@@ -92,7 +92,7 @@ def open_source(
             source, frame_rate=frame_rate, name=name, allow_truncated=allow_truncated, retries=retries,
             stall_seconds=stall_seconds, value_range=value_range,
         )  # fmt: skip
-        if not Path(labels).exists():
+        if not exists(labels, SourceError):
             raise SourceError(f"There are no labels {labels}; give a file or folder of ground truth.")
         opened.labels = Path(labels)
         return opened
@@ -100,6 +100,8 @@ def open_source(
         return source
     if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate > 0):
         raise SourceError(f"The frame rate must be a positive number of frames per second, not {frame_rate}.")
+    if source == "":
+        raise SourceError("The source is an empty text; give a path, a camera number or an address.")
     if isinstance(source, str) and re.fullmatch(r"[0-9]{1,3}", source) and not Path(source).exists():
         source = int(source)
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):

@@ -274,6 +274,8 @@ class VideoSource(Source):
         try:
             # "file:" keeps FFmpeg from taking 10:30:05.mp4 for an address
             return av.open(f"file:{self.path}")
+        except PermissionError as error:
+            raise SourceError(cannot_read(str(self.path), error)) from error
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(
                 f"{self.path} cannot be read as a video ({_reason(error)}), as it is of another kind, damaged, or "
