@@ -491,6 +491,12 @@ def test_what_it_refuses(tmp_path):
         evaluate(table((7, 1, 1)), TRUTH)
     with pytest.raises(MotFileError, match="results of A, row 1: frame 1 has id 1 a second time"):
         evaluate(table((1, 1, 1), (1, 1, 5)), TRUTH)
+    with pytest.raises(MotFileError, match="results of A has the column x twice"):
+        evaluate(pd.concat([TRACKS, TRACKS[["x"]]], axis=1), TRUTH)
+    wide = TRUTH.copy()
+    wide.attrs.update(width=640, height=480)
+    with pytest.warns(FairMOTLabWarning, match=r"results of A: .* outside the image of 640x480; .* x1, y1, x2, y2"):
+        fl.evaluate(TRACKS.assign(x=TRACKS.x + 400, w=TRACKS.w + TRACKS.x + 400), wide)
     with pytest.warns(FairMOTLabWarning, match="1 results have a class other than 1"):
         fl.evaluate(TRACKS.assign(class_id=[3, 1, 1, 1, 1, 1]), TRUTH)
 

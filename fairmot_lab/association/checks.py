@@ -74,7 +74,7 @@ _FAULTS = {
     1: ("has the box {box}", "every number of a box must be finite"),
     2: ("has the box {box}", "width and height must be above 0"),
     3: ("has the score {score}", "scores must be finite"),
-    4: ("has the score {score}", "scale scores to 0..1, or set any_scores=True for a detector with another scale"),
+    4: ("has the score {score}", "scale scores to 0..1, or give the tracker any_scores=True for another scale"),
     5: ("has an embedding that is not finite", "detect again"),
     6: ("has an embedding of zeros", "leave embeddings out (None) where there are none"),
     7: (

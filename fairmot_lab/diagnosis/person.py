@@ -100,10 +100,10 @@ def person(
     """
     one = one_sequence(evaluation, sequence, detections.name)
     scored = one.scored
-    codes = np.flatnonzero(scored.g_ids == gt_id)
+    codes = np.flatnonzero(scored.g_ids == gt_id) if not isinstance(gt_id, str) else []
     if not len(codes):
         known = ", ".join(map(str, scored.g_ids[:20].tolist())) or "nobody"
-        raise EvaluationError(f"{one.name}: no person {gt_id} was scored; there are {known}.")
+        raise EvaluationError(f"{one.name}: no person {gt_id!r} was scored; there are {known}.")
     _, whole = retrace(evaluation, detections, tracker, one.name)
     finder = CauseFinder(one, whole, evaluation, detections)
     frame_g = scored.g_frame

@@ -19,7 +19,7 @@ from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from ..formats.classes import class_notes, ignored_rows, people_classes
 from ..formats.labels import MOTCHALLENGE, find_labels, recognise
-from ..formats.mot import LARGEST_FRAME, check_table, read_mot
+from ..formats.mot import LARGEST_FRAME, check_table, read_mot, warn_about_corners
 from ..formats.motchallenge import sequence_names
 from .protocols import GroundTruth, prepare
 
@@ -312,6 +312,7 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
     elif isinstance(value, pd.DataFrame):
         table = value
         check_table(table, name=f"results of {truth.name}", length=truth.length)
+        warn_about_corners(table, f"results of {truth.name}", truth.width, truth.height)
         ours, theirs = table.attrs.get("sequence"), truth.table.attrs.get("sequence")
         if not same_footage(ours, theirs):
             raise EvaluationError(

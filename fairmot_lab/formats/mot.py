@@ -120,7 +120,7 @@ def table_of(
         )
     table = _name_columns(values, kind, path, where)
     _check(table, kind, where, length)
-    _warn_about_corners(table, str(path), width, height)
+    warn_about_corners(table, str(path), width, height)
     if len(table) and (np.diff(table["frame"].to_numpy()) < 0).any():
         table = table.sort_values("frame", kind="stable", ignore_index=True)
         if kind == "detections":
@@ -241,6 +241,9 @@ def check_table(
     missing = [column for column in needed if column not in table]
     if missing:
         raise MotFileError(f"{name} has no column {', '.join(missing)}; it needs {', '.join(needed)}.")
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise MotFileError(f"{name} has the column {twice} twice; keep one of them.")
     for column in [*needed, *({"score", "conf", "class_id"} & set(table))]:
         if table[column].dtype.kind not in "iufb":
             raise MotFileError(f"Column {column} of {name} holds {table[column].dtype}; it must hold numbers.")
@@ -443,7 +446,7 @@ def _check_whole(column: np.ndarray, name: str, where: Where) -> None:
         raise MotFileError(f"{where(row)}: {name} {column[row]} is not a whole number; correct or remove the row.")
 
 
-def _warn_about_corners(table: pd.DataFrame, name: str, width: int | None, height: int | None) -> None:
+def warn_about_corners(table: pd.DataFrame, name: str, width: int | None, height: int | None) -> None:
     """Boxes given as x1, y1, x2, y2 reach out of the image, and their `w` follows their `x`."""
     if len(table) < 3:
         return
