@@ -23,7 +23,7 @@ from .detection.cache import open_detections
 from .detection.detections import Detections
 from .errors import DetectionsError, EvaluationError, FairMOTLabWarning
 from .evaluation.evaluate import evaluate
-from .evaluation.inputs import chosen_names, find_inputs
+from .evaluation.inputs import chosen_names, find_inputs, names_another_sequence
 from .evaluation.names import OVERALL
 from .evaluation.protocols import GroundTruth
 from .evaluation.result import Evaluation
@@ -104,7 +104,12 @@ def open_material(packed: bytes) -> Material:
     pairs = find_inputs(tracks, ground_truth, None).pairs
     order = list(held) if len(held) > 1 else list(pairs)
     truths = {name: pairs[key][0](name=name) for name, key in zip(held, order, strict=True)}
-    for name, truth in truths.items():
+    for (name, truth), key in zip(truths.items(), order, strict=True):
+        if names_another_sequence(name, key, ground_truth):
+            raise EvaluationError(
+                f"The detections are of {name}, the ground truth of {key}; give those of the same sequence, or "
+                f"ground_truth={{{name!r}: ...}} if only the name differs."
+            )
         _check_same(held[name], truth)
     return Material(
         detections=held,

@@ -77,4 +77,6 @@ def test_from_the_command_line(scene, tmp_path, capsys):
     assert main(["report", str(run), "--gt", str(truth / "gt.txt"), "--output", str(tmp_path / "page.html")]) == 0
     assert capsys.readouterr().out.strip().endswith("page.html")
     assert "crossing" in (tmp_path / "page.html").read_text()
+    assert main(["report", str(run / "crossing.txt"), "--gt", str(truth), "--output", str(tmp_path / "p.html")]) == 2
+    assert "crossing.txt is not a folder; give the one that" in capsys.readouterr().err
     assert main(["report", str(tmp_path / "none"), "--gt", str(truth), "--output", str(tmp_path / "p.html")]) == 2

@@ -408,6 +408,11 @@ def test_ground_truth_of_other_frames_is_noticed():
     other.attrs = {"sequence": "other", "width": 1920, "height": 1080}
     with pytest.raises(EvaluationError, match="the ground truth to frames of 1920x1080"):
         fl.sweep(scene.detections, "jde", {"conf_thres": [0.4]}, ground_truth=other, progress=False)
+    scene.detections.name, other.attrs = "MOT17-09-SDP", {"sequence": "MOT17-10-SDP"}
+    with pytest.raises(EvaluationError, match="detections are of MOT17-09-SDP, the ground truth of MOT17-10-SDP"):
+        fl.sweep(scene.detections, "jde", {"conf_thres": [0.4]}, ground_truth=other, progress=False)
+    named = {"MOT17-09-SDP": other}  # as the message says
+    assert len(fl.sweep(scene.detections, "jde", {"conf_thres": [0.4]}, ground_truth=named, progress=False)) == 1
     elsewhere = scene.ground_truth.assign(x=scene.ground_truth["x"] + 5000)
     elsewhere.attrs = {}
     with pytest.warns(FairMOTLabWarning, match="Not one result of any setting matches"):

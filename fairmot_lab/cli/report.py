@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import ConfigError
 from .arguments import _add_comparison, _comparison
 
 
@@ -28,6 +29,8 @@ def _run_report(options: argparse.Namespace) -> None:
     from .switches import tracker_of_record
 
     folder = Path(options.folder)
+    if folder.is_file():
+        raise ConfigError(f"{folder} is not a folder; give the one that `fairmot-lab track` wrote: {folder.parent}.")
     kept = open_detections(folder, options.name)
     results = folder / f"{file_name(kept.name)}.txt"
     evaluation = evaluate(results, options.gt, **_comparison(options))

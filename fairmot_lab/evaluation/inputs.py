@@ -242,19 +242,25 @@ def _looks_like_truth(value: Any) -> bool | None:
 
 
 def _refuse_other_sequence(tracks: Any, truth: str, ground_truth: Any) -> None:
-    """Raise an error if a result file has the name of another sequence; most names, such as a tracker's, say nothing.
-
-    Names of sequences are those of the benchmarks, and of the sequences that lie beside the ground truth.
-    """
+    """Raise an error if a result file has the name of another sequence."""
     if not isinstance(tracks, str | os.PathLike):
         return
-    name, known = _name_of(Path(tracks)), sequence_names()
-    is_known = name in known and truth in known
-    if (is_known or _lies_beside(name, truth, ground_truth)) and not same_footage(name, truth):
+    name = _name_of(Path(tracks))
+    if names_another_sequence(name, truth, ground_truth):
         raise EvaluationError(
             f"{tracks} has the name of the sequence {name}, and the ground truth is of {truth}; give the results of "
             f"{truth}, or rename the file if only its name is wrong."
         )
+
+
+def names_another_sequence(name: str, truth: str, ground_truth: Any) -> bool:
+    """Return whether a name is that of another sequence than the ground truth's; most, such as a tracker's, are none.
+
+    Names of sequences are those of the benchmarks, and of the sequences that lie beside the ground truth.
+    """
+    known = sequence_names()
+    is_known = name in known and truth in known
+    return (is_known or _lies_beside(name, truth, ground_truth)) and not same_footage(name, truth)
 
 
 def _lies_beside(name: str, truth: str, ground_truth: Any) -> bool:
