@@ -250,6 +250,22 @@ def join_sequences(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return whole
 
 
+def by_sequence(tables: Mapping[str, pd.DataFrame] | pd.DataFrame) -> Mapping[str, pd.DataFrame]:
+    """Return tables by name of sequence: those of a dict, of a joined table, or the one that is given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> list(by_sequence(pd.DataFrame({"sequence": ["a", "b"], "frame": [1, 1]}))), list(by_sequence(pd.DataFrame()))
+    (['a', 'b'], ['sequence'])
+    """
+    if not isinstance(tables, pd.DataFrame):
+        return tables
+    if "sequence" in tables:
+        return split_sequences(tables)
+    return {str(tables.attrs.get("sequence") or "sequence"): tables}
+
+
 def split_sequences(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the tables that `join_sequences` joined, by name of sequence, with their attrs.
 

@@ -20,6 +20,7 @@ from fairmot_lab.evaluation import matching
 from fairmot_lab.evaluation.evaluate import compute_metrics, half_split
 from fairmot_lab.evaluation.names import MOTMETRICS
 from fairmot_lab.evaluation.protocols import prepare
+from fairmot_lab.formats.cvat import write_cvat
 from fairmot_lab.formats.mot import read_mot, write_mot
 from fairmot_lab.formats.text import EXACT
 
@@ -617,6 +618,16 @@ def test_results_with_the_name_of_another_sequence_are_refused(tmp_path):
         assert evaluate(tmp_path / f"{name}.txt", truth).overall["num_switches"] >= 0
     assert main(["evaluate", "--gt", str(wrong[0][0]), "--results", str(tmp_path / "street-1.txt")]) == 2
     evaluate({"street-0": tmp_path / "street-1.txt"}, {"street-0": wrong[0][0]})  # said by name
+    read = read_mot(tmp_path / "bytetrack.txt")
+    assert evaluate(read, wrong[0][0]).overall["num_switches"] >= 0  # a table read from a file is as its file
+    with pytest.raises(EvaluationError, match="tracks are of street-1, the ground truth is of street-0"):
+        evaluate(read_mot(tmp_path / "street-1.txt"), wrong[0][0])
+    other = read.copy()
+    other.attrs.update(sequence="other", files=["other.mp4"])  # as `track` gives
+    with pytest.raises(EvaluationError, match="tracks are of other, the ground truth is of street-0"):
+        evaluate(other, wrong[0][0])
+    write_cvat(TRUTH.assign(class_id=1), tmp_path / "my labels.zip")
+    evaluate(other, tmp_path / "my labels.zip")
     (tmp_path / "gt" / "bytetrack").symlink_to(wrong[0][0])
     evaluate(tmp_path / "bytetrack.txt", tmp_path / "gt" / "bytetrack")  # another name of street-0
 

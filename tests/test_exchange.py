@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import fairmot_lab as fl
+from fairmot_lab.data import join_sequences
 from fairmot_lab.diagnosis.oracle import oracle_detections, oracle_identities, oracle_study
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning, MotFileError
 from fairmot_lab.evaluation.evaluate import compute_metrics
@@ -122,6 +123,24 @@ def test_trackeval_layout(tmp_path):
         write_trackeval({"B": tracks()}, {"A": truth()}, tmp_path)
     with pytest.raises(EvaluationError, match="benchmark='MOT15'"):
         write_trackeval({"A": tracks()}, {"A": truth().assign(class_id=-1)}, tmp_path)
+
+
+def test_writers_of_several_sequences_take_tables_of_one_and_joined_ones(tmp_path):
+    one, two = tracks(), tracks().iloc[:1]
+    one.attrs["sequence"] = "A"
+    joined = join_sequences({"A": one, "B": two})
+    assert {name: len(part) for name, part in read_coco(write_coco(one, tmp_path / "a.json")).items()} == {"A": 6}
+    assert {name: len(part) for name, part in read_coco(write_coco(joined, tmp_path / "b.json")).items()} == {
+        "A": 6,
+        "B": 1,
+    }
+    folder = write_trackeval(joined, join_sequences({"A": truth(), "B": truth()}), tmp_path)
+    assert (folder / "gt" / "seqmaps" / "MOT17-train.txt").read_text() == "name\nA\nB\n"
+    with pytest.raises(EvaluationError, match="'A' does not say which benchmark"):
+        write_submission(joined, tmp_path / "s.zip")
+    for write in (write_mot, write_kitti, write_cvat):  # which hold one sequence
+        with pytest.raises(MotFileError, match="holds several sequences, such as A; give those of one"):
+            write(joined, tmp_path / "one.txt")
 
 
 def test_trackeval_takes_the_largest_frame_and_named_classes(tmp_path):

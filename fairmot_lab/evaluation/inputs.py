@@ -18,7 +18,7 @@ from .._files import cannot_read, exists
 from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from ..formats.classes import class_notes, ignored_rows, people_classes
-from ..formats.labels import MOTCHALLENGE, find_labels, recognise
+from ..formats.labels import MOTCHALLENGE, find_labels, has_free_name, recognise
 from ..formats.mot import LARGEST_FRAME, check_table, read_mot, warn_about_corners
 from ..formats.motchallenge import sequence_names
 from .protocols import GroundTruth, prepare
@@ -49,7 +49,8 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     _warn_if_same(tracks, ground_truth)
     _warn_if_swapped(tracks, ground_truth)
     if one_truth and one_result:
-        _refuse_other_sequence(tracks, next(iter(truths)), ground_truth)
+        if isinstance(tracks, str | os.PathLike | pd.DataFrame):
+            _refuse_other_sequence(tracks, next(iter(results)), next(iter(truths)), ground_truth)
         results = dict(zip(truths, results.values(), strict=True))
     if sequences is not None:
         truths = {name: truths[name] for name in chosen_names(sequences, truths, "ground truth")}
@@ -241,16 +242,23 @@ def _looks_like_truth(value: Any) -> bool | None:
     return None
 
 
-def _refuse_other_sequence(tracks: Any, truth: str, ground_truth: Any) -> None:
-    """Raise an error if a result file has the name of another sequence."""
-    if not isinstance(tracks, str | os.PathLike):
+def _refuse_other_sequence(tracks: Any, name: str, truth: str, ground_truth: Any) -> None:
+    """Raise an error if results have the name of another sequence."""
+    if not names_another_sequence(name, truth, ground_truth):
         return
-    name = _name_of(Path(tracks))
-    if names_another_sequence(name, truth, ground_truth):
-        raise EvaluationError(
-            f"{tracks} has the name of the sequence {name}, and the ground truth is of {truth}; give the results of "
-            f"{truth}, or rename the file if only its name is wrong."
-        )
+    if isinstance(tracks, pd.DataFrame):
+        raise _other_sequence(name, truth)
+    raise EvaluationError(
+        f"{tracks} has the name of the sequence {name}, and the ground truth is of {truth}; give the results of "
+        f"{truth}, or rename the file if only its name is wrong."
+    )
+
+
+def _other_sequence(ours: str, theirs: str) -> EvaluationError:
+    return EvaluationError(
+        f"The tracks are of {ours}, the ground truth is of {theirs}; give the same sequence, or set "
+        f"tracks.attrs['sequence'] = {theirs!r} if only the name differs."
+    )
 
 
 def names_another_sequence(name: str, truth: str, ground_truth: Any) -> bool:
@@ -320,11 +328,8 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
         check_table(table, name=f"results of {truth.name}", length=truth.length)
         warn_about_corners(table, f"results of {truth.name}", truth.width, truth.height)
         ours, theirs = table.attrs.get("sequence"), truth.table.attrs.get("sequence")
-        if not same_footage(ours, theirs):
-            raise EvaluationError(
-                f"The tracks are of {ours}, the ground truth is of {theirs}; give the same sequence, or set "
-                f"tracks.attrs['sequence'] = {theirs!r} if only the name differs."
-            )
+        if not (same_footage(ours, theirs) or has_free_name(table) or has_free_name(truth.table)):
+            raise _other_sequence(ours, theirs)
     else:
         raise EvaluationError(
             f"Results cannot be a {type(value).__name__}; give a table of tracks, a path, or a dict of these."

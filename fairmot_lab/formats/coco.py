@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import write_text
-from ..data import PERSON
+from ..data import PERSON, by_sequence
 from ..errors import MotFileError
 from .base import Format, several_sequences, stem
 from .mot import check_table
@@ -110,7 +110,7 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
 
 
 def write_coco(
-    tracks: Mapping[str, pd.DataFrame],
+    tracks: Mapping[str, pd.DataFrame] | pd.DataFrame,
     path: str | os.PathLike[str],
     *,
     classes: Mapping[int, str] | None = None,
@@ -121,7 +121,8 @@ def write_coco(
     Parameters
     ----------
     tracks
-        Table by name of sequence; `attrs` may hold length, width, height and classes.
+        A table, of one sequence or of several joined, or tables by name of sequence; `attrs` may hold length, width,
+        height and classes.
     path
         The file to make or replace.
     classes
@@ -145,6 +146,7 @@ def write_coco(
     >>> sorted(json.loads(path.read_text()))
     ['annotations', 'categories', 'images', 'videos']
     """
+    tracks = by_sequence(tracks)
     names: dict[int, str] = dict(classes or {})
     if not names:
         for table in tracks.values():

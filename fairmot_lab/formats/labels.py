@@ -18,6 +18,7 @@ from ..errors import FairMOTLabWarning, MotFileError
 from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visdrone
 from .base import Format, Loader, first_line, stem
 from .mot import check_table, read_mot
+from .motchallenge import sequence_names
 from .seqinfo import read_seqinfo
 from .text import FOR_DETECTION, WITHOUT_IDENTITIES, foreign_format, read_bytes
 
@@ -75,6 +76,28 @@ FORMATS = (
     kitti.FORMAT, mots.FORMAT, uavdt.FORMAT, visdrone.FORMAT, detrac.FORMAT, cvat.VIDEO, cvat.FORMAT, bdd100k.FORMAT,
     coco.FORMAT, aicity.FORMAT, jde.FORMAT, MOTCHALLENGE,
 )  # fmt: skip
+
+
+# files of these are called as their makers like, those of other data sets as their sequences
+_FREE_NAMES = (None, MOTCHALLENGE.title, cvat.VIDEO.title, cvat.FORMAT.title)
+
+
+def has_free_name(table: pd.DataFrame) -> bool:
+    """Return whether a table is called as the text, XML or zip file it was read from, which may have any name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "bytetrack.txt")
+    >>> _ = path.write_text("1,1,10,20,30,60,1,1,1.0\\n")
+    >>> has_free_name(read_mot(path))
+    True
+    """
+    name, files = table.attrs.get("sequence"), table.attrs.get("files") or [""]
+    file = Path(files[0])
+    is_file = file.suffix in (".txt", ".gz", ".xml", ".zip", ".csv") and file.parent.name not in ("gt", "det")
+    free = table.attrs.get("format") in _FREE_NAMES and name not in sequence_names()
+    return is_file and free and stem(file) == name
 
 
 def read_labels(path: str | os.PathLike[str], sequence: str | None = None) -> pd.DataFrame:

@@ -241,6 +241,10 @@ def check_table(
     missing = [column for column in needed if column not in table]
     if missing:
         raise MotFileError(f"{name} has no column {', '.join(missing)}; it needs {', '.join(needed)}.")
+    if "sequence" in table and table["sequence"].nunique() > 1:
+        raise MotFileError(
+            f"{name} holds several sequences, such as {table['sequence'].iloc[0]}; give those of one (column sequence)."
+        )
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()][0]
         raise MotFileError(f"{name} has the column {twice} twice; keep one of them.")

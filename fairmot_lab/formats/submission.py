@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from .._files import write_zip
+from ..data import by_sequence
 from ..errors import EvaluationError, FairMOTLabWarning
 from .mot import check_table, submitted_text
 from .motchallenge import BENCHMARKS
@@ -22,7 +23,7 @@ _TEST = {one.name: tuple(sorted(one.test)) for one in BENCHMARKS}
 
 
 def write_submission(
-    tracks: Mapping[str, pd.DataFrame], path: str | os.PathLike[str], *, benchmark: str | None = None
+    tracks: Mapping[str, pd.DataFrame] | pd.DataFrame, path: str | os.PathLike[str], *, benchmark: str | None = None
 ) -> Path:
     """Write a zip that the MOTChallenge server takes: one SEQUENCE.txt for each sequence, in no folder.
 
@@ -31,7 +32,7 @@ def write_submission(
     Parameters
     ----------
     tracks
-        Tracks table by name of sequence. MOT17 wants one for each of its three detectors.
+        Tracks tables by name of sequence, or joined. MOT17 wants one for each of its three detectors.
     path
         The zip to make or replace.
     benchmark
@@ -54,6 +55,7 @@ def write_submission(
     >>> write_submission(dict.fromkeys(names, table), Path(tempfile.mkdtemp(), "mine.zip")).name
     'mine.zip'
     """
+    tracks = by_sequence(tracks)
     benchmark = benchmark or _benchmark_of(tracks)
     if benchmark not in SERVER_SEQUENCES:
         raise EvaluationError(f"Benchmark {benchmark!r} is unknown; choose {', '.join(SERVER_SEQUENCES)}.")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import refuse_overwrite, write_text
+from ..data import by_sequence
 from ..errors import EvaluationError
 from .classes import ignored_rows, motchallenge_classes
 from .mot import check_table, submitted_text, write_mot
@@ -19,8 +20,8 @@ _FILES = ("gt/gt.txt", "seqinfo.ini")
 
 
 def write_trackeval(
-    tracks: Mapping[str, pd.DataFrame],
-    ground_truth: Mapping[str, pd.DataFrame],
+    tracks: Mapping[str, pd.DataFrame] | pd.DataFrame,
+    ground_truth: Mapping[str, pd.DataFrame] | pd.DataFrame,
     folder: str | os.PathLike[str],
     *,
     tracker: str = "fairmot_lab",
@@ -36,9 +37,9 @@ def write_trackeval(
     Parameters
     ----------
     tracks, ground_truth
-        Tables by name of sequence. The length comes from the `attrs` of the ground truth, or is the largest frame of
-        both. Named classes (`attrs["classes"]`) are written in MOTChallenge's numbers; regions to ignore, which
-        TrackEval does not know for MOTChallenge, are left out.
+        Tables by name of sequence, or joined, or of one sequence. The length comes from the `attrs` of the ground
+        truth, or is the largest frame of both. Named classes (`attrs["classes"]`) are written in MOTChallenge's
+        numbers; regions to ignore, which TrackEval does not know for MOTChallenge, are left out.
     folder
         The folder to make or add to.
     tracker, benchmark, split
@@ -66,6 +67,7 @@ def write_trackeval(
     >>> (folder / "gt" / "seqmaps" / "MOT17-train.txt").read_text()
     'name\\nS\\n'
     """
+    tracks, ground_truth = by_sequence(tracks), by_sequence(ground_truth)
     folder, part = Path(folder), f"{benchmark}-{split}"
     absent = [name for name in tracks if name not in ground_truth]
     if absent:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..data import same_footage
 from ..errors import ViewError
+from ..formats.labels import has_free_name
 
 
 def refuse_unknown(view: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -59,7 +60,8 @@ def refuse_other_table(what: str, table: Any, name: str, length: int) -> None:
     if missing:
         verb = "has" if what == "ground truth" else "have"
         raise ViewError(f"The {what} {verb} no column {missing[0]}; frame, id, x, y, w and h are needed.")
-    refuse_other_sequence(what, table.attrs.get("sequence"), name)
+    if not has_free_name(table):
+        refuse_other_sequence(what, table.attrs.get("sequence"), name)
     outside = int((table["frame"].to_numpy() > length).sum()) if length else 0
     if outside > len(table) / 2:
         last = int(np.max(table["frame"].to_numpy()))
