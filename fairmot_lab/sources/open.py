@@ -100,7 +100,7 @@ def open_source(
         return source
     if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate > 0):
         raise SourceError(f"The frame rate must be a positive number of frames per second, not {frame_rate}.")
-    if source == "":
+    if isinstance(source, str) and not source:
         raise SourceError("The source is an empty text; give a path, a camera number or an address.")
     if isinstance(source, str) and re.fullmatch(r"[0-9]{1,3}", source) and not Path(source).exists():
         source = int(source)
