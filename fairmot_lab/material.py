@@ -19,7 +19,7 @@ from .association.base import Tracker
 from .association.camera_motion import motion_by_sequence
 from .association.registry import as_tracker
 from .association.run import track_detections
-from .detection.cache import open_detections
+from .detection.cache import as_detections, open_detections
 from .detection.detections import Detections
 from .errors import DetectionsError, EvaluationError, FairMOTLabWarning
 from .evaluation.evaluate import evaluate
@@ -151,7 +151,7 @@ def _named(detections: Any) -> Iterator[tuple[str, Any]]:
         for one in detections:
             yield from _named(one)
     else:
-        yield str(detections.name), detections
+        yield str(as_detections(detections).name), detections
 
 
 def _as_path(value: Any) -> Any:

@@ -25,6 +25,7 @@ from ._files import refuse_overwrite, write_text
 from .association.base import Tracker
 from .boxes import BOX
 from .data import FrameTracks, same_footage
+from .detection.cache import as_detections
 from .diagnosis.error_budget import ErrorBudget, error_budget
 from .diagnosis.person import person
 from .diagnosis.reasons import explain_switches
@@ -100,6 +101,7 @@ def write_report(
     'report.html'
     """
     refuse_overwrite(path, evaluation, detections, source)
+    detections = as_detections(detections)
     one = one_sequence(evaluation, sequence, detections.name)
     if source is not None and not same_footage(source.name, one.name):
         raise EvaluationError(f"The source is {source.name} and {one.name} was evaluated; give the same sequence.")

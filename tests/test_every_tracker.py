@@ -20,7 +20,7 @@ from fairmot_lab.cli.main import build_parser, main
 from fairmot_lab.cli.switches import tracker_of_record
 from fairmot_lab.cli.track import _named_tracker
 from fairmot_lab.diagnosis.reasons import REASONS
-from fairmot_lab.errors import ConfigError, FairMOTLabWarning
+from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, SourceError
 
 # one person who is hidden for longer than any tracker waits, and one who is always there
 ROWS = [*walk(range(1, 21), 100), *walk(range(121, 141), 100), *walk(range(1, 141), 600, look=1)]
@@ -259,3 +259,37 @@ def test_what_is_no_tracker_is_refused():
         fl.trace(detections_of(ROWS), "jed")
     with pytest.raises(ConfigError, match="name cannot be a NoneType; give one of jde, "):
         fl.get_tracker(None)
+
+
+def test_whatever_takes_detections_takes_a_path_of_them(tmp_path):
+    scene = fl.example()
+    path = tmp_path / "crossing" / "det" / "det.txt"
+    fl.write_mot(scene.detections.table(), path)
+    kept = fl.open_detections(path)
+    result = fl.evaluate(fl.track(kept, "bytetrack"), scene.ground_truth)
+    first = int(result.sequences["crossing"].scored.g_ids[0])
+    uses = {
+        "track": lambda held: fl.track(held, "bytetrack").to_csv(),
+        "trace": lambda held: fl.trace(held, "bytetrack").tracks.to_csv(),
+        "explain_switches": lambda held: fl.explain_switches(result, held, "bytetrack").to_csv(),
+        "what_if": lambda held: str(
+            fl.what_if(result, held, "bytetrack", changes={"track_buffer": [60]}, progress=False)
+        ),
+        "error_budget": lambda held: str(fl.error_budget(result, held, "bytetrack")),
+        "person": lambda held: str(fl.person(result, first, held, "bytetrack")),
+        "evaluate_detections": lambda held: fl.evaluate_detections(held, scene.ground_truth).summary,
+        "workbench": lambda held: fl.widgets.Workbench(scene.source, detections=held, tracker="bytetrack").tracks,
+    }
+    for name, use in uses.items():
+        assert str(use(str(path))) == str(use(kept)), name
+        for wrong in (None, scene.ground_truth, [kept]):
+            if name in ("workbench", "track", "evaluate_detections"):  # which take other things too
+                continue
+            with pytest.raises(DetectionsError, match=r"Detections cannot be a .*; give what detect"):
+                use(wrong)
+    with pytest.raises(SourceError, match="A DataFrame has no frames"):
+        fl.track(scene.ground_truth, "bytetrack")
+    with pytest.raises(EvaluationError, match="Trackers cannot be a DataFrame; give a dict"):
+        fl.compare(scene.tracks, scene.ground_truth)
+    with pytest.raises(ConfigError, match="score_threshold is high; it must lie from 0 to 1"):
+        fl.track(kept, "bytetrack", score_threshold="high")

@@ -21,7 +21,7 @@ import pandas as pd
 
 from .._files import atomic_write, file_name, write_error
 from .._progress import progress_bar
-from ..detection.cache import CachedDetections
+from ..detection.cache import CachedDetections, as_detections
 from ..errors import ConfigError, TrackingError
 from ..sources.many import run_each, several
 from ..sources.open import open_source
@@ -167,6 +167,7 @@ def camera_motion(
         )
         return run_each(each, sequences, n_jobs=n_jobs, description="camera motion", progress=progress)
     source = open_source(source)
+    detections = None if detections is None else as_detections(detections)
     _check_same(source, detections)
     path = _place(source, detections, method, min_score, folder)
     rows, is_whole = ([], False) if path is None else _read(path)

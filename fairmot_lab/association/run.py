@@ -156,7 +156,9 @@ class _Sequence:
     """The detections of a sequence, all checked, and a tracker that has seen none of them."""
 
     def __init__(self, detections: Detections, tracker: Tracker | str | None, camera_motion: Warps | None) -> None:
-        self.source = detections
+        from ..detection.cache import as_detections  # brings the sources along
+
+        self.source = detections = as_detections(detections)
         self.tracker = tracker_for(detections, tracker).clone(detections.frame_rate)
         self.tracker.frame_grid = detections.frame_grid
         if camera_motion is None and self.tracker.uses_camera_motion:

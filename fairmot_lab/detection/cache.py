@@ -273,7 +273,33 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
         held = ", ".join(found)
         wanted = "several sequences" if name is None else f"no {name}"
         raise DetectionsError(f"{path} holds {wanted}; it holds {held}: name one, or its .tar file.")
-    return PublicDetections(path) if path.suffix == ".txt" else CachedDetections(path)
+    return PublicDetections(path) if path.name.endswith((".txt", ".txt.gz")) else CachedDetections(path)
+
+
+def as_detections(detections: Any) -> Detections:
+    """Return detections: those that are given, or those of a path that `open_detections` takes.
+
+    Raises
+    ------
+    DetectionsError
+        If it is neither.
+
+    Examples
+    --------
+    >>> as_detections([1, 2])
+    Traceback (most recent call last):
+    ...
+    fairmot_lab.errors.DetectionsError: Detections cannot be a list; give what detect() or open_detections() returns, \
+or its path.
+    """
+    if isinstance(detections, str | os.PathLike):
+        return open_detections(detections)
+    if not hasattr(detections, "offsets"):
+        raise DetectionsError(
+            f"Detections cannot be a {type(detections).__name__}; give what detect() or open_detections() returns, or "
+            "its path."
+        )
+    return detections
 
 
 def detect(

@@ -15,6 +15,7 @@ import pandas as pd
 from ..boxes import BOX
 from ..data import FrameDetections, frame_grid, note_on_grid
 from ..errors import DetectionsError, FairMOTLabWarning
+from ..formats.base import stem
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
 
@@ -291,7 +292,8 @@ class PublicDetections(Detections):
     ----------
     path
         The text file. Name, length, size and frame rate come from a `seqinfo.ini` next to it or in the folder above;
-        without one the name is the file's, the length the last frame with a detection, the frame rate 30.
+        without one the name is that of the folder above det/, else the file's, the length the last frame with a
+        detection, the frame rate 30.
     """
 
     path: Path
@@ -299,7 +301,7 @@ class PublicDetections(Detections):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
         self.path = Path(path)
-        self.name, self.frame_rate, self.width, self.height, self.length = self.path.stem, 30.0, None, None, None
+        self.name, self.frame_rate, self.width, self.height, self.length = stem(self.path), 30.0, None, None, None
         for folder in (self.path.parent, self.path.parent.parent):
             if (folder / "seqinfo.ini").is_file():
                 info = read_seqinfo(folder / "seqinfo.ini")

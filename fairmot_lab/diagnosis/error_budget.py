@@ -15,6 +15,7 @@ from ..association.base import Tracker
 from ..association.records import FrameRecord
 from ..association.run import Trace
 from ..boxes import BOX, iou
+from ..detection.cache import as_detections
 from ..evaluation.evaluate import compute_metrics
 from .reasons import REASONS, SwitchDiagnosis, setting_in
 from .retrace import of_other_classes, retrace
@@ -151,6 +152,8 @@ def error_budget(
     >>> len(budget.errors) == result.overall["num_misses"] + result.overall["num_switches"]
     True
     """
+    if not isinstance(detections, Mapping):
+        detections = as_detections(detections)
     several = detections if isinstance(detections, Mapping) else {sequence or detections.name: detections}
     ones, tables, switched = {}, [], {}
     for name, kept in several.items():

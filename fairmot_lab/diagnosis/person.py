@@ -13,6 +13,7 @@ from .._terminal import wrapped
 from ..association.base import Tracker
 from ..association.records import FrameRecord
 from ..boxes import BOX, iou
+from ..detection.cache import as_detections
 from ..errors import EvaluationError
 from .error_budget import CAUSES, CauseFinder
 from .reasons import SwitchDiagnosis
@@ -98,6 +99,7 @@ def person(
     >>> life.frames["state"].value_counts().to_dict()
     {'tracked': 38, 'missed': 2}
     """
+    detections = as_detections(detections)
     one = one_sequence(evaluation, sequence, detections.name)
     scored = one.scored
     codes = np.flatnonzero(scored.g_ids == gt_id) if not isinstance(gt_id, str) else []

@@ -11,6 +11,7 @@ from ..association.base import Tracker
 from ..association.registry import tracker_for
 from ..association.run import Trace, trace
 from ..boxes import BOX
+from ..detection.cache import as_detections
 from ..errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def retrace(
     EvaluationError
         If the sequence was not evaluated, or the detections and the tracker do not give the tracks that were.
     """
+    detections = as_detections(detections)
     one = one_sequence(evaluation, sequence, detections.name)
     whole = trace(detections, tracker_of(one.tracks, detections, tracker))
     check_same(one, whole.tracks)

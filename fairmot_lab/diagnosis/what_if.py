@@ -14,6 +14,7 @@ from .._progress import progress_bar
 from ..association.base import Tracker
 from ..association.registry import trackers
 from ..association.run import track_detections
+from ..detection.cache import as_detections
 from ..errors import ConfigError
 from ..evaluation.evaluate import compute_metrics, match_tracks
 from ..evaluation.names import MAIN
@@ -110,6 +111,7 @@ def what_if(
     >>> list(found.changes.columns[:3])
     ['change', 'setting', 'value']
     """
+    detections = as_detections(detections)
     one = one_sequence(evaluation, sequence, detections.name)
     tracker = tracker_of(one.tracks, detections, tracker)
     check_same(one, track_detections(detections, tracker))

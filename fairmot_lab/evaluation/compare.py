@@ -163,6 +163,8 @@ def compare(
     >>> made.sentences(["recall"])
     ['all is higher than half in Rcll (+50.0, interval +50.0 to +50.0, p = 0.020)']
     """
+    if not isinstance(trackers, Mapping):
+        raise EvaluationError(f"Trackers cannot be a {type(trackers).__name__}; give a dict from name to tracks.")
     if not trackers:
         raise EvaluationError("There is no tracker to compare; give a dict from name to tracks.")
     if draws < 1 or not 0 < confidence < 1:

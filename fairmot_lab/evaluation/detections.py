@@ -13,6 +13,7 @@ import pandas as pd
 from .._terminal import wrapped
 from ..boxes import BOX, iou
 from ..data import same_footage
+from ..detection.cache import as_detections
 from ..errors import EvaluationError
 from .breakdown import BINS, _words
 from .inputs import one_truth
@@ -98,6 +99,7 @@ def evaluate_detections(
     >>> evaluate_detections(scene.detections, scene.ground_truth).summary["recall_floor"]
     0.975
     """
+    detections = detections if isinstance(detections, pd.DataFrame) else as_detections(detections)
     name = str(getattr(detections, "name", None) or getattr(detections, "attrs", {}).get("sequence") or "sequence")
     truth = one_truth(ground_truth, name)
     if not same_footage(name, truth.table.attrs.get("sequence")):

@@ -211,5 +211,5 @@ def check_threshold(name: str, value: float) -> None:
     ...
     fairmot_lab.errors.ConfigError: score_threshold is 1.5; it must lie from 0 to 1.
     """
-    if not 0 <= value <= 1:
+    if not (isinstance(value, int | float | np.number) and 0 <= value <= 1):
         raise ConfigError(f"{name} is {value}; it must lie from 0 to 1.")

@@ -46,7 +46,8 @@ def track(
     Parameters
     ----------
     source
-        Kept detections (`detect`, `open_detections`), which need no model; or anything that `open_source` takes.
+        Kept detections (`detect`, `open_detections`) or a path of them, which need no model; or anything that
+        `open_source` takes.
         Several sequences: a folder of them such as `MOT17/train`, a folder of kept detections, a list, or a dict from
         name to one.
     tracker
@@ -96,6 +97,8 @@ def track(
             motions=camera_motion if named else motion_by_sequence(camera_motion, list(sequences)),
         )
         return join_sequences(run_each(each, sequences, n_jobs=n_jobs, description="track", progress=progress))
+    if isinstance(source, str | os.PathLike) and os.fspath(source).endswith((".tar", ".txt", ".txt.gz")):
+        source = open_detections(source)
     if isinstance(source, Detections):
         if model is not None:
             raise ConfigError("Kept detections were made by a model already; give the tracker alone.")
@@ -116,9 +119,7 @@ def track(
 
 
 def _track_one(name: str, source: Any, *, motions: Any, **options: Any) -> pd.DataFrame:
-    """Track one sequence of several; paths of kept detections are opened."""
-    if isinstance(source, str | os.PathLike) and Path(source).suffix in (".tar", ".txt"):
-        source = open_detections(source)
+    """Track one sequence of several."""
     motion = motions.get(name) if isinstance(motions, dict) else motions
     tracks = track(source, camera_motion=motion, progress=False, **options)
     tracks.attrs["sequence"] = name

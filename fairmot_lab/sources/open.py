@@ -117,7 +117,7 @@ def open_source(
         return ArraySource([source], frame_rate, name, value_range)
     if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, os.PathLike)) for each in source):
         return _open_list([Path(each) for each in source], frame_rate, name, value_range)
-    if isinstance(source, Iterable):
+    if isinstance(source, Iterable) and not hasattr(source, "columns"):  # a table's items are names
         if not isinstance(source, (Sequence, np.ndarray)):  # one pass: look at the first without losing it
             rest = iter(source)
             first = list(itertools.islice(rest, 1))

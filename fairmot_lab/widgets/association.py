@@ -12,6 +12,7 @@ from ..association.base import Tracker
 from ..association.records import ENDS, FrameRecord, Stage
 from ..association.run import trace
 from ..boxes import BOX
+from ..detection.cache import as_detections
 from ..diagnosis.replay import cell_sentences
 from .base import escape, stylesheet
 from .page import Page
@@ -78,7 +79,7 @@ class AssociationInspector(PlayerPanel):
         **traits: Any,
     ) -> None:
         super().__init__(**traits)
-        self.detections = detections
+        self.detections = detections = as_detections(detections)
         self._trace = trace(detections, tracker)
         self.tracker, self.tracks = self._trace.tracker, self._trace.tracks
         self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")

@@ -9,6 +9,7 @@ import pandas as pd
 from traitlets import Int
 
 from ..boxes import BOX
+from ..detection.cache import as_detections
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
 from ..diagnosis.tables import records
 from ..errors import FairMOTLabError
@@ -96,6 +97,7 @@ class BudgetBrowser(PlayerPanel):
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
+        detections = as_detections(detections)
         super().__init__(**traits)
         made = self._join(source, player, detections)
         self.name = sequence_of(evaluation, self.player.name if self.player is not None else detections.name)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from traitlets import Float, Int, Unicode
 
+from ..detection.cache import as_detections
 from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_detections, project, similarity_map
 from ..diagnosis.peaks import detection_at
 from ..errors import ConfigError, DetectionsError, ViewError
@@ -97,6 +98,7 @@ class EmbeddingExplorer(PlayerPanel):
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
+        detections = as_detections(detections)
         detections.embeddings()  # refuse detections that come without
         labels = ground_truth if ground_truth is not None else tracks
         if labels is None:

@@ -10,6 +10,7 @@ import ipywidgets
 import numpy as np
 from traitlets import Float, Int, Unicode
 
+from ..detection.cache import as_detections
 from ..detection.detections import Detections
 from ..detection.detector import Detector, check_detector, run_detector
 from ..diagnosis.peaks import peak_table
@@ -111,6 +112,7 @@ class HeatmapInspector(Panel):
     ) -> None:
         if (detections is None) == (model is None):
             raise ViewError("HeatmapInspector needs detections= (kept by fl.detect) or model=, and not both.")
+        detections = None if detections is None else as_detections(detections)
         super().__init__(**traits)
         self._frame_detections = frame_detections(detections if detections is not None else model)  # type: ignore[arg-type]
         prefetch = 0 if detections is None else 8

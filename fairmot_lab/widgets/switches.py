@@ -10,6 +10,7 @@ import pandas as pd
 from traitlets import Int
 
 from ..boxes import BOX
+from ..detection.cache import as_detections
 from ..diagnosis.replay import explained_switches
 from ..diagnosis.tables import records
 from .base import escape, stylesheet
@@ -90,6 +91,7 @@ class SwitchBrowser(PlayerPanel):
         player: TrackPlayer | None = None,
         **traits: Any,
     ) -> None:
+        detections = None if detections is None else as_detections(detections)
         super().__init__(**traits)
         made = self._join(source, player, detections)
         wanted = self.player.name if self.player is not None else detections.name if detections is not None else ""

@@ -21,6 +21,7 @@ from ..association.base import Tracker
 from ..association.registry import tracker_for
 from ..association.run import track_detections
 from ..association.settings import Setting
+from ..detection.cache import as_detections
 from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
 from ..diagnosis.tables import compare_figures, records
@@ -136,6 +137,7 @@ class ThresholdLab(Panel):
         frame: int = 1,
         **traits: Any,
     ) -> None:
+        detections = as_detections(detections)
         super().__init__(frame=frame, **traits)
         if ground_truth is not None:
             refuse_other_table("ground truth", ground_truth, detections.name, 0)

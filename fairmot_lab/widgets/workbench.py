@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..association.run import Trace, trace
 from ..boxes import BOX
+from ..detection.cache import as_detections
 from ..diagnosis.replay import explained_switches
 from ..diagnosis.retrace import tracker_of
 from ..errors import FairMOTLabError, SourceError, ViewError
@@ -121,6 +122,7 @@ class Workbench(Panel):
         self._switches: dict[int, pd.DataFrame] = {}
         self._replays: dict[int, Trace | None] = {}
         self._comparison: tuple[list[Evaluation], Comparison] | None = None
+        detections = None if detections is None else as_detections(detections)
         self.detections, self.model, self._tracker = detections, model, tracker
         start = {"focus": "fade", **traits}
         self.player = TrackPlayer(source, **start)
