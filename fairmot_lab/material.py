@@ -99,7 +99,8 @@ def open_material(packed: bytes) -> Material:
         raise DetectionsError(
             f"A sequence cannot be called {OVERALL}: rows of that name are sums; rename its detections."
         )
-    tracks: Any = _no_tracks() if len(held) == 1 else {name: _no_tracks() for name in held}
+    nothing = {name: _no_tracks(name) for name in held}
+    tracks: Any = next(iter(nothing.values())) if len(held) == 1 else nothing
     pairs = find_inputs(tracks, ground_truth, None).pairs
     order = list(held) if len(held) > 1 else list(pairs)
     truths = {name: pairs[key][0](name=name) for name, key in zip(held, order, strict=True)}
@@ -181,5 +182,7 @@ def _check_same(detections: Detections, truth: GroundTruth) -> None:
         )
 
 
-def _no_tracks() -> pd.DataFrame:
-    return pd.DataFrame({column: np.empty(0) for column in ("frame", "id", "x", "y", "w", "h", "score")})
+def _no_tracks(name: str) -> pd.DataFrame:
+    table = pd.DataFrame({column: np.empty(0) for column in ("frame", "id", "x", "y", "w", "h", "score")})
+    table.attrs["sequence"] = name
+    return table
