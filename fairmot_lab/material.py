@@ -101,7 +101,7 @@ def open_material(packed: bytes) -> Material:
         )
     nothing = {name: _no_tracks(name) for name in held}
     tracks: Any = next(iter(nothing.values())) if len(held) == 1 else nothing
-    pairs = find_inputs(tracks, ground_truth, None).pairs
+    pairs = find_inputs(tracks, ground_truth, None, check_name=False).pairs
     order = list(held) if len(held) > 1 else list(pairs)
     truths = {name: pairs[key][0](name=name) for name, key in zip(held, order, strict=True)}
     for (name, truth), key in zip(truths.items(), order, strict=True):

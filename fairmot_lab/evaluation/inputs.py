@@ -34,8 +34,10 @@ class Inputs:
     without_results: list[str]
 
 
-def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None) -> Inputs:
+def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None, *, check_name: bool = True) -> Inputs:
     """Match results with ground truth by name; nothing is read yet.
+
+    A single result belongs to a single ground truth, unless `check_name` and it has the name of another sequence.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None)
     _warn_if_same(tracks, ground_truth)
     _warn_if_swapped(tracks, ground_truth)
     if one_truth and one_result:
-        if isinstance(tracks, str | os.PathLike | pd.DataFrame):
+        if check_name and isinstance(tracks, str | os.PathLike | pd.DataFrame):
             _refuse_other_sequence(tracks, next(iter(results)), next(iter(truths)), ground_truth)
         results = dict(zip(truths, results.values(), strict=True))
     if sequences is not None:
