@@ -388,6 +388,13 @@ def test_a_table_of_numbers_may_be_called_csv(tmp_path):
         read_labels(tmp_path / "S.csv")
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.xml", "a.txt"])
+def test_utf16_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes('{"images": []}'.encode("utf-16"))
+    with pytest.raises(MotFileError, match=rf"{name} is text in UTF-16; save it as UTF-8"):
+        read_labels(tmp_path / name)
+
+
 def test_results_and_labels_in_unexpected_places(tmp_path):
     truth = make(tmp_path / "truth", "motchallenge")
     tracks = pd.DataFrame(PEOPLE, columns=BOX)

@@ -226,7 +226,7 @@ def load_tracker(text_or_path: str | os.PathLike[str], default: str = "jde") -> 
     if not text.lstrip().startswith("{"):
         place = text
         try:
-            text = Path(text).read_text(encoding="utf-8")
+            text = Path(text).read_text(encoding="utf-8-sig")  # editors of Windows put a mark first
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{place} cannot be read as a settings file ({error}); give a JSON file.") from error
     try:
@@ -235,4 +235,7 @@ def load_tracker(text_or_path: str | os.PathLike[str], default: str = "jde") -> 
         raise ConfigError(f"{place} is not JSON ({error}); write it with tracker.to_json().") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{place} holds a {type(values).__name__}; it must be a JSON object of settings.")
-    return tracker_from_dict(values, default)
+    try:
+        return tracker_from_dict(values, default)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error

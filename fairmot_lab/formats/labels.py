@@ -20,7 +20,7 @@ from .base import Format, Loader, first_line, stem
 from .mot import check_table, read_mot
 from .motchallenge import sequence_names
 from .seqinfo import read_seqinfo
-from .text import FOR_DETECTION, WITHOUT_IDENTITIES, foreign_format, read_bytes
+from .text import FOR_DETECTION, WITHOUT_IDENTITIES, foreign_format, read_bytes, refuse_utf16
 
 _HEAD = 65_536
 _SUFFIXES = (".txt", ".txt.gz", ".xml", ".json", ".zip")
@@ -227,6 +227,7 @@ def recognise(path: str | os.PathLike[str]) -> Format:
     """
     path = Path(path)
     head = _head(path)
+    refuse_utf16(head, path)
     for format in FORMATS:
         if format.recognise(path, head):
             return format

@@ -63,8 +63,7 @@ def clean_text(data: bytes, path: Path) -> bytes:
     if data.startswith(b"\x1f\x8b"):
         raise MotFileError(f"{path} is compressed with gzip and its name does not say so; rename it to end in .gz.")
     data = data.removeprefix(b"\xef\xbb\xbf")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise MotFileError(f"{path} is text in UTF-16; save it as UTF-8 or ASCII.")
+    refuse_utf16(data, path)
     if b"\0" in data:
         raise MotFileError(
             f"{path} is binary (it holds a zero byte at {data.index(0)}); give a MOTChallenge text file."
@@ -72,6 +71,12 @@ def clean_text(data: bytes, path: Path) -> bytes:
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return data
+
+
+def refuse_utf16(data: bytes, path: Path) -> None:
+    """Raise an error for text as the consoles of Windows write it."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise MotFileError(f"{path} is text in UTF-16; save it as UTF-8 or ASCII.")
 
 
 def read_fields(path: Path) -> Iterator[tuple[Path, list[str], str]]:

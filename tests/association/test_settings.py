@@ -79,11 +79,16 @@ def test_a_tracker_survives_json(tmp_path):
         assert type(again) is PPDetByteTracker
         assert again.settings == tracker.settings
     assert load_tracker('{"conf_thres": 0.3}').to_dict() == JDETracker(conf_thres=0.3).to_dict()
+    path.write_text('{"conf_thres": 0.3}', encoding="utf-8-sig")
+    assert load_tracker(path).settings.conf_thres == 0.3
+    path.write_text('{"conf_thres": 3}')
+    with pytest.raises(ConfigError, match=r"tracker\.json: conf_thres is 3; it must lie from 0 to 1"):
+        load_tracker(path)
     for text, words in (
         ('{"conf_thres": ', "JSON"),
         (tmp_path / "nowhere.json", "nowhere"),
         ("{" * 100_000, "JSON"),
-        ('{"tracker": "sorted"}', "no tracker 'sorted'"),
+        ('{"tracker": "sorted"}', "The settings: There is no tracker 'sorted'"),
     ):
         with pytest.raises(ConfigError, match=words):
             load_tracker(text)
