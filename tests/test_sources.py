@@ -22,10 +22,11 @@ from PIL import Image, ImageOps
 from videos import damage, number_in, picture, trim, turn, write_sound, write_video
 
 import fairmot_lab as fl
-from fairmot_lab.errors import FairMOTLabWarning, SourceError
+from fairmot_lab.errors import FairMOTLabWarning, MotFileError, SourceError
 from fairmot_lab.sources import live
 from fairmot_lab.sources.folders import natural_key
 from fairmot_lab.sources.images import read_image
+from fairmot_lab.sources.many import several
 from fairmot_lab.sources.video import VideoSource
 
 
@@ -867,6 +868,26 @@ def test_empty_folder_and_wrong_frame_rate(tmp_path: Path) -> None:
     for rate in (0, -1, float("nan")):
         with pytest.raises(SourceError, match="frame rate must be"):
             fl.open_source([picture(1)], frame_rate=rate)
+
+
+def test_labels_of_frames_of_another_size_are_refused(tmp_path: Path) -> None:
+    frames = [np.zeros((48, 64, 3), np.uint8)] * 3
+    truth = tmp_path / "street" / "gt" / "gt.txt"
+    truth.parent.mkdir(parents=True)
+    truth.write_text("1,1,10,20,30,20,1,1,1\n")
+    ini = "[Sequence]\nname=street\nframeRate=25\nseqLength=3\nimWidth={}\nimHeight={}\n"
+    for labels in (truth, truth.parent.parent):
+        for width, height in ((64, 48), (48, 64)):  # of a video that lies on its side
+            (tmp_path / "street" / "seqinfo.ini").write_text(ini.format(width, height))
+            assert len(fl.open_source(frames, labels=labels).ground_truth) == 1
+        (tmp_path / "street" / "seqinfo.ini").write_text(ini.format(640, 480))
+        with pytest.raises(MotFileError, match=r"street\S* is of frames of 640x480, and these frames are 64x48; give"):
+            fl.open_source(frames, labels=labels).ground_truth  # noqa: B018
+
+
+def test_lists_of_public_detections_are_called_as_their_sequences(tmp_path: Path) -> None:
+    paths = [tmp_path / name / "det" / "det.txt" for name in ("A", "B")]
+    assert several([*paths, "clip.mp4"]) == {"A": paths[0], "B": paths[1], "clip": "clip.mp4"}
 
 
 @pytest.mark.parametrize("name", ["kept.tar", "det/det.txt"])

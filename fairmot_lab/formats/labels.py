@@ -192,11 +192,16 @@ def read_truth(
     Raises
     ------
     MotFileError
-        If there are several sequences and none has the name, or a frame lies beyond the length.
+        If there are several sequences and none has the name, a frame lies beyond the length, or the labels say that
+        they are of frames of another size.
     """
+    info_file = path.parent.parent / "seqinfo.ini"
     if path.is_file() and recognise(path) in (MOTCHALLENGE, cvat.FORMAT) and path.suffix.lower() != ".zip":
         table = read_mot(path, "ground_truth", length=length, width=width, height=height)
         table.attrs["format"] = AI_CITY if _video_beside(path) else recognise(path).title
+        if path.parent.name == "gt" and info_file.is_file() and width is not None:
+            info = read_seqinfo(info_file)
+            _check_size(path, (info.width, info.height), (width, height))
         return table
     found = find_labels(path)
     if sequence not in found and len(found) > 1:
@@ -206,7 +211,16 @@ def read_truth(
         )
     table = found.get(sequence, next(iter(found.values())))()
     check_table(table, "ground_truth", name=str(path), length=length)
+    _check_size(path, (table.attrs.get("width"), table.attrs.get("height")), (width, height))
     return table
+
+
+def _check_size(path: Path, said: tuple[int | None, ...], known: tuple[int | None, ...]) -> None:
+    if None not in (*said, *known) and sorted(said) != sorted(known):  # type: ignore[type-var]  # or turned
+        raise MotFileError(
+            f"{path} is of frames of {said[0]}x{said[1]}, and these frames are {known[0]}x{known[1]}; give the labels "
+            "of this sequence."
+        )
 
 
 def recognise(path: str | os.PathLike[str]) -> Format:

@@ -14,6 +14,7 @@ import numpy as np
 from .._files import exists
 from .._progress import progress_bar
 from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
+from ..formats.base import stem
 from .images import IMAGE_SUFFIXES
 
 
@@ -69,7 +70,7 @@ def _is_sequence(item: Any) -> bool:
 def _name(item: Any) -> str:
     if isinstance(item, str | os.PathLike):
         path = Path(item)
-        return path.name if path.is_dir() else path.stem
+        return path.name if path.is_dir() else stem(path)
     return str(item.name)
 
 
