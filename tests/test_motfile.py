@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+import fairmot_lab as fl
 from fairmot_lab.errors import FairMOTLabWarning, MotFileError
 from fairmot_lab.formats.mot import LARGEST_ID, LARGEST_PIXEL, check_table, read_mot, write_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
@@ -545,3 +546,19 @@ def test_columns_that_nobody_reads_are_told(tmp_path: Path) -> None:
     path.write_text("1,1,394,9,20,1,30,40,1,-1,-1,-1\n")
     with pytest.warns(FairMOTLabWarning, match=r"a\.txt has 12 columns.*after the 10th are not read.*points"):
         read_mot(path)
+
+
+def test_the_record_of_a_run_names_the_classes_of_its_results(tmp_path):
+    (tmp_path / "S.txt").write_text("1,7,10,20,30,60,0.9,0,-1,-1\n1,8,90,20,30,60,0.9,2,-1,-1\n")
+    truth = pd.DataFrame({"frame": 1, "id": [1, 2], "x": [10.0, 90.0], "y": 20.0, "w": 30.0, "h": 60.0})
+    truth = truth.assign(conf=1.0, class_id=[1, 2])
+    truth.attrs = {"sequence": "S", "classes": {1: "pedestrian", 2: "car"}}
+    for record in ("", "[1]", '{"classes": {"0": "pedestrian"}}', '{"tracker": "jde", "classes": {"x": "y"}}'):
+        (tmp_path / "S.json").write_text(record)  # of somebody else, or broken
+        assert "classes" not in read_mot(tmp_path / "S.txt").attrs
+    (tmp_path / "S.json").write_text('{"tracker": "jde", "classes": {"0": "pedestrian", "2": "car"}}')
+    assert read_mot(tmp_path / "S.txt").attrs["classes"] == {0: "pedestrian", 2: "car"}
+    result = fl.evaluate(tmp_path / "S.txt", truth, classes=["pedestrian", "car"])
+    assert result.per_class.set_index("class")["mota"].to_dict() == dict.fromkeys(
+        ("pedestrian", "car", "AVERAGE", "OVERALL"), 1.0
+    )

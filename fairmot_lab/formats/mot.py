@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import warnings
 from collections.abc import Callable
@@ -54,8 +55,8 @@ def read_mot(
         (int64, -1 where the file has none). Detections have `det`, the row, in place of `id`. Ground truth also has
         `conf` (the same as `score`) and `visibility` (NaN where the file has none, or -1). `attrs` holds `sequence`
         (from the file's name), `files` (what was read: no writer overwrites it), `length`, `width`, `height` where they
-        were given, and `classes`, the names by `class_id`, where there is a labels.txt next to gt.txt. Columns beyond
-        these are checked to be numbers and not returned.
+        were given, and `classes`, the names by `class_id`, where there is a labels.txt next to gt.txt, or the record of
+        the run next to its results. Columns beyond these are checked to be numbers and not returned.
 
     Raises
     ------
@@ -85,7 +86,21 @@ def read_mot(
     if kind == "ground_truth" and path.name == "gt.txt" and labels.is_file():
         table.attrs["classes"] = named_classes(table, labels_in(read_bytes(labels), labels))
         table.attrs["files"].append(os.path.realpath(labels))
+    if kind == "results" and (classes := _classes_of_run(path)):
+        table.attrs["classes"] = classes
     return table
+
+
+def _classes_of_run(path: Path) -> dict[int, str]:
+    """Return the names of classes that the record of a run gives, which `track` writes next to its results."""
+    record = path.with_suffix(".json")
+    if not record.is_file():
+        return {}
+    try:
+        run = json.loads(read_bytes(record, most=2**20))
+        return {int(number): str(name) for number, name in run["classes"].items()} if "tracker" in run else {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # another JSON
+        return {}
 
 
 def named_classes(table: pd.DataFrame, labels: list[str]) -> dict[int, str]:
