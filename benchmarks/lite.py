@@ -34,6 +34,7 @@ import pandas as pd
 
 import fairmot_lab as fl
 from fairmot_lab.data import FrameDetections, FrameTracks
+from fairmot_lab.sources.folders import SequenceSource, image_files
 
 MARGINS = (0.2, 0.5, 0.8)
 COLUMNS = list("xywh")
@@ -106,6 +107,13 @@ def read(source: fl.Source, last: int) -> list[pd.DataFrame]:
     """Read and decode the frames, and nothing else."""
     for _ in source.frames(1, last):
         pass
+    return []
+
+
+def imread(files: list[Path], last: int) -> list[pd.DataFrame]:
+    """Read and decode images whole, one after the other, with cv2.imread."""
+    for path in files[:last]:
+        cv2.imread(str(path))
     return []
 
 
@@ -184,6 +192,9 @@ def main() -> None:
 
             if threads == 1:
                 add("reading alone", last, lambda last, source=source: read(source, last))
+                if isinstance(source, SequenceSource):
+                    files = image_files(source.folder)
+                    add("reading, cv2.imread", last, lambda last, files=files: imread(files, last))
             add("fairmot_lite", last, lambda last, model=lite, source=source: detector(model, source, last))
             if last == len(source):
                 add("fairmot_lite, detect()", last, lambda _, model=lite, source=source: keep(model, source))
@@ -202,11 +213,13 @@ def main() -> None:
                 print(f"{source.name}: {name}, {threads} thread(s): {said}", file=sys.stderr, flush=True)
     result = pd.DataFrame(rows)
     one = result[result["threads"] == 1].set_index(["sequence", "way"])["frames/s"]
-    reading = one.xs("reading alone", level="way")
-    result["times reading"] = result["sequence"].map(reading) / result["frames/s"]
+    for title, way in (("times reading", "reading alone"), ("times imread", "reading, cv2.imread")):
+        reading = one[one.index.get_level_values("way") == way].droplevel("way")
+        result[title] = result["sequence"].map(reading) / result["frames/s"]
     keys = pd.MultiIndex.from_frame(result[["sequence", "way"]])
     result["of one thread"] = result["frames/s"] / one.reindex(keys).to_numpy()
-    digits = {"frames/s": 1, "CPU ms": 1, "MOTA": 3, "IDF1": 3, "times reading": 2, "of one thread": 2}
+    digits = {"frames/s": 1, "CPU ms": 1, "MOTA": 3, "IDF1": 3}
+    digits |= dict.fromkeys(("times reading", "times imread", "of one thread"), 2)
     formats = {name: lambda value, n=n: "" if np.isnan(value) else f"{value:.{n}f}" for name, n in digits.items()}
     print(result.to_string(index=False, formatters=formats))
 
