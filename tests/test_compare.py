@@ -207,3 +207,12 @@ def test_a_short_sequence_has_intervals():
     made = fl.compare({"a": tracked(gt, 0, 0.5, shift=20)}, gt).metrics
     assert made[["low", "high"]].notna().all().all()
     assert (made.loc[made["metric"] == "num_misses", "low"] >= 0).all()
+
+
+def test_metrics_that_are_not_compared_are_refused():
+    scene = fl.example()
+    found = fl.compare({"A": scene.tracks, "B": scene.tracks}, scene.ground_truth, draws=5)
+    assert found.table("mota").shape == (2, 1)
+    for show in (found.table, found.sentences):
+        with pytest.raises(EvaluationError, match="'moda' is not a metric that is compared; choose among"):
+            show(["moda"])

@@ -478,6 +478,8 @@ def test_what_it_refuses(tmp_path):
         evaluate(TRACKS, tmp_path / "SEQ")
     with pytest.raises(EvaluationError, match="protocol='coco'"):
         evaluate(TRACKS, TRUTH, protocol="coco")
+    with pytest.raises(EvaluationError, match="frames=5 must be"):
+        evaluate(TRACKS, TRUTH, frames=5)
     with pytest.raises(EvaluationError, match="evaluator='kitti'"):
         evaluate(TRACKS, TRUTH, evaluator="kitti")
     with pytest.raises(EvaluationError, match="no metric 'motA'"):

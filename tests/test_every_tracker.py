@@ -287,6 +287,8 @@ def test_whatever_takes_detections_takes_a_path_of_them(tmp_path):
                 continue
             with pytest.raises(DetectionsError, match=r"Detections cannot be a .*; give what detect"):
                 use(wrong)
+    one = fl.what_if(result, kept, "bytetrack", changes={"track_buffer": 60}, progress=False)  # as a sweep takes it
+    assert str(one) == uses["what_if"](kept)
     with pytest.raises(SourceError, match="A DataFrame has no frames"):
         fl.track(scene.ground_truth, "bytetrack")
     with pytest.raises(EvaluationError, match="Trackers cannot be a DataFrame; give a dict"):

@@ -120,7 +120,9 @@ def what_if(
         single_changes(tracker)
         if changes is None
         else {
-            _text(name, value): tracker.replace(**{name: value}) for name, values in changes.items() for value in values
+            _text(name, value): tracker.replace(**{name: value})
+            for name, values in changes.items()
+            for value in ([values] if np.isscalar(values) else values)
         }
     )
     base = _metrics(one, one.tracks, evaluation)

@@ -75,7 +75,10 @@ def split_classes(
         elsewhere = np.ones(len(tracks), bool)
         for each in wanted:
             objects = _rows(truth.table, each, truth_names) & ~ignored
-            mine = _rows(tracks, each, track_names)
+            own = each
+            if isinstance(each, int) and each in truth_names and _numbers(truth_names[each], track_names):
+                own = truth_names[each]  # a number is that of the ground truth, which the results may count otherwise
+            mine = _rows(tracks, own, track_names)
             elsewhere &= ~mine
             found |= {str(each)} if objects.any() else set()
             if not objects.any() and (scoring.skips_absent or not mine.any()):
@@ -88,7 +91,7 @@ def split_classes(
             table = truth.table.assign(class_id=roles)[roles >= 0].reset_index(drop=True)
             table.attrs = {**truth.table.attrs, "classes": _ROLES}
             own_tracks = tracks[mine].reset_index(drop=True)
-            own_tracks.attrs = {**tracks.attrs, "class_ids": _numbers(each, track_names)}
+            own_tracks.attrs = {**tracks.attrs, "class_ids": _numbers(own, track_names)}
             result[f"{name}:{each}"] = prepare(table, truth.name), own_tracks.assign(class_id=_OBJECT)
         if elsewhere.any():
             notes.append(f"{name}: {int(elsewhere.sum())} results are of none of these classes and do not count.")

@@ -68,7 +68,7 @@ class Comparison:
         """Return one sentence for each pair of trackers and metric, of all sequences together."""
         rows = self.differences[self.differences["sequence"] == OVERALL]
         sentences = []
-        for metric in metrics:
+        for metric in _chosen(metrics):
             for row in rows[rows["metric"] == metric].itertuples():
                 numbers = " ".join(_shown(metric, value, sign=True) for value in (row.difference,))
                 span = f"{_shown(metric, row.low, sign=True)} to {_shown(metric, row.high, sign=True)}"
@@ -80,7 +80,7 @@ class Comparison:
 
     def table(self, metrics: Iterable[str] = ("hota", "deta", "assa", "mota", "idf1", "num_switches")) -> pd.DataFrame:
         """Return all sequences together as text, one row per tracker: "51.9 (50.1 to 53.6)"."""
-        rows = self.metrics[self.metrics["sequence"] == OVERALL]
+        metrics, rows = _chosen(metrics), self.metrics[self.metrics["sequence"] == OVERALL]
         cells = {
             (row.tracker, row.metric): f"{_shown(row.metric, row.value)} "
             f"({_shown(row.metric, row.low)} to {_shown(row.metric, row.high)})"
@@ -426,6 +426,15 @@ def bootstrap(
     values[OVERALL], drawn[OVERALL] = metrics_of(total, evaluator), metrics_of(total_drawn, evaluator)
     freedom[OVERALL] = sum(freedom.values())
     return _Draws(values, drawn, freedom, lengths)
+
+
+def _chosen(metrics: str | Iterable[str]) -> list[str]:
+    """Return metrics as a list; EvaluationError for one that is not compared."""
+    wanted = [metrics] if isinstance(metrics, str) else list(metrics)
+    for name in wanted:
+        if name not in COMPARED:
+            raise EvaluationError(f"{name!r} is not a metric that is compared; choose among {', '.join(COMPARED)}.")
+    return wanted
 
 
 def metrics_of(sums: np.ndarray, evaluator: str = "motmetrics") -> np.ndarray:

@@ -235,7 +235,7 @@ def _check_options(protocol: str | None, evaluator: str, frames: tuple[int, int]
         raise EvaluationError(
             "protocol='paddle' is what PaddleDetection does, with motmetrics; use evaluator='motmetrics'."
         )
-    if frames is not None and (len(frames) != 2 or not 1 <= frames[0] <= frames[1]):
+    if frames is not None and (not hasattr(frames, "__len__") or len(frames) != 2 or not 1 <= frames[0] <= frames[1]):
         raise EvaluationError(f"frames={frames!r} must be (first, last) with 1 <= first <= last, both included.")
 
 
