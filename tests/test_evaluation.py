@@ -630,6 +630,10 @@ def test_results_with_the_name_of_another_sequence_are_refused(tmp_path):
         evaluate(other, wrong[0][0])
     write_cvat(TRUTH.assign(class_id=1), tmp_path / "my labels.zip")
     evaluate(other, tmp_path / "my labels.zip")
+    for name in ("rtsp://camera/1", "x" * 300, "..", "a\0b"):  # no names of folders
+        other.attrs["sequence"] = name
+        with pytest.raises(EvaluationError, match="the ground truth is of street-0"):
+            evaluate(other, wrong[0][0])
     (tmp_path / "gt" / "bytetrack").symlink_to(wrong[0][0])
     evaluate(tmp_path / "bytetrack.txt", tmp_path / "gt" / "bytetrack")  # another name of street-0
 

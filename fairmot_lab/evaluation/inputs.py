@@ -275,14 +275,14 @@ def names_another_sequence(name: str, truth: str, ground_truth: Any) -> bool:
 
 def _lies_beside(name: str, truth: str, ground_truth: Any) -> bool:
     place = getattr(ground_truth, "path", ground_truth)
-    if not isinstance(place, str | os.PathLike):
+    if not isinstance(place, str | os.PathLike) or Path(name).name != name:  # as of a stream
         return False
     path = Path(place).resolve()
     own = next((one for one in (path, *path.parents) if one.name in (truth, truth + path.suffix)), None)
     if own is None:
         return False
     other = own.with_name(name + own.name.removeprefix(truth))
-    if not other.exists() or other.samefile(own):  # a link to the sequence
+    if not os.path.exists(other) or other.samefile(own):  # a link to the sequence
         return False
     if other.is_file():
         with contextlib.suppress(MotFileError):
