@@ -22,7 +22,7 @@ from test_sources import FakeCamera
 from videos import damage, number_in, picture, turn, write_video
 
 import fairmot_lab as fl
-from fairmot_lab.cli.main import main
+from fairmot_lab.cli.main import build_parser, main
 from fairmot_lab.contrib.counting import Counter, Line, Region
 from fairmot_lab.drawing import FrameAnnotator
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
@@ -156,6 +156,13 @@ def test_second_run_does_not_run_the_network_again(clip: Path, tmp_path: Path) -
 def test_nothing_is_kept_if_not_wanted(clip: Path, tmp_path: Path) -> None:
     track_files(clip, None, tmp_path / "out", model=FakeModel(), keep_detections=False, progress=False)
     assert files(tmp_path / "out") == {"clip.txt", "clip.json"}
+
+
+@pytest.mark.parametrize("name", ["--no-detections", "--no-outputs"])
+def test_command_keeps_no_detections_where_asked(name):
+    """People's scripts have both names; see CHANGELOG."""
+    given = ["track", "clip.mp4", name]
+    assert build_parser(given).parse_args(given).no_detections
 
 
 def test_video_keeps_the_time_stamps_of_the_source(tmp_path: Path) -> None:

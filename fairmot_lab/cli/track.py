@@ -56,7 +56,7 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
     parser.add_argument("--allow-truncated", action="store_true", help="accept a video that ends early")
     parser.add_argument("--retries", type=int, default=5, metavar="N", help="how often a lost camera is opened again")
     parser.add_argument("--stall-seconds", type=float, default=10.0, metavar="S", help="when a silent camera is lost")
-    parser.add_argument("--no-detections", action="store_true", help="do not keep the detections")
+    parser.add_argument("--no-detections", "--no-outputs", action="store_true", help="do not keep the detections")
     parser.add_argument(
         "--resume", action="store_true", help="resume an interrupted run of the same source and settings"
     )
