@@ -129,6 +129,12 @@ def test_a_pickle_in_an_npz_is_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "w.npz")
 
 
+def test_a_fault_has_its_remedy_whatever_names_the_file_holds(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"a; b": np.array([None])})
+    with pytest.raises(WeightsError, match=r"'a; b', which is not an array of numbers; download or save it again\.$"):
+        read_weights(tmp_path / "w.npz")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_files_that_are_no_weights(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"w{suffix}"

@@ -42,7 +42,10 @@ _SEAL = b"\x72\x4a\n\x06sha256\x12\x40"
 
 
 class _Fault(Exception):
-    """What is wrong with a file: the sentence without its subject, which is the file's name, maybe with a remedy."""
+    """What is wrong with a file, as what follows its name in a sentence, and what to do about it."""
+
+    def __init__(self, what: str, remedy: str = _AGAIN) -> None:
+        super().__init__(f"{what}; {remedy}.")
 
 
 def file_sha256(*paths: Path) -> str:
@@ -173,8 +176,7 @@ def read_weights(path: str | os.PathLike[str], suffix: str | None = None) -> dic
     except OSError as error:
         raise WeightsError(cannot_read(path, error)) from error
     except _Fault as fault:
-        remedy = "" if ";" in str(fault) else f"; {_AGAIN}"
-        raise WeightsError(f"{path} {str(fault).removesuffix('.')}{remedy}.") from fault
+        raise WeightsError(f"{path} {fault}") from fault
     except Exception as error:  # damaged bytes can make a parser stumble in any way
         reason = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
         raise WeightsError(f"{path} is not a {suffix} file, or it is damaged ({reason}); {_AGAIN}.") from error
@@ -189,8 +191,8 @@ def read_weights(path: str | os.PathLike[str], suffix: str | None = None) -> dic
 def _check_amount(count: int, size: int) -> None:
     if size > MOST_BYTES or count > MOST_TENSORS:
         raise _Fault(
-            f"holds {count} tensors of {size / 2**30:.1f} GiB; more than {MOST_BYTES / 2**30:.0f} GiB or "
-            f"{MOST_TENSORS} tensors are not read."
+            f"holds {count} tensors of {size / 2**30:.1f} GiB",
+            f"more than {MOST_BYTES / 2**30:.0f} GiB or {MOST_TENSORS} tensors are not read",
         )
 
 
@@ -203,9 +205,9 @@ def _to_array(data: bytes | memoryview, kind: str, shape: tuple[int, ...]) -> np
 
 def _check_shape(shape: Any) -> tuple[int, ...]:
     if not isinstance(shape, tuple | list) or len(shape) > 32:
-        raise _Fault("holds a shape that is not a short list of numbers.")
+        raise _Fault("holds a shape that is not a short list of numbers")
     if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 2**40 for n in shape):
-        raise _Fault(f"holds a tensor of the impossible shape {str(list(shape))[:80]}.")
+        raise _Fault(f"holds a tensor of the impossible shape {str(list(shape))[:80]}")
     return tuple(shape)
 
 
@@ -223,7 +225,7 @@ def _read_safetensors(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
     for name, entry in entries:
         if entry["dtype"] not in _SAFE_TYPES:
             raise _Fault(
-                f"holds {name[:80]!r} as {entry['dtype']}, which numpy does not have; save it as F32, F16 or BF16."
+                f"holds {name[:80]!r} as {entry['dtype']}, which numpy does not have", "save it as F32, F16 or BF16"
             )
         tensors[name] = _to_array(bytes(entry["data"]), _SAFE_TYPES[entry["dtype"]], _check_shape(entry["shape"]))
     return tensors
@@ -239,16 +241,16 @@ def _read_npz(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
             stream = io.BytesIO(data)
             version = np.lib.format.read_magic(stream)
             if version not in ((1, 0), (2, 0)):
-                raise _Fault(f"holds {info.filename[:80]!r} in version {version} of numpy's format.")
+                raise _Fault(f"holds {info.filename[:80]!r} in version {version} of numpy's format")
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, kind = header(stream)
             name = info.filename.removesuffix(".npy")
             if kind.hasobject or kind.kind not in "fiub":
-                raise _Fault(f"holds {name[:80]!r}, which is not an array of numbers.")
+                raise _Fault(f"holds {name[:80]!r}, which is not an array of numbers")
             shape = _check_shape(shape)
             held = len(data) - stream.tell()
             if math.prod(shape) * kind.itemsize != held:
-                raise _Fault(f"holds {name[:80]!r} with the shape {list(shape)}, but {held} bytes of it.")
+                raise _Fault(f"holds {name[:80]!r} with the shape {list(shape)}, but {held} bytes of it")
             array = np.frombuffer(memoryview(data)[stream.tell() :], kind)
             array = array.reshape(shape, order="F" if fortran else "C")
             tensors[name] = array.astype(kind.newbyteorder("="), copy=False)
@@ -260,17 +262,17 @@ def _check_zip(archive: zipfile.ZipFile, size: int) -> None:
     infos = archive.infolist()
     _check_amount(len(infos), sum(info.file_size for info in infos))
     if sum(info.file_size for info in infos) > 100 * size + 2**24:
-        raise _Fault("unpacks to more than a hundred times its size, as weights never do.")
+        raise _Fault("unpacks to more than a hundred times its size, as weights never do")
     names = [info.filename for info in infos]
     if len(set(names)) < len(names):
-        raise _Fault("holds two members of one name.")
+        raise _Fault("holds two members of one name")
     if odd := [info.filename for info in infos if info.external_attr >> 16 & 0o170000 == 0o120000]:
-        raise _Fault(f"holds the link {odd[0][:80]!r}; links are not followed.")
+        raise _Fault(f"holds the link {odd[0][:80]!r}", "links are not followed")
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if info.flag_bits & 1:
-        raise _Fault("is an encrypted archive.")
+        raise _Fault("is an encrypted archive")
     data = archive.read(info)  # at most file_size bytes, and their checksum is checked
     if len(data) != info.file_size:
         raise EOFError(f"{info.filename} is cut short")
@@ -312,7 +314,7 @@ class _Kind:
 
     def __init__(self, code: str, *_: object) -> None:
         if not re.fullmatch(r"[<>|=]?[fiub][1248]", code):
-            raise _Fault(f"holds an array of the type {code[:20]!r}, which is not one of numbers.")
+            raise _Fault(f"holds an array of the type {code[:20]!r}, which is not one of numbers")
         self.code = code
         self.state: Any = None
 
@@ -330,7 +332,7 @@ class _Lazy:
     def __init__(self, storage: tuple[str, str, int], offset: Any, shape: Any, strides: Any) -> None:
         numbers = (offset, *_check_shape(shape), *_check_shape(strides))
         if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(shape) != len(strides):
-            raise _Fault("holds a tensor whose place in its storage is impossible.")
+            raise _Fault("holds a tensor whose place in its storage is impossible")
         self.storage, self.offset, self.shape, self.strides = storage, offset, tuple(shape), tuple(strides)
 
 
@@ -365,20 +367,21 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one cannot be kept from settin
             stand_ins.update({("torch", kind): kind for kind in _TORCH_TYPES})
         if (module, name) not in stand_ins:
             raise _Fault(
-                f"carries code ({module[:80]}.{name[:80]}) and is refused: weights are arrays of numbers and nothing "
-                "else; do not open this file with tools that unpickle it."
+                f"carries code ({module[:80]}.{name[:80]}) and is refused: weights are arrays of numbers and "
+                "nothing else",
+                "do not open this file with tools that unpickle it",
             )
         return stand_ins[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
         """Return torch's reference to a storage: (key, type, number of elements)."""
         if not self._torch or not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-            raise _Fault("refers to something that is not a torch storage.")
+            raise _Fault("refers to something that is not a torch storage")
         _, kind, key, _, count = pid[:5]
         if kind not in _TORCH_TYPES or not isinstance(count, int) or not isinstance(key, str | int):
-            raise _Fault(f"holds a storage of the unknown type {str(kind)[:40]}.")
+            raise _Fault(f"holds a storage of the unknown type {str(kind)[:40]}")
         if len(pid) > 5 and pid[5] is not None:
-            raise _Fault("holds views of storages, as torch before 0.4 wrote them; save it with a newer torch.")
+            raise _Fault("holds views of storages, as torch before 0.4 wrote them", "save it with a newer torch")
         return str(key), kind, count
 
     def load_build(self) -> None:
@@ -388,7 +391,7 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one cannot be kept from settin
         if isinstance(target, _Array | _Kind):
             target.state = state
         elif not isinstance(target, OrderedDict):
-            raise _Fault(f"sets attributes of a {type(target).__name__} and is refused.")
+            raise _Fault(f"sets attributes of a {type(target).__name__} and is refused")
 
     dispatch[pickle.BUILD[0]] = load_build
 
@@ -427,7 +430,7 @@ def _numpy_array(array: _Array) -> np.ndarray:
         raise ValueError("an array without type or bytes")
     shape, kind = _check_shape(shape), stand_in.dtype
     if math.prod(shape) * kind.itemsize != len(data):
-        raise _Fault(f"holds an array of the shape {list(shape)}, but {len(data)} bytes of it.")
+        raise _Fault(f"holds an array of the shape {list(shape)}, but {len(data)} bytes of it")
     values = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
     return values.astype(kind.newbyteorder("="), copy=False)
 
@@ -435,11 +438,11 @@ def _numpy_array(array: _Array) -> np.ndarray:
 def _read_pdparams(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
     _check_amount(0, size)
     if file.read(2) == b"PK":
-        raise _Fault("is a PyTorch or zip file, not one of PaddlePaddle; call it .pth if it is torch's.")
+        raise _Fault("is a PyTorch or zip file, not one of PaddlePaddle", "call it .pth if it is torch's")
     file.seek(0)
     content = _SafeUnpickler(_Part(file, size)).load()
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise _Fault("holds no tensors by name; a .pdparams file of a model is needed.")
+        raise _Fault("holds no tensors by name", "a .pdparams file of a model is needed")
     content.pop("StructuredToParameterName@@", None)  # paddle's own table of names
     tensors: dict[str, Any] = {}
     made = 0
@@ -471,15 +474,15 @@ def _read_torch_zip(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
         _check_zip(archive, size)
         members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
         if "data.pkl" not in members:
-            raise _Fault("is a zip file, but not one that torch.save wrote (it has no data.pkl).")
+            raise _Fault("is a zip file, but not one that torch.save wrote (it has no data.pkl)")
         if "byteorder" in members and _member(archive, members["byteorder"]) != b"little":
-            raise _Fault("was written on a big-endian machine; save it again on another.")
+            raise _Fault("was written on a big-endian machine", "save it again on another")
         data = _member(archive, members["data.pkl"])
         content = _SafeUnpickler(_Part(io.BytesIO(data), len(data)), torch=True).load()
 
         def storage(key: str) -> bytes:
             if f"data/{key}" not in members:
-                raise _Fault(f"lacks the storage {key[:40]!r}: it is cut short.")
+                raise _Fault(f"lacks the storage {key[:40]!r}: it is cut short")
             return _member(archive, members[f"data/{key}"])
 
         return _tensors(_state_dict(content), storage)
@@ -493,12 +496,12 @@ def _read_torch_pickle(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError):
         magic = None
     if magic != _TORCH_MAGIC:
-        raise _Fault("is not a file that torch.save wrote (neither a zip file nor torch's pickle).")
+        raise _Fault("is not a file that torch.save wrote (neither a zip file nor torch's pickle)")
     version, machine, content, keys = (_SafeUnpickler(_Part(file, size), torch=True).load() for _ in range(4))
     if version != 1001 or not isinstance(machine, dict) or machine.get("little_endian") is not True:
-        raise _Fault("was written in another version or on a big-endian machine; save it again with a new torch.")
+        raise _Fault("was written in another version or on a big-endian machine", "save it again with a new torch")
     if not isinstance(keys, list) or len(keys) > MOST_TENSORS or not all(isinstance(key, str) for key in keys):
-        raise _Fault("has no list of storages: it is cut short.")
+        raise _Fault("has no list of storages: it is cut short")
     wanted = _state_dict(content)
     widths = {tensor.storage[0]: _width(tensor.storage[1]) for tensor in _all_tensors(content)}
     places: dict[str, tuple[int, int]] = {}
@@ -506,13 +509,13 @@ def _read_torch_pickle(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
         (count,) = struct.unpack("<q", _Part(file, size).read(8))
         length = count * widths.get(key, 0)
         if key not in widths or count < 0 or file.tell() + length > size:
-            raise _Fault("ends before its last storage: it is cut short.")
+            raise _Fault("ends before its last storage: it is cut short")
         places[key] = file.tell(), length
         file.seek(length, os.SEEK_CUR)
 
     def storage(key: str) -> bytes:
         if key not in places:
-            raise _Fault(f"lacks the storage {key[:40]!r}: it is cut short.")
+            raise _Fault(f"lacks the storage {key[:40]!r}: it is cut short")
         file.seek(places[key][0])
         return file.read(places[key][1])
 
@@ -525,10 +528,10 @@ def _state_dict(content: Any) -> dict[str, _Lazy]:
         if isinstance(content, dict) and isinstance(content.get(part), dict):
             content = content[part]
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise _Fault("holds no tensors by name; a state_dict is needed.")
+        raise _Fault("holds no tensors by name", "a state_dict is needed")
     _check_amount(len(content), 0)
     if odd := [name for name, value in content.items() if not isinstance(value, _Lazy)]:
-        raise _Fault(f"holds {odd[0][:80]!r}, which is not a tensor.")
+        raise _Fault(f"holds {odd[0][:80]!r}, which is not a tensor")
     return content
 
 
@@ -563,13 +566,13 @@ def _tensors(wanted: dict[str, _Lazy], storage: Callable[[str], bytes]) -> dict[
         if key not in held:
             data = storage(key)
             if len(data) != count * _width(kind):
-                raise _Fault(f"holds {len(data)} bytes of the storage of {name[:80]!r}, not {count} numbers.")
+                raise _Fault(f"holds {len(data)} bytes of the storage of {name[:80]!r}, not {count} numbers")
             held[key] = _to_array(data, _TORCH_TYPES[kind], (count,))
         values = held[key]
         last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
         number = math.prod(tensor.shape)
         if number > count or (number and last >= count) or len(values) != count:
-            raise _Fault(f"holds {name[:80]!r} with the shape {list(tensor.shape)}, larger than its storage.")
+            raise _Fault(f"holds {name[:80]!r} with the shape {list(tensor.shape)}, larger than its storage")
         made += number * values.itemsize
         _check_amount(len(result), made)
         steps = tuple(step * values.itemsize for step in tensor.strides)
