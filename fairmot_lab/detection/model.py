@@ -219,9 +219,19 @@ def _exported(
     size = _check_size(sides)
     runner = file.of_file(half_file(weights.path, size) if half else weights.path, 1)  # one frame takes all threads
     return FairMOTDetector(
-        weights.name, architecture, size, dimension, weights.sha256, runner, nms_iou, score_floor, most, names, tracker,
+        weights.name,
+        architecture,
+        size,
+        dimension,
+        weights.sha256,
+        runner,
+        nms_iou,
+        score_floor,
+        most,
+        names,
+        tracker,
         half,
-    )  # fmt: skip
+    )
 
 
 def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> Weights:

@@ -152,12 +152,10 @@ def error_budget(
     >>> len(budget.errors) == result.overall["num_misses"] + result.overall["num_switches"]
     True
     """
-    if not isinstance(detections, Mapping):
-        detections = as_detections(detections)
-    several = detections if isinstance(detections, Mapping) else {sequence or detections.name: detections}
+    several = detections if isinstance(detections, Mapping) else {sequence: as_detections(detections)}
     ones, tables, switched = {}, [], {}
     for name, kept in several.items():
-        one, whole = retrace(evaluation, kept, tracker, name if isinstance(detections, Mapping) else sequence)
+        one, whole = retrace(evaluation, kept, tracker, name)
         table = CauseFinder(one, whole, evaluation, kept).table()
         ones[one.name] = one
         tables.append(table)
