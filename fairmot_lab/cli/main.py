@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse_empty(options: argparse.Namespace) -> None:
-    """Raise an error if an argument is an empty text, as a shell variable that is not set gives: "" is no path."""
+    """Raise an error if an argument is an empty text, as an unset shell variable gives: as a path it is this folder."""
     for name, value in vars(options).items():
         if "" in (value if isinstance(value, list) else [value]):
             raise ConfigError(f"The argument {name} is empty; give a value, or leave it out.")

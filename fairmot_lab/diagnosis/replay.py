@@ -69,7 +69,7 @@ def explained_switches(
         `Evaluation.switches` of the sequence; with detections, `why` and what else `explain_switches` says, and
         `distance` (see `switch_distances`).
     caveat : str
-        Why there are no reasons, if detections were given that do not lead to these tracks; else empty.
+        Why the reasons are missing, where the given detections do not lead to these tracks; otherwise empty.
     """
     switches = evaluation.switches_of(name)
     if detections is None:
