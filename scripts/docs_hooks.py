@@ -25,7 +25,8 @@ from mkdocs.structure.pages import Page
 
 import fairmot_lab
 from fairmot_lab.errors import FairMOTLabWarning
-from fairmot_lab.lite.demo import run_demo
+from fairmot_lab.lite.demo import make_sequence
+from fairmot_lab.pipeline import track_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: Files of the repository outside docs/, and the pages that they become.
@@ -195,7 +196,7 @@ def _draw_gallery() -> list[bytes | None]:
 
     folder = Path(place)
     if not (folder / "outputs" / "demo-0.tar").exists():
-        run_demo(folder / "data", folder / "outputs", video=False)
+        track_files(make_sequence(folder / "data"), folder=folder / "outputs")
     pictures: list[bytes | None] = []
     names: dict = {}
     with contextlib.chdir(folder), warnings.catch_warnings():

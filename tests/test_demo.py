@@ -12,7 +12,7 @@ from fairmot_lab.cli.main import main
 from fairmot_lab.errors import ConfigError
 from fairmot_lab.formats.mot import read_mot
 from fairmot_lab.formats.seqinfo import read_seqinfo
-from fairmot_lab.lite.demo import make_sequence, run_demo
+from fairmot_lab.lite.demo import make_sequence
 from fairmot_lab.lite.scenes import Scene, SceneConfig, ground_truth
 from fairmot_lab.lite.training_data import TRAINING_SEED
 
@@ -48,20 +48,22 @@ def test_bundled_model_finds_people_in_other_scenes():
     assert mean["precision_threshold"] >= 0.95, mean
 
 
-def test_demo_is_a_sequence_with_its_figures(tmp_path):
-    config = SceneConfig(length=40)
-    report = run_demo(tmp_path / "data", tmp_path / "outputs", seed=1, config=config, video=False, progress=False)
-    row = report.summary.iloc[-1]
-    assert (row["sequence"], row["protocol"]) == ("OVERALL", "motchallenge")
-    assert row["mota"] > 0.7
-    info = read_seqinfo(report.sequence / "seqinfo.ini")
+def test_demo_is_a_sequence_with_its_figures(tmp_path, capsys):
+    data, output = tmp_path / "data", tmp_path / "outputs"
+    folders = ["--data", str(data), "--output", str(output)]
+    assert main(["demo", "--frames", "40", "--seed", "1", "--no-video", "--quiet", *folders]) == 0
+    said = capsys.readouterr().out
+    source, tracks = fl.open_source(data / "demo-1"), read_mot(output / "demo-1.txt")
+    mota = fl.evaluate(tracks, source, protocol="motchallenge").overall["mota"]
+    assert mota > 0.7
+    assert f"MOTA {mota:.1%}" in said
+    info = read_seqinfo(data / "demo-1" / "seqinfo.ini")
     assert (info.length, info.width, info.height) == (40, 960, 540)
-    truth = read_mot(report.sequence / "gt" / "gt.txt", "ground_truth")
-    people = truth[truth["class_id"] == 1]
+    people = source.ground_truth.query("class_id == 1")
     assert people.groupby("frame").size().median() >= 12
-    assert len(read_mot(report.text)) > 250
-    assert report.picture.stat().st_size > 100_000
-    assert report.video is None
+    assert len(tracks) > 250
+    assert (output / "demo-1.png").stat().st_size > 100_000
+    assert not (output / "demo-1.mp4").exists()
 
 
 def test_tour_has_what_the_notebooks_take_apart(demo_outputs):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
@@ -22,25 +24,34 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_demo(options: argparse.Namespace) -> None:
-    from ..lite.demo import run_demo
+    from ..detection.model import load_model
+    from ..drawing import render_video
+    from ..evaluation.evaluate import evaluate
+    from ..formats.mot import read_mot
+    from ..lite.demo import make_sequence
     from ..lite.scenes import SceneConfig
+    from ..pipeline import track_files
+    from ..sources.open import open_source
 
-    report = run_demo(
-        options.data,
-        options.output,
-        seed=options.seed,
-        config=SceneConfig(length=options.frames),
-        video=not options.no_video,
-        progress=not options.quiet,
-    )
-    row = report.summary.iloc[-1]
+    progress = not options.quiet
+    sequence = make_sequence(options.data, options.seed, SceneConfig(length=options.frames), progress=progress)
+    source, model = open_source(sequence), load_model("fairmot_lite")
+    started = time.perf_counter()
+    report = track_files(source, model=model, folder=options.output, progress=progress)
+    seconds = time.perf_counter() - started
+    tracks = read_mot(report.text)
+    files = [sequence, report.text, report.text.with_suffix(".png")]
+    _draw_middle(source, tracks, files[-1])
+    if not options.no_video:
+        files.append(report.text.with_suffix(".mp4"))
+        render_video(source, tracks, files[-1], progress=progress)
+    row = evaluate(tracks, source, protocol="motchallenge").overall
     metrics = "  ".join(f"{name.upper()} {row[name]:.1%}" for name in ("mota", "idf1", "hota"))
     print(f"{metrics}  ID switches {row['num_switches']:.0f}")
-    print(f"{report.frames} frames in {report.seconds:.1f} s: {report.frames / report.seconds:.1f} frames a second")
-    for path in (report.sequence, report.text, report.picture, report.video):
-        if path is not None:
-            print(f"  {path}")
-    ours, files = _command("fairmot-lab"), (report.sequence, report.text)
+    print(f"{len(source)} frames in {seconds:.1f} s: {len(source) / seconds:.1f} frames a second")
+    for path in files:
+        print(f"  {path}")
+    ours = _command("fairmot-lab")
     print("Next:")
     print(f"  {ours} switches --gt {files[0]} --results {files[1]}\n      what happened at each ID switch")
     print(f"  {ours} view {files[0]} --tracks {files[1]}\n      look at the tracks in the browser")
@@ -50,6 +61,21 @@ def _run_demo(options: argparse.Namespace) -> None:
     else:
         print(f"  {_command('jupyter')} lab\n      and in a notebook, after `import fairmot_lab as fl`:")
         print(f'      fl.widgets.Workbench("{files[0]}", tracks=fl.read_mot("{files[1]}"))')
+
+
+def _draw_middle(source: Any, tracks: Any, path: Path) -> None:
+    """Draw the frame in the middle: the tracks with their trails beside the people of the ground truth."""
+    import cv2
+
+    from .._files import atomic_write
+    from ..drawing import render_frames
+
+    people = source.ground_truth.query("class_id == 1 and visibility > 0").drop(columns="score")
+    middle = len(source) // 2
+    tables = {"tracked by fairmot_lite": tracks, "ground truth": people}
+    *_, (_, drawn) = render_frames(source, tables, first=max(1, middle - 30), last=middle)
+    with atomic_write(path) as temporary:
+        cv2.imwrite(str(temporary), drawn)
 
 
 def _command(name: str) -> str:
