@@ -379,7 +379,7 @@ def render_video(
     WriteError
         If the video cannot be written, or would overwrite a file of the source.
     SourceError
-        If a frame cannot be read.
+        If a frame cannot be read, or is asked for and does not exist.
 
     Examples
     --------
@@ -388,7 +388,8 @@ def render_video(
     >>> fl.open_source(path)
     <video 'crossing': 40 frames, 320x160, 10 frames/s>
     """
-    total = None if source.length is None else min(last or source.length, source.length) - first + 1
+    end = source.length if last is None else last
+    total = None if end is None else end - first + 1
     drawn = render_frames(source, tracks, first=first, last=last, **settings)
     with VideoWriter(path, source.frame_rate, pixel_aspect=source.pixel_aspect, inputs=source) as writer:
         for frame, image in progress_bar(drawn, total=total, unit="frame", desc="video", disable=not progress):

@@ -61,6 +61,8 @@ def write_rerun(
     ------
     ConfigError
         If Rerun is not installed (extra `[rerun]`).
+    SourceError
+        If the source has no such frames.
 
     Examples
     --------
@@ -74,6 +76,7 @@ def write_rerun(
     source = open_source(source)
     path = Path(path)
     refuse_overwrite(path, source, tracks, ground_truth)
+    first, last = source.span(first, last)
     tables = dict(tracks) if isinstance(tracks, Mapping) else {} if tracks is None else {"tracks": tracks}
     if ground_truth is not None:
         counted = ground_truth[ground_truth["conf"] != 0] if "conf" in ground_truth else ground_truth
@@ -85,7 +88,7 @@ def write_rerun(
     with atomic_write(path) as temporary:
         recording = rr.RecordingStream(f"fairmot_lab {source.name}")
         recording.save(str(temporary))
-        for number in range(first, min(last or len(source), len(source)) + 1):
+        for number in range(first, last + 1):
             _log_frame(rr, recording, source, number, parts, marks.get(number, ()), max_width)
         recording.flush()
         recording.disconnect()

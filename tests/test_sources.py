@@ -22,6 +22,7 @@ from PIL import Image, ImageOps
 from videos import damage, number_in, picture, trim, turn, write_sound, write_video
 
 import fairmot_lab as fl
+from fairmot_lab.drawing import render_video
 from fairmot_lab.errors import FairMOTLabWarning, MotFileError, SourceError
 from fairmot_lab.sources import live
 from fairmot_lab.sources.folders import natural_key
@@ -134,6 +135,22 @@ def test_real_sequence(mot17_09: Path) -> None:
     assert len(source.ground_truth) == sum(1 for _ in (mot17_09 / "gt" / "gt.txt").open())
     assert source.jpeg(17) == (mot17_09 / "img1" / "000017.jpg").read_bytes()
     assert np.array_equal(source.image(17), cv2.imread(str(mot17_09 / "img1" / "000017.jpg")))
+
+
+@pytest.mark.parametrize("span", [(0, 3), (-1, 3), (5, 4), (10, 13), (13,)])
+def test_frames_that_do_not_exist_are_refused(folder: Path, tmp_path: Path, span: tuple) -> None:
+    """They were left out in silence: a video of frames 10 to 13 of 12 had three."""
+    write_video(tmp_path / "walk.mp4", 12)
+    images = [frame.image for frame in fl.open_source(folder)]
+    for source in (fl.open_source(folder), fl.open_source(tmp_path / "walk.mp4"), fl.open_source(images)):
+        asked = f"{source.name} has no frames? {span[0]}.*; its frames are 1 to 12"
+        with pytest.raises(SourceError, match=asked):
+            list(source.frames(*span))
+        with pytest.raises(SourceError, match=asked):
+            render_video(
+                source, fl.example().tracks, tmp_path / "made.mp4", **dict(zip(("first", "last"), span, strict=False))
+            )
+    assert not (tmp_path / "made.mp4").exists()
 
 
 @pytest.mark.parametrize(

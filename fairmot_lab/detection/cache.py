@@ -443,7 +443,10 @@ class DetectionWriter:
         A frame that the source leaves out because it is damaged is kept as missing, and not yielded.
         """
         if not self.closed:
-            results = run_detector(self.model, self.source.frames(first=self.held + 1))
+            rest: Iterator[Frame] = iter(())
+            if self.held != self.source.length:
+                rest = self.source.frames(first=self.held + 1)
+            results = run_detector(self.model, rest)
             with contextlib.closing(results):  # type: ignore[type-var]
                 for frame, detections in results:
                     self._mark_missing(frame.number)

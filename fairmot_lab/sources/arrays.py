@@ -49,7 +49,7 @@ class ArraySource(Source):
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
         if self._list is not None:
-            first, last = self._span(first, last)
+            first, last = self.span(first, last)
             for number in range(first, last + 1):
                 yield Frame(number, self.image(number), (number - 1) / self.frame_rate)
             return

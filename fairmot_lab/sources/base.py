@@ -86,7 +86,8 @@ class Source(abc.ABC):
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
         """Yield the frames `first` to `last`, both included; to the end if `last` is None.
 
-        Frames that are missing or cannot be decoded are left out; their numbers stay free.
+        Frames that are missing or cannot be decoded are left out; their numbers stay free. SourceError if the source
+        does not reach from `first` to `last`.
         """
 
     @abc.abstractmethod
@@ -213,9 +214,13 @@ class Source(abc.ABC):
         if number < 1 or (self.length is not None and number > self.length):
             raise SourceError(f"{self.name} has no frame {number}; its frames are 1 to {self.length}.")
 
-    def _span(self, first: int, last: int | None) -> tuple[int, int]:
-        """Return the part of a request that exists."""
-        return max(first, 1), len(self) if last is None else min(last, len(self))
+    def span(self, first: int, last: int | None) -> tuple[int, int]:
+        """Return the first and last frame of a request; SourceError if one does not exist."""
+        end = len(self) if last is None else last
+        if not 1 <= first <= end <= len(self):
+            asked = f"frame {first}" if last is None else f"frames {first} to {last}"
+            raise SourceError(f"{self.name} has no {asked}; its frames are 1 to {len(self)}.")
+        return first, end
 
     def _fit(self, image: np.ndarray, number: int) -> np.ndarray:
         """Scale a frame to the size of the source, because boxes are given in that one size; warns once."""

@@ -122,7 +122,7 @@ class ImageSource(Source):
             )
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
-        first, last = self._span(first, last)
+        first, last = self.span(first, last)
         for number in range(first, last + 1):
             if self._has_image(number):
                 yield Frame(number, self.image(number), self.time_of(number))

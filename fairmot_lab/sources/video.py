@@ -181,7 +181,7 @@ class VideoSource(Source):
         return max(1, int(np.searchsorted(self._times, time + 1e-6, side="right")))
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
-        first, last = self._span(first, last)
+        first, last = self.span(first, last)
         due = first
         missing: list[int] = []
         damaged: list[int] = []
