@@ -11,12 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from scipy.optimize import linear_sum_assignment
 
 import fairmot_lab as fl
 from fairmot_lab.cli.main import main
 from fairmot_lab.errors import EvaluationError, FairMOTLabWarning, MotFileError
-from fairmot_lab.evaluation import matching
 from fairmot_lab.evaluation.evaluate import compute_metrics, half_split
 from fairmot_lab.evaluation.names import MOTMETRICS
 from fairmot_lab.evaluation.protocols import prepare
@@ -228,15 +226,6 @@ def test_ties_fall_as_in_stock_motmetrics(tmp_path_factory, crowd):
             assert ours[name] == figures[name], name
         for name in set(MOTMETRICS) - set(COUNTS):
             assert ours[name] == figures[name] or not np.isfinite(figures[name]), name
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(1, 7), st.integers(0, 5), st.integers(0, 2**32 - 1), st.sampled_from([2, 4, 1000]))
-def test_assignment_breaks_ties_as_scipy_does(rows, more, seed, levels):
-    cost = np.random.default_rng(seed).integers(0, levels, (rows, rows + more)).astype(float)
-    solution = np.empty(rows, np.int64)
-    matching.assign(cost, rows, rows + more, solution)
-    assert solution.tolist() == linear_sum_assignment(cost)[1].tolist()
 
 
 # -------------------------------------------------------------------------------------------------- PaddleDetection

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import compiled
+from ..association.assignment import assign_most
 
 THRESHOLD = 0.5  # least IoU of a match
 EPSILON = float(np.finfo(np.float64).eps)
@@ -90,9 +91,41 @@ def _grown(array, capacity):
     return larger
 
 
+CURSOR = np.dtype(
+    [
+        ("frame", np.int64),  # index of the frame to go on with
+        ("events", np.int64),  # written so far
+        ("number", np.int64),  # of the next event in the frame
+        ("is_solved", np.bool_),  # the assignment of the frame is known
+    ],
+    align=True,
+)
+EVENT = np.dtype(
+    [
+        ("frame", np.int64),  # index
+        ("number", np.int64),  # in the frame
+        ("kind", np.int8),
+        ("o", np.int64),  # codes of object and hypothesis, -1 for none
+        ("h", np.int64),
+        ("distance", np.float64),
+    ],
+    align=True,
+)
+
+
+@compiled(inline="always")
+def _write(events, cursor, kind, o, h, distance):
+    """Append an event of the frame under way."""
+    event = events[cursor.events]
+    event.frame, event.number, event.kind = cursor.frame, cursor.number, kind
+    event.o, event.h, event.distance = o, h, distance
+    cursor.events += 1
+    cursor.number += 1
+
+
 @compiled
 def continue_matches(
-    cursor,
+    cursors,
     g_start,
     t_start,
     g_id,
@@ -110,12 +143,7 @@ def continue_matches(
     t_matched,
     solved_g,
     solved_t,
-    frame,
-    number,
-    kind,
-    o_id,
-    h_id,
-    distance,
+    events,
 ):
     """Write the events of motmetrics 1.4.0's MOTAccumulator, until a frame needs an assignment to be solved.
 
@@ -125,8 +153,8 @@ def continue_matches(
 
     Parameters
     ----------
-    cursor : int64 (3,)
-        Frame to go on with, events written, 1 if `solved_*` hold the assignment of that frame. Updated.
+    cursors : (1,) CURSOR
+        Updated; set `is_solved` where `solved_*` hold the assignment of the frame.
     g_start, t_start, pair_start : int64 (frames + 1,)
     g_id, t_id : int64
         Id code of each row.
@@ -142,61 +170,43 @@ def continue_matches(
         All False; marks matched rows.
     solved_g, solved_t : int64
         Rows assigned by the solver, ordered by `solved_g`.
-    frame, number, kind, o_id, h_id, distance
-        The events: index of the frame, number in the frame, type, codes of object and hypothesis (-1 for none),
-        distance.
+    events : EVENT
+        Receives the events.
 
     Returns
     -------
     bool
-        True at the end; False if frame `cursor[0]` needs an assignment among its unmatched rows.
+        True at the end; False if the frame of the cursor needs an assignment among its unmatched rows.
     """
-    frames = len(g_start) - 1
-    f = cursor[0]
-    n = cursor[1]
-    resumed = cursor[2] == 1
-    while f < frames:
+    cursor = cursors[0]
+    while cursor.frame < len(g_start) - 1:
+        f = cursor.frame
         g0, g1, t0, t1 = g_start[f], g_start[f + 1], t_start[f], t_start[f + 1]
         p0, p1 = pair_start[f], pair_start[f + 1]
-        if resumed:
-            e = number[n - 1] + 1
-        else:
-            e = 0
-            frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, RAW, -1, -1, np.nan
-            n += 1
-            e += 1
+        if not cursor.is_solved:
+            cursor.number = 0
+            _write(events, cursor, RAW, -1, -1, np.nan)
             # a row is marked "matched" for a moment to find the rows that are in no pair
             for p in range(p0, p1):
-                frame[n], number[n], kind[n] = f, e, RAW
-                o_id[n], h_id[n], distance[n] = g_id[pair_g[p]], t_id[pair_t[p]], pair_distance[p]
-                g_matched[pair_g[p]] = True
-                t_matched[pair_t[p]] = True
-                n += 1
-                e += 1
+                i, j = pair_g[p], pair_t[p]
+                _write(events, cursor, RAW, g_id[i], t_id[j], pair_distance[p])
+                g_matched[i] = t_matched[j] = True
             for i in range(g0, g1):
                 if not g_matched[i]:
-                    frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, RAW, g_id[i], -1, np.nan
-                    n += 1
-                    e += 1
+                    _write(events, cursor, RAW, g_id[i], -1, np.nan)
                 g_matched[i] = False
             for j in range(t0, t1):
                 if not t_matched[j]:
-                    frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, RAW, -1, t_id[j], np.nan
-                    n += 1
-                    e += 1
+                    _write(events, cursor, RAW, -1, t_id[j], np.nan)
                 t_matched[j] = False
 
             for p in range(p0, p1):
                 i, j = pair_g[p], pair_t[p]
                 if partner[g_id[i]] == t_id[j] and not t_matched[j]:
-                    g_matched[i] = True
-                    t_matched[j] = True
+                    g_matched[i] = t_matched[j] = True
                     seen[t_id[j]] = True
                     had_match[g_id[i]] = True
-                    frame[n], number[n], kind[n] = f, e, MATCH
-                    o_id[n], h_id[n], distance[n] = g_id[i], t_id[j], pair_distance[p]
-                    n += 1
-                    e += 1
+                    _write(events, cursor, MATCH, g_id[i], t_id[j], pair_distance[p])
 
             contested = False
             previous = -1
@@ -209,7 +219,6 @@ def continue_matches(
                 previous = i
                 candidate_in[t_id[j]] = f
             if contested:
-                cursor[0], cursor[1], cursor[2] = f, n, 1
                 return False
 
         solution = 0
@@ -217,139 +226,41 @@ def continue_matches(
             i, j = pair_g[p], pair_t[p]
             if g_matched[i] or t_matched[j]:
                 continue
-            if resumed:
+            if cursor.is_solved:
                 while solution < len(solved_g) and solved_g[solution] < i:
                     solution += 1
                 if solution == len(solved_g) or solved_g[solution] != i or solved_t[solution] != j:
                     continue
-            o, h = g_id[i], t_id[j]
+            o, h, distance = g_id[i], t_id[j], pair_distance[p]
             switched = partner[o] >= 0 and partner[o] != h
             if switched and not seen[h]:
-                frame[n], number[n], kind[n], o_id[n], h_id[n] = f, e, ASCEND, o, h
-                distance[n] = pair_distance[p]
-                n += 1
-                e += 1
+                _write(events, cursor, ASCEND, o, h, distance)
             if owner[h] >= 0 and owner[h] != o:
                 if not had_match[o]:
-                    frame[n], number[n], kind[n], o_id[n], h_id[n] = f, e, MIGRATE, o, h
-                    distance[n] = pair_distance[p]
-                    n += 1
-                    e += 1
-                frame[n], number[n], kind[n], o_id[n], h_id[n] = f, e, TRANSFER, o, h
-                distance[n] = pair_distance[p]
-                n += 1
-                e += 1
-            frame[n], number[n], kind[n] = f, e, SWITCH if switched else MATCH
-            o_id[n], h_id[n], distance[n] = o, h, pair_distance[p]
-            n += 1
-            e += 1
-            seen[h] = True
-            had_match[o] = True
-            partner[o] = h
-            owner[h] = o
-            g_matched[i] = True
-            t_matched[j] = True
-        resumed = False
+                    _write(events, cursor, MIGRATE, o, h, distance)
+                _write(events, cursor, TRANSFER, o, h, distance)
+            _write(events, cursor, SWITCH if switched else MATCH, o, h, distance)
+            seen[h] = had_match[o] = True
+            partner[o], owner[h] = h, o
+            g_matched[i] = t_matched[j] = True
+        cursor.is_solved = False
         for i in range(g0, g1):
             if not g_matched[i]:
-                frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, MISS, g_id[i], -1, np.nan
-                n += 1
-                e += 1
+                _write(events, cursor, MISS, g_id[i], -1, np.nan)
         for j in range(t0, t1):
             if not t_matched[j]:
-                frame[n], number[n], kind[n], o_id[n], h_id[n], distance[n] = f, e, FP, -1, t_id[j], np.nan
-                n += 1
-                e += 1
-        f += 1
-    cursor[0], cursor[1], cursor[2] = f, n, 0
+                _write(events, cursor, FP, -1, t_id[j], np.nan)
+        cursor.frame += 1
     return True
 
 
 @compiled
-def assign(cost, rows, columns, column_of_row):
-    """Solve the assignment problem on `cost[:rows, :columns]`, with rows <= columns, for the least total.
-
-    Shortest augmenting paths after D. F. Crouse, "On implementing 2D rectangular assignment algorithms", IEEE
-    Transactions on Aerospace and Electronic Systems 52 (2016). Columns are tried in the order that scipy's
-    linear_sum_assignment tries them, so that ties fall the same way.
-
-    `column_of_row` (at least `rows` long) takes the solution.
-    """
-    u = np.zeros(rows)
-    v = np.zeros(columns)
-    row_of_column = np.full(columns, -1, np.int64)
-    path = np.full(columns, -1, np.int64)
-    shortest = np.empty(columns)
-    remaining = np.empty(columns, np.int64)
-    in_rows = np.zeros(rows, np.bool_)
-    in_columns = np.zeros(columns, np.bool_)
-    for row in range(rows):
-        column_of_row[row] = -1
-    for current in range(rows):
-        for k in range(columns):
-            remaining[k] = columns - k - 1
-            shortest[k] = np.inf
-            in_columns[k] = False
-        for k in range(rows):
-            in_rows[k] = False
-        left = columns
-        least = 0.0
-        i = current
-        sink = -1
-        while sink == -1:
-            in_rows[i] = True
-            best = -1
-            lowest = np.inf
-            for k in range(left):
-                j = remaining[k]
-                reduced = least + cost[i, j] - u[i] - v[j]
-                if reduced < shortest[j]:
-                    path[j] = i
-                    shortest[j] = reduced
-                if shortest[j] < lowest or (shortest[j] == lowest and row_of_column[j] == -1):
-                    lowest = shortest[j]
-                    best = k
-            least = lowest
-            j = remaining[best]
-            if row_of_column[j] == -1:
-                sink = j
-            else:
-                i = row_of_column[j]
-            in_columns[j] = True
-            left -= 1
-            remaining[best] = remaining[left]
-        u[current] += least
-        for k in range(rows):
-            if in_rows[k] and k != current:
-                u[k] += least - shortest[column_of_row[k]]
-        for k in range(columns):
-            if in_columns[k]:
-                v[k] -= least - shortest[k]
-        j = sink
-        while True:
-            i = path[j]
-            row_of_column[j] = i
-            column_of_row[i], j = j, column_of_row[i]
-            if i == current:
-                break
-
-
-@compiled
-def _assign_frame(scores, g_rows, t_rows, partner):
-    """Highest total of `scores` (g_rows, t_rows); `partner[i]` becomes the result assigned to row i, or -1."""
-    for i in range(g_rows):
-        partner[i] = -1
-    if g_rows <= t_rows:
-        assign(-scores, g_rows, t_rows, partner)
-    else:
-        cost = np.empty((t_rows, g_rows))
-        for i in range(g_rows):
-            for j in range(t_rows):
-                cost[j, i] = -scores[i, j]
-        solution = np.empty(t_rows, np.int64)
-        assign(cost, t_rows, g_rows, solution)
-        for j in range(t_rows):
-            partner[solution[j]] = j
+def _frame_iou(f, g_start, t_start, pair_start, pair_g, pair_t, pair_iou):
+    """Return the IoU of ground truth (rows) and results (columns) of a frame."""
+    iou = np.zeros((g_start[f + 1] - g_start[f], t_start[f + 1] - t_start[f]))
+    for p in range(pair_start[f], pair_start[f + 1]):
+        iou[pair_g[p] - g_start[f], pair_t[p] - t_start[f]] = pair_iou[p]
+    return iou
 
 
 @compiled
@@ -365,16 +276,10 @@ def drop_distractors(g_start, t_start, pair_start, pair_g, pair_t, pair_iou, is_
             any_distractor |= is_distractor[pair_g[p]]
         if not any_distractor:
             continue
-        g0, t0 = g_start[f], t_start[f]
-        g_rows, t_rows = g_start[f + 1] - g0, t_start[f + 1] - t0
-        scores = np.zeros((g_rows, t_rows))
-        for p in range(p0, p1):
-            scores[pair_g[p] - g0, pair_t[p] - t0] = pair_iou[p]
-        partner = np.empty(g_rows, np.int64)
-        _assign_frame(scores, g_rows, t_rows, partner)
-        for i in range(g_rows):
-            if partner[i] >= 0 and scores[i, partner[i]] > EPSILON and is_distractor[g0 + i]:
-                keep[t0 + partner[i]] = False
+        iou = _frame_iou(f, g_start, t_start, pair_start, pair_g, pair_t, pair_iou)
+        for i, j in enumerate(assign_most(-iou)):
+            if j >= 0 and iou[i, j] > EPSILON and is_distractor[g_start[f] + i]:
+                keep[t_start[f] + j] = False
 
 
 @compiled
@@ -414,20 +319,13 @@ def clear_matches(
             partner[g0 + i] = -1
         if g_rows == 0 or t_rows == 0:
             continue  # TrackEval keeps the state of the last frame that had both
-        scores = np.zeros((g_rows, t_rows))
+        iou = _frame_iou(f, g_start, t_start, pair_start, pair_g, pair_t, pair_iou)
+        scores = iou.copy()
         for p in range(pair_start[f], pair_start[f + 1]):
-            score = pair_iou[p]
             if previous[g_id[pair_g[p]]] == t_id[pair_t[p]]:
-                score += 1000.0
-            scores[pair_g[p] - g0, pair_t[p] - t0] = score
-        chosen = np.empty(g_rows, np.int64)
-        _assign_frame(scores, g_rows, t_rows, chosen)
-        iou = np.zeros((g_rows, t_rows))
-        for p in range(pair_start[f], pair_start[f + 1]):
-            iou[pair_g[p] - g0, pair_t[p] - t0] = pair_iou[p]
+                scores[pair_g[p] - g0, pair_t[p] - t0] += 1000.0
         frame_sum = 0.0
-        for i in range(g_rows):
-            j = chosen[i]
+        for i, j in enumerate(assign_most(-scores)):
             if j < 0 or scores[i, j] <= EPSILON:
                 continue
             o, h = g_id[g0 + i], t_id[t0 + j]
@@ -494,20 +392,13 @@ def hota_matches(g_start, t_start, g_id, t_id, pair_start, pair_g, pair_t, pair_
         g_rows, t_rows = g_start[f + 1] - g0, t_start[f + 1] - t0
         if g_rows == 0 or t_rows == 0:
             continue
-        scores = np.zeros((g_rows, t_rows))
-        similarity = np.zeros((g_rows, t_rows))
+        similarity = _frame_iou(f, g_start, t_start, pair_start, pair_g, pair_t, pair_iou)
+        scores = similarity.copy()
         for p in range(pair_start[f], pair_start[f + 1]):
-            i, j = pair_g[p] - g0, pair_t[p] - t0
-            similarity[i, j] = pair_iou[p]
-            scores[i, j] = alignment[g_id[pair_g[p]], t_id[pair_t[p]]] * pair_iou[p]
-        partner = np.empty(g_rows, np.int64)
-        _assign_frame(scores, g_rows, t_rows, partner)
-        for i in range(g_rows):
-            if partner[i] >= 0 and similarity[i, partner[i]] > 0.0:
-                frame[n] = f
-                g[n] = g_id[g0 + i]
-                t[n] = t_id[t0 + partner[i]]
-                iou[n] = similarity[i, partner[i]]
+            scores[pair_g[p] - g0, pair_t[p] - t0] *= alignment[g_id[pair_g[p]], t_id[pair_t[p]]]
+        for i, j in enumerate(assign_most(-scores)):
+            if j >= 0 and similarity[i, j] > 0.0:
+                frame[n], g[n], t[n], iou[n] = f, g_id[g0 + i], t_id[t0 + j], similarity[i, j]
                 n += 1
     return frame[:n], g[:n], t[:n], iou[:n]
 
@@ -518,21 +409,14 @@ def frame_accuracy(g_start, t_start, pair_start, pair_g, pair_t, pair_iou):
     total = 0.0
     frames = 0
     for f in range(len(g_start) - 1):
-        g0, t0 = g_start[f], t_start[f]
-        g_rows, t_rows = g_start[f + 1] - g0, t_start[f + 1] - t0
+        g_rows, t_rows = g_start[f + 1] - g_start[f], t_start[f + 1] - t_start[f]
         if g_rows + t_rows == 0:
             continue
         frames += 1
-        if g_rows == 0 or t_rows == 0:
-            continue
-        scores = np.zeros((g_rows, t_rows))
-        for p in range(pair_start[f], pair_start[f + 1]):
-            scores[pair_g[p] - g0, pair_t[p] - t0] = pair_iou[p]
-        partner = np.empty(g_rows, np.int64)
-        _assign_frame(scores, g_rows, t_rows, partner)
+        iou = _frame_iou(f, g_start, t_start, pair_start, pair_g, pair_t, pair_iou)
         overlap = 0.0
-        for i in range(g_rows):
-            if partner[i] >= 0:
-                overlap += scores[i, partner[i]]
+        for i, j in enumerate(assign_most(-iou)):
+            if j >= 0:
+                overlap += iou[i, j]
         total += overlap / (0.5 * (g_rows + t_rows))
     return total, frames

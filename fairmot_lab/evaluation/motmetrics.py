@@ -24,30 +24,25 @@ def motmetrics_events(scored: ScoredSequence) -> Events:
     g, t, distance = scored.pair_g[near], scored.pair_t[near], scored.pair_distance[near]
     rows_g, rows_t, objects, hypotheses = len(scored.g_id), len(scored.t_id), len(scored.g_ids), len(scored.t_ids)
     capacity = len(scored.frames) + len(g) + 2 * (rows_g + rows_t) + 3 * min(rows_g, rows_t)
-    cursor = np.zeros(3, np.int64)
+    cursor, events = np.zeros(1, matching.CURSOR), np.empty(capacity, matching.EVENT)
+    g_matched, t_matched = np.zeros(rows_g, bool), np.zeros(rows_t, bool)
     state = (
         np.full(objects, -1, np.int64),
         np.full(hypotheses, -1, np.int64),
         np.zeros(hypotheses, bool),
         np.zeros(objects, bool),
         np.full(hypotheses, -1, np.int64),
-        np.zeros(rows_g, bool),
-        np.zeros(rows_t, bool),
-    )
-    g_matched, t_matched = state[-2:]
-    out = (
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int8),
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
-        np.empty(capacity),
+        g_matched,
+        t_matched,
     )
     starts = (scored.g_start, scored.t_start, scored.g_id, scored.t_id, pair_start)
     solved = (np.empty(0, np.int64), np.empty(0, np.int64))
-    while not matching.continue_matches(cursor, *starts, g, t, distance, *state, *solved, *out):
-        solved = _solve_as_motmetrics(scored, int(cursor[0]), pair_start, g, t, distance, g_matched, t_matched)
-    return Events(*(array[: cursor[1]] for array in out))
+    while not matching.continue_matches(cursor, *starts, g, t, distance, *state, *solved, events):
+        frame = int(cursor["frame"][0])
+        solved = _solve_as_motmetrics(scored, frame, pair_start, g, t, distance, g_matched, t_matched)
+        cursor["is_solved"] = True
+    written = events[: cursor["events"][0]]
+    return Events(*(written[name].copy() for name in matching.EVENT.names or ()))
 
 
 def _solve_as_motmetrics(
