@@ -66,7 +66,8 @@ def test_real_results(golden, mot17):
 def test_a_draw_is_the_metric_of_its_frames():
     """One block as long as a sequence without neighbours: each frame's counts are used as often as it is drawn."""
     gt = truth(30)
-    counts = frame_counts(fl.evaluation.prepare(gt), tracked(gt, 1, 0.3), "raw", "motmetrics")
+    one = fl.evaluate(tracked(gt, 1, 0.3), gt).sequences["made"]
+    counts = frame_counts(one, "raw", "motmetrics")
     whole = metrics_of(counts.sum(0))
     assert whole[COMPARED.index("recall")] == pytest.approx(1 - counts[:, 2].sum() / counts[:, 0].sum())
     made = bootstrap({"made": counts[:, None]}, "motmetrics", 2000, 1)
@@ -111,6 +112,10 @@ def test_trackers_that_cannot_be_compared_are_refused():
             fl.compare({"a": fl.evaluate(made, gt), "b": fl.evaluate({"other": made}, {"other": gt})})
         with pytest.raises(EvaluationError, match="evaluated differently"):
             fl.compare({"a": fl.evaluate(made, gt), "b": fl.evaluate(made, gt, evaluator="trackeval")})
+        with pytest.raises(EvaluationError, match=r"evaluated differently .*\(1, 10\)"):
+            fl.compare({"a": fl.evaluate(made, gt, frames=[1, 10]), "b": fl.evaluate(made, gt, frames=(11, 20))})
+        with pytest.raises(EvaluationError, match="protocol='row' does not exist"):
+            fl.compare({"a": made}, gt, protocol="row")
         with pytest.raises(EvaluationError, match="no tracker to compare"):
             fl.compare({}, gt)
 

@@ -252,6 +252,12 @@ def test_an_id_is_given_once_a_frame():
     assert boxes.set_index(["frame", "x"])["id"][2, 301.0] == 5
 
 
+def test_a_protocol_that_does_not_exist_is_refused():
+    for what in (oracle_detections, oracle_study, fl.evaluate_detections):
+        with pytest.raises(EvaluationError, match="protocol='row' does not exist"):
+            what(tracks(), truth(), protocol="row")
+
+
 def test_oracles_part_the_errors_of_a_real_tracker(mot17, golden):
     name = "MOT17-09-FRCNN"
     made = read_mot(golden / f"{name}.txt")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..boxes import BOX
-from ..evaluation.evaluate import compute_metrics, match_tracks
+from ..evaluation.evaluate import compute_metrics, default_protocol, match_tracks
 from ..evaluation.protocols import prepare
 from ..formats.mot import check_table
 
@@ -42,8 +42,7 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     scored = one.scored
     frame = scored.g_frame
     table = pd.DataFrame({"frame": frame, "person": scored.g_id, "switched": one.switched, "id": np.nan})
-    found = one.partner >= 0
-    table.loc[found, "id"] = scored.t_ids[scored.t_id[one.partner[found]]]
+    table.loc[one.is_matched, "id"] = scored.t_ids[scored.t_id[one.partner[one.is_matched]]]
     table["stretch"] = table.groupby("person")["switched"].cumsum()
     unused = int(scored.t_ids.max(initial=0)) + 1
     held: set[tuple[int, int]] = set()
@@ -87,8 +86,7 @@ def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     frame = scored.t_frame
     unused = int(scored.g_ids.max()) + 1 if len(scored.g_ids) else 1
     ids = unused + scored.t_id
-    rows = np.flatnonzero(one.partner >= 0)
-    ids[one.partner[rows]] = scored.g_ids[scored.g_id[rows]]
+    ids[one.partner[one.is_matched]] = scored.g_ids[scored.g_id[one.is_matched]]
     boxes = one.tracks[BOX].to_numpy(float)[scored.t_rows]
     return _table(frame, ids, boxes, one.name)
 
@@ -128,7 +126,7 @@ def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | Non
 def _matches(tracks: pd.DataFrame, ground_truth: Any, protocol: str | None) -> Any:
     truth = prepare(_table_of(ground_truth))
     check_table(tracks, name=f"tracks of {truth.name}", length=truth.length)
-    return match_tracks(tracks, truth, protocol or ("motchallenge" if truth.has_classes else "raw"))
+    return match_tracks(tracks, truth, protocol or default_protocol([truth]))
 
 
 def _table_of(ground_truth: Any) -> Any:

@@ -41,14 +41,10 @@ def box_table(one: SequenceEvaluation) -> pd.DataFrame:
         x, y, w, h, and the columns of `BINS`, NaN where they are not known.
     """
     scored, truth = one.scored, one.ground_truth
-    frame_g = scored.g_frame
-    frame_t = scored.t_frame
-    found = one.partner >= 0
-    false = np.ones(len(frame_t), bool)
-    false[one.partner[found]] = False
+    false = one.is_false
     people = pd.DataFrame(truth.box[scored.g_rows], columns=BOX)
-    people.insert(0, "frame", frame_g)
-    people.insert(1, "kind", np.select([~found, one.switched], ["missed", "switched"], "tracked"))
+    people.insert(0, "frame", scored.g_frame)
+    people.insert(1, "kind", np.select([~one.is_matched, one.switched], ["missed", "switched"], "tracked"))
     people.insert(2, "id", scored.g_ids[scored.g_id])
     people["visibility"] = truth.visibility[scored.g_rows]
     by_person = people.groupby("id")
@@ -59,7 +55,7 @@ def box_table(one: SequenceEvaluation) -> pd.DataFrame:
     moved = np.hypot(*step.T) / passed * (truth.frame_rate or np.nan) / people["h"].to_numpy()
     people["speed"] = pd.Series(moved).groupby(people["id"].to_numpy()).bfill(limit=1)
     boxes = pd.DataFrame(one.tracks[BOX].to_numpy(float)[scored.t_rows[false]], columns=BOX)
-    boxes.insert(0, "frame", frame_t[false])
+    boxes.insert(0, "frame", scored.t_frame[false])
     boxes.insert(1, "kind", "false positive")
     boxes.insert(2, "id", scored.t_ids[scored.t_id[false]])
     table = pd.concat([people, boxes], ignore_index=True)

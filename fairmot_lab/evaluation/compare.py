@@ -25,11 +25,10 @@ import pandas as pd
 from .._terminal import in_columns, wrapped
 from ..errors import EvaluationError, FairMOTLabWarning
 from . import trackeval
-from .evaluate import Overlaps, default_protocol, load_pairs, match_tracks, scored_for_hota
+from .evaluate import check_options, default_protocol, load_pairs, match_tracks, scored_for_hota
 from .events import SequenceEvaluation
 from .matching import MATCH, SWITCH
 from .names import OVERALL, PERCENT, SHORT
-from .protocols import ScoredSequence
 from .result import Evaluation
 
 COMPARED = (
@@ -70,12 +69,12 @@ class Comparison:
         sentences = []
         for metric in _chosen(metrics):
             for row in rows[rows["metric"] == metric].itertuples():
-                numbers = " ".join(_shown(metric, value, sign=True) for value in (row.difference,))
+                difference = _shown(metric, row.difference, sign=True)
                 span = f"{_shown(metric, row.low, sign=True)} to {_shown(metric, row.high, sign=True)}"
                 words = f"{row.tracker} is {row.verdict} than {row.other} in {SHORT.get(metric, metric)}"
                 if row.verdict == "not a difference":
                     words = f"{row.tracker} and {row.other}: not a difference in {SHORT.get(metric, metric)}"
-                sentences.append(f"{words} ({numbers}, interval {span}, p = {row.p_adjusted:.3f})")
+                sentences.append(f"{words} ({difference}, interval {span}, p = {row.p_adjusted:.3f})")
         return sentences
 
     def table(self, metrics: Iterable[str] = ("hota", "deta", "assa", "mota", "idf1", "num_switches")) -> pd.DataFrame:
@@ -169,27 +168,30 @@ def compare(
         raise EvaluationError("There is no tracker to compare; give a dict from name to tracks.")
     if draws < 1 or not 0 < confidence < 1:
         raise EvaluationError(f"draws={draws} and confidence={confidence} must be at least 1, and between 0 and 1.")
+    check_options(protocol, evaluator, frames)
     counts: dict[str, dict[str, np.ndarray]] = {}
-    how: set[tuple[str, str]] = set()
+    ways: set[tuple[str, str, tuple[int, ...]]] = set()
     for name, tracks in trackers.items():
         if isinstance(tracks, Evaluation):
-            counts[name] = {key: _of_evaluation(one, tracks) for key, one in tracks.sequences.items()}
-            how.add((tracks.protocol, tracks.evaluator))
-            continue
-        if ground_truth is None:
+            made, chosen, how, part = tracks.sequences, tracks.protocol, tracks.evaluator, tracks.frames
+        elif ground_truth is None:
             raise EvaluationError(f"Tracker {name} is given as tracks; give the ground truth too.")
-        loaded, _ = load_pairs(tracks, ground_truth, sequences, frames)
-        chosen = protocol or default_protocol(truth for truth, _ in loaded.values())
-        counts[name] = {key: frame_counts(*pair, chosen, evaluator, frames) for key, pair in loaded.items()}
-        how.add((chosen, evaluator))
+        else:
+            loaded, _ = load_pairs(tracks, ground_truth, sequences, frames)
+            chosen, how, part = protocol or default_protocol(truth for truth, _ in loaded.values()), evaluator, frames
+            made = {key: match_tracks(table, truth, chosen, how) for key, (truth, table) in loaded.items()}
+        counts[name] = {key: frame_counts(one, chosen, how, part) for key, one in made.items()}
+        ways.add((chosen, how, tuple(part or ())))
     first = next(iter(counts))
     for name, found in counts.items():
         if set(found) != set(counts[first]):
             odd = sorted(set(found) ^ set(counts[first]))
             raise EvaluationError(f"{first} and {name} differ in the sequences {', '.join(odd)}; evaluate the same.")
-    if len(how) > 1:
-        raise EvaluationError(f"The trackers were evaluated differently ({how}); use one protocol and evaluator.")
-    ((protocol, evaluator),) = how
+    if len(ways) > 1:
+        raise EvaluationError(
+            f"The trackers were evaluated differently ({ways}); use one protocol, evaluator and part (frames)."
+        )
+    ((protocol, evaluator, _),) = ways
     stacked = {key: _stack([found[key] for found in counts.values()]) for key in counts[first]}
     pairs = len(counts) * (len(counts) - 1) // 2
     enough = math.ceil(2 * pairs / (1 - confidence))  # the smallest p-value of `draws` is 2 / (draws + 1)
@@ -199,8 +201,8 @@ def compare(
             FairMOTLabWarning,
             stacklevel=2,
         )
-    made = bootstrap(stacked, evaluator, draws, block_frames, seed)
-    return _tables(list(counts), made, confidence, draws, f"protocol {protocol}, evaluator {evaluator}")
+    drawn = bootstrap(stacked, evaluator, draws, block_frames, seed)
+    return _tables(list(counts), drawn, confidence, draws, f"protocol {protocol}, evaluator {evaluator}")
 
 
 def metric_intervals(
@@ -262,27 +264,10 @@ def summary_with_intervals(
 
 
 def frame_counts(
-    truth: Any, tracks: pd.DataFrame, protocol: str, evaluator: str, frames: tuple[int, int] | None = None
+    one: SequenceEvaluation, protocol: str, evaluator: str, frames: tuple[int, int] | None = None
 ) -> np.ndarray:
     """Return the counts that metrics are made of, (frames, `WIDTH`), from frame 1 or the first of `frames`."""
-    one = match_tracks(tracks, truth, protocol, evaluator)
-    overlaps = Overlaps(truth, one.tracks)
-    hota = one.scored if evaluator == "trackeval" else scored_for_hota(overlaps, one.scored, protocol)
-    return _counts(one, hota, evaluator, frames)
-
-
-def _of_evaluation(one: Any, evaluation: Evaluation) -> np.ndarray:
-    truth, tracks = one.ground_truth, one.tracks
-    hota = one.scored
-    if evaluation.evaluator != "trackeval":
-        hota = scored_for_hota(Overlaps(truth, tracks), one.scored, evaluation.protocol)
-    return _counts(one, hota, evaluation.evaluator, evaluation.frames)
-
-
-def _counts(
-    one: SequenceEvaluation, hota: ScoredSequence, evaluator: str, frames: tuple[int, int] | None
-) -> np.ndarray:
-    scored = one.scored
+    scored, hota = one.scored, scored_for_hota(one, protocol, evaluator)
     first = frames[0] if frames else 1
     reach = [part[-1] for part in (scored.frames, hota.frames) if len(part)]
     last = min(frames[1], one.ground_truth.length or frames[1]) if frames else one.ground_truth.length or 0
@@ -291,18 +276,14 @@ def _counts(
     def add(column: int, frame: np.ndarray, weights: np.ndarray | float = 1.0) -> None:
         np.add.at(counts[:, column], frame - first, weights)
 
-    frame_g = scored.g_frame
-    frame_t = scored.t_frame
-    found = one.partner >= 0
-    false = np.ones(len(frame_t), bool)
-    false[one.partner[found]] = False
+    frame_g, frame_t = scored.g_frame, scored.t_frame
     matched = np.isin(one.coded.kind, (MATCH, SWITCH))
     for column, (frame, weights) in enumerate(
         [
             (frame_g, 1.0),
             (frame_t, 1.0),
-            (frame_g[~found], 1.0),
-            (frame_t[false], 1.0),
+            (frame_g[~one.is_matched], 1.0),
+            (frame_t[one.is_false], 1.0),
             (frame_g[one.switched], 1.0),
             (scored.frames[one.coded.frame[matched]], one.coded.distance[matched]),
             (frame_g[scored.pair_g[trackeval.identity_pairs(scored, evaluator)]], 1.0),

@@ -16,6 +16,7 @@ from ..data import same_footage
 from ..detection.cache import as_detections
 from ..errors import EvaluationError
 from .breakdown import BINS, _words
+from .evaluate import check_options, default_protocol
 from .inputs import one_truth
 from .protocols import Overlaps
 
@@ -108,7 +109,8 @@ def evaluate_detections(
         )
     table = detections if isinstance(detections, pd.DataFrame) else detections.table()
     table = table.assign(id=np.arange(len(table)))
-    protocol = protocol or ("motchallenge" if truth.has_classes else "raw")
+    protocol = protocol or default_protocol([truth])
+    check_options(protocol, "trackeval", None)
     scored = Overlaps(truth, table).scored(protocol, "trackeval")
     table = table.sort_values("frame", kind="stable", ignore_index=True) if len(table) else table
     rows = table.iloc[scored.t_rows]

@@ -90,7 +90,7 @@ def evaluate(
     >>> result.overall["num_switches"], result.switches[["frame", "from_id", "to_id"]].values.tolist()
     (1, [[3, 7, 8]])
     """
-    _check_options(protocol, evaluator, frames)
+    check_options(protocol, evaluator, frames)
     wanted = _wanted_metrics(metrics, evaluator)
     loaded, notes = load_pairs(tracks, ground_truth, sequences, frames, quiet=classes is not None)
     if classes is not None:
@@ -136,7 +136,7 @@ def compute_metrics(
     >>> compute_metrics(truth.iloc[:1], truth)["mota"]
     0.5
     """
-    _check_options(protocol, evaluator, frames)
+    check_options(protocol, evaluator, frames)
     loaded, _ = load_pairs(tracks, ground_truth, None, frames, quiet=True)
     protocol = protocol or default_protocol(truth for truth, _ in loaded.values())
     totals: dict[str, float] = {}
@@ -150,7 +150,7 @@ def compute_metrics(
         for name, value in count_sums(scored, motmetrics_events(scored)).items():
             totals[name] = totals.get(name, 0) + value
         if hota:
-            parts.append(trackeval.hota(scored_for_hota(overlaps, scored, protocol)))
+            parts.append(trackeval.hota(overlaps.scored(protocol, "trackeval")))
     if evaluator == "trackeval":
         return trackeval.summary_row(trackeval.combine(parts))
     return ratios_of_sums(totals) | (trackeval.hota_means(trackeval.combine_hota(parts)) if hota else {})
@@ -184,7 +184,7 @@ def compare_protocols(
     >>> compare_protocols(scene.tracks, scene.ground_truth)[["protocol", "evaluator"]].drop_duplicates().shape
     (5, 2)
     """
-    _check_options(None, "motmetrics", frames)
+    check_options(None, "motmetrics", frames)
     tables: list[pd.DataFrame] = []
     loaded, notes = load_pairs(tracks, ground_truth, sequences, frames)
     has_classes = all(truth.has_classes for truth, _ in loaded.values())
@@ -226,7 +226,14 @@ def half_split(length: int) -> dict[str, tuple[int, int]]:
     return {"train": (1, length // 2 + 1), "val": (length // 2 + 2, length)}
 
 
-def _check_options(protocol: str | None, evaluator: str, frames: tuple[int, int] | None) -> None:
+def check_options(protocol: str | None, evaluator: str, frames: tuple[int, int] | None) -> None:
+    """Refuse a protocol, evaluator or part of a sequence that does not exist.
+
+    Raises
+    ------
+    EvaluationError
+        Naming it, and what there is.
+    """
     if protocol is not None and protocol not in PROTOCOLS:
         raise EvaluationError(f"protocol={protocol!r} does not exist; choose {', '.join(PROTOCOLS)}.")
     if evaluator not in EVALUATORS:
@@ -374,7 +381,7 @@ def _evaluate_sequence(
         named = [key for key in wanted if key in MOTMETRICS]
         metrics = motmetrics_metrics(event_table(scored, events), named) if named else {}
         if any(key in HOTA for key in wanted):
-            metrics["hota_fields"] = trackeval.hota(scored_for_hota(overlaps, scored, protocol))
+            metrics["hota_fields"] = trackeval.hota(overlaps.scored(protocol, "trackeval"))
     return SequenceEvaluation(name, truth, overlaps.tracks, scored, events, partner, switched, count, metrics)
 
 
@@ -387,7 +394,14 @@ def _length(overlaps: Overlaps, frames: tuple[int, int] | None) -> int:
 def match_tracks(
     tracks: pd.DataFrame, ground_truth: GroundTruth, protocol: str, evaluator: str = "motmetrics"
 ) -> SequenceEvaluation:
-    """Match the tracks of one sequence without computing metrics."""
+    """Match the tracks of one sequence without computing metrics.
+
+    Raises
+    ------
+    EvaluationError
+        If there is no such protocol or evaluator.
+    """
+    check_options(protocol, evaluator, None)
     return _evaluate_sequence(ground_truth.name, ground_truth, tracks, protocol, evaluator, None, ())
 
 
@@ -405,11 +419,13 @@ def _caveats(one: SequenceEvaluation) -> list[str]:
         ]
     if not len(scored.t_id):
         return [f"{one.name} has no results: all its {len(scored.g_id)} ground-truth boxes are missed."]
-    if not (one.partner >= 0).any():
+    if not one.is_matched.any():
         return [f"{one.name}: not one result matches the ground truth; are both in the same frames and pixels?"]
     return []
 
 
-def scored_for_hota(overlaps: Overlaps, scored: ScoredSequence, protocol: str) -> ScoredSequence:
+def scored_for_hota(one: SequenceEvaluation, protocol: str, evaluator: str) -> ScoredSequence:
     """Return what TrackEval scores under the same protocol, since HOTA is TrackEval's."""
-    return scored if protocol == "paddle" else overlaps.scored(protocol, "trackeval")
+    return (
+        one.scored if evaluator == "trackeval" else Overlaps(one.ground_truth, one.tracks).scored(protocol, "trackeval")
+    )

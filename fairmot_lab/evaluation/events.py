@@ -71,6 +71,18 @@ class SequenceEvaluation:
     frames: int
     metrics: dict[str, Any]
 
+    @property
+    def is_matched(self) -> np.ndarray:
+        """Which scored rows of ground truth have a result."""
+        return self.partner >= 0
+
+    @property
+    def is_false(self) -> np.ndarray:
+        """Which scored results are matched with nobody."""
+        false = np.ones(len(self.scored.t_id), bool)
+        false[self.partner[self.is_matched]] = False
+        return false
+
     @functools.cached_property
     def events(self) -> pd.DataFrame:
         """The events as motmetrics' DataFrame: index FrameId, Event; columns Type, OId, HId, D."""

@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..errors import EvaluationError
 from . import trackeval
-from .evaluate import Overlaps, scored_for_hota
+from .evaluate import scored_for_hota
 from .matching import THRESHOLD
 from .names import OVERALL
 from .protocols import ScoredSequence
@@ -80,9 +80,7 @@ def local_metrics(
         rate = one.ground_truth.frame_rate
         if unit == "seconds" and not rate:
             raise EvaluationError(f"The frame rate of {name} is not known; give horizons in frames.")
-        scored = one.scored
-        if evaluation.evaluator != "trackeval":
-            scored = scored_for_hota(Overlaps(one.ground_truth, one.tracks), one.scored, evaluation.protocol)
+        scored = scored_for_hota(one, evaluation.protocol, evaluation.evaluator)
         windows, scores = _Windows(scored), _Scores(scored)
         scale = rate if unit == "seconds" and rate else 1.0
         found = []

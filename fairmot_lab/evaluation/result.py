@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import files_of, write_text
+from ..boxes import BOX
 from . import tables, trackeval
 from .breakdown import box_table, breakdown
 from .events import SequenceEvaluation, count_fragments
@@ -71,7 +72,7 @@ class Evaluation:
         kind is "FP", "MISS" or "SWITCH"; id, box (pixels) and score are the person's for a miss and the track's
         otherwise.
         """
-        return self._stamped(_concat([_errors(one) for one in self.sequences.values()]))
+        return self._stamped(pd.concat([_errors(one) for one in self.sequences.values()], ignore_index=True))
 
     @functools.cached_property
     def switches(self) -> pd.DataFrame:
@@ -85,12 +86,14 @@ class Evaluation:
     @functools.cached_property
     def per_frame(self) -> pd.DataFrame:
         """One row per sequence and frame: frame, time (s), numbers of objects, predictions, matches and errors."""
-        return self._stamped(_concat([_per_frame(one) for one in self.sequences.values()]))
+        return self._stamped(pd.concat([_per_frame(one) for one in self.sequences.values()], ignore_index=True))
 
     @functools.cached_property
     def per_object(self) -> pd.DataFrame:
         """One row per sequence and ground-truth id: when it was there, how much of it was tracked, by how many ids."""
-        return self._stamped(_concat([_per_object(one, self.evaluator) for one in self.sequences.values()]))
+        return self._stamped(
+            pd.concat([_per_object(one, self.evaluator) for one in self.sequences.values()], ignore_index=True)
+        )
 
     def by(self, what: str, bins: Sequence[float] | None = None) -> pd.DataFrame:
         """Break recall, precision and errors down: see `breakdown.breakdown`.
@@ -106,7 +109,7 @@ class Evaluation:
 
     @functools.cached_property
     def _boxes(self) -> pd.DataFrame:
-        return _concat([box_table(one) for one in self.sequences.values()])
+        return pd.concat([box_table(one) for one in self.sequences.values()], ignore_index=True)
 
     @property
     def caption(self) -> str:
@@ -152,10 +155,6 @@ class Evaluation:
         return table
 
 
-def _concat(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True)
-
-
 def _per_frame(one: SequenceEvaluation) -> pd.DataFrame:
     events, count = one.coded, len(one.scored.frames)
 
@@ -184,37 +183,29 @@ def _per_frame(one: SequenceEvaluation) -> pd.DataFrame:
 
 
 def _errors(one: SequenceEvaluation) -> pd.DataFrame:
-    scored, matched = one.scored, one.partner >= 0
-    found = np.zeros(len(scored.t_id), bool)
-    found[one.partner[matched]] = True
-    frame_g = scored.g_frame
-    frame_t = scored.t_frame
-    missed, false = np.flatnonzero(~matched), np.flatnonzero(~found)
-    switched = one.partner[one.switched]
+    scored = one.scored
+    missed = np.flatnonzero(~one.is_matched)
+    false, switched = np.flatnonzero(one.is_false), one.partner[one.switched]
+    wrong = np.concatenate([false, switched])
     table = pd.DataFrame(
         {
             "sequence": one.name,
-            "frame": np.concatenate([frame_g[missed], frame_t[false], frame_t[switched]]),
+            "frame": np.concatenate([scored.g_frame[missed], scored.t_frame[wrong]]),
             "kind": np.repeat(["MISS", "FP", "SWITCH"], [len(missed), len(false), len(switched)]),
-            "id": np.concatenate(
-                [scored.g_ids[scored.g_id[missed]], scored.t_ids[scored.t_id[np.concatenate([false, switched])]]]
-            ),
+            "id": np.concatenate([scored.g_ids[scored.g_id[missed]], scored.t_ids[scored.t_id[wrong]]]),
         }
     )
-    truth_rows, track_rows = scored.g_rows[missed], scored.t_rows[np.concatenate([false, switched])]
-    for column in ("x", "y", "w", "h", "score"):
-        ours = [
-            side[column].to_numpy(float)[rows] if column in side else np.full(len(rows), np.nan)
-            for side, rows in ((one.ground_truth.table, truth_rows), (one.tracks, track_rows))
-        ]
-        table[column] = np.concatenate(ours)
+    sides = [one.ground_truth.table.iloc[scored.g_rows[missed]], one.tracks.iloc[scored.t_rows[wrong]]]
+    for column in (*BOX, "score"):
+        values = [side[column].to_numpy(float) if column in side else np.full(len(side), np.nan) for side in sides]
+        table[column] = np.concatenate(values)
     return table.sort_values(["frame", "kind", "id"], kind="stable", ignore_index=True)
 
 
 def _per_object(one: SequenceEvaluation, evaluator: str) -> pd.DataFrame:
     scored, objects = one.scored, len(one.scored.g_ids)
     frame = scored.g_frame
-    tracked = one.partner >= 0
+    tracked = one.is_matched
     present = np.bincount(scored.g_id, minlength=objects)
     found = np.bincount(scored.g_id[tracked], minlength=objects)
     order = np.argsort(scored.g_id, kind="stable")
