@@ -151,6 +151,8 @@ def test_detections_get_the_ids_of_the_people_they_cover(
     by_track = label_detections(detections, tracks)
     assert (by_track[tracks["det"]] == tracks["id"]).all()
     assert (by_track >= 0).sum() == len(tracks)
+    filled = fl.postprocess(tracks[tracks["frame"] != 10])  # rows that were filled in have no detection
+    assert set(np.flatnonzero(label_detections(detections, filled) >= 0)) == set(filled["det"]) - {-1}
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -84,7 +84,8 @@ def label_detections(detections: Detections, table: pd.DataFrame, min_iou: float
     """
     ids = np.full(len(detections.scores), -1, np.int64)
     if "det" in table:  # tracks made from these detections know their rows
-        ids[table["det"]] = table["id"]
+        taken = table[table["det"] >= 0]  # a predicted box has none
+        ids[taken["det"]] = taken["id"]
         return ids
     used = table[table["conf"] != 0] if "conf" in table else table
     in_frame = {int(part["frame"].iloc[0]): part for _, part in used.groupby("frame")}
