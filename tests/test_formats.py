@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import fairmot_lab as fl
 from fairmot_lab.errors import EvaluationError, FairMOTLabError, FairMOTLabWarning, MotFileError
 from fairmot_lab.formats import FORMATS, read_coco, read_cvat, read_kitti, write_coco, write_cvat, write_kitti
+from fairmot_lab.formats.aicity import read_aicity
 from fairmot_lab.formats.classes import ignored_rows, motchallenge_classes, people_rows
 from fairmot_lab.formats.labels import find_labels, frames_beside, label_files, labels_beside, read_labels, recognise
 from fairmot_lab.formats.mot import write_mot
@@ -842,3 +843,31 @@ def test_the_document_names_every_format_and_its_protocol():
     for format in FORMATS:
         line = next(line for line in text.splitlines() if line.startswith(f"| {format.title} |"))
         assert line.endswith(f"| {format.protocol} |")
+
+
+def test_coco_takes_the_size_of_a_single_video_from_its_images_and_no_infinite_one(tmp_path):
+    content = {
+        "images": [{"id": 1, "frame_id": 1, "width": 640, "height": 1e999}],
+        "videos": [{"id": 5, "name": "S"}],
+        "annotations": [{"id": 1, "image_id": 1, "track_id": 3, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+    }
+    path = tmp_path / "S.json"
+    path.write_text(json.dumps(content))
+    attrs = read_coco(path)["S"].attrs
+    assert (attrs["width"], attrs.get("height")) == (640, None)
+
+
+def test_cameras_of_ai_city_have_whole_numbers(tmp_path):
+    path = tmp_path / "ground_truth_train.txt"
+    path.write_text("1 5 1 10 20 30 40 -1 -1\n1.5 6 1 10 20 30 40 -1 -1\n")
+    with pytest.raises(MotFileError, match=r"line 2: camera 1.5 is not a whole number"):
+        read_aicity(path)
+
+
+def test_a_csv_file_is_called_as_it_is_without_its_ending(tmp_path):
+    (tmp_path / "bytetrack.csv").write_text("".join(f"{frame},1,10,20,30,60,1\n" for frame in (1, 2)))
+    tracks = fl.read_mot(tmp_path / "bytetrack.csv")
+    assert tracks.attrs["sequence"] == "bytetrack"
+    truth = tracks.assign(conf=1.0)
+    truth.attrs = {"sequence": "street"}
+    assert fl.evaluate(tracks, truth).overall["mota"] == 1

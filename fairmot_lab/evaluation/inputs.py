@@ -17,6 +17,7 @@ import pandas as pd
 from .._files import cannot_read, exists
 from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
+from ..formats.base import stem
 from ..formats.classes import class_notes, ignored_rows, people_classes
 from ..formats.labels import MOTCHALLENGE, find_labels, has_free_name, recognise
 from ..formats.mot import LARGEST_FRAME, check_table, read_mot, warn_about_corners
@@ -116,12 +117,6 @@ def _find(value: Any, what: str, loads: Callable, load: Callable) -> tuple[dict[
     return {str(name): lambda **how: load(value, **how)}, True
 
 
-def _name_of(path: Path) -> str:
-    if path.parent.name in ("gt", "det") and path.name.startswith(("gt.txt", "det.txt")):
-        return path.resolve().parent.parent.name
-    return path.name.removesuffix(".gz").removesuffix(".txt")
-
-
 _RESULT_SUFFIXES = (".txt", ".txt.gz", ".json")
 _RESULT_FORMATS = ("kitti", "bdd100k", "coco", "aicity")
 
@@ -136,7 +131,7 @@ def _result_files(folder: Path) -> dict[str, Path]:
     for path in paths:
         if not path.name.endswith(_RESULT_SUFFIXES) or path.name.startswith(".") or not path.is_file():
             continue
-        first = found.setdefault(_name_of(path).removesuffix(".json"), path)
+        first = found.setdefault(stem(path), path)
         if first != path and (path.suffix != ".json" or _holds_results(path)):  # others are records of runs
             warnings.warn(f"{first} is read; {path.name} beside it is not.", FairMOTLabWarning, stacklevel=6)
     return found
@@ -165,7 +160,7 @@ def _results_in(path: Path) -> dict[str, Load]:
             raise EvaluationError(
                 f"{path} holds no results; a JSON file of results has the form of BDD100K or COCO for videos."
             )
-    return {_name_of(path): lambda **how: _load_tracks(path, **how)}
+    return {stem(path): lambda **how: _load_tracks(path, **how)}
 
 
 def _as_tracks(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .base import Format, first_line, several_sequences
+from .mot import check_whole
 from .text import read_numbers
 from .truth import truth_table
 
@@ -43,8 +44,9 @@ def read_aicity(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     {'c001': [1], 'c002': [9]}
     """
     path = Path(path)
-    values, _ = read_numbers(path)
+    values, where = read_numbers(path)
     camera = values[:, 0]
+    check_whole(camera, "camera", where)
     nothing = np.ones(len(values))
     rows = np.column_stack((values[:, 2], values[:, 1], values[:, 3:7], nothing, -nothing))
     return {

@@ -13,7 +13,8 @@ import pandas as pd
 
 from ..errors import MotFileError
 from .base import Format, several_sequences, stem
-from .truth import number, read_json, truth_table, whole
+from .text import beginning
+from .truth import first_of, number, read_json, truth_table, whole
 
 BDD100K_CLASSES = {
     0: "ignored region", 1: "pedestrian", 2: "rider", 3: "car", 4: "truck", 5: "bus", 6: "train", 7: "motorcycle",
@@ -62,7 +63,7 @@ def read_bdd100k(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     codes: dict[str, dict[str, int]] = {}
     for position, frame in enumerate(frames):
         video = str(frame.get("videoName") or frame.get("video_name") or stem(path))
-        index = whole(_first(frame, "frameIndex", "frame_index", "index", default=position), "frameIndex", path) + 1
+        index = whole(first_of(frame, ("frameIndex", "frame_index", "index"), position), "frameIndex", path) + 1
         lengths[video] = max(lengths.get(video, 0), index)
         there = rows.setdefault(video, [])
         for label in frame.get("labels") or ():
@@ -87,10 +88,6 @@ def read_bdd100k(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     }
 
 
-def _first(frame: dict, *keys: str, default: Any) -> Any:
-    return next((frame[key] for key in keys if frame.get(key) is not None), default)
-
-
 def _id(value: Any, codes: dict[str, int], place: Path) -> int:
     """Return a number for an id that may be any text: the number itself where all ids are numbers."""
     text = str(value)
@@ -102,7 +99,7 @@ def _id(value: Any, codes: dict[str, int], place: Path) -> int:
 
 
 def _recognise(path: Path, head: bytes) -> bool:
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"[", b"{"):
+    if not beginning(head).startswith((b"[", b"{")):
         return False
     video = any(key in head for key in (b'"videoName"', b'"video_name"', b'"frameIndex"'))
     return b'"box2d"' in head or (video and b'"labels"' in head)

@@ -16,7 +16,8 @@ from ..data import PERSON, by_sequence
 from ..errors import MotFileError
 from .base import Format, several_sequences, stem
 from .mot import check_table
-from .truth import number, read_json, truth_table, whole
+from .text import beginning
+from .truth import first_of, number, read_json, truth_table, whole
 
 _TRACK_KEYS = ("track_id", "instance_id")
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number")
@@ -66,7 +67,7 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     if annotations and "bboxes" in annotations[0]:
         images, annotations = _unroll(annotations, videos, path)
     crowd = max([0, *classes]) + 1
-    place_of, lengths = _frames_of(images, videos, path)
+    place_of, lengths, first_images = _frames_of(images, videos, path)
     rows: dict[Any, list[tuple]] = {key: [] for key in videos}
     share: dict[Any, list[float]] = {key: [] for key in videos}
     crowds = False
@@ -77,7 +78,7 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
                 f"{path}: annotation {one.get('id')} has image_id {image!r}, which is not in images; correct the file."
             )
         video, frame = place_of[image]
-        track = next((one[key] for key in _TRACK_KEYS if one.get(key) is not None), None)
+        track = first_of(one, _TRACK_KEYS)
         place = Path(f"{path}, annotation {one.get('id')}")
         if track is None:
             raise MotFileError(
@@ -100,7 +101,7 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
         classes[crowd] = "ignored region"
     tables = {}
     for key, video in videos.items():
-        size = _sizes(video, [image for image in images if _key(image.get("video_id")) == key])
+        size = _sizes(video, first_images.get(key, {}))
         name = _name(video, key)
         tables[name] = truth_table(
             rows[key], path, format=FORMAT.title, classes=classes, sequence=name, visibility=share[key],
@@ -210,17 +211,20 @@ def _name(video: dict, key: Any) -> str:
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in name or "\\" in name else name
 
 
-def _sizes(video: dict, images: list[dict]) -> dict[str, Any]:
-    first = images[0] if images else {}
-    found = {key: video.get(key) or first.get(key) for key in ("width", "height")}
-    return {key: int(value) if isinstance(value, int | float) and value >= 1 else None for key, value in found.items()}
+def _sizes(video: dict, image: dict) -> dict[str, Any]:
+    sizes = {}
+    for key in ("width", "height"):
+        value = video.get(key) or image.get(key)
+        sizes[key] = int(value) if isinstance(value, int | float) and 1 <= value < np.inf else None
+    return sizes
 
 
-def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict]:
-    """Video and frame, from 1, of each image, and the length of each video."""
+def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict, dict]:
+    """Video and frame, from 1, of each image, and the length and the first image of each video."""
     only = next(iter(videos)) if len(videos) == 1 else None
     seen: dict[Any, int] = {}
     numbers: dict[Any, tuple[Any, int]] = {}
+    first_images: dict[Any, dict] = {}
     counts_from_0 = False
     for image in images:
         video = _key(image.get("video_id")) if "video_id" in image else only
@@ -228,7 +232,8 @@ def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict
             raise MotFileError(
                 f"{path}: image {image.get('id')} has video_id {video!r}, which is not in videos; correct the file."
             )
-        given = next((image[key] for key in _FRAME_KEYS if image.get(key) is not None), None)
+        given = first_of(image, _FRAME_KEYS)
+        first_images.setdefault(video, image)
         seen[video] = seen.get(video, 0) + 1
         frame = seen[video] if given is None else whole(given, "the frame of an image", path)
         counts_from_0 = counts_from_0 or frame == 0
@@ -237,7 +242,7 @@ def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict
     for image_id, (video, frame) in numbers.items():
         numbers[image_id] = (video, frame + counts_from_0)
         lengths[video] = max(lengths.get(video, 0), frame + counts_from_0)
-    return numbers, lengths
+    return numbers, lengths, first_images
 
 
 def _unroll(annotations: list[dict], videos: dict, path: Path) -> tuple[list[dict], list[dict]]:
@@ -259,8 +264,7 @@ def _unroll(annotations: list[dict], videos: dict, path: Path) -> tuple[list[dic
 
 
 def _recognise(path: Path, head: bytes) -> bool:
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    return start.startswith(b"{") and any(key in head for key in (b'"images"', b'"annotations"', b'"videos"'))
+    return beginning(head).startswith(b"{") and any(key in head for key in (b'"images"', b'"annotations"', b'"videos"'))
 
 
 FORMAT = Format(

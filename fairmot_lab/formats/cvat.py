@@ -15,10 +15,10 @@ import pandas as pd
 from .._files import write_zip
 from ..data import PERSON
 from ..errors import EvaluationError, MotFileError
-from .base import Format, Loader, one_sequence, stem
+from .base import Format, one_sequence, stem
 from .classes import MOTCHALLENGE_CLASSES
 from .mot import check_table, named_classes, table_of
-from .text import labels_in, numbers_of, read_bytes
+from .text import beginning, labels_in, numbers_of, read_bytes
 from .truth import member_names, number, read_members, read_xml, truth_table, whole
 
 _MEMBERS = ("gt/gt.txt", "gt/labels.txt")
@@ -223,9 +223,10 @@ def read_cvat_video(path: str | os.PathLike[str]) -> pd.DataFrame:
     width, height = (
         (None, None) if size is None else (int(number(size.findtext(k), k, path)) for k in ("width", "height"))
     )
-    name = path.stem if path.name != _XML else path.resolve().parent.name
     classes = {index: label for label, index in numbers.items()}
-    return truth_table(rows, path, format=VIDEO.title, classes=classes, sequence=name, width=width, height=height)
+    return truth_table(
+        rows, path, format=VIDEO.title, classes=classes, sequence=_video_name(path), width=width, height=height
+    )
 
 
 def _is_zip_with(path: Path, head: bytes, member: str) -> bool:
@@ -239,14 +240,12 @@ def _recognise(path: Path, head: bytes) -> bool:
 
 
 def _recognise_video(path: Path, head: bytes) -> bool:
-    return (b"<annotations" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")) or _is_zip_with(
-        path, head, _XML
-    )
+    is_xml = b"<annotations" in head and beginning(head).startswith(b"<")
+    return is_xml or _is_zip_with(path, head, _XML)
 
 
-def _sequences_video(path: Path) -> dict[str, Loader]:
-    name = path.resolve().parent.name if path.name == _XML else stem(path)
-    return {name: lambda: read_cvat_video(path)}
+def _video_name(path: Path) -> str:
+    return path.resolve().parent.name if path.name == _XML else stem(path)
 
 
 FORMAT = Format(
@@ -261,7 +260,7 @@ VIDEO = Format(
     name="cvat-video",
     title="CVAT for video",
     recognise=_recognise_video,
-    sequences=_sequences_video,
+    sequences=one_sequence(read_cvat_video, _video_name),
     frames=("images",),
     protocol="the labels that name a person are scored, or every label where none does",
 )

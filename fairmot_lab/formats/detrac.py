@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import MotFileError
 from .base import Format, one_sequence, stem
+from .text import beginning
 from .truth import number, read_xml, truth_table, whole
 
 DETRAC_CLASSES = {0: "ignored region", 1: "car", 2: "van", 3: "bus", 4: "others"}
@@ -76,7 +77,7 @@ def read_detrac(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _recognise(path: Path, head: bytes) -> bool:
-    return b"<sequence" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return b"<sequence" in head and beginning(head).startswith(b"<")
 
 
 FORMAT = Format(

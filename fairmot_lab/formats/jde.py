@@ -96,13 +96,24 @@ def _name(path: Path) -> str:
     return path.parent.name if path.name == "img1" else path.name
 
 
+def counterpart(path: Path, folder: str, other: str) -> Path | None:
+    """Return the path with another folder in place of the last of its name; None if it is below none.
+
+    Examples
+    --------
+    >>> counterpart(Path("MOT17/images/train/A"), "images", "labels_with_ids").as_posix()
+    'MOT17/labels_with_ids/train/A'
+    """
+    for home in (path, *path.parents):
+        if home.name == folder:
+            return home.with_name(other) / path.relative_to(home)
+    return None
+
+
 def _size(path: Path) -> tuple[int, int]:
     """Return the size of the images, which lie in `images` where the labels lie in `labels_with_ids`."""
-    parts = list(path.resolve().parts)
-    places = [path]
-    if "labels_with_ids" in parts:
-        position = len(parts) - 1 - parts[::-1].index("labels_with_ids")
-        places.insert(0, Path(*parts[:position], "images", *parts[position + 1 :]))
+    images = counterpart(path.resolve(), "labels_with_ids", "images")
+    places = [path] if images is None else [images, path]
     for place in places:
         for info in (place / "seqinfo.ini", place.parent / "seqinfo.ini"):
             if info.is_file():

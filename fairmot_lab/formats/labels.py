@@ -16,7 +16,7 @@ import pandas as pd
 from .._files import cannot_read, exists
 from ..errors import FairMOTLabWarning, MotFileError
 from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visdrone
-from .base import Format, Loader, first_line, stem
+from .base import Format, Loader, first_line, one_sequence, stem
 from .mot import check_table, read_mot
 from .motchallenge import sequence_names
 from .seqinfo import read_seqinfo
@@ -31,11 +31,11 @@ _NOT_LABELS = ("seqmaps", "det", "calib", "oxts", "attr", "attribute")
 def _is_mot(path: Path, head: bytes) -> bool:
     """Text whose first line begins like MOTChallenge's; what is wrong with it is for `read_mot` to say."""
     fields = first_line(head)
-    return path.name.endswith((".txt", ".txt.gz", ".csv")) and len(fields) >= 4 and fields[0].lstrip("+-")[:1].isdigit()
+    return _is_text(path) and len(fields) >= 4 and fields[0].lstrip("+-")[:1].isdigit()
 
 
-def _mot_sequences(path: Path) -> dict[str, Loader]:
-    return {stem(path): lambda: _read_mot(path)}
+def _is_text(path: Path) -> bool:
+    return path.name.endswith((".txt", ".txt.gz", ".csv"))
 
 
 def _read_mot(path: Path) -> pd.DataFrame:
@@ -67,7 +67,7 @@ MOTCHALLENGE = Format(
     name="motchallenge",
     title="MOTChallenge",
     recognise=_is_mot,
-    sequences=_mot_sequences,
+    sequences=one_sequence(_read_mot),
     frames=("../img1", "../vdo.avi"),
     labels=("../gt/gt.txt", "gt/gt.txt"),
     protocol="MOTChallenge: pedestrians; results on distractors (classes 2, 7, 8, 12) are dropped",
@@ -245,7 +245,7 @@ def recognise(path: str | os.PathLike[str]) -> Format:
     for format in FORMATS:
         if format.recognise(path, head):
             return format
-    if path.name.endswith((".txt", ".txt.gz", ".csv")) and foreign_format(head) is None:
+    if _is_text(path) and foreign_format(head) is None:
         return MOTCHALLENGE  # whose reader says what is wrong
     looks = foreign_format(head) or "a file of an unknown kind"
     if looks in FOR_DETECTION:
@@ -361,19 +361,9 @@ def labels_beside(frames: str | os.PathLike[str]) -> Path | None:
     for place in (home.parent.parent / "instances", home.parent.parent.parent / "instances"):
         if mots.is_mask_folder(place / home.name):
             return place / home.name
-    return _jde_beside(home)
-
-
-def _jde_beside(home: Path) -> Path | None:
-    parts = list(home.parts)
-    if "images" not in parts:
-        return None
-    position = len(parts) - 1 - parts[::-1].index("images")
-    for tail in ((), ("img1",)):
-        place = Path(*parts[:position], "labels_with_ids", *parts[position + 1 :], *tail)
-        if place.is_dir() and jde.is_jde_folder(place):
-            return place
-    return None
+    labels = jde.counterpart(home, "images", "labels_with_ids")
+    places = () if labels is None else (labels, labels / "img1")
+    return next((place for place in places if jde.is_jde_folder(place)), None)
 
 
 def frames_beside(path: Path, format: Format, sequence: str) -> Path | None:
@@ -383,13 +373,8 @@ def frames_beside(path: Path, format: Format, sequence: str) -> Path | None:
         place = Path(os.path.normpath(home / pattern.format(sequence=sequence)))
         if place.exists():
             return place
-    if format is jde.FORMAT:
-        parts = list(home.parts)
-        if "labels_with_ids" in parts:
-            position = len(parts) - 1 - parts[::-1].index("labels_with_ids")
-            place = Path(*parts[:position], "images", *parts[position + 1 :])
-            return place if place.is_dir() else None
-    return None
+    images = jde.counterpart(home, "labels_with_ids", "images") if format is jde.FORMAT else None
+    return images if images is not None and images.is_dir() else None
 
 
 def expected_frames(path: Path, format: Format, sequence: str) -> str:

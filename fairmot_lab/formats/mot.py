@@ -15,12 +15,14 @@ import pandas as pd
 
 from .._files import atomic_write
 from ..errors import FairMOTLabWarning, MotFileError
+from .base import stem
 from .text import LARGEST_FRAME, labels_in, read_bytes, read_numbers
 
 KINDS = ("results", "detections", "ground_truth")
 LARGEST_ID = 2**53 - 1
 LARGEST_PIXEL = 1e9
 Where = Callable[[int], str]
+_CORRECT = "correct or remove the row"
 
 
 def read_mot(
@@ -268,7 +270,7 @@ def check_table(
             raise MotFileError(f"Column {column} of {name} holds {table[column].dtype}; it must hold numbers.")
     _check(table, kind, lambda row: f"{name}, row {row}", length)
     if "class_id" in table:
-        _check_whole(table["class_id"].to_numpy(), "class", lambda row: f"{name}, row {row}")
+        check_whole(table["class_id"].to_numpy(), "class", lambda row: f"{name}, row {row}")
 
 
 def _check_kind(kind: str) -> None:
@@ -277,10 +279,7 @@ def _check_kind(kind: str) -> None:
 
 
 def _sequence_name(path: Path) -> str:
-    if path.parent.name in ("gt", "det"):
-        return path.resolve().parent.parent.name
-    name = path.name.removesuffix(".gz")
-    return name.removesuffix(".txt")
+    return path.resolve().parent.parent.name if path.parent.name in ("gt", "det") else stem(path)
 
 
 def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd.DataFrame:
@@ -290,7 +289,7 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
     classes = np.full(rows, -1, dtype=np.int64)
     if kind == "ground_truth":
         if columns in (8, 9):
-            _check_whole(values[:, 7], "class", where)
+            check_whole(values[:, 7], "class", where)
             classes = np.clip(values[:, 7], -(2**53), 2**53).astype(np.int64)
         elif columns >= 10 and rows:
             _warn_about_hidden_classes(values, path)
@@ -305,10 +304,8 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
     if kind != "detections":
         table["id"] = ids.astype(np.int64) if whole else ids
     else:
-        _check_whole(ids, "id", where)
-        if (ids < -1).any():
-            row = int(np.argmax(ids < -1))
-            raise MotFileError(f"{where(row)}: id {ids[row]:.0f} is below -1; detections have -1, or an id from 0 on.")
+        check_whole(ids, "id", where)
+        refuse(ids < -1, ids, where, "id {:.0f} is below -1; detections have -1, or an id from 0 on")
     table |= boxes | {"score": score, "class_id": classes}
     if kind == "detections":
         table["det"] = np.arange(rows)
@@ -363,6 +360,22 @@ def _warn_about_hidden_classes(values: np.ndarray, path: Path) -> None:
         )
 
 
+def refuse(is_odd: np.ndarray, column: np.ndarray, where: Where, words: str) -> None:
+    """Raise an error for the first odd row: its place, and `words` with its value.
+
+    Examples
+    --------
+    >>> width = np.array([3, 0])
+    >>> refuse(width <= 0, width, lambda row: f"line {row + 1}", "the width {} is not above 0")
+    Traceback (most recent call last):
+    ...
+    fairmot_lab.errors.MotFileError: line 2: the width 0 is not above 0.
+    """
+    if is_odd.any():
+        row = int(np.argmax(is_odd))
+        raise MotFileError(f"{where(row)}: {words.format(column[row])}.")
+
+
 def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> None:
     """Raise for the first row that breaks a rule; `where(row)` gives its place for the message."""
     if len(table) == 0:
@@ -370,39 +383,25 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
     numbers = {name: table[name].to_numpy() for name in ("frame", "x", "y", "w", "h")}
     numbers |= {name: table[name].to_numpy() for name in ("score", "conf") if name in table}
     for name, column in numbers.items():
-        if column.dtype.kind == "f" and not np.isfinite(column).all():
-            row = int(np.argmin(np.isfinite(column)))
-            raise MotFileError(
-                f"{where(row)}: {name} is {column[row]}, not a finite number; correct or remove the row."
-            )
+        _check_finite(column, name, where)
     frame = numbers["frame"]
-    _check_whole(frame, "frame", where)
-    low, high = frame.min(), frame.max()
-    if low < 1:
-        row = int(np.argmax(frame < 1))
-        hint = "; frames count from 1: if the whole file counts from 0, add 1 to each" if low == 0 else ""
-        raise MotFileError(f"{where(row)}: frame {frame[row]:.0f} is below 1{hint or '; correct or remove the row'}.")
+    check_whole(frame, "frame", where)
+    low, high = int(frame.min()), int(frame.max())
+    remedy = "frames count from 1: if the whole file counts from 0, add 1 to each" if low == 0 else _CORRECT
+    refuse(frame < 1, frame, where, f"frame {{:.0f}} is below 1; {remedy}")
     limit = LARGEST_FRAME if length is None else length
     if high > limit:
-        row = int(np.argmax(frame > limit))
         known = (
             f"the sequence has {limit} frames" if length is not None else f"no sequence has more than {limit} frames"
         )
-        beyond = len(np.unique(frame[frame > limit]))
-        raise MotFileError(
-            f"{where(row)}: frame {frame[row]:.0f}, but {known}{_cause(int(low), int(high), beyond, limit, length)}."
-        )
+        beyond = frame > limit
+        cause = _cause(low, high, len(np.unique(frame[beyond])), limit, length)
+        refuse(beyond, frame, where, f"frame {{:.0f}}, but {known}{cause}")
     for name in "xywh":
-        if np.abs(numbers[name]).max() > LARGEST_PIXEL:
-            row = int(np.argmax(np.abs(numbers[name]) > LARGEST_PIXEL))
-            raise MotFileError(
-                f"{where(row)}: {name} is {numbers[name][row]:g} pixels, beyond any image; correct the row."
-            )
-    for name in "wh":
-        if (numbers[name] <= 0).any():
-            row = int(np.argmax(numbers[name] <= 0))
-            side = "width" if name == "w" else "height"
-            raise MotFileError(f"{where(row)}: the box has {side} {numbers[name][row]:g}; it must be above 0.")
+        is_far = np.abs(numbers[name]) > LARGEST_PIXEL
+        refuse(is_far, numbers[name], where, f"{name} is {{:g}} pixels, beyond any image; correct the row")
+    for name, side in (("w", "width"), ("h", "height")):
+        refuse(numbers[name] <= 0, numbers[name], where, f"the box has {side} {{:g}}; it must be above 0")
     if kind != "detections":
         _check_ids(table["id"].to_numpy(), frame, where, table["conf"].to_numpy() if "conf" in table else None)
 
@@ -410,7 +409,7 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
 def _cause(low: int, high: int, beyond: int, limit: int, length: int | None) -> str:
     """Return what has most likely happened where frames lie beyond the end of a sequence, and the remedy."""
     if length is None:
-        return "; correct or remove the row"
+        return f"; {_CORRECT}"
     if low > limit:
         return "; all rows lie beyond its end, so they are of another sequence, or count the frames of a longer video"
     if high == limit + 1 and low > 1:
@@ -422,21 +421,12 @@ def _cause(low: int, high: int, beyond: int, limit: int, length: int | None) -> 
 
 
 def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where, conf: np.ndarray | None) -> None:
-    if ids.dtype.kind == "f" and not np.isfinite(ids).all():
-        row = int(np.argmin(np.isfinite(ids)))
-        raise MotFileError(f"{where(row)}: id is {ids[row]}, not a finite number; correct or remove the row.")
-    _check_whole(ids, "id", where)
-    if ids.min() < 0:
-        row = int(np.argmax(ids < 0))
-        raise MotFileError(
-            f"{where(row)}: id {ids[row]:.0f} is below 0; a track needs an id from 0 on (-1 marks detections, which "
-            "have none)."
-        )
-    if ids.max() > LARGEST_ID:
-        row = int(np.argmax(ids > LARGEST_ID))
-        raise MotFileError(
-            f"{where(row)}: the id is above 2^53 - 1, where two ids can become one number; renumber the tracks."
-        )
+    _check_finite(ids, "id", where)
+    check_whole(ids, "id", where)
+    remedy = "a track needs an id from 0 on (-1 marks detections, which have none)"
+    refuse(ids < 0, ids, where, f"id {{:.0f}} is below 0; {remedy}")
+    remedy = "where two ids can become one number; renumber the tracks"
+    refuse(ids > LARGEST_ID, ids, where, f"the id is above 2^53 - 1, {remedy}")
     largest = int(ids.max()) + 1
     if int(frame.max()) * largest < 2**62:
         keys = frame.astype(np.int64) * largest + ids.astype(np.int64)
@@ -455,14 +445,16 @@ def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where, conf: np.ndarra
         raise MotFileError(f"{twice}; keep one of them.")
 
 
-def _check_whole(column: np.ndarray, name: str, where: Where) -> None:
-    if column.dtype.kind != "f":
-        return
-    with np.errstate(invalid="ignore"):
-        fractional = column % 1 != 0
-    if fractional.any():
-        row = int(np.argmax(fractional))
-        raise MotFileError(f"{where(row)}: {name} {column[row]} is not a whole number; correct or remove the row.")
+def _check_finite(column: np.ndarray, name: str, where: Where) -> None:
+    refuse(~np.isfinite(column), column, where, f"{name} is {{}}, not a finite number; {_CORRECT}")
+
+
+def check_whole(column: np.ndarray, name: str, where: Where) -> None:
+    """Raise an error for the first number that is not whole."""
+    if column.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            fractional = column % 1 != 0
+        refuse(fractional, column, where, f"{name} {{}} is not a whole number; {_CORRECT}")
 
 
 def warn_about_corners(table: pd.DataFrame, name: str, width: int | None, height: int | None) -> None:

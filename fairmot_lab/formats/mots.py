@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import MotFileError
-from .base import Format, Loader, first_line, stem
+from .base import Format, first_line, one_sequence, stem
 from .text import read_bytes, read_fields, short
 from .truth import truth_table, whole
 
@@ -204,15 +204,11 @@ def _recognise(path: Path, head: bytes) -> bool:
     return any(not (character.isdigit() or character in ".-+eE") for character in fields[5])
 
 
-def _sequences(path: Path) -> dict[str, Loader]:
-    return {path.resolve().name if path.is_dir() else stem(path): lambda: read_mots(path)}
-
-
 FORMAT = Format(
     name="mots",
     title="MOTS",
     recognise=_recognise,
-    sequences=_sequences,
+    sequences=one_sequence(read_mots, lambda path: path.resolve().name if path.is_dir() else stem(path)),
     frames=(
         "../img1",
         "../training/image_02/{sequence}",

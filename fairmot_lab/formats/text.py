@@ -73,6 +73,11 @@ def clean_text(data: bytes, path: Path) -> bytes:
     return data
 
 
+def beginning(head: bytes) -> bytes:
+    """Return the first bytes of a text without byte order mark and white space."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")
+
+
 def refuse_utf16(data: bytes, path: Path) -> None:
     """Raise an error for text as the consoles of Windows write it."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -257,7 +262,7 @@ def foreign_format(head: bytes) -> str | None:
     >>> foreign_format(b"1,1,10,20,30,60,1,1,1") is None
     True
     """
-    head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    head = beginning(head)
     if head[:1] in (b"{", b"["):
         known = {b'"_via': "a file of the VGG annotator", b'"shapes"': "a LabelMe file"}
         found = next((name for mark, name in known.items() if mark in head[:4000]), None)

@@ -85,7 +85,7 @@ def truth_table(
             stacklevel=4,
         )
     order = np.flatnonzero(~flat)[np.argsort(values[~flat, 0], kind="stable")]
-    values, share = values[order], share[order]
+    values = values[order]
     for column in (0, 1, 7):
         odd = (values[:, column] % 1 != 0) | (np.abs(values[:, column]) > LARGEST_ID)
         if odd.any():
@@ -93,16 +93,11 @@ def truth_table(
                 f"{path}: {COLUMNS[column]} {values[np.argmax(odd), column]:g} is not a whole number below 2^53; "
                 "correct the file."
             )
-    ids = values[:, 1].astype(np.int64)
-    unnamed = ids == -1
-    ids[unnamed] = ids.max(initial=0) + 1 + np.arange(int(unnamed.sum()))
-    table = pd.DataFrame({"frame": values[:, 0].astype(np.int64), "id": ids})
-    for index, name in enumerate("xywh", start=2):
-        table[name] = np.ascontiguousarray(values[:, index])
-    table["score"] = np.ascontiguousarray(values[:, 6])
-    table["class_id"] = values[:, 7].astype(np.int64)
-    table["conf"] = table["score"]
-    table["visibility"] = share
+    unnamed = values[:, 1] == -1
+    values[unnamed, 1] = values[:, 1].max(initial=0) + 1 + np.arange(unnamed.sum())
+    table = pd.DataFrame(dict(zip(COLUMNS, values.T.copy(), strict=True))).rename(columns={"conf": "score"})
+    table = table.astype(dict.fromkeys(("frame", "id", "class_id"), np.int64))
+    table["conf"], table["visibility"] = table["score"], share[order]
     for name, column in further.items():
         table[name] = column[order]
     check_table(table, "ground_truth", name=str(path), length=attrs.get("length"))
@@ -142,6 +137,11 @@ def whole(value: Any, what: str, path: Path) -> int:
     if found % 1 or abs(found) > LARGEST_ID:
         raise MotFileError(f"{path}: {what} is {value!r}, not a whole number; correct the file.")
     return int(found)
+
+
+def first_of(item: Mapping[str, Any], keys: Iterable[str], default: Any = None) -> Any:
+    """Return the first value that an object gives under one of several keys."""
+    return next((item[key] for key in keys if item.get(key) is not None), default)
 
 
 def read_json(path: Path) -> Any:

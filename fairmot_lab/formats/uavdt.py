@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..errors import MotFileError
 from .base import Format, one_sequence
+from .mot import refuse
 from .text import read_numbers
 from .truth import truth_table
 
@@ -54,10 +55,8 @@ def read_uavdt(path: str | os.PathLike[str]) -> pd.DataFrame:
     rows = np.column_stack((values[:, :6], np.ones(len(values)), np.ones(len(values))))
     if path.name.endswith("_gt_whole.txt"):
         rows[:, 7] = values[:, 8]
-        odd = ~np.isin(rows[:, 7], (1, 2, 3))
-        if odd.any():
-            row = int(np.argmax(odd))
-            raise MotFileError(f"{where(row)}: category {rows[row, 7]:g} is not 1 (car), 2 (truck) or 3 (bus).")
+        is_odd = ~np.isin(rows[:, 7], (1, 2, 3))
+        refuse(is_odd, rows[:, 7], where, "category {:g} is not 1 (car), 2 (truck) or 3 (bus)")
     ignored = path.with_name(_name(path) + "_gt_ignore.txt")
     if ignored.is_file() and ignored.stat().st_size:
         regions = read_numbers(ignored)[0][:, :6]
