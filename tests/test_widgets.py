@@ -630,6 +630,41 @@ def test_the_workbench_opens_on_the_worst_switch(
     bench.close()
 
 
+def test_opening_the_switches_leaves_the_frame_and_the_person(
+    frames: list, truth: pd.DataFrame, tracks: pd.DataFrame
+) -> None:
+    bench = fl.widgets.Workbench(frames, tracks=tracks, ground_truth=truth, frame=6, selected_gt_id=3)
+    bench._tabs.selected_index = bench._tabs.titles.index("Switches")
+    pane = bench.panes["Switches"]
+    assert (bench.player.frame, bench.player.selected_gt_id, pane.selected) == (6, 3, -1)
+    pane.selected = 1
+    assert bench.player.frame == pane.switches["frame"][1] != 6
+    bench.close()
+    there = fl.widgets.Workbench(frames, tracks=tracks, ground_truth=truth)
+    there._tabs.selected_index = there._tabs.titles.index("Switches")
+    switch = there.panes["Switches"].switches.iloc[there.panes["Switches"].selected]
+    assert (there.player.frame, there.player.selected_gt_id) == (switch["frame"], switch["gt_id"])
+    there.close()
+
+
+def test_the_life_of_a_person_says_why_they_were_missed() -> None:
+    scene = fl.example()
+    bench = fl.widgets.Workbench(
+        [np.zeros((90, 160, 3), np.uint8)] * len(scene.detections),
+        ground_truth=scene.ground_truth, detections=scene.detections, tracker=fl.JDETracker(),
+    )  # fmt: skip
+    told = fl.person(bench.evaluations["tracks"], 1, scene.detections, fl.JDETracker())
+    bench.people.selected = 1
+    assert [one["text"].lower() for one in bench.people.life["sentences"]] == [
+        f"{text.lower()}." for text in told.events["text"]
+    ]
+    missed = told.frames[told.frames["state"] == "missed"]
+    bench.player.frame = int(missed["frame"].iloc[0])
+    row = next(row for row in bench.people.decisions["rows"] if row["frame"] == bench.player.frame)
+    assert row["taken"] == missed["cause"].iloc[0] != ""
+    bench.close()
+
+
 def test_the_workbench_compares_with_intervals_and_lists_switches_of_one_tracker(
     frames: list, truth: pd.DataFrame, tracks: pd.DataFrame
 ) -> None:

@@ -12,15 +12,17 @@ import pandas as pd
 from .._terminal import wrapped
 from ..association.base import Tracker
 from ..association.records import FrameRecord
+from ..association.run import Trace
 from ..boxes import BOX, iou
 from ..detection.cache import as_detections
 from ..errors import EvaluationError
 from .error_budget import CAUSES, CauseFinder
 from .reasons import SwitchDiagnosis
-from .retrace import one_sequence, retrace
+from .retrace import retrace
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
+    from ..evaluation.events import SequenceEvaluation
     from ..evaluation.result import Evaluation
 
 _COLUMNS = [
@@ -100,13 +102,19 @@ def person(
     {'tracked': 38, 'missed': 2}
     """
     detections = as_detections(detections)
-    one = one_sequence(evaluation, sequence, detections.name)
+    one, whole = retrace(evaluation, detections, tracker, sequence)
+    return follow(one, whole, evaluation, detections, gt_id)
+
+
+def follow(
+    one: SequenceEvaluation, whole: Trace, evaluation: Evaluation, detections: Detections, gt_id: int
+) -> PersonLife:
+    """Return the life of one person of a sequence whose tracker was traced; see `person`."""
     scored = one.scored
     codes = np.flatnonzero(scored.g_ids == gt_id) if not isinstance(gt_id, str) else []
     if not len(codes):
         known = ", ".join(map(str, scored.g_ids[:20].tolist())) or "nobody"
         raise EvaluationError(f"{one.name}: no person {gt_id!r} was scored; there are {known}.")
-    _, whole = retrace(evaluation, detections, tracker, one.name)
     finder = CauseFinder(one, whole, evaluation, detections)
     frame_g = scored.g_frame
     rate = one.ground_truth.frame_rate

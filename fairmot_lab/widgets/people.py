@@ -62,7 +62,7 @@ class PeopleView(View):
         """Return the list, and what is known of the one who is selected."""
         rows = [[row["id"], row["first"], row["last"], row["frames"], row["breaks"]] for row in self.rows]
         table = html_table([self.kind, "first frame", "last frame", "frames", "breaks"], rows, limit=30)
-        text = " ".join(f"Frame {one['frame']}: {one['text']}" for one in self.life.get("sentences", []))
+        text = " ".join(one["text"] for one in self.life.get("sentences", []))
         return f"<p>{escape(self.life.get('title', ''))}</p><p>{escape(text)}</p>{table}"
 
 
@@ -217,7 +217,9 @@ def track_rows(tracks: pd.DataFrame, width: int, height: int, length: int) -> li
     return sorted(rows, key=lambda row: (-row["frames"], row["id"]))
 
 
-def describe_life(life: Life, kind: str, switches: pd.DataFrame, size: tuple[int, int]) -> dict[str, Any]:
+def describe_life(
+    life: Life, kind: str, switches: pd.DataFrame, size: tuple[int, int], events: pd.DataFrame | None = None
+) -> dict[str, Any]:
     """Return what `PeopleView.life` shows.
 
     Parameters
@@ -227,10 +229,16 @@ def describe_life(life: Life, kind: str, switches: pd.DataFrame, size: tuple[int
     kind
         "person" or "track".
     switches
-        The ID switches of this person, with `why` and `avoided_by` where they are known.
+        The ID switches of this person, with `why` where it is known.
     size
         Width and height of the frames in pixels.
+    events
+        `PersonLife.events`, where it is known; without it only the ID switches are told.
     """
+    if events is None:
+        sentences = [{"frame": int(row["frame"]), "text": _switch_words(row)} for _, row in switches.iterrows()]
+    else:
+        sentences = [{"frame": int(row.frame), "text": as_sentence(row.text)} for row in events.itertuples()]
     segments = life.segments()
     breaks = [int(frame) for frame in switches["frame"]] if len(switches) else []
     missed = life.last - life.first + 1 - len(life.ids)
@@ -250,8 +258,7 @@ def describe_life(life: Life, kind: str, switches: pd.DataFrame, size: tuple[int
             {"frame": int(frame), "id": int(life.ids[frame]) if frame in life.ids.index else None}
             for frame in life.places(size)["frame"]
         ],
-        "sentences": [{"frame": int(row["frame"]), "text": _switch_words(row)} for _, row in switches.iterrows()],
-        "remedy": _remedy(switches),
+        "sentences": sentences,
     }
 
 
@@ -261,20 +268,23 @@ def _switch_words(switch: pd.Series) -> str:
     before, after = ("nobody" if pd.isna(i) else f"track {int(i)}" for i in ids)
     why = switch.get("why")
     kind = switch.get("kind")
-    said = f"{before} gave way to {after}" + (f" ({kind})" if isinstance(kind, str) else "") + "."
+    said = (
+        f"Frame {int(switch['frame'])}: {before} gave way to {after}"
+        + (f" ({kind})" if isinstance(kind, str) else "")
+        + "."
+    )
     if not isinstance(why, str) or not why:
         return said
     return f"{said} {as_sentence(why)}"
 
 
-def _remedy(switches: pd.DataFrame) -> str:
-    """What would have avoided the switches, where that was asked for."""
-    if "avoided_by" not in switches:
-        return ""
-    return "; ".join(dict.fromkeys(str(v) for v in switches["avoided_by"] if isinstance(v, str) and v))
-
-
-def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, records: Any = None) -> dict[str, Any]:
+def decisions(
+    life: Life,
+    frames: Sequence[int],
+    scores: pd.DataFrame,
+    records: Any = None,
+    causes: Mapping[int, str] | None = None,
+) -> dict[str, Any]:
     """Return what was decided about a person in some frames: detected, at which cost, and taken by whom.
 
     Parameters
@@ -287,6 +297,8 @@ def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, records: 
         The tracks table: frame, id, score.
     records
         The tracker's trace, where the detections are at hand.
+    causes
+        Why the person is missed, by frame, where it is known.
     """
     own = life.boxes.set_index("frame")
     rows = []
@@ -302,6 +314,8 @@ def decisions(life: Life, frames: Sequence[int], scores: pd.DataFrame, records: 
             row |= _from_record(records[frame], own.loc[[frame], BOX].to_numpy(float), life.before(frame), taken)
         elif frame in life.overlap.index:
             row["IoU"] = float(life.overlap[frame])
+        if taken is None and causes and causes.get(frame):
+            row["taken"] = causes[frame]
         rows.append(row)
     return {
         "id": life.id,

@@ -94,6 +94,8 @@ class SwitchBrowser(PlayerPanel):
         detections = None if detections is None else as_detections(detections)
         super().__init__(**traits)
         made = self._join(source, player, detections)
+        if self.player is not None and "frame" not in traits:
+            self.frame = self.player.frame
         wanted = self.player.name if self.player is not None else detections.name if detections is not None else ""
         self.name = sequence_of(evaluation, wanted)
         if detections is not None:
@@ -121,9 +123,16 @@ class SwitchBrowser(PlayerPanel):
         told = ipywidgets.VBox([self.table, self._pictures])
         self.children = [self._banner, beside(told, *made, least="400px")]
         if self.selected < 0 and len(self.switches):
-            self.selected = worst_switch(self.switches)
+            self.selected = self._on_show() if player is not None else worst_switch(self.switches)
         self._pick()
         self.error = caveat
+
+    def _on_show(self) -> int:
+        """The ID switch in the frame and of the person on show: what the player shows stays on show; -1 for none."""
+        assert self.player is not None
+        table = self.switches
+        there = (table["frame"] == self.player.frame) & (table["gt_id"] == self.player.selected_gt_id)
+        return int(there.to_numpy().argmax()) if there.any() else -1
 
     def _pick(self) -> None:
         self.error = ""

@@ -14,6 +14,7 @@ import pandas as pd
 from ..association.run import Trace, trace
 from ..boxes import BOX
 from ..detection.cache import as_detections
+from ..diagnosis.person import PersonLife, follow
 from ..diagnosis.replay import explained_switches
 from ..diagnosis.retrace import tracker_of
 from ..errors import FairMOTLabError, SourceError, ViewError
@@ -119,6 +120,7 @@ class Workbench(Panel):
         super().__init__()
         self.panes: dict[str, ipywidgets.Widget] = {}
         self._lives: dict[tuple[int, int], Life] = {}
+        self._told: dict[tuple[int, int], PersonLife | None] = {}
         self._switches: dict[int, pd.DataFrame] = {}
         self._replays: dict[int, Trace | None] = {}
         self._comparison: tuple[list[Evaluation], Comparison] | None = None
@@ -360,11 +362,22 @@ class Workbench(Panel):
                 self._switches[number] = found
         return self._switches[number]
 
-    def _described(self, identity: int) -> dict[str, Any]:
+    def _tell(self, identity: int) -> PersonLife | None:
+        """Return what `fl.person` says, if the detections and settings give the tracks on show."""
+        key = (self.player.tracker, identity)
+        if key not in self._told:
+            one, replay = self._one(), self._replay()
+            self._told[key] = None
+            if one is not None and replay is not None and self.detections is not None:
+                self._told[key] = follow(one, replay, self.evaluations[self.name], self.detections, identity)
+        return self._told[key]
+
+    def _described(self, identity: int, told: PersonLife | None = None) -> dict[str, Any]:
         life = self.life(identity)
         switches = self.switches()
         own = switches[switches["gt_id"] == identity] if self.people.kind == "person" else switches[:0]
-        return describe_life(life, self.people.kind, own, (self.player.width, self.player.height))
+        size = (self.player.width, self.player.height)
+        return describe_life(life, self.people.kind, own, size, None if told is None else told.events)
 
     def _strip(self, identity: int, height: int = 96) -> list[bytes]:
         places = self.life(identity).places((self.player.width, self.player.height))
@@ -382,6 +395,9 @@ class Workbench(Panel):
                 return
             self.people.strip = self._strip(selected)
             self.people.life = self._described(selected)
+        told = self._tell(selected)  # takes up to a second for a long life: what is known is on show before
+        if told is not None:
+            self.people.life = self._described(selected, told)
         self._show_decisions()
 
     def _show_decisions(self) -> None:
@@ -397,7 +413,9 @@ class Workbench(Panel):
 
     def _decisions(self, identity: int, frame: int) -> dict[str, Any]:
         frames = range(frame - AROUND, frame + AROUND + 1)
-        return decisions(self.life(identity), frames, self.tracks[self.name], self._replay())
+        told = self._told.get((self.player.tracker, identity))
+        causes = None if told is None else dict(zip(told.frames["frame"], told.frames["cause"], strict=True))
+        return decisions(self.life(identity), frames, self.tracks[self.name], self._replay(), causes)
 
     def _replay(self) -> Trace | None:
         """The tracker's records, if the detections and settings give the tracks on show."""
@@ -463,6 +481,7 @@ class Workbench(Panel):
         for held in (self._switches, self._replays):
             held.pop(number, None)
         self._lives = {key: life for key, life in self._lives.items() if key[0] != number}
+        self._told = {key: told for key, told in self._told.items() if key[0] != number}
         self.player.show(self.tracks, self.ground_truth, self.evaluations or None)
         self.bar.chips = self._chips()
         self._offer_comparison()
@@ -579,6 +598,7 @@ class Workbench(Panel):
                 pane.close()
             self.panes.clear()
             self._lives.clear()
+            self._told.clear()
             self._replays.clear()
         super().close()
 

@@ -13,6 +13,7 @@ from . import lab
 CELL = """
 later = tracks.copy()
 later.loc[(later["frame"] >= 15) & (later["id"] == 1), "id"] = 9  # person 2 changes twice, person 1 once
+later = later[(later["frame"] < 18) | (later["id"] != 4)]  # person 4 is missed at the end
 bench = fl.widgets.Workbench(frames, tracks={"A": later, "B": tracks}, ground_truth=truth, detections=detections)
 bench
 """
@@ -61,13 +62,32 @@ def test_a_search_and_a_click_follow_another_person(book: lab.Notebook) -> None:
     book.until("() => document.querySelectorAll('.fml-person').length === 2")
     search.fill("person 4")
     book.until("() => document.querySelectorAll('.fml-person').length === 1")
-    book.page.locator(".fml-person").click()
+    search.press("Enter")
     assert book.wait_kernel("print(bench.player.selected_gt_id, bench.people.life['id'])", "4 4") == "4 4"
     book.page.locator(".fml-caption", has_text="Person 4").wait_for()
     search.fill("")
     book.page.locator(".fml-list").focus()
     book.page.keyboard.press("Home")
     assert book.wait_kernel("print(bench.player.selected_gt_id)", "2") == "2"
+    book.page.locator(".fml-person", has_text="4").click()
+    assert book.wait_kernel("print(bench.player.selected_gt_id)", "4") == "4"
+
+
+def test_the_number_of_the_frame_follows_after_it_was_typed(book: lab.Notebook) -> None:
+    number = book.page.get_by_label("Frame number")
+    number.fill("13")
+    number.press("Enter")
+    shows(book, 13)
+    book.kernel("bench.player.frame = 12")
+    book.until("() => document.querySelector('.fml-frame').value === '12'")
+
+
+def test_a_person_who_is_missed_is_in_the_picture_while_selected(book: lab.Notebook) -> None:
+    assert book.kernel("print(bench.player.layers)").strip() == "['tracks', 'switches']"
+    book.kernel("bench.player.selected_gt_id = 4; bench.player.focus = 'only'; bench.player.frame = 19")
+    shows(book, 19)
+    book.until("() => document.querySelector('.fml-screen').dataset.boxes === '1'")
+    book.until("() => document.querySelector('.fml-player .fml-readout').innerText.startsWith('missed person 4')")
 
 
 def test_n_and_p_go_to_the_breaks_of_the_person(book: lab.Notebook) -> None:

@@ -48,6 +48,7 @@ export class Controls {
     this.actions = actions;
     this.transport = painter.transport;
     this.settings = "";
+    this.typing = false;
     const { transport } = this;
     this.field = h("input", {
       type: "number",
@@ -139,7 +140,9 @@ export class Controls {
       this.scoreLabel,
     );
     const saveSoon = savingSoon(model, scope);
+    scope.dom(this.field, "input", () => (this.typing = true));
     scope.dom(this.field, "change", () => this.goToField());
+    scope.dom(this.field, "blur", () => (this.typing = false));
     scope.dom(this.save, "change", () => this.export());
     scope.dom(this.speed, "change", () => {
       setTraits(model, { speed: +this.speed.value });
@@ -289,13 +292,14 @@ export class Controls {
       transport.pause();
       transport.go(clamp(frame, 1, transport.last));
     }
+    this.typing = false;
     field.value = transport.frame;
   }
 
   paint() {
     const { model, transport } = this;
     const rate = model.get("frame_rate");
-    if (document.activeElement !== this.field) this.field.value = transport.frame;
+    if (!this.typing) this.field.value = transport.frame;
     this.total.textContent = transport.last ? `/ ${transport.last}` : "no frames";
     this.seconds.textContent = transport.last && rate ? ` · ${((transport.frame - 1) / rate).toFixed(2)} s` : "";
     if (this.playButton.dataset.playing !== String(transport.playing)) {

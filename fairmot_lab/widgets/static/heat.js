@@ -207,19 +207,20 @@ export class HeatPainter {
   }
 
   /**
-   * A bar at the right edge that says which colour is which value; the threshold is marked.
+   * A bar at an edge that says which colour is which value; the threshold is marked.
    * @param {CanvasRenderingContext2D} g
    * @param {Stage} stage
    * @param {Viewport} viewport
    * @param {Overlay} overlay
+   * @param {boolean} left
    */
-  bar(g, stage, viewport, overlay) {
+  bar(g, stage, viewport, overlay, left) {
     const { ratio } = stage;
     const lut = octets(this.model.get("overlay_colours"));
     const height = Math.min(viewport.height - 40 * ratio, 170 * ratio);
     if (!overlay.columns || !lut.length || height < 40 * ratio) return;
     const width = 12 * ratio;
-    const x = viewport.x + viewport.width - width - 40 * ratio;
+    const x = viewport.x + (left ? 12 * ratio : viewport.width - width - 40 * ratio);
     const y = viewport.y + 26 * ratio;
     g.fillStyle = "rgba(10, 12, 16, .72)";
     g.fillRect(x - 8 * ratio, y - 20 * ratio, width + 44 * ratio, height + 28 * ratio);

@@ -92,7 +92,7 @@ export class Painter {
     const [from, to] = this.transport.boxes.range(frame);
     for (let i = from; i < to; i += COLUMNS) {
       const layer = LAYERS[b[i + LAYER]];
-      if (!shown.has(layer.key)) continue;
+      if (!shown.has(layer.key) && (layer.key !== "misses" || !this.selected(i))) continue; // never out of sight
       const owner = b[i + TRACKER];
       if (owner >= 0 && owner !== tracker && (owner !== overlaid || layer.key !== "tracks")) continue;
       if (layer.id === "selected_id" && layer.key !== "switches" && b[i + SCORE] < floor) continue;
@@ -170,7 +170,13 @@ export class Painter {
     this.named = this.namedByTracks(rows);
     for (const row of rows) this.box(g, stage, viewport, row, labels);
     drawLabels(g, labels, viewport, stage.ratio);
-    if (overlay) this.heat.bar(g, stage, viewport, overlay);
+    if (overlay) {
+      const b = this.transport.boxes.values;
+      const middle = viewport.x + viewport.width / 2;
+      const right = (/** @type {number} */ i) => stage.toScreen(viewport, b[i + X] + b[i + W] / 2, 0)[0] > middle;
+      const left = this.following && rows.some((i) => this.selected(i) && right(i)); // beside who is looked at
+      this.heat.bar(g, stage, viewport, overlay, left);
+    }
     if (viewport.title) this.title(g, stage, viewport);
     g.restore();
   }

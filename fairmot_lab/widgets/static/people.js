@@ -7,10 +7,18 @@ import { makeScope, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {{id: number, first: number, last: number, frames: number, share: number | null, breaks: number, note: string}} Person */
 
+/** @type {Record<string, string>} */
+const HELP = {
+  score: "Score of the person's detection",
+  cost: "Cost of this detection for the track that had the person before",
+  gate: "Squared Mahalanobis distance of this detection from where that track expects it",
+  IoU: "Overlap of the track's box with the person",
+  "taken by": "The track that has the person, or why nobody has",
+};
 const AROUND = 3; // frames of decisions shown before and after the one on show
 
 /**
- * The people whom a search means: "12" is person 12, "switch" those with breaks, ">100" those seen in more frames.
+ * The people whom a search means: "12" is person 12, "switch" those with ID switches, ">100" those seen in more frames.
  * @param {Person[]} rows
  * @param {string} typed
  */
@@ -21,7 +29,7 @@ export function search(rows, typed) {
   if (number) return rows.filter((row) => row.id === Number(number[1]));
   const longer = text.match(/^([<>])\s*(\d+)$/);
   if (longer) return rows.filter((row) => (longer[1] === ">" ? row.frames > +longer[2] : row.frames < +longer[2]));
-  if (/^(switch|break|swap)/.test(text)) return rows.filter((row) => row.breaks > 0);
+  if (/^(switch|swap)/.test(text)) return rows.filter((row) => row.breaks > 0);
   return rows.filter((row) => row.note.toLowerCase().includes(text));
 }
 
@@ -45,7 +53,6 @@ class PeopleView {
     this.ids = h("div", { class: "fml-ids", "aria-hidden": "true" });
     this.why = h("div", { class: "fml-reason", role: "status", "aria-live": "polite" });
     this.table = h("table", { class: "fml-table fml-decisions" });
-    this.remedy = h("div", { class: "fml-remedy" });
     this.actions = h("div", { class: "fml-bar" });
     this.detail = h(
       "div",
@@ -54,7 +61,6 @@ class PeopleView {
       h("div", {}, this.strip, this.ids),
       this.why,
       h("div", { class: "fml-scroll" }, this.table),
-      this.remedy,
       this.actions,
     );
     const side = h("div", { class: "fml-side" }, this.search, this.count, this.list);
@@ -71,6 +77,10 @@ class PeopleView {
     scope.model("change:life change:strip change:kind change:lives", () => this.later());
     scope.model("change:decisions change:frame", () => this.drawFrame());
     scope.dom(this.search, "input", () => this.drawList());
+    scope.dom(this.search, "keydown", (event) => {
+      const first = event.key === "Enter" && this.list.firstElementChild;
+      if (first) this.pick(Number(first.dataset.id));
+    });
     scope.dom(this.list, "keydown", (event) => this.key(event));
     scope.dom(root, "keydown", (event) => {
       if (event.key !== "Tab") event.stopPropagation();
@@ -102,7 +112,11 @@ class PeopleView {
    */
   item(row, longest) {
     const share = row.share === null ? "" : `, tracked ${(100 * row.share).toFixed(0)} %`;
-    const words = `${counted(row.frames, "frame")}${share}, ${counted(row.breaks, "break")}${row.note ? `, ${row.note}` : ""}`;
+    const breaks =
+      this.model.get("kind") === "person"
+        ? counted(row.breaks, "ID switch", "ID switches")
+        : counted(row.breaks, "gap");
+    const words = `${counted(row.frames, "frame")}${share}, ${breaks}${row.note ? `, ${row.note}` : ""}`;
     const left = (100 * (row.first - 1)) / longest;
     const width = Math.max(1, (100 * (row.last - row.first + 1)) / longest);
     const bar = h("i", { style: `left: ${left}%; width: ${width}%; opacity: ${0.35 + 0.65 * (row.share ?? 1)}` });
@@ -171,10 +185,6 @@ class PeopleView {
     caption(this.title, life ? life.title : selected === null ? "Pick somebody in the list, or in the picture." : "");
     for (const part of [this.strip, this.ids, this.table, this.actions]) part.hidden = !life;
     this.drawStrip(life);
-    this.remedy.hidden = !life?.remedy;
-    this.remedy.replaceChildren(
-      ...(life?.remedy ? [h("b", {}, "What would have avoided it"), h("div", {}, life.remedy)] : []),
-    );
     this.actions.replaceChildren(...(life ? this.buttons(life) : []));
     this.drawFrame();
   }
@@ -240,12 +250,13 @@ class PeopleView {
         setTraits(model, { range: [life.first, life.last], frame: life.first }),
       ),
     ];
-    for (const frame of life.breaks.slice(0, 6))
-      buttons.push(act(`break ${frame}`, "Go to this ID switch", () => setTraits(model, { frame })));
-    return buttons;
+    const jumps = life.breaks.map((/** @type {number} */ frame) =>
+      act(String(frame), `Go to the ID switch in frame ${frame}`, () => setTraits(model, { frame })),
+    );
+    return jumps.length ? [...buttons, h("span", { class: "fml-dim" }, "ID switches:"), ...jumps] : buttons;
   }
 
-  /** What changes from frame to frame: the sentence of the nearest break, the decisions, and the place on the strip. */
+  /** What changes from frame to frame: what happened last, the decisions, and the place on the strip. */
   drawFrame() {
     const { model } = this;
     const life = this.life();
@@ -264,9 +275,9 @@ class PeopleView {
       child.classList.toggle("fml-now", child === near && frame >= life.first && frame <= life.last);
     /** @type {{frame: number, text: string}[]} */
     const sentences = life.sentences;
-    const sentence = [...sentences].sort((a, b) => Math.abs(a.frame - frame) - Math.abs(b.frame - frame))[0];
+    const sentence = sentences.filter((one) => one.frame <= frame).pop() || sentences[0];
     this.why.hidden = !sentence;
-    this.why.textContent = sentence ? `Frame ${sentence.frame}: ${sentence.text}` : "";
+    this.why.textContent = sentence?.text || "";
     this.drawDecisions(life, frame);
   }
 
@@ -283,7 +294,7 @@ class PeopleView {
     /** @type {string[]} */
     const columns = held.id === life.id ? held.columns : life.columns || [];
     this.table.hidden = !rows.length;
-    const heads = ["frame", ...columns, "taken by"].map((name) => h("th", { scope: "col" }, name));
+    const heads = ["frame", ...columns, "taken by"].map((name) => h("th", { scope: "col", title: HELP[name] }, name));
     this.table.replaceChildren(
       h("thead", {}, h("tr", {}, ...heads)),
       h(
