@@ -419,6 +419,8 @@ def random_search(
     chosen = dict(space) if isinstance(space, Mapping) else dict.fromkeys(space)
     base = as_tracker(tracker)
     base.Settings.check_names(chosen)
+    if count < 1:
+        raise ConfigError(f"count is {count}; give how many settings are to be drawn.")
     declared = base.Settings.settings()
     random = np.random.default_rng(seed)
     settings: list[dict[str, Any]] = []
@@ -444,6 +446,8 @@ def _draw(setting: Setting, where: Any, random: np.random.Generator) -> Any:
     if not is_range:
         return values[int(random.integers(len(values)))]
     low, high = values
+    if not low <= high:
+        raise ConfigError(f"{setting.name} cannot be drawn from {low} to {high}; give (low, high).")
     if setting.kind == "int":
         return int(random.integers(int(low), int(high) + 1))
     return round(float(random.uniform(low, high)), 4)

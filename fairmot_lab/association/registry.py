@@ -150,7 +150,7 @@ def as_tracker(tracker: Any) -> Tracker:
     if isinstance(tracker, Tracker):
         return tracker
     if tracker is None or isinstance(tracker, str):
-        return get_tracker(tracker or "jde")
+        return get_tracker("jde" if tracker is None else tracker)
     if isinstance(tracker, Mapping):
         return tracker_from_dict(tracker)
     if isinstance(tracker, type) and issubclass(tracker, Tracker):

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from ..boxes import BOX, iou
-from ..errors import ConfigError
+from ..errors import ConfigError, EvaluationError
 
 if TYPE_CHECKING:
     from ..detection.detections import Detections
@@ -82,6 +82,8 @@ def label_detections(detections: Detections, table: pd.DataFrame, min_iou: float
     >>> label_detections(scene.detections, scene.ground_truth)[:4].tolist()
     [1, 2, 1, 2]
     """
+    if not 0 < min_iou <= 1:
+        raise EvaluationError(f"min_iou is {min_iou}; it must be above 0, up to 1.")
     ids = np.full(len(detections.scores), -1, np.int64)
     if "det" in table:  # tracks made from these detections know their rows
         taken = table[table["det"] >= 0]  # a predicted box has none

@@ -16,6 +16,7 @@ from ..association.records import FrameRecord
 from ..association.run import Trace
 from ..boxes import BOX, iou
 from ..detection.cache import as_detections
+from ..errors import DetectionsError
 from ..evaluation.evaluate import compute_metrics
 from .reasons import REASONS, SwitchDiagnosis, setting_in
 from .retrace import of_other_classes, retrace
@@ -153,6 +154,8 @@ def error_budget(
     True
     """
     several = detections if isinstance(detections, Mapping) else {sequence: as_detections(detections)}
+    if not several:
+        raise DetectionsError("No detections are given; give those of at least one sequence.")
     ones, tables, switched = {}, [], {}
     for name, kept in several.items():
         one, whole = retrace(evaluation, kept, tracker, name)

@@ -168,6 +168,8 @@ def compare(
         raise EvaluationError("There is no tracker to compare; give a dict from name to tracks.")
     if draws < 1 or not 0 < confidence < 1:
         raise EvaluationError(f"draws={draws} and confidence={confidence} must be at least 1, and between 0 and 1.")
+    if block_frames is not None and block_frames < 1:
+        raise EvaluationError(f"block_frames={block_frames} must be at least 1; leave it out to have it chosen.")
     check_options(protocol, evaluator, frames)
     counts: dict[str, dict[str, np.ndarray]] = {}
     ways: set[tuple[str, str, tuple[int, ...]]] = set()

@@ -15,6 +15,7 @@ from ..boxes import BOX, iou
 from ..data import same_footage
 from ..detection.cache import as_detections
 from ..errors import EvaluationError
+from ..formats.mot import check_table
 from .breakdown import BINS, _words
 from .evaluate import check_options, default_protocol
 from .inputs import one_truth
@@ -84,7 +85,9 @@ def evaluate_detections(
     Raises
     ------
     EvaluationError
-        If they are of different sequences.
+        If they are of different sequences, or an argument is out of range.
+    MotFileError
+        If a table breaks the rules of `check_table`.
 
     Notes
     -----
@@ -100,6 +103,8 @@ def evaluate_detections(
     >>> evaluate_detections(scene.detections, scene.ground_truth).summary["recall_floor"]
     0.975
     """
+    if not 0 < min_iou <= 1 or not threshold == threshold:
+        raise EvaluationError(f"min_iou={min_iou} and threshold={threshold} must be above 0 up to 1, and a number.")
     detections = detections if isinstance(detections, pd.DataFrame) else as_detections(detections)
     name = str(getattr(detections, "name", None) or getattr(detections, "attrs", {}).get("sequence") or "sequence")
     truth = one_truth(ground_truth, name)
@@ -108,6 +113,8 @@ def evaluate_detections(
             f"The detections are of {name}, the ground truth of {truth.name}; give the same sequence."
         )
     table = detections if isinstance(detections, pd.DataFrame) else detections.table()
+    if table is detections:
+        check_table(table, "detections", name=f"the detections of {name}", length=truth.length)
     table = table.assign(id=np.arange(len(table)))
     protocol = protocol or default_protocol([truth])
     check_options(protocol, "trackeval", None)

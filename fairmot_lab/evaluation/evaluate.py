@@ -308,6 +308,8 @@ def _part(
     first, last = frames
     if truth.length is not None and first > truth.length:
         raise EvaluationError(f"frames={frames}: {truth.name} has {truth.length} frames; choose a part inside it.")
+    if truth.length is not None and last > truth.length:
+        notes.append(f"{truth.name} has {truth.length} frames: {first} to {truth.length} are evaluated, not {last}.")
     table = truth.table[(truth.frame >= first) & (truth.frame <= last)].reset_index(drop=True)
     table.attrs = dict(truth.table.attrs)
     inside = tracks["frame"].between(first, last)

@@ -17,6 +17,7 @@ from .style import (
     LINES,
     MISSED,
     ORANGE,
+    _at_least,
     _axes,
     _few,
     _finish,
@@ -77,7 +78,7 @@ def switch_timeline(
             raise PlotError(f"No ground-truth person {unknown[0]} in these events; there are {_few(people)}.")
         shown = list(objects)
     else:
-        shown = people[:max_lanes]
+        shown = people[: _at_least(1, max_lanes=max_lanes)]
     ax = _axes(ax, (9, 1.4 + 0.17 * max(len(shown), 6)))
     total = int(states.switch.sum())
     states = states[states.gt_id.isin(shown)]
@@ -298,7 +299,7 @@ def life_lines(
     states = _states(evaluation, sequence)
     at, half, unit = _time_axis(frame_rate)
     first = states.groupby("gt_id").frame.min().sort_values(kind="stable")
-    shown = list(first.index[:max_lanes])
+    shown = list(first.index[: _at_least(1, max_lanes=max_lanes)])
     ax = _axes(ax, (8, 1.4 + 0.14 * max(len(shown), 8)))
     rows = {person: row for row, person in enumerate(shown)}
     visible = states[states.gt_id.isin(shown)].assign(track_id=lambda t: np.where(t.track_id >= 0, 0, -1))
@@ -374,6 +375,7 @@ def errors_over_time(
     table = _one_sequence(_table(per_frame, "per_frame", columns), sequence)
     at, _, unit = _time_axis(frame_rate)
     time = at(table.frame)
+    window = _at_least(1, window=window)
     for column, colour, style in (("num_misses", ORANGE, "-"), ("num_false_positives", BLUE, "--")):
         smooth = table[column].rolling(window, center=True, min_periods=1).mean()
         label = f"{LABELS[column]} ({int(table[column].sum())})"
@@ -424,7 +426,7 @@ def trajectories(
     Raises
     ------
     PlotError
-        If there are several sequences, or the image is of another one.
+        If there are several sequences, the image is of another one, or an id is not there.
 
     Examples
     --------
@@ -436,9 +438,12 @@ def trajectories(
     table = _one_sequence(_table(tracks, "tracks", ("frame", "id", "x", "y", "w", "h")), None)
     everyone = table.id.nunique()
     if ids is not None:
+        unknown = sorted(set(ids) - set(table.id))
+        if unknown:
+            raise PlotError(f"No id {unknown[0]} in these tracks; there are {_few(sorted(set(table.id)))}.")
         table = table[table.id.isin(ids)]
     _backdrop(ax, image, size, table)
-    labelled = set(table.id.value_counts().index[:max_labels])
+    labelled = set(table.id.value_counts().index[: _at_least(0, max_labels=max_labels)])
     for number, (track_id, path) in enumerate(table.sort_values("frame", kind="stable").groupby("id")):
         x, y = (path.x + path.w / 2).to_numpy(), (path.y + path.h).to_numpy()
         colour = COLOURS[number % len(COLOURS)]

@@ -151,6 +151,14 @@ def _few(values: Any) -> str:
     return ", ".join(values[:25]) + (f" and {len(values) - 25} more" if len(values) > 25 else "") if values else "none"
 
 
+def _at_least(lowest: int, **argument: int) -> int:
+    """Return the value of the one argument; PlotError if it is lower."""
+    ((name, value),) = argument.items()
+    if not value >= lowest:
+        raise PlotError(f"{name} is {value}; give {lowest} or more.")
+    return value
+
+
 def _number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else str(value)
 

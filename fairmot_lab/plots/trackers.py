@@ -70,6 +70,7 @@ def compare_trackers(
         )
     if kind not in ("bars", "radar"):
         raise PlotError(f"kind is 'bars' or 'radar', not {kind!r}.")
+    results = _by_tracker(results)
     for key in ("protocol", "evaluator"):
         found = {value for value in (getattr(result, key, None) for result in results.values()) if value is not None}
         if len(found) > 1:
@@ -85,6 +86,12 @@ def compare_trackers(
     values = values.reshape(len(results), len(metrics))
     labels = [_label(metric) for metric in metrics]
     return (_radar if kind == "radar" else _bars)(values, list(results), labels, ax)
+
+
+def _by_tracker(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not results:
+        raise PlotError("There is no tracker to draw; give a dict from name to its results.")
+    return results
 
 
 def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> Axes:
@@ -108,7 +115,8 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
     ax = _axes(ax, (6, 4))
     if isinstance(curves, Mapping):
         lines = [
-            (name, _overall(_table(table, "hota_curves", ("alpha", part))), part) for name, table in curves.items()
+            (name, _overall(_table(table, "hota_curves", ("alpha", part))), part)
+            for name, table in _by_tracker(curves).items()
         ]
         title = f"{_label(part)} over the localisation threshold"
     else:
@@ -210,7 +218,7 @@ def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL"
     >>> local_metrics(table, "hota")
     <Axes: ...>
     """
-    several = tables if isinstance(tables, Mapping) else {"": tables}
+    several = _by_tracker(tables) if isinstance(tables, Mapping) else {"": tables}
     units = {table.attrs.get("unit", "frames") for table in several.values()}
     if len(units) > 1:
         raise PlotError(f"The tables have different units ({', '.join(sorted(units))}); compute them with one.")

@@ -163,6 +163,8 @@ def encode_jpeg(image: np.ndarray, max_width: int | None = None, quality: int = 
     from PIL import Image
 
     height, width = image.shape[:2]
+    if max_width is not None and max_width < 1:
+        raise SourceError(f"max_width is {max_width}; give at least 1 pixel.")
     if max_width is not None and max_width < width:
         size = (max_width, max(1, round(height * max_width / width)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -30,7 +30,7 @@ def several(source: Any) -> dict[str, Any] | None:
     Raises
     ------
     SourceError
-        If two sequences have one name.
+        If two sequences have one name, or a dict is empty.
 
     Examples
     --------
@@ -40,6 +40,8 @@ def several(source: Any) -> dict[str, Any] | None:
     True
     """
     if isinstance(source, Mapping):
+        if not source:
+            raise SourceError("No sequence is given; give at least one, by its name.")
         return {str(name): item for name, item in source.items()}
     if isinstance(source, str | os.PathLike):
         folder = Path(source)

@@ -56,7 +56,7 @@ def open_source(
         A MOTChallenge sequence folder (with seqinfo.ini), a video file, a folder of images (in natural order), one
         image (a TIFF stack and an animated PNG, WebP or GIF are sequences), image files in a list, a pattern such as
         `shots/*.png`, a camera number, an address with `://` such as rtsp://..., an iterable of (H, W, 3) uint8 BGR
-        arrays or of Pillow images, or a `Source` (returned unchanged).
+        arrays or of Pillow images, or a `Source` (returned as it is; the other arguments are then refused).
     frame_rate
         Frames per second, where the medium does not say it (images, arrays: 30 unless given) or says it wrongly.
     name
@@ -87,6 +87,10 @@ def open_source(
     >>> [(frame.number, frame.time) for frame in frames]
     [(1, 0.0), (2, 0.1), (3, 0.2)]
     """
+    if isinstance(source, Source):
+        if allow_truncated or any(one is not None for one in (frame_rate, name, value_range, labels)):
+            raise SourceError(f"{source.name} is open already; give its frame rate, name and so on where it is opened.")
+        return source
     if labels is not None:
         opened = open_source(
             source, frame_rate=frame_rate, name=name, allow_truncated=allow_truncated, retries=retries,
@@ -96,8 +100,6 @@ def open_source(
             raise SourceError(f"There are no labels {labels}; give a file or folder of ground truth.")
         opened.labels = Path(labels)
         return opened
-    if isinstance(source, Source):
-        return source
     if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate > 0):
         raise SourceError(f"The frame rate must be a positive number of frames per second, not {frame_rate}.")
     if isinstance(source, str) and not source:
