@@ -91,11 +91,11 @@ class TableView(View):
     Attributes
     ----------
     columns : list of dict
-        `key`, `label`, `kind` ("number", "text", "image"), and optionally `digits` (of fractions; of all if `fixed`),
-        `help`, `signed` (show a plus), `wide` (a long text: a line of its own where the table is narrow), `minor` (left
-        out where the table is narrow).
+        `key`, `label`, `kind` ("number" or "text"), and optionally `digits` (of fractions; of all if `fixed`), `help`,
+        `signed` (show a plus), `wide` (a long text: a line of its own where the table is narrow), `minor` (left out
+        where the table is narrow).
     rows : list of dict
-        Values by key; JPEG bytes for images, None for none.
+        Values by key, None for none.
     selected : int
         Index of the row that is picked; -1 for none.
     sort_by, descending
@@ -116,9 +116,8 @@ class TableView(View):
 
     def saved_html(self) -> str:
         """Return the rows as plain HTML."""
-        plain = [c for c in self.columns if c["kind"] != "image"]
-        rows = [[_text(row.get(c["key"]), c) for c in plain] for row in self.rows]
-        return f"<p>{escape(self.title)}</p>" + html_table([c["label"] for c in plain], rows, limit=50)
+        rows = [[_text(row.get(c["key"]), c) for c in self.columns] for row in self.rows]
+        return f"<p>{escape(self.title)}</p>" + html_table([c["label"] for c in self.columns], rows, limit=50)
 
 
 def _text(value: Any, column: dict) -> str:

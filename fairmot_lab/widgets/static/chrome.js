@@ -8,11 +8,12 @@ const NO_KERNEL = "No kernel: run the cell again.";
 /**
  * The outer element of a view. The data attribute tells JupyterLab to leave our keys alone.
  * @param {HTMLElement} el
+ * @param {Scope} scope
  * @param {string} kind
  * @param {string} label
  * @returns {any}
  */
-export function frameOf(el, kind, label) {
+export function frameOf(el, scope, kind, label) {
   el.classList.add("fml-host");
   const root = h("div", {
     class: `fml fml-${kind}`,
@@ -21,6 +22,7 @@ export function frameOf(el, kind, label) {
     "aria-label": label,
   });
   el.append(root);
+  scope.also(() => root.remove());
   return root;
 }
 

@@ -1,4 +1,4 @@
-// Colours of identities and of JupyterLab's theme, and the size of canvases.
+// Colours of identities, trackers and classes.
 
 /** Okabe and Ito's colours, which people with any common colour blindness can tell apart. */
 export const COLOURS = {
@@ -40,38 +40,4 @@ export function colourOf(palette, id) {
 export function inkOn(colour) {
   const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16) / 255);
   return 0.2126 * r ** 2.2 + 0.7152 * g ** 2.2 + 0.0722 * b ** 2.2 > 0.18 ? "#000" : "#fff";
-}
-
-/**
- * Colours of the current theme for painting on a canvas.
- * @param {Element} element
- */
-export function themeOf(element) {
-  const style = getComputedStyle(element);
-  const read = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-  return {
-    text: style.color,
-    dim: read("--fml-dim"),
-    line: read("--fml-line"),
-    back: read("--fml-back"),
-    page: read("--fml-page"),
-    accent: read("--fml-accent"),
-  };
-}
-
-/**
- * Give a canvas the device pixels of its size on the page; returns the ratio of device to CSS pixels.
- * @param {HTMLCanvasElement} canvas
- * @param {number} width
- * @param {number} height
- */
-export function fitCanvas(canvas, width, height) {
-  const ratio = Math.min(window.devicePixelRatio || 1, 2);
-  const w = Math.max(1, Math.round(width * ratio));
-  const tall = Math.max(1, Math.round(height * ratio));
-  if (canvas.width !== w || canvas.height !== tall) {
-    canvas.width = w;
-    canvas.height = tall;
-  }
-  return ratio;
 }

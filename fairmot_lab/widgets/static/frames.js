@@ -1,5 +1,5 @@
 // The frames of a sequence: fetched from the kernel, kept compressed, and decoded ahead of their showing.
-import { floats, octets } from "./numbers.js";
+import { bitmapOf, floats, octets } from "./numbers.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {import("./types").Picture} Picture */
 /** @typedef {import("./types").Overlay} Overlay */
@@ -256,14 +256,7 @@ export class FrameStore {
     const waiting = this.cropping.get(message.ticket);
     if (!waiting) return;
     this.cropping.delete(message.ticket);
-    const bitmaps = await Promise.all(
-      waiting.frames.map(async (_, i) => {
-        const jpeg = octets(buffers[i]);
-        if (!jpeg.byteLength) return null;
-        return createImageBitmap(new Blob([jpeg])).catch(() => null);
-      }),
-    );
-    waiting.done(bitmaps);
+    waiting.done(await Promise.all(waiting.frames.map((_, i) => bitmapOf(buffers[i]))));
   }
 
   close() {

@@ -1,43 +1,45 @@
 // Two histograms over one axis, and a threshold that can be moved.
 import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
-import { COLOURS, fitCanvas, themeOf } from "./colours.js";
+import { fitCanvas, hatch, themeOf } from "./canvas.js";
+import { COLOURS } from "./colours.js";
 import { h } from "./dom.js";
 import { clamp, counted, floats } from "./numbers.js";
-import { makeScope, savingSoon, widgetOf } from "./scope.js";
+import { savingSoon, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Scope} Scope */
 
 class HistogramView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Scope} scope
    */
-  constructor(model, el) {
+  constructor(model, el, scope) {
     this.model = model;
-    this.scope = makeScope(model);
-    this.save = savingSoon(model, this.scope);
-    const root = (this.root = frameOf(el, "histogram", model.get("title") || "Histogram"));
+    const saveSoon = savingSoon(model, scope);
+    const root = (this.root = frameOf(el, scope, "histogram", model.get("title") || "Histogram"));
     this.caption = h("div", { class: "fml-caption" });
     this.canvas = h("canvas", { class: "fml-chart", role: "img" });
     this.slider = h("input", { type: "range", step: "any", class: "fml-scrubber", "aria-label": "Threshold" });
     this.words = h("div", { class: "fml-words", role: "status", "aria-live": "polite" });
     root.append(
-      errorBanner(model, this.scope, root).element,
+      errorBanner(model, scope, root).element,
       this.caption,
       this.canvas,
       h("label", { class: "fml-bar" }, "threshold", this.slider),
       this.words,
-      noteOf(model, this.scope),
+      noteOf(model, scope),
     );
-    this.scope.model("change:edges change:same change:different change:threshold change:title change:text", () =>
+    scope.model("change:edges change:same change:different change:threshold change:title change:text", () =>
       this.paint(),
     );
-    this.scope.resize(root, () => this.paint());
-    this.scope.theme(() => this.paint());
-    this.scope.dom(this.slider, "input", () => {
+    scope.resize(root, () => this.paint());
+    scope.theme(() => this.paint());
+    scope.dom(this.slider, "input", () => {
       model.set("threshold", +this.slider.value);
-      this.save();
+      saveSoon();
     });
-    this.scope.dom(root, "keydown", (event) => {
+    scope.dom(root, "keydown", (event) => {
       if (event.key !== "Tab") event.stopPropagation();
     });
     this.paint();
@@ -92,12 +94,7 @@ class HistogramView {
         g.globalAlpha = 0.6;
         g.strokeStyle = colour;
         g.lineWidth = 1;
-        g.beginPath();
-        for (let x = left - height; x < right; x += 7) {
-          g.moveTo(x, bottom);
-          g.lineTo(x + height, bottom - height);
-        }
-        g.stroke();
+        hatch(g, left, bottom - height, right - left, height, 7);
       }
       g.restore();
       g.strokeStyle = colour;
@@ -131,11 +128,6 @@ class HistogramView {
     g.stroke();
     g.setLineDash([]);
     canvas.setAttribute("aria-label", `${model.get("title")}. ${model.get("text")}`);
-  }
-
-  close() {
-    this.scope.close();
-    this.root.remove();
   }
 }
 

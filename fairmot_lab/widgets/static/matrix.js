@@ -1,10 +1,12 @@
 // A matrix of numbers, with pictures of what its rows and columns stand for along the sides.
 import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
-import { COLOURS, fitCanvas, themeOf } from "./colours.js";
+import { fitCanvas, hatch, themeOf } from "./canvas.js";
+import { COLOURS } from "./colours.js";
 import { h } from "./dom.js";
-import { clamp, counted, floats, octets } from "./numbers.js";
-import { makeScope, setTraits, widgetOf } from "./scope.js";
+import { bitmapOf, clamp, counted, floats, octets } from "./numbers.js";
+import { oncePerFrame, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Scope} Scope */
 /** @typedef {[number, number]} Cell */
 
 const LEAST_CELL = 7;
@@ -17,10 +19,10 @@ class MatrixView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Scope} scope
    */
-  constructor(model, el) {
+  constructor(model, el, scope) {
     this.model = model;
-    this.scope = makeScope(model);
     /** @type {Map<string, ImageBitmap | null>} */
     this.pictures = new Map();
     /** @type {string[]} */
@@ -32,9 +34,8 @@ class MatrixView {
     /** @type {Cell | null} */
     this.hover = null;
     this.turn = 0;
-    this.soon = 0;
     this.left = this.top = this.cell = 0;
-    const root = (this.root = frameOf(el, "matrix", model.get("title") || "Matrix"));
+    const root = (this.root = frameOf(el, scope, "matrix", model.get("title") || "Matrix"));
     root.tabIndex = 0;
     this.caption = h("div", { class: "fml-caption" });
     this.canvas = h("canvas", { role: "img" });
@@ -42,7 +43,6 @@ class MatrixView {
     this.more = h("div", { class: "fml-more", "aria-hidden": "true", hidden: true });
     this.readout = h("div", { class: "fml-readout", role: "status", "aria-live": "polite" });
     this.text = h("div", { class: "fml-reason", role: "status", "aria-live": "polite" });
-    const { scope } = this;
     root.append(
       errorBanner(model, scope, root).element,
       this.caption,
@@ -54,7 +54,7 @@ class MatrixView {
     );
     scope.model(
       "change:values change:rows change:columns change:row_crops change:column_crops change:pairs change:limit change:title change:masked",
-      () => this.later(),
+      oncePerFrame(scope, () => this.load()),
     );
     scope.model("change:selected change:colours", () => {
       this.paint();
@@ -79,14 +79,12 @@ class MatrixView {
       if (cell) this.pick(...cell);
     });
     scope.dom(root, "keydown", (event) => this.key(event));
+    scope.also(() => {
+      this.turn++; // pictures that are being decoded come too late
+      this.forgetPictures();
+    });
     this.load();
     this.explain();
-  }
-
-  /** Several traits change together: draw once. */
-  later() {
-    cancelAnimationFrame(this.soon);
-    this.soon = requestAnimationFrame(() => this.load());
   }
 
   async load() {
@@ -103,20 +101,13 @@ class MatrixView {
       ...model.get("row_crops").map((/** @type {any} */ c, /** @type {number} */ i) => [`r${i}`, c]),
       ...model.get("column_crops").map((/** @type {any} */ c, /** @type {number} */ i) => [`c${i}`, c]),
     ];
-    /** @type {[string, ImageBitmap | null][]} */
-    const decoded = await Promise.all(
-      crops.map(async ([key, bytes]) => {
-        const bitmap =
-          bytes && bytes.byteLength ? await createImageBitmap(new Blob([octets(bytes)])).catch(() => null) : null;
-        return /** @type {[string, ImageBitmap | null]} */ ([key, bitmap]);
-      }),
-    );
-    if (this.dead || turn !== this.turn) {
-      for (const [, bitmap] of decoded) bitmap?.close();
+    const bitmaps = await Promise.all(crops.map(([, bytes]) => bitmapOf(bytes)));
+    if (turn !== this.turn) {
+      for (const bitmap of bitmaps) bitmap?.close();
       return;
     }
     this.forgetPictures();
-    this.pictures = new Map(decoded);
+    this.pictures = new Map(crops.map(([key], i) => [key, bitmaps[i]]));
     this.paint();
   }
 
@@ -191,9 +182,11 @@ class MatrixView {
         g.font = `${Math.min(12, cell / 2.9)}px system-ui, sans-serif`;
         g.fillText(v.toFixed(2), x + cell / 2, y + cell / 2);
       }
-      if (this.masked[k] || !known)
-        this.hatch(g, x, y, known ? "rgba(128,128,128,.9)" : colours.dim); // outside the gate
-      else if (limit !== null && (below ? v <= limit : v >= limit)) {
+      if (this.masked[k] || !known) {
+        g.strokeStyle = known ? "rgba(128,128,128,.9)" : colours.dim; // outside the gate
+        g.lineWidth = 0.5;
+        hatch(g, x, y, cell, cell, Math.max(3, cell / 5));
+      } else if (limit !== null && (below ? v <= limit : v >= limit)) {
         g.strokeStyle = colours.text; // inside the threshold: a frame of dots
         g.lineWidth = 1;
         g.setLineDash([2, 2]);
@@ -201,29 +194,6 @@ class MatrixView {
         g.setLineDash([]);
       }
     }
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} g
-   * @param {number} x
-   * @param {number} y
-   * @param {string} colour
-   */
-  hatch(g, x, y, colour) {
-    const { cell } = this;
-    g.strokeStyle = colour;
-    g.lineWidth = 0.5;
-    g.save();
-    g.beginPath();
-    g.rect(x, y, cell, cell);
-    g.clip();
-    g.beginPath();
-    for (let d = -cell; d < cell; d += Math.max(3, cell / 5)) {
-      g.moveTo(x + d, y + cell);
-      g.lineTo(x + d + cell, y);
-    }
-    g.stroke();
-    g.restore();
   }
 
   /**
@@ -370,7 +340,6 @@ class MatrixView {
    */
   pick(r, c) {
     setTraits(this.model, { selected: [r, c] });
-    this.model.send({ kind: "pick", row: r, column: c });
     this.explain();
   }
 
@@ -396,14 +365,6 @@ class MatrixView {
       clamp(Math.max(0, r) + at[0], 0, this.rows.length - 1),
       clamp(Math.max(0, c) + at[1], 0, this.columns.length - 1),
     );
-  }
-
-  close() {
-    this.dead = true;
-    cancelAnimationFrame(this.soon);
-    this.forgetPictures();
-    this.scope.close();
-    this.root.remove();
   }
 }
 

@@ -1,4 +1,4 @@
-// Bytes from the kernel as arrays, and numbers in words.
+// Bytes from the kernel as arrays and pictures, and numbers in words.
 
 /**
  * Bytes of a trait (a DataView, or nothing yet) as 32-bit floats.
@@ -17,6 +17,16 @@ export function floats(view) {
 export function octets(view) {
   if (!view || !view.byteLength) return new Uint8Array(0);
   return view.buffer ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : new Uint8Array(view);
+}
+
+/**
+ * Bytes of an image file as a picture; null where there are none, or they cannot be decoded.
+ * @param {any} view
+ * @returns {Promise<ImageBitmap | null>}
+ */
+export async function bitmapOf(view) {
+  const bytes = octets(view);
+  return bytes.byteLength ? createImageBitmap(new Blob([bytes])).catch(() => null) : null;
 }
 
 /**

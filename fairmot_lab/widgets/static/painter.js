@@ -1,8 +1,10 @@
 // Paints a frame with its boxes onto a canvas.
 import { CLASS, COLUMNS, FRAME, H, ID, LAYER, LAYERS, PERSON, SCORE, TRACKER, W, X, Y } from "./boxes.js";
+import { hatch } from "./canvas.js";
 import { classColour, colourOf, trackerColour } from "./colours.js";
 import { HeatPainter } from "./heat.js";
 import { drawLabels } from "./labels.js";
+import { comparedOf } from "./transport.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {import("./types").Viewport} Viewport */
 /** @typedef {import("./types").Picture} Picture */
@@ -29,11 +31,8 @@ export class Painter {
     this.named = new Set(); // people whose own label is left out
   }
 
-  /** Index of the tracker that is compared with the one on show; -1 for none. */
   get compared() {
-    const { model } = this;
-    const other = model.get("compared");
-    return model.get("compare_mode") === "off" || other === model.get("tracker") ? -1 : other;
+    return comparedOf(this.model);
   }
 
   /** The pictures to show side by side. */
@@ -41,7 +40,7 @@ export class Painter {
     const { model } = this;
     const tracker = model.get("tracker");
     const names = model.get("trackers");
-    const heat = Boolean(octetsLength(model.get("overlay_colours")));
+    const heat = Boolean(model.get("overlay_colours")?.byteLength);
     if (heat && model.get("overlay_mode") === "beside")
       return [
         { tracker, heat: false, title: "" },
@@ -322,7 +321,13 @@ export class Painter {
       g.globalAlpha = 1;
       return;
     }
-    if (layer.hatch) this.hatch(g, ratio, box, colour);
+    if (layer.hatch) {
+      g.globalAlpha = 0.6;
+      g.strokeStyle = colour;
+      g.lineWidth = ratio;
+      hatch(g, box.x, box.y, box.w, box.h, 10 * ratio);
+      g.globalAlpha = 1;
+    }
     const wide = layer.double
       ? { x: x - 5 * ratio, y: y - 5 * ratio, w: box.w + 10 * ratio, h: box.h + 10 * ratio }
       : box;
@@ -343,29 +348,6 @@ export class Painter {
       add(must ? `${id}${kind} · ${b[row + SCORE].toFixed(2)}` : `${id}${kind}`, other, other ? 3 : 2);
     else if (layer.key === "misses" || (layer.key === "ground_truth" && (must || !this.named.has(id))))
       add(`gt ${id}`, true, 4);
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} g
-   * @param {number} ratio
-   * @param {{x: number, y: number, w: number, h: number}} box
-   * @param {string} colour
-   */
-  hatch(g, ratio, box, colour) {
-    g.save();
-    g.beginPath();
-    g.rect(box.x, box.y, box.w, box.h);
-    g.clip();
-    g.strokeStyle = colour;
-    g.globalAlpha *= 0.6;
-    g.lineWidth = ratio;
-    g.beginPath();
-    for (let d = -box.h; d < box.w; d += 10 * ratio) {
-      g.moveTo(box.x + d, box.y + box.h);
-      g.lineTo(box.x + d + box.h, box.y);
-    }
-    g.stroke();
-    g.restore();
   }
 
   /**
@@ -407,9 +389,4 @@ export class Painter {
     words.push(`${b[row + W].toFixed(0)} × ${b[row + H].toFixed(0)} px`);
     return words.join(", ");
   }
-}
-
-/** @param {any} view */
-function octetsLength(view) {
-  return view ? view.byteLength : 0;
 }

@@ -3,8 +3,9 @@ import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { colourOf } from "./colours.js";
 import { h } from "./dom.js";
 import { counted, octets } from "./numbers.js";
-import { makeScope, setTraits, widgetOf } from "./scope.js";
+import { oncePerFrame, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Scope} Scope */
 /** @typedef {{id: number, first: number, last: number, frames: number, share: number | null, breaks: number, note: string}} Person */
 
 /** @type {Record<string, string>} */
@@ -37,13 +38,11 @@ class PeopleView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Scope} scope
    */
-  constructor(model, el) {
+  constructor(model, el, scope) {
     this.model = model;
-    this.scope = makeScope(model);
-    this.soon = 0;
-    const { scope } = this;
-    const root = (this.root = frameOf(el, "people", "People"));
+    const root = frameOf(el, scope, "people", "People");
     const find = "id, switch, > 100";
     this.search = h("input", { type: "search", placeholder: find, title: find, "aria-label": "Find a person" });
     this.count = h("div", { class: "fml-dim fml-small", role: "status", "aria-live": "polite" });
@@ -69,12 +68,10 @@ class PeopleView {
       h("div", { class: "fml-two" }, side, this.detail),
       noteOf(model, scope),
     );
+    const drawLifeSoon = oncePerFrame(scope, () => this.drawLife());
     scope.model("change:rows", () => this.drawList());
-    scope.model("change:selected", () => {
-      this.mark();
-      this.later();
-    });
-    scope.model("change:life change:strip change:kind change:lives", () => this.later());
+    scope.model("change:selected", () => this.mark());
+    scope.model("change:selected change:life change:strip change:kind change:lives", drawLifeSoon);
     scope.model("change:decisions change:frame", () => this.drawFrame());
     scope.dom(this.search, "input", () => this.drawList());
     scope.dom(this.search, "keydown", (event) => {
@@ -169,12 +166,6 @@ class PeopleView {
     const held = model.get("lives")[selected];
     const life = held || model.get("life");
     return life && life.id === selected ? life : null;
-  }
-
-  /** Life and pictures change together: draw once. */
-  later() {
-    cancelAnimationFrame(this.soon);
-    this.soon = requestAnimationFrame(() => this.drawLife());
   }
 
   drawLife() {
@@ -326,12 +317,6 @@ class PeopleView {
     const text = Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
     const bar = name === "score" ? h("span", { class: "fml-gauge", style: `--share: ${value}` }) : null;
     return h("td", {}, bar, text);
-  }
-
-  close() {
-    cancelAnimationFrame(this.soon);
-    this.scope.close();
-    this.root.remove();
   }
 }
 

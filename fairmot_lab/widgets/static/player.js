@@ -5,11 +5,12 @@ import { Controls } from "./controls.js";
 import { h } from "./dom.js";
 import { counted } from "./numbers.js";
 import { Painter } from "./painter.js";
-import { makeScope, setTraits, widgetOf } from "./scope.js";
+import { setTraits, widgetOf } from "./scope.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 import { joinTransport, leaveTransport } from "./transport.js";
 /** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Scope} Scope */
 /** @typedef {import("./types").Switch} Switch */
 
 const KEYS = [
@@ -41,17 +42,19 @@ export class PlayerView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Scope} scope
    */
-  constructor(model, el) {
+  constructor(model, el, scope) {
     this.model = model;
-    this.scope = makeScope(model);
+    this.scope = scope;
     const name = model.get("name");
-    this.root = frameOf(el, "player", `Player of ${name || "a sequence"}`);
+    this.root = frameOf(el, scope, "player", `Player of ${name || "a sequence"}`);
     this.root.tabIndex = 0;
     this.root.setAttribute("aria-keyshortcuts", "ArrowLeft ArrowRight Space Home End N P T Escape");
     this.canvas = h("canvas", { class: "fml-screen", role: "img", "aria-label": `Frame of ${name}` });
     this.stage = new Stage(this.canvas);
     this.transport = joinTransport(model, this);
+    scope.also(() => leaveTransport(model, this));
     this.painter = new Painter(model, this.transport);
     this.timeline = new Timeline(model, this.transport, this.scope, this.root);
     this.controls = new Controls(model, this.scope, this.painter, this.stage, {
@@ -511,12 +514,6 @@ export class PlayerView {
     const held = transport.held.length ? `; ${counted(transport.held.length, "frame")} in this page` : "";
     const text = `Frame ${transport.frame} of ${length}, ${counted(boxes.length, "box", "boxes")}${switches.join("")}${held}`;
     if (this.canvas.getAttribute("aria-label") !== text) this.canvas.setAttribute("aria-label", text);
-  }
-
-  close() {
-    leaveTransport(this.model, this);
-    this.scope.close();
-    this.root.remove();
   }
 }
 

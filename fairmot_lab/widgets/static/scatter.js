@@ -1,10 +1,12 @@
 // Points in the plane, one per detection, coloured by identity; a crop appears where the pointer rests.
 import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
-import { colourOf, fitCanvas, themeOf } from "./colours.js";
+import { fitCanvas, themeOf } from "./canvas.js";
+import { colourOf } from "./colours.js";
 import { h } from "./dom.js";
 import { clamp, counted, floats, octets } from "./numbers.js";
-import { makeScope, setTraits, widgetOf } from "./scope.js";
+import { setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Scope} Scope */
 
 const COLUMNS = 4; // of the trait `points`: x, y, id (negative: none), frame
 const SHAPES = 4; // disc, square, triangle, diamond: identities that share a colour differ by shape
@@ -13,8 +15,9 @@ class ScatterView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Scope} scope
    */
-  constructor(model, el) {
+  constructor(model, el, scope) {
     /** @type {any} */
     this.waiting = null;
     this.url = "";
@@ -23,22 +26,14 @@ class ScatterView {
     this.ratio = 1;
     this.hover = -1;
     this.model = model;
-    this.scope = makeScope(model);
-    const root = (this.root = frameOf(el, "scatter", model.get("title") || "Embeddings in the plane"));
+    const root = (this.root = frameOf(el, scope, "scatter", model.get("title") || "Embeddings in the plane"));
     root.tabIndex = 0;
     this.caption = h("div", { class: "fml-caption" });
     this.canvas = h("canvas", { class: "fml-plane", role: "img" });
     this.tip = h("div", { class: "fml-tip", hidden: true }, h("img", { alt: "", class: "fml-crop" }), h("span"));
     this.status = h("div", { class: "fml-readout", role: "status", "aria-live": "polite" });
     this.stage = h("div", { class: "fml-square" }, this.canvas, this.tip);
-    root.append(
-      errorBanner(model, this.scope, root).element,
-      this.caption,
-      this.stage,
-      this.status,
-      noteOf(model, this.scope),
-    );
-    const { scope } = this;
+    root.append(errorBanner(model, scope, root).element, this.caption, this.stage, this.status, noteOf(model, scope));
     scope.model("change:points", () => {
       this.load();
       this.paint();
@@ -61,6 +56,10 @@ class ScatterView {
       else setTraits(model, { selected_id: null, active: -1 });
     });
     scope.dom(root, "keydown", (event) => this.key(event));
+    scope.also(() => {
+      clearTimeout(this.waiting);
+      URL.revokeObjectURL(this.url);
+    });
     this.load();
     this.paint();
     this.describe(model.get("active"));
@@ -273,13 +272,6 @@ class ScatterView {
       this.tip.hidden = true;
     } else return;
     event.preventDefault();
-  }
-
-  close() {
-    clearTimeout(this.waiting);
-    URL.revokeObjectURL(this.url);
-    this.scope.close();
-    this.root.remove();
   }
 }
 

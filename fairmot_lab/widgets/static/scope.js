@@ -75,15 +75,30 @@ export function savingSoon(model, scope, pause = 60) {
 }
 
 /**
+ * A function that has `handler` called once before the next frame is painted: several traits change together.
+ * @param {import("./types").Scope} scope
+ * @param {() => void} handler
+ */
+export function oncePerFrame(scope, handler) {
+  let waiting = 0;
+  scope.also(() => cancelAnimationFrame(waiting));
+  return () => {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(handler);
+  };
+}
+
+/**
  * What anywidget expects of a module: a view's class, made for each place where the widget is shown.
- * @param {new (model: Model, el: HTMLElement) => {close(): void}} View
+ * @param {new (model: Model, el: HTMLElement, scope: import("./types").Scope) => object} View
  */
 export function widgetOf(View) {
   return {
     /** @param {{model: Model, el: HTMLElement}} place */
     render({ model, el }) {
-      const view = new View(model, el);
-      return () => view.close();
+      const scope = makeScope(model);
+      new View(model, el, scope);
+      return () => scope.close();
     },
   };
 }

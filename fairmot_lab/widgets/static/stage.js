@@ -1,5 +1,5 @@
 // Where things are: the frame lies once or twice on the canvas, and can be zoomed and moved.
-import { fitCanvas } from "./colours.js";
+import { fitCanvas } from "./canvas.js";
 import { clamp } from "./numbers.js";
 /** @typedef {import("./types").Viewport} Viewport */
 

@@ -1,9 +1,10 @@
 // A table that can be sorted, filtered and walked through with the keyboard.
 import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { h } from "./dom.js";
-import { counted, octets } from "./numbers.js";
-import { makeScope, setTraits, widgetOf } from "./scope.js";
+import { counted } from "./numbers.js";
+import { setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Scope} Scope */
 /** @typedef {import("./types").Column} Column */
 /** @typedef {Record<string, any>} Row */
 
@@ -21,9 +22,7 @@ export function matches(row, columns, typed) {
   const words = typed.trim().toLowerCase().split(/\s+/).filter(Boolean);
   for (let i = 0; i < words.length; i++) {
     const word = words[i];
-    const named = columns.find(
-      (column) => column.kind !== "image" && column.label && column.label.toLowerCase() === word,
-    );
+    const named = columns.find((column) => column.label && column.label.toLowerCase() === word);
     if (named && i + 1 < words.length) {
       const value = row[named.key];
       const wanted = words[++i];
@@ -50,16 +49,13 @@ class TableView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Scope} scope
    */
-  constructor(model, el) {
+  constructor(model, el, scope) {
     this.model = model;
-    this.scope = makeScope(model);
-    /** @type {string[]} */
-    this.urls = [];
     /** @type {number[]} */
     this.shown = [];
-    this.narrow = false;
-    const root = (this.root = frameOf(el, "tableview", model.get("title") || "Table"));
+    const root = (this.root = frameOf(el, scope, "tableview", model.get("title") || "Table"));
     this.caption = h("div", { class: "fml-caption" });
     this.choices = h("div", { class: "fml-bar" });
     this.search = h("input", {
@@ -73,13 +69,11 @@ class TableView {
     this.body = h("tbody");
     this.table = h("table", { class: "fml-table", role: "grid" }, this.head, this.body);
     this.box = h("div", { class: "fml-scroll" }, this.table);
-    const { scope } = this;
     root.append(errorBanner(model, scope, root).element, this.caption, this.choices, this.box, noteOf(model, scope));
-    scope.model("change:rows change:columns", () => {
-      this.forgetPictures();
-      this.draw();
-    });
-    scope.model("change:sort_by change:descending change:chosen change:title change:max_height", () => this.draw());
+    scope.model(
+      "change:rows change:columns change:sort_by change:descending change:chosen change:title change:max_height",
+      () => this.draw(),
+    );
     scope.model("change:selected", () => this.mark(false));
     scope.resize(root, () => {
       const narrow = root.clientWidth < NARROW;
@@ -91,11 +85,6 @@ class TableView {
     scope.dom(root, "keydown", (event) => this.key(event));
     this.narrow = root.clientWidth > 0 && root.clientWidth < NARROW;
     this.draw();
-  }
-
-  forgetPictures() {
-    this.urls.forEach((url) => URL.revokeObjectURL(url));
-    this.urls = [];
   }
 
   /** Rows on show, as indices into the trait `rows`. */
@@ -126,10 +115,10 @@ class TableView {
     /** @type {Row[]} */
     const rows = model.get("rows");
     const order = this.order();
+    /** @type {Column[]} */
     const all = model.get("columns");
-    /** @type {(Column & {minor?: boolean})[]} */
-    const columns = all.filter((/** @type {any} */ c) => !this.narrow || (!c.minor && !c.wide));
-    const below = this.narrow ? all.filter((/** @type {Column} */ c) => c.wide) : [];
+    const columns = all.filter((c) => !this.narrow || (!c.minor && !c.wide));
+    const below = this.narrow ? all.filter((c) => c.wide) : [];
     this.root.setAttribute("aria-label", model.get("title") || "Table");
     caption(this.caption, model.get("title"));
     this.box.style.maxHeight = model.get("max_height") ? `${model.get("max_height")}px` : "";
@@ -144,7 +133,7 @@ class TableView {
           { "data-row": i, tabindex: -1, class: row._class || null, onclick: () => this.pick(i) },
           ...columns.map((column) => this.cell(row[column.key], column)),
         );
-        const texts = below.filter((/** @type {Column} */ c) => row[c.key]);
+        const texts = below.filter((c) => row[c.key]);
         if (!texts.length) return [main];
         main.classList.add("fml-has-text");
         return [
@@ -152,7 +141,7 @@ class TableView {
           h(
             "tr",
             { class: "fml-text-row", onclick: () => this.pick(i) },
-            h("td", { colspan: columns.length }, ...texts.map((/** @type {Column} */ c) => String(row[c.key]))),
+            h("td", { colspan: columns.length }, ...texts.map((c) => String(row[c.key]))),
           ),
         ];
       }),
@@ -235,12 +224,6 @@ class TableView {
    * @param {Column} column
    */
   cell(value, column) {
-    if (column.kind === "image") {
-      if (!value || !value.byteLength) return h("td", {}, "–");
-      const url = URL.createObjectURL(new Blob([octets(value)], { type: "image/jpeg" }));
-      this.urls.push(url);
-      return h("td", {}, h("img", { src: url, alt: column.label, class: "fml-crop" }));
-    }
     if (value === null || value === undefined)
       return h("td", { class: column.kind === "number" ? "fml-number" : null }, "–");
     if (column.kind !== "number")
@@ -282,7 +265,6 @@ class TableView {
   /** @param {number} i */
   pick(i) {
     setTraits(this.model, { selected: i });
-    this.model.send({ kind: "pick", row: i });
     this.mark(true);
   }
 
@@ -303,12 +285,6 @@ class TableView {
     if (to === undefined) return;
     event.preventDefault();
     if (this.shown[to] !== undefined) this.pick(this.shown[to]);
-  }
-
-  close() {
-    this.forgetPictures();
-    this.scope.close();
-    this.root.remove();
   }
 }
 

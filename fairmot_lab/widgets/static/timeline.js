@@ -1,9 +1,11 @@
 // One axis for everything: the place to scrub, errors, ID switches, the selected person, and a range.
 import { COLUMNS, FRAME, H, ID, LAYER, TRACKER, W, X, Y } from "./boxes.js";
-import { COLOURS, colourOf, fitCanvas, themeOf, trackerColour } from "./colours.js";
+import { fitCanvas, themeOf } from "./canvas.js";
+import { COLOURS, colourOf, trackerColour } from "./colours.js";
 import { h } from "./dom.js";
 import { clamp, counted, floats } from "./numbers.js";
-import { setTraits } from "./scope.js";
+import { oncePerFrame, setTraits } from "./scope.js";
+import { comparedOf } from "./transport.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {import("./types").Scope} Scope */
 /** @typedef {import("./types").Switch} Switch */
@@ -54,20 +56,12 @@ export class Timeline {
     scope.dom(this.plot, "wheel", (event) => this.wheel(event), { passive: false });
     scope.model(
       "change:lanes change:switches change:selected_id change:selected_gt_id change:tracker change:compared change:compare_mode change:trackers change:range change:boxes",
-      () => this.later(),
+      oncePerFrame(scope, () => this.paint()),
     );
     scope.model("change:length", () => this.whole());
-    scope.also(() => cancelAnimationFrame(this.soon));
     /** @type {{range: number | null} | null} */
     this.drag = null;
-    this.soon = 0;
     this.asked = "";
-  }
-
-  /** Several traits change together: paint once. */
-  later() {
-    cancelAnimationFrame(this.soon);
-    this.soon = requestAnimationFrame(() => this.paint());
   }
 
   get last() {
@@ -196,10 +190,9 @@ export class Timeline {
 
   /** @returns {number[]} */
   trackersShown() {
-    const { model } = this;
-    const tracker = model.get("tracker");
-    const other = model.get("compared");
-    return model.get("compare_mode") === "off" || other < 0 || other === tracker ? [tracker] : [tracker, other];
+    const tracker = this.model.get("tracker");
+    const other = comparedOf(this.model);
+    return other < 0 ? [tracker] : [tracker, other];
   }
 
   /**

@@ -273,6 +273,16 @@ export class Transport {
   }
 }
 
+/**
+ * Index of the tracker that is compared with the one on show; -1 for none.
+ * @param {Model} model
+ * @returns {number}
+ */
+export function comparedOf(model) {
+  const other = model.get("compared");
+  return model.get("compare_mode") === "off" || other === model.get("tracker") ? -1 : other;
+}
+
 /** @type {WeakMap<Model, Transport>} */
 const transports = new WeakMap();
 

@@ -69,10 +69,11 @@ export interface Viewport {
 export interface Column {
   key: string;
   label: string;
-  kind: "number" | "text" | "image";
+  kind: "number" | "text";
   digits?: number;
   fixed?: boolean;
   help?: string;
   signed?: boolean;
   wide?: boolean;
+  minor?: boolean;
 }

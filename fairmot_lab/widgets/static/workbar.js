@@ -2,21 +2,22 @@
 import { errorBanner, frameOf } from "./chrome.js";
 import { trackerColour } from "./colours.js";
 import { h } from "./dom.js";
-import { makeScope, setTraits, widgetOf } from "./scope.js";
+import { setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
+/** @typedef {import("./types").Scope} Scope */
 
 class WorkbarView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Scope} scope
    */
-  constructor(model, el) {
+  constructor(model, el, scope) {
     this.model = model;
-    this.scope = makeScope(model);
-    this.root = frameOf(el, "workbar", "Trackers");
+    const root = frameOf(el, scope, "workbar", "Trackers");
     this.line = h("div", { class: "fml-workline" });
-    this.root.append(errorBanner(model, this.scope, this.root).element, this.line);
-    this.scope.model(
+    root.append(errorBanner(model, scope, root).element, this.line);
+    scope.model(
       "change:title change:chips change:tracker change:compared change:compare_mode change:difference change:intervals",
       () => this.draw(),
     );
@@ -67,11 +68,6 @@ class WorkbarView {
         compared: k,
         compare_mode: model.get("compare_mode") === "off" ? "overlay" : model.get("compare_mode"),
       });
-  }
-
-  close() {
-    this.scope.close();
-    this.root.remove();
   }
 }
 
