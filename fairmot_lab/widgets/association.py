@@ -14,7 +14,7 @@ from ..association.run import trace
 from ..boxes import BOX
 from ..detection.cache import as_detections
 from ..diagnosis.replay import cell_sentences
-from .base import escape, stylesheet
+from .base import block, escape
 from .page import Page
 from .parts import MatrixView, beside, counted, crops
 from .player import PlayerPanel, TrackPlayer
@@ -90,12 +90,15 @@ class AssociationInspector(PlayerPanel):
         self._number = ipywidgets.BoundedIntText(
             self.frame, min=1, max=max([1, *(int(n) for n in detections.frames)]), description="frame"
         )
-        self._tie(((self, "values"), (self._show, "value")), ((self, "frame"), (self._number, "value")))
-        self._tie_player("frame", "selected_id")
+        self._tie(self, "values", self._show, "value")
+        self._tie(self, "frame", self._number, "value")
+        if self.player is not None:
+            self._tie(self.player, "frame", self)
+            self._tie(self.player, "selected_id", self)
         self.matrices: list[MatrixView] = []
         self._later = beside(least="340px")
         self._events = ipywidgets.HTML()
-        self.observe(self._guard(lambda _: self._draw()), ["frame", "values", "active"])
+        self._watch(self, ["frame", "values", "active"], self._draw)
         self._add_matrix()
         controls = ipywidgets.HBox([self._show, self._number])
         first = beside(*views, *self.matrices)
@@ -110,7 +113,7 @@ class AssociationInspector(PlayerPanel):
     def _add_matrix(self) -> None:
         """Add the matrix of one more stage: the first goes beside the player, the others below."""
         matrix, stage = MatrixView(row_name="track", column_name="detection"), len(self.matrices)
-        matrix.observe(self._guard(lambda _: self._say(stage)), "selected")
+        self._watch(matrix, "selected", lambda: self._say(stage))
         self.matrices.append(matrix)
         if stage:
             matrix.layout.flex, matrix.layout.min_width = "1 1 340px", "min(100%, 340px)"
@@ -148,7 +151,7 @@ class AssociationInspector(PlayerPanel):
                 empty=f"{counted(len(stage.tracks), 'track')} and {counted(len(stage.detections), 'detection')}: "
                 "nothing to compare.",
             )
-        self._events.value = f'<div class="fml fml-words">{escape(_event_words(record))}</div>'
+        self._events.value = block(escape(_event_words(record)), "fml-words")
 
     def _pictures(self, record: FrameRecord) -> dict[tuple[str, int], bytes]:
         """A crop per detection of the frame, and per track where it was last reported before."""
@@ -182,7 +185,7 @@ class AssociationInspector(PlayerPanel):
 
         It holds the matrices of the frame on show with the sentences of up to 2,500 cells each.
         """
-        page = Page(f"{self.detections.name}: AssociationInspector, frame {self.frame}", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.detections.name}: AssociationInspector, frame {self.frame}", max_mb=max_mb)
         page.add_text(repr(self.tracker))
         page.left_out("the matrices of other frames")
         for number, (matrix, stage) in enumerate(zip(self.matrices, self.record.stages, strict=False)):

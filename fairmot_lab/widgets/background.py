@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+Post = Callable[[Callable[[], None]], object]
+
 
 class LatestWins:
     """Work in the background, always on the newest value: values that were overtaken are never computed.
@@ -31,7 +33,7 @@ class LatestWins:
         stages: Sequence[Callable[[Any, Any], Any]],
         deliver: Callable[[int, Any, Any], None],
         failed: Callable[[Any, Exception], None],
-        post: Callable[[Callable[[], None]], None] | None = None,
+        post: Post | None = None,
     ) -> None:
         self._stages, self._deliver, self._failed = list(stages), deliver, failed
         self._post = post or (lambda callback: callback())

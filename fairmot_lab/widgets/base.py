@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from traitlets import Bool, Unicode, link
 from .._files import files_of, refuse_overwrite
 from ..errors import FairMOTLabError
 from .checks import refuse_unknown
-from .modules import STATIC, bundle
+from .modules import bundle, stylesheet
 from .page import Page
 
 # Attributes of views that hold what was read.
@@ -29,12 +28,6 @@ _SAVED_STYLE = """<style>
 .jp-OutputArea-child:not(:has(.fml)):has(+ .jp-OutputArea-child .fml-saved) { display: none; }
 .fml-saved img { max-width: 100%; display: block; } .fml-saved { font-size: 13px; }
 </style>"""
-
-
-@cache
-def stylesheet() -> str:
-    """Return the style sheet of all views."""
-    return (STATIC / "views.css").read_text(encoding="utf-8")
 
 
 def sentence(error: Exception) -> str:
@@ -162,7 +155,7 @@ class View(Shown, anywidget.AnyWidget):
         return {name: getattr(self, name) for name in self.traits(sync=True) if name not in skip}
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 960) -> Page:
-        page = Page(f"{type(self).__name__}", stylesheet(), max_mb=max_mb)
+        page = Page(type(self).__name__, max_mb=max_mb)
         self.add_to(page)
         return page
 
@@ -228,18 +221,30 @@ class Panel(Shown, ipywidgets.VBox):
 
     def _show_error(self, _: Any) -> None:
         self._banner.layout.display = "" if self.error else "none"
-        self._banner.value = (
-            f'<div class="fml"><div class="fml-error" role="alert">{escape(self.error)}</div></div>'
-            if self.error
-            else ""
-        )
+        shown = f'<div class="fml-error" role="alert">{escape(self.error)}</div>'
+        self._banner.value = block(shown) if self.error else ""
 
-    def _tie(self, *pairs: tuple[tuple[Any, str], tuple[Any, str]]) -> None:
-        """Keep traits of two objects equal for as long as the panel lives; at first the second takes the value."""
-        self._closers += [link(a, b).unlink for a, b in pairs]
+    def _tie(self, one: Any, trait: str, other: Any, other_trait: str | None = None) -> None:
+        """Keep a trait of two objects equal for as long as the panel lives; at first the other takes the value of one.
 
-    def _guard(self, function: Callable[..., None]) -> Callable[..., None]:
-        """Wrap an observer: what goes wrong in it is shown in the panel."""
+        The trait of the other has the same name where none is given.
+        """
+        self._closers.append(link((one, trait), (other, other_trait or trait)).unlink)
+
+    def _watch(self, widget: Any, traits: str | Sequence[str], function: Callable[[], object]) -> None:
+        """Call a function when a trait changes, for as long as the panel lives; what goes wrong in it is shown."""
+        observer = self._guard(lambda _: function())
+        widget.observe(observer, traits)
+        self._closers.append(lambda: widget.unobserve(observer, traits))
+
+    def _button(self, text: str, meaning: str, action: Callable[[], object]) -> ipywidgets.Button:
+        """Make a button; what goes wrong in its action is shown in the panel."""
+        button = ipywidgets.Button(description=text, tooltip=meaning, layout={"width": "auto"})
+        button.on_click(self._guard(lambda _: action()))
+        return button
+
+    def _guard(self, function: Callable[..., object]) -> Callable[..., None]:
+        """Wrap a function that the browser calls: what goes wrong in it is shown in the panel."""
 
         def guarded(*arguments: Any) -> None:
             if self._closed:
@@ -273,10 +278,14 @@ def _close_parts(widget: ipywidgets.Widget) -> None:
     widget.unobserve_all()
 
 
-def picture(jpeg: bytes, text: str, width: int | None = None) -> str:
+def block(content: str, *classes: str) -> str:
+    """Return HTML for `ipywidgets.HTML`, in the style of our views."""
+    return f'<div class="{" ".join(("fml", *classes))}">{content}</div>'
+
+
+def picture(jpeg: bytes, text: str) -> str:
     """Return an <img> element that carries its bytes."""
-    size = f' width="{int(width)}"' if width else ""
-    return f'<img alt="{escape(text)}"{size} src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
+    return f'<img alt="{escape(text)}" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], limit: int = 100) -> str:

@@ -13,7 +13,7 @@ from ..detection.cache import as_detections
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
 from ..diagnosis.tables import records
 from ..errors import FairMOTLabError
-from .base import escape, stylesheet
+from .base import block, escape
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
 from .parts import TableView, as_sentence, beside, counted, crop_html, crops
@@ -130,12 +130,12 @@ class BudgetBrowser(PlayerPanel):
         )
         self.errors_table = TableView(columns=ERROR_COLUMNS, sort_by="frame", searchable=True, max_height=240)
         self._story = ipywidgets.HTML()
-        self._tie(((self, "cause"), (self.causes_table, "selected")))
-        self._tie(((self, "selected"), (self.errors_table, "selected")))
+        self._tie(self, "cause", self.causes_table, "selected")
+        self._tie(self, "selected", self.errors_table)
         if self.player is not None:
-            self._tie(((self, "frame"), (self.player, "frame")))
-        self.observe(self._guard(lambda _: self._pick_cause()), "cause")
-        self.observe(self._guard(lambda _: self._pick()), "selected")
+            self._tie(self, "frame", self.player)
+        self._watch(self, "cause", self._pick_cause)
+        self._watch(self, "selected", self._pick)
         told = ipywidgets.VBox([self.causes_table, self.errors_table, self._story])
         self.children = [self._banner, beside(told, *made, least="400px")]
         if self.cause < 0 and len(causes):
@@ -164,9 +164,9 @@ class BudgetBrowser(PlayerPanel):
 
     def _pick(self) -> None:
         if not 0 <= self.selected < len(self.errors):
-            self._story.value = f'<div class="fml"><p>{escape(self._meaning())}</p></div>'
+            self._story.value = block(f"<p>{escape(self._meaning())}</p>")
             return
-        self._story.value = f'<div class="fml">{self.story(self.selected)}</div>'
+        self._story.value = block(self.story(self.selected))
         error = self.errors.iloc[self.selected]
         self.frame = int(error["frame"])
         if self.player is not None:
@@ -201,7 +201,7 @@ class BudgetBrowser(PlayerPanel):
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Errors are those of the cause that is picked."""
-        page = Page(f"{self.name}: BudgetBrowser", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.name}: BudgetBrowser", max_mb=max_mb)
         self.causes_table.add_to(page)
         self.errors_table.add_to(page)
         self._add_player_to(page, max_width=max_width, share=2, **options)

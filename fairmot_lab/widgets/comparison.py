@@ -12,7 +12,7 @@ from ..diagnosis.tables import records
 from ..errors import FairMOTLabError
 from ..evaluation.names import PERCENT, SHORT
 from ..evaluation.switches import compare_switches
-from .base import Panel, escape, sentence
+from .base import Panel, block, escape, sentence
 from .parts import SWITCH_COLUMNS, TableView
 
 if TYPE_CHECKING:
@@ -66,10 +66,8 @@ class ComparePanel(Panel):
         self._switches = TableView(
             title="", columns=SWITCHES, sort_by="frame", filter_by="made_by", searchable=True, max_height=230
         )
-        self._switches.observe(self._guard(lambda _: self._go()), "selected")
-        observer = self._guard(lambda _: self.show())
-        player.observe(observer, ["tracker", "compared", "trackers"])
-        self._closers.append(lambda: player.unobserve(observer, ["tracker", "compared", "trackers"]))
+        self._watch(self._switches, "selected", self._go)
+        self._watch(player, ["tracker", "compared", "trackers"], self.show)
         self.children = [self._banner, self._figures, self._caption, self._switches]
         self.show()
 
@@ -108,16 +106,12 @@ class ComparePanel(Panel):
         names = [a, b, *(name for name in self._player.trackers if name not in (a, b))]
         columns = [{"key": "metric", "label": "", "kind": "text"}]
         columns += [{"key": f"tracker {k}", "label": name, "kind": "number"} for k, name in enumerate(names)]
-        columns[3:3] = [
-            {"key": "difference", "label": f"{b} \N{MINUS SIGN} {a}", "kind": "number"},
-        ]
+        columns.insert(3, {"key": "difference", "label": f"{b} \N{MINUS SIGN} {a}", "kind": "number"})
         with self._figures.hold_sync():
             self._figures.columns = columns
             self._figures.rows = figure_rows(self.comparison, self._sequence, names)
             self._figures.title = f"{b} compared with {a}"
-        self._caption.value = (
-            f'<div class="fml fml-note">Grey: not a difference. {escape(self.comparison.caption)}</div>'
-        )
+        self._caption.value = block(f"Grey: not a difference. {escape(self.comparison.caption)}", "fml-note")
 
     def _go(self) -> None:
         if not 0 <= self._switches.selected < len(self.shared):
@@ -176,8 +170,8 @@ def figure_rows(comparison: Comparison, sequence: str, names: list[str]) -> list
 
 def _with_interval(metric: str, value: float, low: float, high: float, sign: bool = False) -> str:
     """A number with its interval: shares in percent with one decimal, counts as whole numbers."""
-    scale, digits, mark = (100, 1, "+" if sign else "") if metric in PERCENT else (1, 0, "+" if sign else "")
-    shown = [f"{scale * number:{mark}.{digits}f}" for number in (value, low, high)]
+    scale, digits = (100, 1) if metric in PERCENT else (1, 0)
+    shown = [f"{scale * number:{'+' if sign else ''}.{digits}f}" for number in (value, low, high)]
     shown = [text.lstrip("+-") if not text.strip("+-0.") else text.replace("-", "\N{MINUS SIGN}") for text in shown]
     between = " to " if sign else "\N{EN DASH}"
     return f"{shown[0]} ({shown[1]}{between}{shown[2]})"

@@ -13,9 +13,9 @@ import pandas as pd
 from ..errors import ViewError
 from ..formats.cvat import write_cvat
 from ..formats.mot import write_mot
-from .base import Panel, escape, html_table
+from .base import Panel, block, escape, html_table
 from .page import Page
-from .parts import counted
+from .parts import counted, in_a_row
 
 
 class Corrections:
@@ -182,25 +182,23 @@ class CorrectionPanel(Panel):
     ) -> None:
         super().__init__(**traits)
         self.corrections = Corrections(tracks)
-        self._frame, self._changed = frame, changed
+        self._changed = changed
         self._first = ipywidgets.IntText(0, description="track", tooltip="the track to change")
         self._second = ipywidgets.IntText(0, description="other", tooltip="the other track, or the new id")
         for field in (self._first, self._second):
             field.layout.width = "150px"
-        edits = self.corrections
-        first, second = (lambda: int(self._first.value)), (lambda: int(self._second.value))
+        edits, one, other = self.corrections, self._first, self._second
+        merging = "give the boxes of the other track to the track"
         buttons = [
-            self._button(
-                "Merge", "give the boxes of the other track to the track", lambda: edits.merge(first(), second())
-            ),
-            self._button("Split here", "a new id from this frame on", lambda: edits.split(first(), frame())),
-            self._button("Swap from here", "exchange both ids", lambda: edits.swap(first(), second(), frame())),
-            self._button("Rename", "to the id in the field other", lambda: edits.rename(first(), second())),
-            self._button("Delete", "remove the track", lambda: edits.delete(first())),
+            self._edit("Merge", merging, lambda: edits.merge(one.value, other.value)),
+            self._edit("Split here", "a new id from this frame on", lambda: edits.split(one.value, frame())),
+            self._edit("Swap from here", "exchange both ids", lambda: edits.swap(one.value, other.value, frame())),
+            self._edit("Rename", "to the id in the field other", lambda: edits.rename(one.value, other.value)),
+            self._edit("Delete", "remove the track", lambda: edits.delete(one.value)),
         ]
         back = [
-            self._button("Undo", "take the last correction back", edits.undo),
-            self._button("Redo", "make it again", edits.redo),
+            self._edit("Undo", "take the last correction back", edits.undo),
+            self._edit("Redo", "make it again", edits.redo),
         ]
         self._path = ipywidgets.Text(
             f"{name}-corrected.txt",
@@ -208,17 +206,13 @@ class CorrectionPanel(Panel):
             tooltip=".txt: MOTChallenge; .zip: CVAT",
             layout={"width": "auto", "flex": "1 1 200px", "max_width": "400px"},
         )
-        self._save = ipywidgets.Button(
-            description="Save", tooltip="write the corrected tracks", layout={"width": "auto"}
-        )
-        self._save.on_click(self._guard(lambda _: self._write()))
+        save = self._button("Save", "write the corrected tracks", self._write)
         self._log = ipywidgets.HTML()
-        row = {"flex_flow": "row wrap"}
         self.children = [
             self._banner,
-            ipywidgets.Box([self._first, self._second, *back], layout=row),
-            ipywidgets.Box(buttons, layout=row),
-            ipywidgets.Box([self._path, self._save], layout=row),
+            in_a_row(one, other, *back),
+            in_a_row(*buttons),
+            in_a_row(self._path, save),
             self._log,
         ]
         self._tell()
@@ -229,19 +223,18 @@ class CorrectionPanel(Panel):
             if value is not None:
                 field.value = value
 
-    def _button(self, text: str, meaning: str, act: Callable[[], Any]) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=text, tooltip=meaning, layout={"width": "auto"})
+    def _edit(self, text: str, meaning: str, correct: Callable[[], Any]) -> ipywidgets.Button:
+        """Make a button for a correction."""
 
-        def press(_: Any) -> None:
+        def press() -> None:
             self.error = ""
             before = self.corrections.table
-            act()
+            correct()
             if self.corrections.table is not before:
                 self._changed(self.corrections.table)
             self._tell()
 
-        button.on_click(self._guard(press))
-        return button
+        return self._button(text, meaning, press)
 
     def _write(self) -> None:
         self.error = ""
@@ -253,7 +246,7 @@ class CorrectionPanel(Panel):
         said = escape(
             text or f"{counted(len(self.corrections.log), 'correction')}; the files that were read are not touched."
         )
-        self._log.value = f'<div class="fml"><p class="fml-dim">{said}</p><ol>{lines}</ol></div>'
+        self._log.value = block(f'<p class="fml-dim">{said}</p><ol>{lines}</ol>')
 
     def saved_html(self) -> str:
         """Return the corrections in words."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ConfigError, FairMOTLabError
-from .base import escape
+from ..errors import FairMOTLabError
+from .base import block, escape
 
 if TYPE_CHECKING:
     from ..association.base import Tracker
@@ -52,7 +52,7 @@ def values_of(setting: Setting, present: float) -> list[float]:
     [10, 20, 30, 40, 50, 60, 70]
     """
     kind = int if setting.kind == "int" else float
-    low, high = setting.search[0], setting.search[1]
+    low, high = setting.search[:2]
     spread = [kind(round(float(v), 4)) for v in np.linspace(low, high, 7)]
     return sorted({*spread, kind(present)})
 
@@ -91,10 +91,10 @@ class CurveScan:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the scan; False if that took longer than `timeout` seconds."""
-        if self._thread is not None:
-            self._thread.join(timeout)
-            return not self._thread.is_alive()
-        return True
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def close(self) -> None:
         """Give the scan up."""
@@ -113,9 +113,6 @@ class CurveScan:
     def _point(self, tracker: Tracker, name: str, value: float) -> Point:
         try:
             other = tracker.replace(**{name: value})
-        except ConfigError:
-            return Point(name, value, None, {}, {})
-        try:
             return Point(name, value, other, *self._measure(other))
         except FairMOTLabError:
             return Point(name, value, None, {}, {})
@@ -198,9 +195,10 @@ def curve_svg(
         marks.append(dot(best, 'stroke="#009E73"', 11))
     marks += [dot(point, 'stroke="currentColor"', 6) for point in known if point.value == present]
     words = f"{show(low)} to {show(high)}" if known else "no value fits"
-    return (
-        f'<div class="fml fml-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
+    drawn = (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(name)}: {escape(words)}"><title>{escape(words)}</title>{"".join(bands)}'
         f'<polyline points="{line}" fill="none" stroke="var(--fml-accent)" stroke-width="1.5"/>{"".join(marks)}</svg>'
-        f'<span class="fml-dim">{escape(words.replace(" to ", chr(0x2013)))}</span></div>'
     )
+    shown = escape(words.replace(" to ", "\N{EN DASH}"))
+    return block(f'{drawn}<span class="fml-dim">{shown}</span>', "fml-curve")

@@ -13,11 +13,22 @@ from ..detection.cache import as_detections
 from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_detections, project, similarity_map
 from ..diagnosis.peaks import detection_at
 from ..errors import ConfigError, DetectionsError, ViewError
-from .base import floats, stylesheet
+from .base import floats
 from .checks import refuse_other_table
 from .overlay import Overlay
 from .page import Page
-from .parts import HistogramView, MatrixView, ScatterView, beside, colours, counted, crops, heading, heading_html
+from .parts import (
+    HistogramView,
+    MatrixView,
+    ScatterView,
+    beside,
+    colours,
+    counted,
+    crops,
+    heading,
+    heading_html,
+    in_a_row,
+)
 from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
@@ -142,28 +153,25 @@ class EmbeddingExplorer(PlayerPanel):
         )
         words = {"description": "min score", "tooltip": "leave out detections below it"}
         least = ipywidgets.FloatSlider(self.min_score, min=0.0, max=1.0, step=0.01, continuous_update=False, **words)
-        self._tie(
-            ((self, "min_score"), (least, "value")),
-            ((self, "method"), (method, "value")),
-            ((self, "other_frame"), (other, "value")),
-        )
-        return ipywidgets.Box([method, least, other], layout={"flex_flow": "row wrap"})
+        self._tie(self, "min_score", least, "value")
+        self._tie(self, "method", method, "value")
+        self._tie(self, "other_frame", other, "value")
+        return in_a_row(method, least, other)
 
     def _link(self, who: str) -> None:
         """Tie the parts, and to the player, in which `who` is the trait of the identity."""
-        self._tie(
-            ((self, "frame"), (self.scatter, "frame")),
-            ((self, "selected_id"), (self.scatter, "selected_id")),
-            ((self, "threshold"), (self.histogram, "threshold")),
-        )
+        self._tie(self, "frame", self.scatter)
+        self._tie(self, "selected_id", self.scatter)
+        self._tie(self, "threshold", self.histogram)
         if self.player is not None:
-            self._tie(((self.player, "frame"), (self, "frame")), ((self.player, who), (self, "selected_id")))
+            self._tie(self.player, "frame", self)
+            self._tie(self.player, who, self, "selected_id")
             self.player.on_frame_click(self._guard(self._ask))
         self.scatter._handlers["crop"] = self._send_crop
-        self.observe(self._guard(lambda _: self._project()), "method")
-        self.observe(self._guard(lambda _: self._measure()), "min_score")
-        self.observe(self._guard(lambda _: self._compare_frames()), ["frame", "other_frame", "active"])
-        self.observe(self._guard(lambda _: self._say_threshold()), "threshold")
+        self._watch(self, "method", self._project)
+        self._watch(self, "min_score", self._measure)
+        self._watch(self, ["frame", "other_frame", "active"], self._compare_frames)
+        self._watch(self, "threshold", self._say_threshold)
 
     def _arrange(self, controls: ipywidgets.Widget, made: list[TrackPlayer]) -> None:
         """Put the parts together, with the similarity map where there are frames and a network."""
@@ -174,7 +182,7 @@ class EmbeddingExplorer(PlayerPanel):
             self.map.overlay_colours = colours("inferno")
             self.map.overlay_floor = 0.5  # where the line is drawn
             self.map.overlay_gamma = 1.5  # most places look a little alike: let the best stand out
-            self._tie(((self, "other_frame"), (self.map, "frame")))
+            self._tie(self, "other_frame", self.map, "frame")
             self._map_title = heading("")
             upper = [*made, ipywidgets.VBox([self._map_title, self.map])]
             lower = [self.scatter, *lower]
@@ -322,7 +330,7 @@ class EmbeddingExplorer(PlayerPanel):
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Up to 300 points have a crop."""
-        page = Page(f"{self.detections.name}: EmbeddingExplorer", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.detections.name}: EmbeddingExplorer", max_mb=max_mb)
         rows = self._rows
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(300, len(rows))).astype(int)) if self.source else []
         boxes = self.detections.boxes

@@ -16,11 +16,11 @@ from ..detection.detector import Detector, check_detector, run_detector
 from ..diagnosis.peaks import peak_table
 from ..errors import DetectionsError, ViewError
 from ..sources.base import Frame
-from .base import Panel, stylesheet
+from .base import Panel
 from .checks import refuse_other_sequence
 from .overlay import Overlay
 from .page import Page
-from .parts import COLOUR_MAPS, TableView, beside, colours
+from .parts import COLOUR_MAPS, TableView, beside, colours, in_a_row
 from .player import TrackPlayer
 
 if TYPE_CHECKING:
@@ -121,37 +121,29 @@ class HeatmapInspector(Panel):
         if detections is not None:
             refuse_other_sequence("detections", detections.name, self.player.name)
         self.table = TableView(title="Peaks", columns=COLUMNS, max_height=380)
-        self._threshold = _slider(self.threshold, 1.0, "threshold", "score that a peak must have to pass")
-        self._opacity = _slider(self.opacity, 1.0, "opacity", "opacity of the heatmap")
-        self._gamma = _slider(self.gamma, 1.0, "gamma", "below 1 lifts weak scores")
-        self._gamma.min = 0.1
-        self._top_k = ipywidgets.IntSlider(self.top_k, 1, 500, description="top K", tooltip="number of peaks on show")
-        self._map = ipywidgets.Dropdown(options=COLOUR_MAPS, value=self.colour_map, description="colours")
-        self._tie(
-            ((self.player, "frame"), (self, "frame")),
-            ((self, "threshold"), (self._threshold, "value")),
-            ((self, "threshold"), (self.player, "overlay_floor")),
-            ((self, "opacity"), (self._opacity, "value")),
-            ((self, "opacity"), (self.player, "overlay_opacity")),
-            ((self, "gamma"), (self._gamma, "value")),
-            ((self, "gamma"), (self.player, "overlay_gamma")),
-            ((self, "colour_map"), (self._map, "value")),
-            ((self, "top_k"), (self._top_k, "value")),
-            ((self, "selected_peak"), (self.table, "selected")),
-            ((self, "selected_peak"), (self.player, "active_peak")),
-        )
-        self.observe(self._guard(lambda _: self._list_peaks()), ["frame", "threshold", "active"])
-        self.observe(self._guard(self._change_top_k), "top_k")
-        self.observe(self._guard(self._change_colours), "colour_map")
-        self.observe(self._guard(lambda _: self._activate()), "active")
+        controls = {
+            "threshold": _slider(self.threshold, 0.0, "threshold", "score that a peak must have to pass"),
+            "gamma": _slider(self.gamma, 0.1, "gamma", "below 1 lifts weak scores"),
+            "opacity": _slider(self.opacity, 0.0, "opacity", "opacity of the heatmap"),
+            "colour_map": ipywidgets.Dropdown(options=COLOUR_MAPS, value=self.colour_map, description="colours"),
+            "top_k": ipywidgets.IntSlider(self.top_k, 1, 500, description="top K", tooltip="number of peaks on show"),
+        }
+        for trait, control in controls.items():
+            self._tie(self, trait, control, "value")
+        self._tie(self.player, "frame", self)
+        self._tie(self, "threshold", self.player, "overlay_floor")
+        self._tie(self, "opacity", self.player, "overlay_opacity")
+        self._tie(self, "gamma", self.player, "overlay_gamma")
+        self._tie(self, "selected_peak", self.player, "active_peak")
+        self._tie(self, "selected_peak", self.table, "selected")
+        self._watch(self, ["frame", "threshold", "top_k", "active"], self._list_peaks)
+        self._watch(self, "top_k", self.player.refresh)
+        self._watch(self, ["colour_map", "active"], self._activate)
         self._activate()
         if detections is not None and not detections.has_heatmaps:
             self.player.note = f"{detections.name} was kept without heatmaps: only the peaks are shown."
-        controls = ipywidgets.Box(
-            [self._threshold, self._gamma, self._opacity, self._map, self._top_k], layout={"flex_flow": "row wrap"}
-        )
         shown = beside(self.player, self.table, weights=(5, 3)) if own else self.table
-        self.children = [self._banner, controls, shown]
+        self.children = [self._banner, in_a_row(*controls.values()), shown]
         self._guard(self._list_peaks)()
 
     @property
@@ -189,20 +181,13 @@ class HeatmapInspector(Panel):
                 {**row, "_class": "" if row["passes"] == "yes" else "fml-muted"} for row in table.to_dict("records")
             ]
 
-    def _change_top_k(self, _: Any) -> None:
-        self.player.refresh()
-        self._list_peaks()
-
-    def _change_colours(self, _: Any) -> None:
-        self._activate()
-
     def saved_html(self) -> str:
         """Return the frame on show and its peaks."""
         return self.player.saved_html() + self.table.saved_html()
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 960, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. The list is of the frame on show."""
-        page = Page(f"{self.player.name}: HeatmapInspector", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.player.name}: HeatmapInspector", max_mb=max_mb)
         page.add_text(f"threshold {self.threshold:.2f}, opacity {self.opacity:.2f}, the best {self.top_k} peaks")
         self.player.add_frames_to(page, max_width=max_width, group="heat", **options)
         self.table.add_to(page, group="heat")
@@ -210,8 +195,8 @@ class HeatmapInspector(Panel):
         return page
 
 
-def _slider(value: float, high: float, name: str, meaning: str) -> ipywidgets.FloatSlider:
-    return ipywidgets.FloatSlider(value, min=0.0, max=high, step=0.01, description=name, tooltip=meaning)
+def _slider(value: float, low: float, name: str, meaning: str) -> ipywidgets.FloatSlider:
+    return ipywidgets.FloatSlider(value, min=low, max=1.0, step=0.01, description=name, tooltip=meaning)
 
 
 def frame_detections(detections: Detections | Detector) -> Callable[[int, Any], FrameDetections]:

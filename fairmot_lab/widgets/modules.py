@@ -1,4 +1,4 @@
-"""Join the ES modules of static/ into one, which is what anywidget and a page of its own can load."""
+"""What is in static/: the style sheet, and ES modules joined into one, as anywidget and a page of its own load them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ STATIC = Path(__file__).parent / "static"
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
+
+
+@cache
+def stylesheet() -> str:
+    """Return the style sheet of all views."""
+    return _read("views.css")
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._files import write_text
-from .modules import as_expression, bundle
+from .modules import as_expression, bundle, stylesheet
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -44,18 +44,16 @@ class Page:
     ----------
     title
         Of the page.
-    style
-        CSS of the views.
     max_mb
         Bound of its size in megabytes.
     """
 
-    def __init__(self, title: str, style: str = "", *, max_mb: float = 8.0) -> None:
-        self.title, self.style, self.max_bytes = title, style, int(max_mb * 1e6)
+    def __init__(self, title: str, *, max_mb: float = 8.0) -> None:
+        self.title, self.max_bytes = title, int(max_mb * 1e6)
         self._parts: list[dict[str, Any]] = []
         self._body: list[tuple[str, str | None]] = []
         self._left_out: list[str] = []
-        self._used = len(style) + 160_000  # the modules
+        self._used = len(stylesheet()) + 160_000  # the modules
 
     @property
     def room(self) -> int:
@@ -114,13 +112,13 @@ class Page:
     def render(self) -> str:
         """Return the page as text."""
         kinds = sorted({part["kind"] for part in self._parts})
-        data = json.dumps({"title": self.title, "views": self._parts}, default=_encode)
+        data = json.dumps({"views": self._parts}, default=_encode)
         modules = ",\n".join(f"{kind}: {as_expression(f'{kind}.js')}" for kind in kinds)
         script = f"{bundle('standalone.js')}\nstart({{ {modules} }});"
         left_out = "".join(f"<li>{html.escape(text)}</li>" for text in dict.fromkeys(self._left_out))
         return _PAGE.format(
             title=html.escape(self.title),
-            style=self.style,
+            style=stylesheet(),
             body=_rows(self._body),
             left_out=left_out or "<li>nothing</li>",
             data=data.replace("<", "\\u003c"),  # neither </script> nor <!-- can end or hide what follows

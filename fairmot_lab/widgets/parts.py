@@ -12,7 +12,7 @@ from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 
 from ..drawing import PALETTE
 from ..sources.images import crop, encode_jpeg
-from .base import View, escape, floats, html_table, picture
+from .base import View, block, escape, floats, html_table, picture
 
 if TYPE_CHECKING:
     from ..sources.base import Source
@@ -26,13 +26,7 @@ def colours(name: str) -> bytes:
     return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 
 
-COLOUR_MAPS = (
-    "inferno",
-    "turbo",
-    "viridis",
-    "cividis",
-)  # strong hues over a grey frame; all but turbo even in lightness
-
+COLOUR_MAPS = ("inferno", "turbo", "viridis", "cividis")  # strong over a grey frame; all but turbo even in lightness
 
 SWITCH_COLUMNS: list[dict[str, Any]] = [
     {"key": "frame", "label": "frame", "kind": "number"},
@@ -48,9 +42,12 @@ def beside(*parts: ipywidgets.Widget, least: str = "420px", weights: Sequence[in
     for part, weight in zip(parts, weights or [1] * len(parts), strict=True):
         part.layout.flex = f"{weight} 1 {least}"
         part.layout.min_width = f"min(100%, {least})"
-    return ipywidgets.Box(
-        list(parts), layout={"flex_flow": "row wrap", "grid_gap": "12px", "align_items": "flex-start"}
-    )
+    return ipywidgets.Box(parts, layout={"flex_flow": "row wrap", "grid_gap": "12px", "align_items": "flex-start"})
+
+
+def in_a_row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
+    """Put controls in a row, which is continued below where it has no room."""
+    return ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -82,7 +79,7 @@ def heading(text: str) -> ipywidgets.HTML:
 
 def heading_html(text: str) -> str:
     """Return the value of a heading."""
-    return f'<div class="fml"><div class="fml-caption">{escape(text)}</div></div>'
+    return block(f'<div class="fml-caption">{escape(text)}</div>')
 
 
 class TableView(View):

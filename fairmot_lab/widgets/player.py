@@ -19,7 +19,7 @@ from ..interop import write_rerun
 from ..sources.base import Source
 from ..sources.images import encode_jpeg
 from ..sources.open import open_source
-from .base import Panel, Shown, View, escape, floats, picture, sentence, stylesheet
+from .base import Panel, Shown, View, escape, floats, picture, sentence
 from .checks import refuse_other_sequence
 from .packing import COLUMNS, Prepared, class_labels, prepare
 from .page import Page
@@ -398,7 +398,7 @@ class TrackPlayer(View):
 
     def page(self, *, frames: Sequence[int] | None = None, max_mb: float = 8.0, max_width: int = 960) -> Page:
         """Return a page that shows the player without a kernel and without a network; see `to_html`."""
-        page = Page(f"{self.name}: {type(self).__name__}", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.name}: {type(self).__name__}", max_mb=max_mb)
         self.add_frames_to(page, frames=frames, max_width=max_width)
         return page
 
@@ -486,11 +486,6 @@ class PlayerPanel(Panel):
         if self.player is not None and detections is not None:
             refuse_other_sequence("detections", detections.name, self.player.name)
         return made
-
-    def _tie_player(self, *traits: str) -> None:
-        """Keep traits equal to those of the player, which begin; nothing without one."""
-        if self.player is not None:
-            self._tie(*(((self.player, trait), (self, trait)) for trait in traits))
 
     def _player_html(self) -> str:
         return "" if self.player is None else self.player.saved_html()

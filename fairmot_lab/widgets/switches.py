@@ -13,7 +13,7 @@ from ..boxes import BOX
 from ..detection.cache import as_detections
 from ..diagnosis.replay import explained_switches
 from ..diagnosis.tables import records
-from .base import escape, stylesheet
+from .base import block, escape
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
 from .parts import SWITCH_COLUMNS, TableView, as_sentence, beside, counted, crop_html, crops
@@ -116,10 +116,10 @@ class SwitchBrowser(PlayerPanel):
             max_height=300,
         )
         self._pictures = ipywidgets.HTML()
-        self._tie(((self, "selected"), (self.table, "selected")))
+        self._tie(self, "selected", self.table)
         if self.player is not None:
-            self._tie(((self, "frame"), (self.player, "frame")))
-        self.observe(self._guard(lambda _: self._pick()), "selected")
+            self._tie(self, "frame", self.player)
+        self._watch(self, "selected", self._pick)
         told = ipywidgets.VBox([self.table, self._pictures])
         self.children = [self._banner, beside(told, *made, least="400px")]
         if self.selected < 0 and len(self.switches):
@@ -138,9 +138,9 @@ class SwitchBrowser(PlayerPanel):
         self.error = ""
         if not 0 <= self.selected < len(self.switches):
             text = "Pick an ID switch." if len(self.switches) else "No person changes their id: nothing to browse."
-            self._pictures.value = f'<div class="fml"><p>{text}</p></div>'
+            self._pictures.value = block(f"<p>{text}</p>")
             return
-        self._pictures.value = f'<div class="fml">{self.story(self.selected)}</div>'
+        self._pictures.value = block(self.story(self.selected))
         switch = self.switches.iloc[self.selected]
         self.frame = int(switch["frame"])
         if self.player is not None:
@@ -190,7 +190,7 @@ class SwitchBrowser(PlayerPanel):
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 800, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Up to 40 switches have pictures."""
-        page = Page(f"{self.name}: SwitchBrowser", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.name}: SwitchBrowser", max_mb=max_mb)
         self.table.add_to(page)
         self._add_player_to(page, max_width=max_width, share=2, **options)
         for row in range(min(40, len(self.switches))):

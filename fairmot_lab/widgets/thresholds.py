@@ -31,13 +31,13 @@ from ..evaluation.evaluate import compute_metrics, half_split
 from ..evaluation.names import OVERALL
 from ..evaluation.protocols import prepare as prepare_truth
 from ..evaluation.switches import compare_switches
-from .background import LatestWins
-from .base import Panel, escape, sentence, stylesheet
+from .background import LatestWins, Post
+from .base import Panel, block, escape, sentence
 from .checks import refuse_other_sequence, refuse_other_table
 from .curves import CurveScan, Point, best_point, curve_svg, values_of
 from .packing import prepare
 from .page import Page
-from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading
+from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading, in_a_row
 from .people import track_measures
 from .player import TrackPlayer
 
@@ -64,10 +64,7 @@ FIGURES: list[dict[str, Any]] = [
     {"key": "interval", "label": "95 % interval", "kind": "text"},
     {"key": "verdict", "label": "", "kind": "text"},
 ]
-SWITCHES: list[dict[str, Any]] = [
-    {"key": "change", "label": "ID switch", "kind": "text"},
-    *SWITCH_COLUMNS,
-]
+SWITCHES: list[dict[str, Any]] = [{"key": "change", "label": "ID switch", "kind": "text"}, *SWITCH_COLUMNS]
 
 
 class ThresholdLab(Panel):
@@ -147,12 +144,11 @@ class ThresholdLab(Panel):
         self._spans: Spans = {}
         values = self._tracker.settings.to_dict()
         self.controls = {s.name: _control(s, values[s.name]) for s in self._tracker.Settings.settings().values()}
-        observer = self._guard(self._turned)
         for control in self.controls.values():
-            control.observe(observer, "value")
+            self._watch(control, "value", self._turned)
         self._figures = TableView(title="Metrics", columns=FIGURES)
         self._switches = TableView(title="ID switches that change", columns=SWITCHES, max_height=240)
-        self._switches.observe(self._guard(self._go), "selected")
+        self._watch(self._switches, "selected", self._go)
         self._status = ipywidgets.HTML()
         self._now = ipywidgets.HTML()
         self._line = ipywidgets.HTML()
@@ -166,23 +162,22 @@ class ThresholdLab(Panel):
         if source is not None:
             self.players = [TrackPlayer(source, frame=frame) for _ in range(2)]
             refuse_other_sequence("detections", detections.name, self.players[0].name)
-            baseline, now = self.players
-            for player in (baseline, now):
-                self._tie(*(((self, trait), (player, trait)) for trait in ("frame", "selected_gt_id")))
-            named = [
-                ipywidgets.VBox([heading(title), player])
-                for title, player in zip(("Baseline", "Now"), self.players, strict=True)
-            ]
+            named = []
+            for title, player in zip(("Baseline", "Now"), self.players, strict=True):
+                self._tie(self, "frame", player)
+                self._tie(self, "selected_gt_id", player)
+                named.append(ipywidgets.VBox([heading(title), player]))
             views = [beside(*named)]
         self._truth = None if ground_truth is None else prepare_truth(ground_truth)
+        post = post_to_loop()
         stages: list[Callable[[Any, Any], Any]] = [self._replay, self._evaluate]
-        self._work = LatestWins(stages, self._deliver, self._fail, post_to_loop())
+        self._work = LatestWins(stages, self._deliver, self._fail, post)
         self._closers.append(self._work.close)
         sliders = self._fold()
-        self._buttons = ipywidgets.Box([pin, reset, self._path, save], layout={"flex_flow": "row wrap"})
+        self._buttons = in_a_row(pin, reset, self._path, save)
         shown = [self._figures] if self._truth is None else [self._figures, self._switches]
         below = [self._line, self._status, self._buttons, beside(*shown, least="340px"), *views]
-        self.children = [self._banner, self._make_curves(), self._now, sliders, *below]
+        self.children = [self._banner, self._make_curves(post), self._now, sliders, *below]
         start = self._evaluated(self._tracked(self._tracker))
         self.baseline = self.candidate = start
         self._show_baseline()
@@ -200,19 +195,16 @@ class ThresholdLab(Panel):
         rest = [control for name, control in self.controls.items() if name not in self._core]
         for part in (*first, *rest):
             part.layout.flex, part.layout.max_width = "1 1 24em", "34em"
-        layout = {"flex_flow": "row wrap"}
-        title = counted(len(rest), "more setting")
-        folded = ipywidgets.Accordion([ipywidgets.Box(rest, layout=layout)], titles=[title])
-        return ipywidgets.VBox([ipywidgets.Box(first, layout=layout), *([folded] if rest else [])])
+        folded = ipywidgets.Accordion([in_a_row(*rest)], titles=[counted(len(rest), "more setting")])
+        return ipywidgets.VBox([in_a_row(*first), *([folded] if rest else [])])
 
     # -- which is best ------------------------------------------------------------------------------------------------
 
-    def _make_curves(self) -> ipywidgets.Widget:
+    def _make_curves(self, post: Post | None) -> ipywidgets.Widget:
         self.points: list[Point] = []
         self._around = self._tracker
-        loop = post_to_loop()
-        self._post = loop or (lambda callback: callback())
-        self._live = loop is not None  # in a kernel the curves are drawn by themselves
+        self._post = post or (lambda callback: callback())
+        self._live = post is not None  # in a kernel the curves are drawn by themselves
         self._scan = CurveScan(self._measure, self._rest, self._take_point)
         self._closers.insert(0, self._scan.close)  # it waits for the other thread, so it ends first
         self._metrics = METRICS if self._truth is not None else METRICS_WITHOUT
@@ -229,15 +221,14 @@ class ThresholdLab(Panel):
         )
         for control in (self._metric, self._least, self._frames):
             control.layout.width = "220px"
-        self._metric.observe(self._guard(lambda _: self._show_curves()), "value")
-        self._least.observe(self._guard(lambda _: self._show_curves()), "value")
-        self._frames.observe(self._guard(lambda _: self._follow()), "value")
+        self._watch(self._metric, "value", self._show_curves)
+        self._watch(self._least, "value", self._show_curves)
+        self._watch(self._frames, "value", self._follow)
         take = self._button("Take the best", "move the sliders to the best value found", self.take_best)
         self._best = ipywidgets.HTML()
         if self._truth is None:
             self._least.layout.display = self._frames.layout.display = "none"
-        controls = ipywidgets.Box([self._metric, self._least, self._frames, take], layout={"flex_flow": "row wrap"})
-        return ipywidgets.VBox([controls, self._best])
+        return ipywidgets.VBox([in_a_row(self._metric, self._least, self._frames, take), self._best])
 
     def draw_curves(self) -> None:
         """Try the values of each core setting by itself, in the background, around the present settings.
@@ -321,7 +312,7 @@ class ThresholdLab(Panel):
             words += f"; on the second half {_metric_words(best.held_out)}." if best.held_out else "."
         elif self.points:
             words = "No settings that were tried fit."
-        self._best.value = f'<div class="fml"><p>{escape(words)}</p></div>'
+        self._best.value = block(f"<p>{escape(words)}</p>")
 
     # -- settings -----------------------------------------------------------------------------------------------------
 
@@ -347,7 +338,7 @@ class ThresholdLab(Panel):
             self._setting = False
         self._want(tracker)
 
-    def _turned(self, _: Any) -> None:
+    def _turned(self) -> None:
         if self._setting:
             return
         self._moved = time.monotonic()
@@ -484,9 +475,9 @@ class ThresholdLab(Panel):
     def _show_figures(self) -> None:
         self._figures.rows = [_figure_row(row) for row in self.figures.to_dict("records")]
         self.code = repr(self.candidate.tracker)
-        self._line.value = f'<div class="fml"><code>{escape(self.code)}</code></div>'
+        self._line.value = block(f"<code>{escape(self.code)}</code>")
         self._status.value = _words(f"tracked and counted in {self.candidate.seconds:.2f} s")
-        self._now.value = f'<div class="fml fml-now-line">{escape(self._now_words())}</div>'
+        self._now.value = block(escape(self._now_words()), "fml-now-line")
 
     def _now_words(self) -> str:
         """The metrics above the sliders, with what they differ from the baseline by."""
@@ -509,17 +500,12 @@ class ThresholdLab(Panel):
             self._switches.selected = -1
             self._switches.rows = records(changed[[column["key"] for column in SWITCHES]])
 
-    def _go(self, _: Any) -> None:
+    def _go(self) -> None:
         if self._switches.selected >= 0:
             row = self._switches.rows[self._switches.selected]
             self.frame, self.selected_gt_id = row["frame"], row["gt_id"]
             for player, wanted in zip(self.players, ("vanishes", "appears"), strict=False):
                 player.selected_id = row["to_id"] if row["change"] == wanted else None
-
-    def _button(self, text: str, meaning: str, action: Callable[[], Any]) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=text, tooltip=meaning, layout={"width": "auto"})
-        button.on_click(self._guard(lambda _: action()))
-        return button
 
     # -- without a kernel ---------------------------------------------------------------------------------------------
 
@@ -529,7 +515,7 @@ class ThresholdLab(Panel):
 
     def page(self, *, max_mb: float = 8.0, max_width: int = 640, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. Its settings cannot be turned."""
-        page = Page(f"{self.detections.name}: ThresholdLab", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.detections.name}: ThresholdLab", max_mb=max_mb)
         page.add_text(f"baseline: {self.baseline.tracker!r}")
         page.add_text(f"now: {self.code}")
         self._figures.add_to(page)
@@ -562,7 +548,7 @@ def _control(setting: Setting, value: Any) -> ipywidgets.Widget:
 
 
 def _words(text: str) -> str:
-    return f'<div class="fml"><span class="fml-dim">{escape(text)}</span></div>'
+    return block(f'<span class="fml-dim">{escape(text)}</span>')
 
 
 def _figure_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -610,18 +596,13 @@ def _verdict(gain: float) -> str:
     return "better" if gain > 0 else "worse" if gain < 0 else ""
 
 
-def post_to_loop() -> Callable[[Callable[[], None]], None] | None:
+def post_to_loop() -> Post | None:
     """Return what shows a thread's results: the kernel's event loop, since widgets belong to its thread."""
     from IPython import get_ipython
 
     if getattr(get_ipython(), "kernel", None) is None:  # a loop that others run may not turn while we wait
         return None
     try:
-        loop = asyncio.get_running_loop()
+        return asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
         return None
-
-    def post(callback: Callable[[], None]) -> None:
-        loop.call_soon_threadsafe(callback)
-
-    return post

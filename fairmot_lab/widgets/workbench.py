@@ -22,7 +22,7 @@ from ..evaluation.compare import compare
 from ..evaluation.evaluate import evaluate
 from ..pipeline import track
 from .association import AssociationInspector
-from .base import Panel, sentence, stylesheet
+from .base import Panel, sentence
 from .budget import BudgetBrowser
 from .checks import refuse_other_sequence, refuse_other_table, refuse_unknown, sequence_of
 from .comparison import ComparePanel
@@ -147,11 +147,9 @@ class Workbench(Panel):
         self.people = PeopleView(kind=kind, focus=self.player.focus)
         self.bar = WorkbarView(title=name, chips=self._chips())
         self._link()
-        self._tabs = ipywidgets.Tab([self.people])
         self._makers = self._panes()
-        self._tabs.children = [self.people, *(ipywidgets.VBox() for _ in self._makers)]
-        self._tabs.titles = ["People", *self._makers]
-        self._tabs.observe(self._guard(lambda _: self._open()), "selected_index")
+        self._tabs = ipywidgets.Tab([self.people, *(ipywidgets.VBox() for _ in self._makers)], titles=self._titles)
+        self._watch(self._tabs, "selected_index", self._open)
         self._arrange()
         self._show_tracker()
         self._begin(traits)
@@ -204,33 +202,29 @@ class Workbench(Panel):
             return None
         return evaluation.sequences[sequence_of(evaluation, self.source.name)]
 
-    def _settings(self, name: str | None = None) -> Any:
-        if isinstance(self._tracker, Mapping):
-            return self._tracker.get(self.name if name is None else name)
-        return self._tracker
+    def _settings(self, name: str) -> Any:
+        return self._tracker.get(name) if isinstance(self._tracker, Mapping) else self._tracker
 
     def _made_by(self) -> Any:
         """The tracker that made the tracks on show, as far as is known."""
         assert self.detections is not None
-        return tracker_of(self.tracks[self.name], self.detections, self._settings())
+        return tracker_of(self.tracks[self.name], self.detections, self._settings(self.name))
 
     def _chips(self) -> list[dict[str, str]]:
         chips = []
-        for key, table in self.tracks.items():
-            evaluation = self.evaluations.get(key)
-            if evaluation is None:
-                chips.append({"name": key, "metrics": f"{table['id'].nunique()} tracks"})
-                continue
-            row = self._metrics_of(evaluation)
-            chips.append(
-                {"name": key, "metrics": " · ".join(f"{_label} {_metric(row, k, p)}" for k, _label, p in METRICS)}
-            )
+        for name, table in self.tracks.items():
+            if name in self.evaluations:
+                row = self._of_sequence(self.evaluations[name], "summary").iloc[0]
+                metrics = " · ".join(f"{label} {_metric(row, key, percent)}" for key, label, percent in METRICS)
+            else:
+                metrics = f"{table['id'].nunique()} tracks"
+            chips.append({"name": name, "metrics": metrics})
         return chips
 
-    def _metrics_of(self, evaluation: Evaluation) -> dict[str, Any]:
-        """The metrics of the sequence on show."""
-        summary = evaluation.summary
-        return summary[summary["sequence"] == sequence_of(evaluation, self.source.name)].iloc[0].to_dict()
+    def _of_sequence(self, evaluation: Evaluation, table: str) -> pd.DataFrame:
+        """The rows of the sequence on show in a table of an evaluation."""
+        rows = getattr(evaluation, table)
+        return rows[rows["sequence"] == sequence_of(evaluation, self.source.name)]
 
     def _difference(self) -> str:
         """How the compared tracker differs from the one on show."""
@@ -240,7 +234,7 @@ class Workbench(Panel):
         ours, theirs = (self.evaluations.get(names[k]) for k in (player.tracker, player.compared))
         if ours is None or theirs is None:
             return ""
-        our_row, their_row = self._metrics_of(ours), self._metrics_of(theirs)
+        our_row, their_row = (self._of_sequence(one, "summary").iloc[0] for one in (ours, theirs))
         parts = []
         for key, label, percent in METRICS:
             change = (float(their_row[key]) - float(our_row[key])) * (100 if percent else 1)
@@ -259,17 +253,15 @@ class Workbench(Panel):
 
     def _link(self) -> None:
         who = "selected_gt_id" if self.people.kind == "person" else "selected_id"
-        self._tie(
-            ((self.player, "frame"), (self.people, "frame")),
-            ((self.player, who), (self.people, "selected")),
-            ((self.player, "focus"), (self.people, "focus")),
-            ((self.player, "range"), (self.people, "range")),
-            *(((self.player, t), (self.bar, t)) for t in ("tracker", "compared", "compare_mode")),
-        )
-        self.player.observe(self._guard(lambda _: self._show_tracker()), "tracker")
-        self.player.observe(self._guard(lambda _: self._show_difference()), ["tracker", "compared", "compare_mode"])
-        self.people.observe(self._guard(lambda _: self._show_life()), "selected")
-        self.player.observe(self._guard(lambda _: self._show_decisions()), ["frame", "playing"])
+        self._tie(self.player, who, self.people, "selected")
+        for trait in ("frame", "focus", "range"):
+            self._tie(self.player, trait, self.people)
+        for trait in ("tracker", "compared", "compare_mode"):
+            self._tie(self.player, trait, self.bar)
+        self._watch(self.player, "tracker", self._show_tracker)
+        self._watch(self.player, ["tracker", "compared", "compare_mode"], self._show_difference)
+        self._watch(self.people, "selected", self._show_life)
+        self._watch(self.player, ["frame", "playing"], self._show_decisions)
 
     def _show_difference(self) -> None:
         with self.bar.hold_sync():
@@ -291,11 +283,9 @@ class Workbench(Panel):
 
     def _show_tracker(self) -> None:
         """All that depends on the tracker on show."""
-        evaluation = self.evaluations.get(self.name)
-        player = self.player
+        evaluation, player = self.evaluations.get(self.name), self.player
         if evaluation is not None:
-            table = evaluation.per_object
-            self.people.rows = people_rows(table[table["sequence"] == sequence_of(evaluation, self.source.name)])
+            self.people.rows = people_rows(self._of_sequence(evaluation, "per_object"))
         else:
             self.people.rows = track_rows(self.tracks[self.name], player.width, player.height, player.length)
         self._tell_why()
@@ -341,9 +331,8 @@ class Workbench(Panel):
         """Return the life of a person (without ground truth: of a track) under the tracker on show."""
         key = (self.player.tracker, identity)
         if key not in self._lives:
-            one = self._one()
-            tracks = self.tracks[self.name]
-            self._lives[key] = person_life(one, identity) if one is not None else track_life(tracks, identity)
+            one, tracks = self._one(), self.tracks[self.name]
+            self._lives[key] = track_life(tracks, identity) if one is None else person_life(one, identity)
         return self._lives[key]
 
     def switches(self, number: int | None = None) -> pd.DataFrame:
@@ -452,6 +441,10 @@ class Workbench(Panel):
         makers["Correct"] = self._make_corrections
         return makers
 
+    @property
+    def _titles(self) -> list[str]:
+        return ["People", *self._makers]
+
     def _make_corrections(self) -> ipywidgets.Widget:
         name = self.name
         panel = CorrectionPanel(
@@ -460,7 +453,7 @@ class Workbench(Panel):
             lambda: self.player.frame,
             lambda table: self._corrected(f"{name} corrected", table),
         )
-        self.player.observe(self._guard(lambda _: self._suggest(panel)), ["selected_id", "selected_gt_id"])
+        self._watch(self.player, ["selected_id", "selected_gt_id"], lambda: self._suggest(panel))
         self._suggest(panel)
         return panel
 
@@ -498,7 +491,7 @@ class Workbench(Panel):
         elif len(self.evaluations) > 1 and "Compare" not in self._makers:
             self._makers["Compare"] = self._make_comparison
             self._tabs.children = [*self._tabs.children, ipywidgets.VBox()]
-            self._tabs.titles = ["People", *self._makers]
+            self._tabs.titles = self._titles
 
     def _make_comparison(self) -> ComparePanel:
         name = sequence_of(self.evaluations[self.name], self.source.name)
@@ -511,7 +504,7 @@ class Workbench(Panel):
             evaluation=self.evaluations[self.name],
             player=self.player,
             detections=self.detections,
-            tracker=self._settings(),
+            tracker=self._settings(self.name),
             selected=-1,
         )
         pane.table.max_height = 210  # leaves room for the pictures
@@ -523,7 +516,7 @@ class Workbench(Panel):
             evaluation=self.evaluations[self.name],
             player=self.player,
             detections=self.detections,
-            tracker=self._settings(),
+            tracker=self._settings(self.name),
         )
 
     def _make_heatmap(self) -> ipywidgets.Widget:
@@ -548,15 +541,15 @@ class Workbench(Panel):
         assert self.detections is not None
         name, truth = self.name, self.ground_truth
         pane = ThresholdLab(detections=self.detections, ground_truth=truth, tracker=self._made_by())
-        pane._tie(*(((self.player, trait), (pane, trait)) for trait in ("frame", "selected_gt_id")))
+        pane._tie(self.player, "frame", pane)
+        pane._tie(self.player, "selected_gt_id", pane)
         pane.offer(lambda table: self._corrected(f"{name} with other settings", table))
         return pane
 
     def _open(self) -> None:
         """Make the pane of the open tab, and let the others rest."""
         index = self._tabs.selected_index or 0
-        titles = ["People", *self._makers]
-        name = titles[index]
+        name = self._titles[index]
         for other, made in self.panes.items():
             if isinstance(made, Panel):
                 made.active = other == name
@@ -575,7 +568,7 @@ class Workbench(Panel):
         """Close a pane that is of another tracker."""
         pane = self.panes.pop(name, None)
         if pane is not None:
-            self._tabs.children[["People", *self._makers].index(name)].children = []
+            self._tabs.children[self._titles.index(name)].children = []
             pane.close()
 
     def _arrange(self) -> None:
@@ -614,7 +607,7 @@ class Workbench(Panel):
 
     def page(self, *, max_mb: float = 12.0, max_width: int = 960, **options: Any) -> Page:
         """Return a page without kernel; see `to_html`. It holds the lives of up to 40 people."""
-        page = Page(f"{self.player.name}: Workbench", stylesheet(), max_mb=max_mb)
+        page = Page(f"{self.player.name}: Workbench", max_mb=max_mb)
         self.bar.add_to(page)
         held = [row["id"] for row in self.people.rows[:40]]
         lives = {}
@@ -648,7 +641,7 @@ class Workbench(Panel):
         return page
 
 
-def _metric(row: Mapping[str, Any], key: str, percent: bool) -> str:
+def _metric(row: pd.Series, key: str, percent: bool) -> str:
     value = float(row[key])
     return "–" if np.isnan(value) else f"{100 * value:.1f}" if percent else f"{value:.0f}"
 
