@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -35,8 +36,7 @@ COLUMNS = (
     "remarks",
     "path",
 )
-
-
+_LISTED = [benchmark.name for benchmark in BENCHMARKS]
 # data sets in MOTChallenge's form whose lists of sequences are not kept here, by the names of their folders
 _BY_NAME = {"DanceTrack": r"dancetrack\d{4}", "SportsMOT": r"v_.{11}_c\d{3}"}
 
@@ -68,7 +68,7 @@ class _Found:
 
     def row(self) -> tuple:
         """In the order of `COLUMNS`."""
-        head = (
+        return (
             self.benchmark,
             self.split,
             self.name or self.path.name,
@@ -76,8 +76,11 @@ class _Found:
             self.length,
             self.images,
             self.people,
+            self.ground_truth,
+            self.detections,
+            SEPARATOR.join(self.remarks),
+            str(self.path),
         )
-        return (*head, self.ground_truth, self.detections, SEPARATOR.join(self.remarks), str(self.path))
 
 
 def check_data(folder: str | os.PathLike[str] = "data") -> pd.DataFrame:
@@ -155,8 +158,7 @@ def describe(table: pd.DataFrame) -> list[str]:
     for (benchmark, split), part in table.groupby(["benchmark", "split"], sort=True):
         there = part[part.state != "missing"]
         head = " ".join(word for word in (str(benchmark), str(split)) if word)
-        listed = benchmark in [each.name for each in BENCHMARKS]
-        counts = f"{len(there)} of {len(part)} sequences" if listed else _many(len(there), "sequence")
+        counts = f"{len(there)} of {len(part)} sequences" if benchmark in _LISTED else _many(len(there), "sequence")
         frames = int(((there.images > 0) | (there.state == "complete")).sum())
         lines.append(
             f"{head}: {counts}, {frames} with frames, {int(there.ground_truth.notna().sum())} with ground truth, "
@@ -273,24 +275,27 @@ def _image_problem(path: Path, width: int | None, height: int | None) -> str | N
 
 
 def _check_labels(found: _Found, width: int | None, height: int | None) -> None:
-    truth = _labels(found, "gt/gt.txt", "ground_truth", width, height)
-    if truth is not None:
-        if found.benchmark == OWN and truth.attrs.get("format") != MOTCHALLENGE.title:
-            found.benchmark = truth.attrs["format"]
-        _count(found, truth)
-        if found.split == "test" and found.benchmark in [each.name for each in BENCHMARKS]:
-            found.note("a test sequence with ground truth, which the benchmark keeps to itself", odd=True)
-    elif not (found.path / "gt/gt.txt").exists():
-        if found.split == "test":
-            found.note("no ground truth: it is a test sequence, scored by the benchmark's server only")
-        else:
-            found.note("no gt/gt.txt", odd=True)
-    detections = _labels(found, "det/det.txt", "detections", width, height)
-    if detections is not None:
-        found.detections = len(detections)
-    elif not (found.path / "det/det.txt").exists():
-        official = found.benchmark in [each.name for each in BENCHMARKS]
-        found.note("no det/det.txt", odd=official)
+    of_sequence = {"length": found.length, "width": width, "height": height}
+    file = found.path / "gt/gt.txt"
+    if file.exists():
+        truth = _read(found, read_truth, file, found.path.name, **of_sequence)
+        if truth is not None:
+            truth.attrs["sequence"] = found.path.name
+            if found.benchmark == OWN and truth.attrs.get("format") != MOTCHALLENGE.title:
+                found.benchmark = truth.attrs["format"]
+            _count(found, truth)
+            if found.split == "test" and found.benchmark in _LISTED:
+                found.note("a test sequence with ground truth, which the benchmark keeps to itself", odd=True)
+    elif found.split == "test":
+        found.note("no ground truth: it is a test sequence, scored by the benchmark's server only")
+    else:
+        found.note("no gt/gt.txt", odd=True)
+    file = found.path / "det/det.txt"
+    if file.exists():
+        detections = _read(found, read_mot, file, kind="detections", **of_sequence)
+        found.detections = None if detections is None else len(detections)
+    else:
+        found.note("no det/det.txt", odd=found.benchmark in _LISTED)
 
 
 def _count(found: _Found, truth: pd.DataFrame) -> None:
@@ -324,19 +329,14 @@ def _check_other(name: str, file: Path, format: Format) -> _Found:
     parts = set(re.split(r"[^a-z]+", str(file.parent).lower()))
     split = next((each for each in ("train", "val", "test") if each in parts), "")
     one = _Found(file, format.title, split, name)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FairMOTLabWarning)
-        try:
-            truth = read_truth(file, name)
-        except FairMOTLabError as error:
-            one.note(str(error), odd=True)
-            return one
-    for warning in caught:
-        one.note(str(warning.message), odd=True)
+    truth = _read(one, read_truth, file, name)
+    if truth is None:
+        return one
     frames = frames_beside(file, format, name)
     one.length = truth.attrs.get("length") or int(truth["frame"].max() if len(truth) else 0)
+    odd = one.odd
     _count(one, truth)
-    one.odd = bool(caught)  # classes that are not scored are what such a data set has
+    one.odd = odd  # classes that are not scored are what such a data set has
     if frames is None:
         one.note(f"no frames: put them into {expected_frames(file, format, name)}")
     elif frames.is_dir():
@@ -346,18 +346,12 @@ def _check_other(name: str, file: Path, format: Format) -> _Found:
     return one
 
 
-def _labels(found: _Found, name: str, kind: str, width: int | None, height: int | None) -> pd.DataFrame | None:
-    path = found.path / name
-    if not path.exists():
-        return None
+def _read(found: _Found, read: Callable[..., pd.DataFrame], *arguments: Any, **options: Any) -> pd.DataFrame | None:
+    """Read a table, and note what is wrong or odd about it; None where it cannot be read."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FairMOTLabWarning)
         try:
-            if kind == "ground_truth":
-                table = read_truth(path, found.path.name, length=found.length, width=width, height=height)
-                table.attrs["sequence"] = found.path.name
-            else:
-                table = read_mot(path, kind=kind, length=found.length, width=width, height=height)
+            table = read(*arguments, **options)
         except FairMOTLabError as error:
             found.note(str(error), odd=True)
             return None

@@ -9,6 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,7 +33,7 @@ from .folders import (
     image_files,
     natural_key,
 )
-from .images import IMAGE_SUFFIXES, checked_range
+from .images import IMAGE_SUFFIXES, ValueRange, checked_range
 from .live import CameraSource, StreamSource
 from .video import VideoSource
 
@@ -91,15 +92,30 @@ def open_source(
         if allow_truncated or any(one is not None for one in (frame_rate, name, value_range, labels)):
             raise SourceError(f"{source.name} is open already; give its frame rate, name and so on where it is opened.")
         return source
+    opened = _open(source, _Options(frame_rate, name, allow_truncated, value_range), retries, stall_seconds)
     if labels is not None:
-        opened = open_source(
-            source, frame_rate=frame_rate, name=name, allow_truncated=allow_truncated, retries=retries,
-            stall_seconds=stall_seconds, value_range=value_range,
-        )  # fmt: skip
         if not exists(labels, SourceError):
             raise SourceError(f"There are no labels {labels}; give a file or folder of ground truth.")
         opened.labels = Path(labels)
-        return opened
+    return opened
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What `open_source` is told of files and arrays."""
+
+    frame_rate: float | None
+    name: str | None
+    allow_truncated: bool
+    value_range: ValueRange | None
+
+    def named(self, name: str) -> _Options:
+        """Return the options with a name, where none was given."""
+        return self if self.name else replace(self, name=name)
+
+
+def _open(source: Any, options: _Options, retries: int, stall_seconds: float) -> Source:
+    frame_rate, name = options.frame_rate, options.name
     if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate > 0):
         raise SourceError(f"The frame rate must be a positive number of frames per second, not {frame_rate}.")
     if isinstance(source, str) and not source:
@@ -108,17 +124,17 @@ def open_source(
         source = int(source)
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
         return CameraSource(int(source), frame_rate, name, retries, stall_seconds)
-    value_range = checked_range(value_range)
+    options = replace(options, value_range=checked_range(options.value_range))
     if isinstance(source, str) and "://" in source and not Path(source).exists():
         if not source.startswith("file://"):
             return StreamSource(source, frame_rate, name, retries, stall_seconds)
         source = url2pathname(urlsplit(source).path)
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(Path(source), frame_rate, name, allow_truncated, value_range)
+        return _open_path(Path(source), options)
     if type(source).__module__.startswith("PIL."):
-        return ArraySource([source], frame_rate, name, value_range)
+        source = [source]
     if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, os.PathLike)) for each in source):
-        return _open_list([Path(each) for each in source], frame_rate, name, value_range)
+        return _open_list([Path(each) for each in source], options)
     if isinstance(source, Iterable) and not hasattr(source, "columns"):  # a table's items are names
         if not isinstance(source, (Sequence, np.ndarray)):  # one pass: look at the first without losing it
             rest = iter(source)
@@ -126,84 +142,73 @@ def open_source(
             source = itertools.chain(first, rest)
             if first and isinstance(first[0], (str, os.PathLike)):
                 paths = sorted((Path(each) for each in source), key=lambda path: natural_key(path.name))
-                return _open_list(paths, frame_rate, name, value_range)
-        return ArraySource(source, frame_rate, name, value_range)
+                return _open_list(paths, options)
+        return ArraySource(source, frame_rate, name, options.value_range)
     raise SourceError(
         f"A {type(source).__name__} has no frames; give a path, a camera number, an address or an iterable of arrays."
     )
 
 
-def _open_path(
-    path: Path,
-    frame_rate: float | None,
-    name: str | None,
-    allow_truncated: bool,
-    value_range: tuple[float, float] | None,
-) -> Source:
+def _open_path(path: Path, options: _Options) -> Source:
+    frame_rate, value_range = options.frame_rate, options.value_range
     try:
         if path.is_dir():
             if (path / "seqinfo.ini").is_file():
-                return SequenceSource(path, frame_rate, name, value_range)
+                return SequenceSource(path, frame_rate, options.name, value_range)
             if (path / "vdo.avi").is_file():  # a camera of the AI City Challenge, beside a picture of its region
-                name = name or path.resolve().name
-                return _open_path(path / "vdo.avi", frame_rate, name, allow_truncated, value_range)
+                return _open_path(path / "vdo.avi", options.named(path.resolve().name))
             if not image_files(path):
                 frames, labels = _frames_of_labels(path)
                 if frames is not None:
-                    name = name or (path if frames.name in ("images", "img1") else frames).resolve().name
-                    opened = _open_path(frames, frame_rate, name, allow_truncated, value_range)
+                    named = path if frames.name in ("images", "img1") else frames
+                    opened = _open_path(frames, options.named(named.resolve().name))
                     opened.labels = labels
                     return opened
-            files, name = _images_in(path), name or path.resolve().name
+            files, options = _images_in(path), options.named(path.resolve().name)
             _refuse_masks(path)
             _check_names(files, path)
             if len(files) > 1 or _page_count(files[0]) == 1:
-                return ImageSource(files, path, frame_rate, name, value_range)
+                return ImageSource(files, path, frame_rate, str(options.name), value_range)
             path = files[0]  # a folder around one stack
         if not path.exists():
             if re.search(r"[*?[]", str(path)):
                 found = sorted(glob.glob(str(path), recursive=True), key=natural_key)
                 if len(found) != 1:
-                    return _open_list([Path(each) for each in found], frame_rate, name, value_range, str(path))
-                return _open_path(Path(found[0]), frame_rate, name, allow_truncated, value_range)
+                    return _open_list([Path(each) for each in found], options, str(path))
+                return _open_path(Path(found[0]), options)
             remedy = "give a sequence folder, a video, a folder of images or a camera number"
             if demo := re.fullmatch(r"demo-(\d+)", path.name):
                 remedy = f"`fairmot-lab demo --seed {demo[1]}` renders it"
             raise SourceError(f"There is no {path}; {remedy}.")
-        if path.suffix.lower() in (".txt", ".xml", ".json"):
+        suffix, name = path.suffix.lower(), options.name or path.stem
+        if suffix in (".txt", ".xml", ".json"):
             _refuse_labels(path)
-        if path.suffix.lower() == ".tar":
+        if suffix == ".tar":
             raise SourceError(f"{path} is an archive without frames; read kept detections with fl.open_detections().")
-        if path.suffix.lower() in (*IMAGE_SUFFIXES, ".apng"):
+        if suffix in (*IMAGE_SUFFIXES, ".apng"):
             pages = _page_count(path)
-            if pages > 1 and path.suffix.lower() not in (".png", ".apng"):  # FFmpeg plays animated PNG and GIF
-                return PageSource(path, pages, frame_rate, name or path.stem, value_range)
             if pages == 1:
-                return ImageSource([path], path, frame_rate, name or path.stem, value_range)
-        return VideoSource(path, frame_rate, name, allow_truncated, value_range)
+                return ImageSource([path], path, frame_rate, name, value_range)
+            if suffix not in (".png", ".apng"):  # FFmpeg plays animated PNG and GIF
+                return PageSource(path, pages, frame_rate, name, value_range)
+        return VideoSource(path, frame_rate, name, options.allow_truncated, value_range)
     except OSError as error:
         raise SourceError(cannot_read(path, error)) from error
 
 
-def _open_list(
-    files: list[Path],
-    frame_rate: float | None,
-    name: str | None,
-    value_range: tuple[float, float] | None,
-    pattern: str = "",
-) -> Source:
-    """Open image files in the order they are given."""
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    if not files or (pattern and not images):
-        raise SourceError(f"{pattern} matches no images; check the pattern, and quote it in a shell.")
-    for file in files if not pattern else images:
+def _open_list(files: list[Path], options: _Options, pattern: str = "") -> Source:
+    """Open image files in the order they are given; of those that a pattern matches, the images."""
+    folders = {file.resolve().parent for file in files}
+    if pattern:
+        files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+        if not files:
+            raise SourceError(f"{pattern} matches no images; check the pattern, and quote it in a shell.")
+    for file in files:
         if not file.is_file():
             raise SourceError(f"There is no {file}; give image files that exist.")
-    folders = {file.resolve().parent for file in files}
     folder = folders.pop() if len(folders) == 1 else None
-    return ImageSource(
-        images if pattern else files, folder, frame_rate, name or (folder or Path("images")).name, value_range
-    )
+    name = options.name or (folder.name if folder else "images")
+    return ImageSource(files, folder, options.frame_rate, name, options.value_range)
 
 
 def _frames_of_labels(folder: Path) -> tuple[Path | None, Path | None]:
