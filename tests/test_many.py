@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -11,8 +14,9 @@ from test_tuning import write_sequence
 import fairmot_lab as fl
 from fairmot_lab.cli.main import main
 from fairmot_lab.data import join_sequences, split_sequences
-from fairmot_lab.errors import FairMOTLabWarning, SourceError, TrackingError
-from fairmot_lab.sources.many import several
+from fairmot_lab.errors import ConfigError, FairMOTLabWarning, SourceError, TrackingError
+from fairmot_lab.sources.many import run_each, several
+from fairmot_lab.video_writer import VideoWriter
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +125,24 @@ def test_detect_and_the_command_line(tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "out").glob("*.txt")) == ["SEQ-01.txt", "SEQ-03.txt"]
     assert main([*arguments, "--name", "x"]) == 2
     assert "--name goes with one sequence" in capsys.readouterr().err
+
+
+def test_open_videos_and_models_are_handed_to_other_processes(tmp_path):
+    scene = fl.example()
+    with VideoWriter(tmp_path / "clip.mp4", 10) as writer:
+        for frame in scene.source:
+            writer.write(frame.image)
+    (tmp_path / "gt.txt").write_text("1,1,10,10,20,40,1,1,1\n")
+    video = fl.open_source(tmp_path / "clip.mp4", name="walk", frame_rate=5, labels=tmp_path / "gt.txt")
+    copy = pickle.loads(pickle.dumps(video))
+    assert (repr(copy), copy.labels) == (repr(video), video.labels)
+    assert (copy.image(7) == video.image(7)).all()
+    model = fl.load_model("fairmot_lite", threads=1, score_floor=0.2)
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.describe() == model.describe()
+    assert (copy(scene.source.image(1)).boxes == model(scene.source.image(1)).boxes).all()
+
+
+def test_what_no_other_process_can_have_is_refused():
+    with pytest.raises(ConfigError, match="cannot be handed to other processes; give names and paths"):
+        run_each(lambda name, one: name, {"a": threading.Lock(), "b": 1}, n_jobs=2, progress=False)

@@ -442,7 +442,7 @@ def forged(path: Path, change: Callable[[int, dict[str, bytes]], dict[str, bytes
     with ArchiveWriter(path) as writer:
         for number, members in enumerate(groups):
             writer.append(change(number, members))
-        writer.close_archive()
+        writer.finish()
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ class ArchiveWriter:
                 self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b")
             except OSError as error:
                 raise write_error(path, error) from error
-            stack.callback(self._close)
+            stack.callback(self._close_file)
             self.scan.run(self._file)
             self._stack = stack.pop_all()
         self.groups = len(self.scan.places)
@@ -161,9 +161,13 @@ class ArchiveWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and free its lock; an archive without its end can be appended to later."""
         self._stack.close()
 
-    def _close(self) -> None:
+    def _close_file(self) -> None:
         with contextlib.suppress(OSError):  # `append` reported what could not be written; it is still in the buffer
             self._file.close()
 
@@ -189,7 +193,7 @@ class ArchiveWriter:
         self.groups += 1
         self._checksum = checksum
 
-    def close_archive(self) -> None:
+    def finish(self) -> None:
         """Write the end of the archive, unless it is there."""
         if not self.closed:
             self._write(END)

@@ -6,6 +6,7 @@ The network is the same; checked on the authors' own code, the maps of both diff
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _RULES = [
 ]
 
 
-def is_authors_checkpoint(names: object) -> bool:
+def is_authors_checkpoint(names: Iterable[str]) -> bool:
     """Return whether these parameter names are those of the authors' DLA-34.
 
     Examples
@@ -42,7 +43,7 @@ def is_authors_checkpoint(names: object) -> bool:
     >>> is_authors_checkpoint(f"module.{name}" for name in names)
     True
     """
-    plain = {_plain(name) for name in names}  # type: ignore[attr-defined]
+    plain = {_plain(name) for name in names}
     return "base.base_layer.0.weight" in plain and any(name.startswith("hm.") for name in plain) and _DCN in plain
 
 
@@ -82,9 +83,9 @@ def convert_authors_checkpoint(tensors: dict[str, np.ndarray]) -> dict[str, np.n
     return result
 
 
-def describe_foreign_checkpoint(names: object) -> str:
+def describe_foreign_checkpoint(names: Iterable[str]) -> str:
     """Return what network a checkpoint of the authors' other models is; empty where it is unknown."""
-    plain = [_plain(name) for name in names]  # type: ignore[attr-defined]
+    plain = [_plain(name) for name in names]
     if "base.base_layer.0.weight" in plain:
         return "the authors' DLA-34 without deformable convolutions"
     if any(name.startswith("deconv_layers.") for name in plain):

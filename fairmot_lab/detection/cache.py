@@ -422,7 +422,7 @@ class DetectionWriter:
             else:
                 self._archive.append({"json": json.dumps(asdict(info), indent=1).encode() + b"\n"})
         except BaseException:
-            self._archive.__exit__()
+            self._archive.close()
             raise
         self.held = self._archive.groups - 1
         self.closed = self._archive.closed
@@ -431,7 +431,7 @@ class DetectionWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._archive.__exit__()
+        self._archive.close()
 
     def read(self, number: int) -> FrameDetections:
         """Return the detections of a frame that an earlier run kept."""
@@ -453,7 +453,7 @@ class DetectionWriter:
                     self._archive.append(_pack(detections, self.info))
                     yield frame, detections
             self._finish()
-        self._archive.close_archive()
+        self._archive.finish()
 
     def _finish(self) -> None:
         """Mark what the source could not give at its end, unless the source is no longer what it was."""
@@ -524,7 +524,7 @@ def _unpack(
                 raise ValueError("a heatmap that is not a PNG")
             scores = pixels.astype(np.float32) / np.float32(255)
         embeddings, peaks = arrays.get("embeddings"), arrays.get("peaks")
-        if len(embeddings if embeddings is not None else arrays["scores"]) != count:
+        if embeddings is not None and len(embeddings) != count:
             raise ValueError("arrays that do not belong together")
         return FrameDetections(
             frame=number,
@@ -582,9 +582,8 @@ def _compare(path: Path, held: DetectionsInfo, wanted: DetectionsInfo, closed: b
         part.update(part.pop("detector"))
     if closed and not now["heatmaps"]:
         now["heatmaps"] = before["heatmaps"]  # more than was asked for may be there
-    engine = {key: now.pop(key, None) for key in REPLACEABLE}
-    _refuse_difference(path, {key: value for key, value in before.items() if key not in REPLACEABLE}, now)
-    changed = _differences({key: before.get(key) for key in REPLACEABLE}, engine)
+    _refuse_difference(path, _essential(before), _essential(now))
+    changed = _differences(*({key: part.get(key) for key in REPLACEABLE} for part in (before, now)))
     if changed and not closed:
         raise DetectionsError(
             f"{path} was begun with {changed}; resume with the same, or remove the file to start again."

@@ -65,10 +65,13 @@ see fl.Detector.
     """
     parts = {"name": "name", "describe": "describe()", "run": "run()"}
     absent = [shown for part, shown in parts.items() if not hasattr(detector, part)]
-    if isinstance(getattr(detector, "name", None), str) and not absent:
-        return detector
-    absent = absent or ["name that is a text"]
-    raise ConfigError(f"{type(detector).__name__} is not a detector: it has no {', '.join(absent)}; see fl.Detector.")
+    if not absent and not isinstance(detector.name, str):
+        absent = ["name that is a text"]
+    if absent:
+        raise ConfigError(
+            f"{type(detector).__name__} is not a detector: it has no {', '.join(absent)}; see fl.Detector."
+        )
+    return detector
 
 
 def run_detector(detector: Detector, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FrameDetections]]:

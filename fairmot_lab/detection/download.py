@@ -27,12 +27,12 @@ from .zoo import (
     ARCHITECTURES,
     BUNDLED,
     ModelCard,
-    _record,
-    _record_path,
-    _write_record,
     card_of_file,
     check_record,
     find_card,
+    record_path,
+    recorded_sha256,
+    write_record,
 )
 
 CHUNK = 2**18
@@ -76,9 +76,10 @@ def download(name: str, *, progress: bool = True, timeout: float = 30.0, attempt
     True
     """
     card = find_card(name)
-    if card.bundled or card.path.is_file():
-        if not card.bundled:
-            check_record(card)
+    if card.bundled:
+        return card.path
+    if card.path.is_file():
+        check_record(card)
         return card.path
     private_folder(card.path.parent)
     part = card.path.with_suffix(".part")
@@ -285,12 +286,12 @@ def _range_start(response: http.client.HTTPResponse) -> int | None:
 
 def _accept(card: ModelCard, part: Path) -> None:
     """Move a complete file to its place, if it is weights, and the same as the first time."""
-    digest, record = file_sha256(part), _record(card)
+    digest, recorded = file_sha256(part), recorded_sha256(card)
     try:
-        if record is not None and record["sha256"] != digest:
+        if recorded is not None and recorded != digest:
             raise DownloadError(
-                f"{card.url} has changed: its SHA-256 is {digest}, it was {record['sha256']} when it was first "
-                f"downloaded; if the change is right, remove {_record_path(card)} and download again."
+                f"{card.url} has changed: its SHA-256 is {digest}, it was {recorded} when it was first downloaded; if "
+                f"the change is right, remove {record_path(card)} and download again."
             )
         try:
             read_weights(part, ".pdparams")
@@ -300,8 +301,8 @@ def _accept(card: ModelCard, part: Path) -> None:
         part.unlink()
         part.with_suffix(".part.etag").unlink(missing_ok=True)
         raise
-    if record is None:
-        _write_record(card, digest, part.stat().st_size)
+    if recorded is None:
+        write_record(card, digest, part.stat().st_size)
     os.replace(part, card.path)
     part.with_suffix(".part.etag").unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import queue
 import threading
@@ -221,6 +222,10 @@ class OnnxEngine:
         }
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
+    def __reduce__(self) -> tuple[Any, ...]:  # a session cannot be pickled
+        given = self.path, self.threads, self.at_once, self.device
+        return functools.partial(OnnxEngine, libraries=self.libraries), given
+
     def of_file(self, path: Path, at_once: int) -> OnnxEngine:
         """Return an engine of the same threads, device and libraries; this one where nothing differs."""
         if (path, at_once) == (self.path, self.at_once):
@@ -287,6 +292,20 @@ def available_threads() -> int:
         return min(cores, max(1, round(int(quota) / int(period))))
     except (OSError, ValueError):  # no cgroup, or "max": no quota
         return cores
+
+
+def checked_threads(threads: int | None) -> int:
+    """Return the number of CPU threads to use: all available ones where None is given.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a whole number above 0.
+    """
+    threads = available_threads() if threads is None else threads
+    if not isinstance(threads, int) or threads < 1:
+        raise ConfigError(f"threads is {threads!r}; it must be a whole number, 1 or more.")
+    return threads
 
 
 def agreement(ours: Maps, reference: Maps) -> dict[str, float]:

@@ -15,7 +15,7 @@ from ..errors import ConfigError, EngineError, WeightsError
 from .compact import CompactDetector
 from .detector import Detector, check_detector
 from .download import Weights, find_weights
-from .engines import Engine, OnnxEngine, PaddleEngine, available_threads, onnx_device
+from .engines import Engine, OnnxEngine, PaddleEngine, checked_threads, onnx_device
 from .export import KEY, MAPS
 from .fairmot import _loaded_network, _save_program
 from .fairmot_detector import FairMOTDetector
@@ -24,7 +24,6 @@ from .inference_folder import InferenceFolderDetector
 from .onnx import onnx_file
 from .zoo import BUNDLED, CARDS, card_of_file
 
-NMS_IOU = {"lite": 0.5}  # several of its cells tell of one person
 # The compact model's layers are too small for two threads to share: each thread computes a frame of its own. More than
 # this the one thread that reads and letterboxes cannot feed.
 MOST_AT_ONCE = 8
@@ -101,8 +100,9 @@ def load_model(
     64
     """
     if exists(name_or_path, WeightsError) and Path(name_or_path).is_dir():
-        if half:
-            raise EngineError(f"{name_or_path} computes as it was exported; leave out half.")
+        given = {"half": half, "nms_iou": nms_iou not in ("auto", None), "max_per_frame": max_per_frame is not None}
+        if unused := [option for option, is_given in given.items() if is_given]:
+            raise EngineError(f"{name_or_path} computes as it was exported; leave out {' and '.join(unused)}.")
         return _folder(Path(name_or_path), input_size, engine, device, threads, score_floor)
     compact = os.fspath(name_or_path) == BUNDLED.stem or Path(name_or_path).suffix == BUNDLED.suffix
     if compact and (engine == "paddle" or (device in ("gpu", "openvino") and os.fspath(name_or_path) == BUNDLED.stem)):
@@ -113,7 +113,7 @@ def load_model(
             "Half precision is computed by onnxruntime, and the engine here is paddle; install onnxruntime-gpu for a "
             "GPU, or leave out half."
         )
-    threads = _check_threads(threads)
+    threads = checked_threads(threads)
     if nms_iou not in ("auto", None) and not (isinstance(nms_iou, int | float) and 0 <= nms_iou <= 1):
         raise ConfigError(f"nms_iou is {nms_iou!r}; it must lie from 0 to 1, or be None or 'auto'.")
     weights = find_weights(name_or_path, architecture)
@@ -145,9 +145,9 @@ def load_model(
         weights.embedding_dim,
         weights.sha256,
         runner,
-        NMS_IOU.get(weights.architecture) if nms_iou == "auto" else nms_iou,
+        (0.5 if compact else None) if nms_iou == "auto" else nms_iou,  # several of its cells tell of one person
         score_floor,
-        max_per_frame if max_per_frame is not None else (200 if len(weights.class_names) > 1 else 500),
+        _most_per_frame(max_per_frame, len(weights.class_names)),
         weights.class_names,
         card.tracker if card else None,
         half,
@@ -182,7 +182,7 @@ def _folder(
     if engine not in ("auto", "paddle"):
         raise EngineError(f"{folder} is a program of paddle; leave engine at 'auto'.")
     device, _ = _choose(device, "paddle")
-    detector = InferenceFolderDetector(folder, device=device, threads=_check_threads(threads), score_floor=score_floor)
+    detector = InferenceFolderDetector(folder, device=device, threads=checked_threads(threads), score_floor=score_floor)
     if input_size is not None and tuple(input_size) != detector.input_size:
         width, height = detector.input_size
         raise ConfigError(f"{folder} takes {width}x{height} pixels only; leave out input_size.")
@@ -209,11 +209,10 @@ def _exported(
         ) from error
     classes, dimension = file.outputs["heatmap"][1], file.outputs["embedding"][1]
     sides = file.input_shape[3], file.input_shape[2]
-    if not all(isinstance(number, int) for number in (classes, dimension, *sides)) or set(names) != set(range(classes)):
-        names = {}
     if not all(isinstance(number, int) for number in (classes, dimension, *sides)):
         raise WeightsError(f"{weights.path} has open shapes; export it with a fixed input size.")
-    most = max_per_frame or (200 if classes > 1 else 500)
+    if set(names) != set(range(classes)):
+        names = {}
     if not tracker and (card := card_of_file(weights.path.with_suffix(""))):
         tracker = dict(card.tracker)
     size = _check_size(sides)
@@ -227,11 +226,16 @@ def _exported(
         runner,
         nms_iou,
         score_floor,
-        most,
+        _most_per_frame(max_per_frame, classes),
         names,
         tracker,
         half,
     )
+
+
+def _most_per_frame(given: int | None, classes: int) -> int:
+    """Return the largest number of detections of a frame: as given, else as the models are published."""
+    return given if given is not None else 200 if classes > 1 else 500
 
 
 def verify_weights(name_or_path: str | os.PathLike[str], architecture: str | None = None) -> Weights:
@@ -302,13 +306,6 @@ def _gpu_missing() -> str:
     if paddle.device.cuda.device_count() < 1:
         return "paddle finds no CUDA device (see nvidia-smi)"
     return ""
-
-
-def _check_threads(threads: int | None) -> int:
-    threads = available_threads() if threads is None else threads
-    if not isinstance(threads, int) or threads < 1:
-        raise ConfigError(f"threads is {threads!r}; it must be a whole number, 1 or more.")
-    return threads
 
 
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -19,12 +19,9 @@ from ..data import FrameDetections
 from ..errors import ConfigError, DetectionsError, WeightsError
 from ..formats.classes import people_classes
 from .decode import best_boxes, round_embeddings
-from .engines import available_threads, library_versions, open_session, read_ahead, run_session
+from .engines import checked_threads, library_versions, open_session, read_ahead, run_session
 from .letterbox import check_image
 from .weights import file_sha256
-
-if TYPE_CHECKING:
-    pass
 
 GREY = 114
 STRIDES = (8, 16, 32)
@@ -142,14 +139,14 @@ def load_detector(
     ...
     fairmot_lab.errors.WeightsError: There is no file yolox.onnx; give an ONNX export.
     """
-    for name, value, low, high in (("score_floor", score_floor, 0, 1), ("nms_iou", nms_iou, 0, 1)):
-        if not low <= value <= high:
-            raise ConfigError(f"{name} is {value}; it must lie from {low} to {high}.")
+    for name, value in (("score_floor", score_floor), ("nms_iou", nms_iou)):
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name} is {value}; it must lie from 0 to 1.")
     if max_per_frame < 1:
         raise ConfigError(f"max_per_frame is {max_per_frame}; it must be 1 or more.")
     if layout not in ("auto", *LAYOUTS):
         raise ConfigError(f"layout is {layout!r}; it must be 'auto' or one of {', '.join(LAYOUTS)}.")
-    threads = available_threads() if threads is None else threads
+    threads = checked_threads(threads)
     network = _Network(Path(path), layout, class_names, input_size, device, threads)
     embedder = None if reid is None else Embedder(reid, device=device, threads=threads)
     return OnnxDetector(network, embedder, classes, score_floor, nms_iou, max_per_frame)
@@ -255,14 +252,15 @@ class Embedder:
     def __init__(self, path: str | os.PathLike[str], *, device: str = "cpu", threads: int | None = None) -> None:
         self.path = _existing(Path(path))
         self.sha256 = file_sha256(self.path)
-        self._session, self.device = open_session(self.path, threads or available_threads(), device)
+        self._session, self.device = open_session(self.path, checked_threads(threads), device)
         (given, *others), (out, *_) = self._session.get_inputs(), self._session.get_outputs()
         if others or len(given.shape) != 4 or len(out.shape) != 2:
             raise WeightsError(
                 f"{self.path} is not a ReID network; give one that makes (N, D) of (N, 3, height, width)."
             )
         self._input = given.name
-        self._batch = given.shape[0] if isinstance(given.shape[0], int) else 64
+        self._fixed = isinstance(given.shape[0], int)
+        self._batch = given.shape[0] if self._fixed else 64
         height, width = given.shape[2:]
         self.input_size = (width if isinstance(width, int) else 128, height if isinstance(height, int) else 256)
 
@@ -278,9 +276,9 @@ class Embedder:
         parts = []
         for first in range(0, max(1, len(crops)), self._batch):
             batch = np.stack(crops[first : first + self._batch] or [np.zeros((3, *self.input_size[::-1]), np.float32)])
-            if len(batch) < self._batch and isinstance(self._session.get_inputs()[0].shape[0], int):
+            if self._fixed and len(batch) < self._batch:
                 batch = np.concatenate((batch, np.repeat(batch[:1], self._batch - len(batch), axis=0)))
-            parts.append(self._session.run(None, {self._input: batch})[0])
+            parts.append(run_session(self._session, {self._input: batch}, self.path)[0])
         vectors = np.concatenate(parts)[: len(crops)]
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(vectors).all() or (lengths == 0).any():
@@ -322,17 +320,13 @@ class _Network:
         shapes = [values.shape for values in self._outputs(np.full((1, 3, *self.input_size[::-1]), GREY, np.float32))]
         self.layout = _infer_layout(path, shapes, self.input_size) if layout == "auto" else layout
         self._form = LAYOUTS[self.layout]
-        if layout != "auto":
-            self._check_shapes(shapes)
-        self.names = _names(path, class_names, metadata, _class_count(self.layout, shapes))
-
-    def _check_shapes(self, shapes: list[tuple[int, ...]]) -> None:
         wanted = 2 if self.layout == "rtmdet" else 1
-        if len(shapes) < wanted or len(shapes[0]) != 3:
+        if layout != "auto" and (len(shapes) < wanted or len(shapes[0]) != 3):
             raise WeightsError(
-                f"{self.path} is not a file of {self._form.title}; its outputs are {', '.join(map(str, shapes))}; give "
+                f"{path} is not a file of {self._form.title}; its outputs are {', '.join(map(str, shapes))}; give "
                 "another layout=."
             )
+        self.names = _names(path, class_names, metadata, _class_count(self.layout, shapes))
 
     def _outputs(self, blob: np.ndarray) -> list[np.ndarray]:
         return run_session(self._session, {self._input: blob.astype(np.float16) if self._half else blob}, self.path)
@@ -365,9 +359,7 @@ class _Network:
             return rows[:, :4], rows[:, 4].astype(np.float32), rows[:, 5].astype(np.int64)
         if self.layout == "yolov8":
             rows = rows.T
-            likely = rows[:, 4:]
-        else:
-            likely = rows[:, 5:] * rows[:, 4:5]
+        likely = rows[:, 4:] if self.layout == "yolov8" else rows[:, 5:] * rows[:, 4:5]
         centres, sizes = rows[:, :2], rows[:, 2:4]
         if self.layout == "yolox":
             grid, stride = _grid(self.input_size)

@@ -277,33 +277,35 @@ def check_record(card: ModelCard) -> str:
         If it has changed.
     """
     private_folder(card.path.parent)
-    digest, record = file_sha256(card.path), _record(card)
-    if record is None:
-        _write_record(card, digest, card.path.stat().st_size)
-    elif record["sha256"] != digest:
+    digest, recorded = file_sha256(card.path), recorded_sha256(card)
+    if recorded is None:
+        write_record(card, digest, card.path.stat().st_size)
+    elif recorded != digest:
         raise WeightsError(
-            f"{card.path} has changed since it was recorded (SHA-256 {digest} instead of {record['sha256']}); remove "
-            f"it to download it again, or remove {_record_path(card).name} too if the change is right."
+            f"{card.path} has changed since it was recorded (SHA-256 {digest} instead of {recorded}); remove "
+            f"it to download it again, or remove {record_path(card).name} too if the change is right."
         )
     return digest
 
 
-def _record_path(card: ModelCard) -> Path:
+def record_path(card: ModelCard) -> Path:
+    """Return the file beside the weights in the cache that records what they were."""
     return card.path.with_suffix(".json")
 
 
-def _record(card: ModelCard) -> dict[str, Any] | None:
+def recorded_sha256(card: ModelCard) -> str | None:
+    """Return the SHA-256 that was recorded for weights in the cache; None where there is none."""
     try:
-        record = json.loads(_record_path(card).read_text())
-        return {"sha256": str(record["sha256"])}
+        return str(json.loads(record_path(card).read_text())["sha256"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{_record_path(card)} is damaged; remove it to record the weights again.") from error
+        raise WeightsError(f"{record_path(card)} is damaged; remove it to record the weights again.") from error
 
 
-def _write_record(card: ModelCard, digest: str, size: int) -> None:
-    write_text(_record_path(card), json.dumps({"sha256": digest, "bytes": size, "url": card.url}, indent=1) + "\n")
+def write_record(card: ModelCard, digest: str, size: int) -> None:
+    """Record what the weights of a model are, and where they come from."""
+    write_text(record_path(card), json.dumps({"sha256": digest, "bytes": size, "url": card.url}, indent=1) + "\n")
 
 
 def state(card: ModelCard) -> str:

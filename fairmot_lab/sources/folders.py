@@ -112,7 +112,7 @@ class ImageSource(Source):
 
     def _measure(self) -> None:
         self.height, self.width = self._read(1).shape[:2]
-        pages = _page_count(self.files[0]) if self.files else 1
+        pages = page_count(self.files[0]) if self.files else 1
         if pages > 1:
             warnings.warn(
                 f"{self.files[0]} holds {pages} pages; of the files in a folder only the first page is read, so open "
@@ -253,10 +253,11 @@ class PageSource(ImageSource):
         return Source.jpeg(self, number, max_width, quality)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PageSource, (self.path, self._pages, self._given_rate, self.name, self.value_range)
+        given = (self.path, self._pages, self._given_rate, self.name, self.value_range)
+        return PageSource, given, {"_labels": self._labels}
 
 
-def _page_count(path: Path) -> int:
+def page_count(path: Path) -> int:
     """Return how many pages an image file has; 1 for files that are not images."""
     from PIL import Image
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from .._files import exists
 from .._progress import progress_bar
-from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
+from ..errors import ConfigError, FairMOTLabError, FairMOTLabWarning, SourceError
 from ..formats.base import stem
 from .images import IMAGE_SUFFIXES
 
@@ -104,6 +105,8 @@ def run_each(
     ------
     FairMOTLabError
         If every sequence fails: the first error.
+    ConfigError
+        If a sequence, or what the function needs, cannot be handed to other processes.
 
     Warns
     -----
@@ -120,12 +123,18 @@ def run_each(
     failures: dict[str, FairMOTLabError] = {}
     workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     with progress_bar(total=len(sequences), unit="sequence", desc=description, disable=not progress) as bar:
-        for name, result, error in workers(calls):
-            if error is None:
-                results[name] = result
-            else:
-                failures[name] = error
-            bar.update()
+        try:
+            for name, result, error in workers(calls):
+                if error is None:
+                    results[name] = result
+                else:
+                    failures[name] = error
+                bar.update()
+        except pickle.PicklingError as error:
+            raise ConfigError(
+                "A source or model that is open cannot be handed to other processes; give names and paths, or leave "
+                "out n_jobs."
+            ) from error
     if failures and not results:
         raise next(failures[name] for name in sequences if name in failures)
     if failures:

@@ -24,15 +24,7 @@ from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recog
 from ..formats.mots import FORMAT, is_mask_folder
 from .arrays import ArraySource
 from .base import Source, ranges
-from .folders import (
-    ImageSource,
-    PageSource,
-    SequenceSource,
-    _page_count,
-    frame_numbers,
-    image_files,
-    natural_key,
-)
+from .folders import ImageSource, PageSource, SequenceSource, frame_numbers, image_files, natural_key, page_count
 from .images import IMAGE_SUFFIXES, ValueRange, checked_range
 from .live import CameraSource, StreamSource
 from .video import VideoSource
@@ -167,7 +159,7 @@ def _open_path(path: Path, options: _Options) -> Source:
             files, options = _images_in(path), options.named(path.resolve().name)
             _refuse_masks(path)
             _check_names(files, path)
-            if len(files) > 1 or _page_count(files[0]) == 1:
+            if len(files) > 1 or page_count(files[0]) == 1:
                 return ImageSource(files, path, frame_rate, str(options.name), value_range)
             path = files[0]  # a folder around one stack
         if not path.exists():
@@ -186,7 +178,7 @@ def _open_path(path: Path, options: _Options) -> Source:
         if suffix == ".tar":
             raise SourceError(f"{path} is an archive without frames; read kept detections with fl.open_detections().")
         if suffix in (*IMAGE_SUFFIXES, ".apng"):
-            pages = _page_count(path)
+            pages = page_count(path)
             if pages == 1:
                 return ImageSource([path], path, frame_rate, name, value_range)
             if suffix not in (".png", ".apng"):  # FFmpeg plays animated PNG and GIF

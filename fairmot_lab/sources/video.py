@@ -72,6 +72,7 @@ class VideoSource(Source):
     ) -> None:
         super().__init__(name or path.stem, path, frame_rate or DEFAULT_FRAME_RATE)
         self.value_range = value_range
+        self._given = frame_rate, name, allow_truncated
         self._state = _file_state(path)
         with self._open() as container:
             stream = self._stream(container)
@@ -99,6 +100,9 @@ class VideoSource(Source):
                 self._find_range()
             self.height, self.width = upright(first[1], self.value_range).shape[:2]
             self._describe(first[1], aspect)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return VideoSource, (self.path, *self._given, self.value_range), {"_labels": self._labels}
 
     def _rate(self, header: Any, times: np.ndarray | None) -> float:
         """Return frames per second: the header's where the measured time stamps agree within 5 %, else measured."""

@@ -50,6 +50,8 @@ def test_an_onnx_export_gives_the_same_detections(
     model = fl.load_model(target, threads=1)
     assert (model.input_size, model.class_names) == ((160, 96), {0: "car", 1: "van", 2: "truck", 3: "bus"})
     assert (model.architecture, model.max_per_frame) == ("dla34", 200)
+    with pytest.raises(ConfigError, match="max_per_frame is 0"):
+        fl.load_model(target, max_per_frame=0)
     assert model.default_tracker["tracker"] == "ppdet_byte"
     after = model(IMAGE)
     np.testing.assert_array_equal(before.boxes, after.boxes)

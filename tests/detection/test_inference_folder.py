@@ -55,6 +55,12 @@ def test_detections_are_those_of_the_weights(folder: Path, tmp_path: Path) -> No
         detections.embedding_map(1, source, exported)
 
 
+@pytest.mark.parametrize("option", [{"half": True}, {"nms_iou": 0.5}, {"max_per_frame": 10}])
+def test_options_that_an_export_cannot_have_are_refused(option: dict, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=f"computes as it was exported; leave out {next(iter(option))}"):
+        fl.load_model(tmp_path, **option)
+
+
 CONFIG = (REPOSITORY / "scripts" / "make_inference_folder.py").read_text().split('"""\\\n')[1].split('"""')[0]
 
 

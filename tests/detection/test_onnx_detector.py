@@ -139,7 +139,8 @@ def test_what_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
         fl.load_detector(good, reid=good)
     with pytest.raises(SourceError, match="uint8"):
         fl.load_detector(good)(image.astype(float))
-    for option in ({"nms_iou": 2}, {"score_floor": -1}, {"max_per_frame": 0}, {"layout": "vgg"}, {"device": "tpu"}):
+    options = ({"nms_iou": 2}, {"score_floor": -1}, {"max_per_frame": 0}, {"layout": "vgg"}, {"device": "tpu"})
+    for option in (*options, {"threads": 0}):
         with pytest.raises(ConfigError, match=next(iter(option))):
             fl.load_detector(good, **option)
     for device in ("gpu", "openvino"):
@@ -148,6 +149,17 @@ def test_what_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
         if len(onnxruntime.get_available_providers()) <= 2:
             with pytest.raises(EngineError, match=rf"device='{device}' is not possible: this onnxruntime has no"):
                 fl.load_detector(good, device=device)
+
+
+def test_a_reid_network_that_fails_says_so(tmp_path: Path) -> None:
+    given = helper.make_tensor_value_info("crops", TensorProto.FLOAT16, ["N", 3, 8, 8])
+    made = helper.make_tensor_value_info("o", TensorProto.FLOAT16, ["N", 3])
+    node = helper.make_node("ReduceMean", ["crops"], ["o"], axes=[2, 3], keepdims=0)
+    graph = helper.make_graph([node], "g", [given], [made])
+    path = tmp_path / "reid.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    with pytest.raises(EngineError, match=r"reid\.onnx fails in onnxruntime"):
+        Embedder(path, threads=1)(np.zeros((20, 20, 3), np.uint8), np.array([[2, 2, 8, 8.0]]))
 
 
 def test_a_custom_operator_says_to_bring_the_weights(tmp_path: Path) -> None:
