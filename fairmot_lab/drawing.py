@@ -128,7 +128,7 @@ def draw_tracks(
     canvas = image.copy()
     ids, boxes, values = _columns(tracks)
     drawn = np.ones(len(ids), bool) if values is None else values >= draw_threshold
-    line = _line_width(canvas)
+    line = max(1, round(min(canvas.shape[:2]) / 400))
     names = _class_labels(tracks, class_names, len(ids))
     if trails is not None:
         for track_id in ids[drawn].tolist():
@@ -280,13 +280,9 @@ class FrameAnnotator:
             Its `FrameDetections`, for the heatmap.
         """
         image = frame.image
-        if (
-            self.heatmap
-            and detections is not None
-            and detections.heatmap is not None
-            and detections.letterbox is not None
-        ):
-            image = draw_heatmap(image, detections.heatmap, detections.letterbox)
+        heatmap, letterbox = getattr(detections, "heatmap", None), getattr(detections, "letterbox", None)
+        if self.heatmap and heatmap is not None and letterbox is not None:
+            image = draw_heatmap(image, heatmap, letterbox)
         if self.trails is not None:
             self.trails.add(frame.number, tracks)
         return draw_tracks(
@@ -418,10 +414,6 @@ def _class_labels(tracks: Any, class_names: Mapping[int, str] | None, count: int
 def _corners(box: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
     x, y, w, h = np.clip(box, -20_000, 20_000)  # OpenCV draws nothing beyond 16-bit coordinates
     return (round(x), round(y)), (round(x + w), round(y + h))
-
-
-def _line_width(image: np.ndarray) -> int:
-    return max(1, round(min(image.shape[:2]) / 400))
 
 
 def _draw_trail(canvas: np.ndarray, points: np.ndarray, colour: tuple[int, int, int], line: int) -> None:

@@ -258,9 +258,8 @@ def _combinations(grid: Any, base: Tracker) -> tuple[list[dict[str, Any]], list[
             if not (base.settings.any_scores and declared[name].is_score):
                 for value in choices:
                     declared[name].check(value)
-        settings = [dict(zip(values, choice, strict=True)) for choice in itertools.product(*values.values())]
-        if not values:
-            settings = []
+        choices_of_all = itertools.product(*values.values()) if values else ()
+        settings = [dict(zip(values, choices, strict=True)) for choices in choices_of_all]
     else:
         settings = [one.to_dict() if isinstance(one, Tracker) else dict(one) for one in grid]
     if not settings:
@@ -290,14 +289,13 @@ def _tracker_of(setting: Mapping[str, Any], base: Tracker) -> Tracker:
 
 def _values(setting: Setting, given: Any) -> list[Any]:
     """Return the values of one setting: a list, a range, or text "first:last:step" or "a,b,c"."""
-    name = setting.name
     if isinstance(given, str):
         return values_from_text(setting, given)
     values = list(given) if isinstance(given, Iterable) else [given]
+    if not values:
+        raise ConfigError(f"{setting.name} has no values; give a list such as [0.3, 0.4].")
     if setting.kind == "float":
         values = [round(float(v), 12) if isinstance(v, float | np.floating) else v for v in values]
-    if not values:
-        raise ConfigError(f"{name} has no values; give a list such as [0.3, 0.4].")
     return values
 
 
@@ -442,8 +440,7 @@ def _draw(setting: Setting, where: Any, random: np.random.Generator) -> Any:
     values = list(setting.search if where is None else where)
     if not values:
         raise ConfigError(f"{setting.name} has nothing to draw from; give a pair (low, high) or a list.")
-    is_range = setting.kind in ("float", "int") and len(values) == 2
-    if not is_range:
+    if not is_range(setting, values):
         return values[int(random.integers(len(values)))]
     low, high = values
     if not low <= high:
@@ -451,6 +448,11 @@ def _draw(setting: Setting, where: Any, random: np.random.Generator) -> Any:
     if setting.kind == "int":
         return int(random.integers(int(low), int(high) + 1))
     return round(float(random.uniform(low, high)), 4)
+
+
+def is_range(setting: Setting, values: list[Any]) -> bool:
+    """Return whether values to search are the ends of a range: two of a setting that is a number."""
+    return setting.kind in ("float", "int") and len(values) == 2
 
 
 def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | str | None = None) -> Tracker:
@@ -487,13 +489,10 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     figures = rows[metric].to_numpy(float)
     row = rows.iloc[int(figures.argmin() if metric in SMALLER_IS_BETTER else figures.argmax())]
     if "tracker" in rows.columns:
-        kept = {"tracker": row["tracker"]}
         base = as_tracker(row["tracker"])
     else:
-        kept = {}
         base = as_tracker(tracker or {"tracker": table.attrs.get("tracker", "jde"), **table.attrs.get("settings", {})})
-    swept = {name: row[name] for name in base.Settings.settings() if name in rows.columns}
-    return _tracker_of({**kept, **swept}, base)
+    return base.replace(**{name: row[name] for name in base.Settings.settings() if name in rows.columns})
 
 
 def compare_settings(
@@ -540,7 +539,7 @@ def compare_settings(
     for tracker in (first, second):
         result = material.evaluated(as_tracker(tracker))
         tables.append(result.switches)
-        figures.append({str(name): _plain(value) for name, value in result.overall.items()})
+        figures.append({str(name): plain(value) for name, value in result.overall.items()})
     table = compare_switches(tables[0], tables[1], tolerance)
     table.attrs["counts"] = {word: int((table["change"] == word).sum()) for word in ("vanishes", "appears", "stays")}
     table.attrs["summary"] = dict(zip(("first", "second"), figures, strict=True))
@@ -553,7 +552,7 @@ def compare_settings(
 
 
 def _run(
-    packed: bytes, key: str, tracker: Tracker, intervals: bool, classes: str | Iterable[str | int] | None = None
+    packed: bytes, key: str, tracker: Tracker, intervals: bool, classes: str | Iterable[str | int] | None
 ) -> tuple[str, list[dict[str, Any]]]:
     """Evaluate one setting in a worker; return its rows as plain values."""
     material = open_material(packed)
@@ -564,11 +563,12 @@ def _run(
     if len(material.detections) == 1 and classes is None:
         summary = summary.tail(1)
     names = [str(name) for name in summary.columns]
-    rows = [dict(zip(names, map(_plain, values), strict=True)) for values in summary.itertuples(index=False, name=None)]
+    rows = [dict(zip(names, map(plain, values), strict=True)) for values in summary.itertuples(index=False, name=None)]
     return key, [{**row, "seconds": round(seconds, 4)} for row in rows]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a number of numpy's as Python's own; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -579,15 +579,17 @@ def _key(tracker: Tracker) -> str:
 class _Record:
     """Rows on disk, one line of JSON per setting after a first line that says what was replayed."""
 
-    def __init__(
-        self, path: str | os.PathLike[str], material: Material, intervals: bool = False, classes: Any = None
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], material: Material, intervals: bool, classes: Any) -> None:
         self.path = Path(path)
         self.rows: dict[str, list[dict[str, Any]]] = {}
-        header = {"format": _FORMAT, "material": material.digest, "protocol": material.protocol}
-        header["sequences"] = list(material.detections)  # type: ignore[assignment]
-        header["intervals"] = intervals or None  # type: ignore[assignment]
-        header["classes"] = classes
+        header = {
+            "format": _FORMAT,
+            "material": material.digest,
+            "protocol": material.protocol,
+            "sequences": list(material.detections),
+            "intervals": intervals or None,
+            "classes": classes,
+        }
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""

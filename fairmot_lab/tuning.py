@@ -31,7 +31,7 @@ from .evaluation.evaluate import compute_metrics, evaluate, half_split
 from .evaluation.names import HOTA, MOTMETRICS, SMALLER_IS_BETTER
 from .evaluation.protocols import GroundTruth, prepare
 from .material import Material, open_material, pack_material
-from .sweeps import checked_classes, without_class_warnings
+from .sweeps import checked_classes, is_range, plain, without_class_warnings
 
 if TYPE_CHECKING:
     import optuna
@@ -179,7 +179,8 @@ def tune(
     if unknown or not names:
         raise ConfigError(f"There is no metric {unknown[0] if unknown else ''!r}; choose among hota, idf1, mota, ...")
     classes = checked_classes(classes, intervals)
-    packed = pickle.dumps((pack_material(detections, ground_truth, sequences, protocol, camera_motion), _plain(split)))
+    split = _checked_split(split)
+    packed = pickle.dumps((pack_material(detections, ground_truth, sequences, protocol, camera_motion), split))
     with without_class_warnings(classes):
         material, _ = _parts(packed)  # what cannot be used is said before anything is computed
     base = tracker_for(material, tracker)
@@ -188,7 +189,7 @@ def tune(
     with _quiet(optuna):
         searched = {name: values for name, (_, values) in space.items()}
         wanted = {
-            "tracker": base.to_dict(), "objective": names, "material": material.digest, "split": _plain(split),
+            "tracker": base.to_dict(), "objective": names, "material": material.digest, "split": split,
             "range of settings": searched, "classes": classes,
         }  # fmt: skip
         study = _study(optuna, storage, seed, wanted, n_jobs)
@@ -212,12 +213,13 @@ def tune(
             FairMOTLabWarning,
             stacklevel=2,
         )
-    table.attrs.update(tracker=base.name, objective=names, split=_plain(split))
+    table.attrs.update(tracker=base.name, objective=names, split=split)
     best = table[f"train_{names[0]}"].astype(float)
     row = table.loc[best.idxmin() if names[0] in SMALLER_IS_BETTER else best.idxmax()]
-    declared = base.Settings.settings()
-    chosen = base if row["trial"] < 0 else base.replace(**{name: _typed(declared[name], row[name]) for name in space})
-    return Tuning(chosen, table, study)
+    best_tracker = base
+    if row["trial"] >= 0:
+        best_tracker = base.replace(**{name: setting.check(plain(row[name])) for name, (setting, _) in space.items()})
+    return Tuning(best_tracker, table, study)
 
 
 # -- the search
@@ -250,9 +252,8 @@ def _space(base: Tracker, search: Iterable[str] | Mapping[str, Any] | None) -> d
     declared = base.Settings.settings()
     if search is None:
         search = [name for name, setting in declared.items() if len(setting.search) > 1]
-    chosen = (
-        dict(search) if isinstance(search, Mapping) else dict.fromkeys([search] if isinstance(search, str) else search)
-    )
+    search = [search] if isinstance(search, str) else search
+    chosen = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search)
     base.Settings.check_names(chosen)
     space = {}
     for name, given in chosen.items():
@@ -262,7 +263,7 @@ def _space(base: Tracker, search: Iterable[str] | Mapping[str, Any] | None) -> d
         values = list(setting.search) if given is None else [setting.check(value) for value in given]
         if not values:
             raise ConfigError(f"{name} has nothing to search; give a pair (low, high) or a list of values.")
-        if _is_range(setting, values) and values[0] > values[1]:
+        if is_range(setting, values) and values[0] > values[1]:
             raise ConfigError(f"{name} is to be searched from {values[0]:g} to {values[1]:g}; give the smaller first.")
         space[name] = setting, values
     if not space:
@@ -270,14 +271,10 @@ def _space(base: Tracker, search: Iterable[str] | Mapping[str, Any] | None) -> d
     return space
 
 
-def _is_range(setting: Setting, values: list[Any]) -> bool:
-    return setting.kind in ("float", "int") and len(values) == 2
-
-
 def _suggest(trial: Any, space: dict[str, tuple[Setting, list[Any]]]) -> dict[str, Any]:
     values = {}
     for name, (setting, given) in space.items():
-        if _is_range(setting, given):
+        if is_range(setting, given):
             low, high = given
             if setting.kind == "int":
                 values[name] = trial.suggest_int(name, int(low), int(high))
@@ -359,12 +356,7 @@ def _table(
     return pd.DataFrame(rows)
 
 
-def _typed(setting: Setting, value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
-    return setting.check(value)
-
-
-def _plain(split: Any) -> Any:
+def _checked_split(split: Any) -> str | dict[str, list[str]]:
     """Return the split as JSON would: what the storage keeps."""
     if split == "half":
         return split

@@ -129,8 +129,7 @@ class VideoWriter:
         with _refusals(self.path):
             if self._container is None:
                 self._start(image.shape[1], image.shape[0])
-            for packet in self._stream.encode(frame):
-                self._mux(packet)
+            self._mux(self._container, self._stream.encode(frame))
         self.count += 1
         self.last_time = time
 
@@ -172,9 +171,10 @@ class VideoWriter:
         stream.codec_context.thread_count = 1
         stream.options = {"preset": "veryfast", "crf": str(self._crf)}
 
-    def _mux(self, packet: Any) -> None:
-        packet.duration = round(_TICKS / self.frame_rate)
-        self._container.mux(packet)
+    def _mux(self, container: Any, packets: list[Any]) -> None:
+        for packet in packets:
+            packet.duration = round(_TICKS / self.frame_rate)
+            container.mux(packet)
 
     def _finish(self) -> None:
         container, self._container = self._container, None
@@ -182,9 +182,7 @@ class VideoWriter:
             return
         with _refusals(self.path):
             try:
-                for packet in self._stream.encode():
-                    packet.duration = round(_TICKS / self.frame_rate)
-                    container.mux(packet)
+                self._mux(container, self._stream.encode())
             finally:
                 container.close()
 

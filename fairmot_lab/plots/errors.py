@@ -238,11 +238,12 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
     rows = frames.iloc[np.unique(np.concatenate([switched, spread]))]
     wide, high, gap = 60, 140, 6
     canvas = np.full((high + 2 * gap, len(rows) * (wide + 2 * gap), 3), 255, np.uint8)
-    for place, (row, image) in enumerate(zip(rows.itertuples(), _images(source, rows["frame"].tolist()), strict=True)):
+    for place, row in enumerate(rows.itertuples()):
         left = place * (wide + 2 * gap)
         colour = tuple(round(255 * part) for part in MISSED) if row.track < 0 else id_color(int(row.track))[::-1]
         canvas[:, left : left + wide + 2 * gap - 2] = colour
-        canvas[gap : gap + high, left + gap : left + gap + wide - 2] = _crop(image, row, (wide - 2, high))
+        picture = _crop(source.image(row.frame), row, (wide - 2, high))
+        canvas[gap : gap + high, left + gap : left + gap + wide - 2] = picture
         label = f"frame {row.frame}\n{'missed' if row.track < 0 else f'track {row.track}'}"
         ax.text(left + wide / 2 + gap, high + 2 * gap + 4, label, ha="center", va="top", fontsize=7)
     ax.imshow(canvas)
@@ -252,10 +253,6 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
     for side in ax.spines.values():
         side.set_visible(False)
     return ax
-
-
-def _images(source: Source, frames: list[int]) -> list[np.ndarray]:
-    return [source.image(number) for number in frames]
 
 
 def _crop(image: np.ndarray, row: Any, size: tuple[int, int]) -> np.ndarray:

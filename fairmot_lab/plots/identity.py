@@ -20,11 +20,13 @@ from .style import (
     _at_least,
     _axes,
     _few,
+    _fill,
     _finish,
     _ink,
     _kind_style,
     _kinds,
     _one_sequence,
+    _part_of,
     _table,
 )
 
@@ -116,15 +118,9 @@ def switch_timeline(
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, ncols=2, borderaxespad=0.1)
     ax.set_yticks(range(len(shown)), [str(person) for person in shown], fontsize=8 if len(shown) < 25 else 6)
     ax.set_ylim(len(shown) - 0.5 if shown else 0.5, -0.9)
-    some = f"{len(shown)} of {len(people)} people" if len(shown) < len(people) else f"{len(people)} people"
-    count = f"{len(switches)} of {total}" if len(switches) < total else str(total)
-    return _finish(
-        ax,
-        f"Who carries which track id: {some}, {count} ID switch{'' if total == 1 else 'es'}",
-        unit,
-        "ground-truth person",
-        grid="x",
-    )
+    counted = _part_of(len(switches), total, f"ID switch{'' if total == 1 else 'es'}")
+    title = f"Who carries which track id: {_part_of(len(shown), len(people), 'people')}, {counted}"
+    return _finish(ax, title, unit, "ground-truth person", grid="x")
 
 
 def switch_kinds(switches: Any, *, ax: Axes | None = None) -> Axes:
@@ -153,9 +149,7 @@ def switch_kinds(switches: Any, *, ax: Axes | None = None) -> Axes:
         for number, name in enumerate(sequences):
             part = table[table["sequence"] == name]
             width = np.array([(part.kind == kind).sum() for kind in kinds], float)
-            face = COLOURS[number % len(COLOURS)]
-            hatch = ("", "//", "..", "xx")[number // len(COLOURS) % 4]
-            ax.barh(rows, width, left=left, color=face, hatch=hatch, edgecolor="white", linewidth=0.5, label=name)
+            ax.barh(rows, width, left=left, **_fill(number), edgecolor="white", linewidth=0.5, label=name)
             left += width
         ax.legend(fontsize=7, frameon=False)
     else:
@@ -209,12 +203,8 @@ def gap_against_distance(
     ax.set_ylim(bottom=0)
     left_out = len(table) - len(known)
     note = f"\n{left_out} more without an embedding on one side" if left_out else ""
-    return _finish(
-        ax,
-        f"Lost for how long, and looking how different ({len(known)} ID switches){note}",
-        "frames since the last match",
-        "cosine distance before / after",
-    )
+    title = f"Lost for how long, and looking how different ({len(known)} ID switches){note}"
+    return _finish(ax, title, "frames since the last match", "cosine distance before / after")
 
 
 def switch_map(
@@ -305,16 +295,10 @@ def life_lines(
     visible = states[states.gt_id.isin(shown)].assign(track_id=lambda t: np.where(t.track_id >= 0, 0, -1))
     parts = _segments(visible)
     y = parts.gt_id.map(rows)
+    begin, end = at(parts["first"]) - half, at(parts["last"]) + half
     for tracked, colour, width, label in ((True, BLUE, 3.5, "tracked"), (False, ORANGE, 1.3, "missed")):
         chosen = (parts.track_id >= 0) == tracked
-        ax.hlines(
-            y[chosen],
-            at(parts["first"][chosen]) - half,
-            at(parts["last"][chosen]) + half,
-            colors=colour,
-            linewidth=width,
-            label=label,
-        )
+        ax.hlines(y[chosen], begin[chosen], end[chosen], colors=colour, linewidth=width, label=label)
     switches = visible[visible.switch]
     ax.plot(
         at(switches.frame) - half,
@@ -336,9 +320,8 @@ def life_lines(
     ax.set_ylim(len(shown) - 0.4 if shown else 0.5, -0.6)
     ax.margins(x=0.07)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8, borderaxespad=0.1)
-    total = len(first)
-    some = f"{len(shown)} of {total} people" if len(shown) < total else f"{total} people"
-    return _finish(ax, f"Life lines of {some}", unit, "ground-truth person", grid="x")
+    title = f"Life lines of {_part_of(len(shown), len(first), 'people')}"
+    return _finish(ax, title, unit, "ground-truth person", grid="x")
 
 
 def errors_over_time(
@@ -394,9 +377,7 @@ def errors_over_time(
     )
     ax.legend(frameon=False, fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1, 1.02), borderaxespad=0.1)
     mean = f", mean over {window} frames" if window > 1 else ""
-    _finish(ax, "", unit, f"boxes per frame{mean}")
-    ax.set_title("Errors over time", loc="left", fontsize=11)
-    return ax
+    return _finish(ax, "Errors over time", unit, f"boxes per frame{mean}")
 
 
 def trajectories(
@@ -462,9 +443,8 @@ def trajectories(
             clip_on=True,
             bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": colour, "linewidth": 1.2},
         )
-    shown = table.id.nunique()
-    some = f"{shown} of {everyone} ids" if shown < everyone else f"{shown} ids"
-    return _finish(ax, f"Trajectories of {some}", "x (pixels)", "y (pixels)", grid="")
+    title = f"Trajectories of {_part_of(table.id.nunique(), everyone, 'ids')}"
+    return _finish(ax, title, "x (pixels)", "y (pixels)", grid="")
 
 
 def _states(evaluation: Any, sequence: str | None) -> pd.DataFrame:
@@ -473,16 +453,14 @@ def _states(evaluation: Any, sequence: str | None) -> pd.DataFrame:
     if not isinstance(events, pd.DataFrame):
         raise PlotError(f"A figure of events needs an Evaluation or its events, not {type(evaluation).__name__}.")
     rows = _one_sequence(_table(events.reset_index(), "events", ("FrameId", "Type", "OId", "HId")), sequence)
-    kind = rows.Type.astype(str)
     # RAW rows are all candidate pairs; ASCEND, TRANSFER and MIGRATE repeat a switch from other points of view
-    rows = rows[kind.isin(["MATCH", "SWITCH", "MISS"])]
-    kind = rows.Type.astype(str)
+    rows = rows[rows.Type.isin(["MATCH", "SWITCH", "MISS"])]
     states = pd.DataFrame(
         {
             "frame": rows.FrameId.astype(np.int64),
             "gt_id": rows.OId.astype(np.int64),
-            "track_id": rows.HId.where(kind != "MISS").fillna(-1).astype(np.int64),
-            "switch": kind == "SWITCH",
+            "track_id": rows.HId.where(rows.Type != "MISS").fillna(-1).astype(np.int64),
+            "switch": rows.Type == "SWITCH",
         }
     )
     return states.sort_values(["gt_id", "frame"], kind="stable", ignore_index=True)

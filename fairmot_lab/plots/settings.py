@@ -19,6 +19,7 @@ from .style import (
     _finish,
     _ink,
     _label,
+    _label_with_unit,
     _legend_of_both,
     _line,
     _number,
@@ -134,13 +135,10 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
 
         frame = (float(column) - 0.5, float(row) - 0.5)
         ax.add_patch(Rectangle(frame, 1, 1, fill=False, edgecolor=VERMILLION, linewidth=2.5, clip_on=False))
-    name = _label(metric)
-    bar = ax.figure.colorbar(image, ax=ax)
-    bar.set_label(f"{name} (percent)" if rate else name)
+    bar = ax.figure.colorbar(image, ax=ax, label=_label_with_unit(metric))
     bar.outline.set_visible(False)  # type: ignore[operator]
-    more = len(table) > finite.sum()
-    note = " (best over the other settings)" if more else ""
-    return _finish(ax, f"{name} over {x} and {y}{note}", x, y, grid="")
+    note = " (best over the other settings)" if len(table) > finite.sum() else ""
+    return _finish(ax, f"{_label(metric)} over {x} and {y}{note}", x, y, grid="")
 
 
 def parallel_coordinates(
@@ -185,20 +183,12 @@ def parallel_coordinates(
         ax.plot(lines[row], color=colours[row], linewidth=3.5 if best else 1, alpha=1 if best else 0.6)
     for position, marks in enumerate(ticks):
         ax.axvline(position, color=_ink(), linewidth=0.8)
+        box = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.8}
         for height, label in marks:
-            ax.text(
-                position - 0.03,
-                height,
-                label,
-                ha="right",
-                va="center",
-                fontsize=8,
-                bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.8},
-            )
+            ax.text(position - 0.03, height, label, ha="right", va="center", fontsize=8, bbox=box)
     ax.axvline(len(settings), color=_ink(), linewidth=0.8)
     name = _label(metric)
-    label = f"{name} (percent)" if rate else name
-    ax.figure.colorbar(ScalarMappable(norm, "viridis_r"), ax=ax, label=label)
+    ax.figure.colorbar(ScalarMappable(norm, "viridis_r"), ax=ax, label=_label_with_unit(metric))
     ax.set_xticks(range(len(settings) + 1), [*settings, name])
     ax.set_yticks([])
     ax.set_xlim(-0.35, len(settings) + 0.1)
@@ -274,9 +264,8 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
     given = table[table["trial"] < 0]
     ax.scatter(given[x], given[y], s=50, color=VERMILLION, marker="X", label="as given", zorder=3)
     ax.legend(frameon=False, fontsize=8)
-    shown = [_label(name) for name in names]
-    axes = [f"{label} (percent)" if name in PERCENT else label for name, label in zip(names, shown, strict=True)]
-    return _finish(ax, f"{shown[0]} and {shown[1]}, {part}", *axes)
+    title = f"{_label(names[0])} and {_label(names[1])}, {part}"
+    return _finish(ax, title, *map(_label_with_unit, names))
 
 
 def learning_curve(
@@ -310,21 +299,11 @@ def learning_curve(
         metrics = [name for name in ("mota", "idf1", "recall") if name in curve]
     for number, metric in enumerate(metrics):
         part = curve[curve[metric].notna()]
-        ax.plot(
-            part[x],
-            part[metric] * 100,
-            **_line(number),
-            label=_label(metric),
-        )
+        ax.plot(part[x], part[metric] * 100, **_line(number), label=_label(metric))
     right = ax.twinx()
     known = curve[curve[loss].notna()]
-    right.plot(
-        known[x],
-        known[loss],
-        color=GREY,
-        linewidth=1,
-        label="loss (right)" if loss == "loss" else f"loss: {loss} (right)",
-    )
+    name = "loss" if loss == "loss" else f"loss: {loss}"
+    right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"{name} (right)")
     right.set_ylabel("loss")
     right.spines["top"].set_visible(False)
     right.set_zorder(ax.get_zorder() - 1)

@@ -17,7 +17,7 @@ import pandas as pd
 from .._files import atomic_write, write_error
 from ..drawing import OKABE_ITO
 from ..errors import PlotError, WriteError
-from ..evaluation.names import LABELS, OVERALL
+from ..evaluation.names import LABELS, OVERALL, PERCENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ GREY, INK = "#B0B0B0", "#222222"
 MISSED = (0.89, 0.89, 0.89)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (5, 1)), (0, (1, 1)))
-
+HATCHES = ("", "//", "..", "xx")
 
 # a kind of switch has the same colour and marker in every figure
 SWITCH_KINDS = {
@@ -94,9 +94,24 @@ def _line(number: int) -> dict[str, Any]:
     }
 
 
+def _fill(number: int) -> dict[str, Any]:
+    """Return colour and hatching of the bars of a number."""
+    return {"color": COLOURS[number % len(COLOURS)], "hatch": HATCHES[number // len(COLOURS) % len(HATCHES)]}
+
+
 def _label(metric: str) -> str:
     """Return what a metric is called in a figure."""
     return LABELS.get(metric, metric)
+
+
+def _label_with_unit(metric: str) -> str:
+    """Return what an axis of a metric is called."""
+    return f"{_label(metric)} (percent)" if metric in PERCENT else _label(metric)
+
+
+def _part_of(shown: int, total: int, noun: str) -> str:
+    """Return how many are shown in words: "3 of 5 people", "5 people"."""
+    return f"{shown} of {total} {noun}" if shown < total else f"{total} {noun}"
 
 
 def _legend_of_both(ax: Axes, right: Axes | None, more: Sequence[tuple[Any, str]] = (), **options: Any) -> None:

@@ -17,6 +17,7 @@ from .style import (
     ORANGE,
     _axes,
     _few,
+    _fill,
     _finish,
     _ink,
     _label,
@@ -124,14 +125,8 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
         lines = [(LABELS[column], table, column) for column in ("hota", "deta", "assa")]
         title = "HOTA and its parts over the localisation threshold"
     for number, (name, table, column) in enumerate(lines):
-        mean = table[column].mean() * 100
-        ax.plot(
-            table.alpha,
-            table[column] * 100,
-            **_line(number),
-            markersize=4,
-            label=f"{name} (mean {mean:.1f})",
-        )
+        percent = table[column] * 100
+        ax.plot(table.alpha, percent, **_line(number), markersize=4, label=f"{name} (mean {percent.mean():.1f})")
     ax.legend(frameon=False, fontsize=8)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 100)
@@ -229,12 +224,7 @@ def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL"
     }
     places = sorted({horizon for table in rows.values() for horizon in table["horizon"]})
     for number, (name, table) in enumerate(rows.items()):
-        ax.plot(
-            table["horizon"].map(places.index),
-            100 * table[metric],
-            **_line(number),
-            label=name,
-        )
+        ax.plot(table["horizon"].map(places.index), 100 * table[metric], **_line(number), label=name)
     ax.set_xticks(range(len(places)), ["all" if np.isinf(place) else f"{place:g}" for place in places])
     ax.set_ylim(0, 100)
     if isinstance(tables, Mapping):
@@ -268,12 +258,7 @@ def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | Non
     curves = {str(name): part.groupby(x).y.median() for name, part in table.groupby("engine", sort=False)}
     slowest = max(curves, key=lambda name: float(curves[name].max()), default="")
     for number, (name, curve) in enumerate(curves.items()):
-        ax.plot(
-            curve.index,
-            curve,
-            **_line(number),
-            label=name,
-        )
+        ax.plot(curve.index, curve, **_line(number), label=name)
         if name == slowest:
             continue
         ratios = (curves[slowest] / curve).dropna()
@@ -327,9 +312,7 @@ def _bars(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes | 
     width = 0.8 / max(len(trackers), 1)
     for number, tracker in enumerate(trackers):
         at = np.arange(len(names)) + (number - (len(trackers) - 1) / 2) * width
-        hatch = ("", "//", "..", "xx")[number // len(COLOURS) % 4]
-        heights = np.nan_to_num(values[number])
-        ax.bar(at, heights, width * 0.92, color=COLOURS[number % len(COLOURS)], hatch=hatch, label=tracker)
+        ax.bar(at, np.nan_to_num(values[number]), width * 0.92, **_fill(number), label=tracker)
         for x, value in zip(at, values[number], strict=True):
             text = "n/a" if np.isnan(value) else f"{value:.1f}"
             side = -1 if value < 0 else 1
@@ -365,14 +348,8 @@ def _radar(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes |
     below = [tracker for tracker, row in zip(trackers, values, strict=True) if (row < 0).any()]
     for number, tracker in enumerate(trackers):
         row = np.clip(values[number], 0, 100)
-        colour = COLOURS[number % len(COLOURS)]
-        ax.plot(
-            np.append(angles, angles[0]),
-            np.append(row, row[0]),
-            label=tracker,
-            **_line(number),
-        )
-        ax.fill(angles, np.nan_to_num(row), color=colour, alpha=0.08)
+        ax.plot(np.append(angles, angles[0]), np.append(row, row[0]), **_line(number), label=tracker)
+        ax.fill(angles, np.nan_to_num(row), color=COLOURS[number % len(COLOURS)], alpha=0.08)
     ax.set_xticks(angles, names)
     ax.set_ylim(0, 100)
     ax.set_yticks([20, 40, 60, 80, 100])
