@@ -584,6 +584,14 @@ def test_a_player_knows_classes_where_there_are_several(frames: list, tracks: pd
     player.close()
 
 
+def test_a_video_shows_the_trackers_that_are_compared(frames: list, tracks: pd.DataFrame, tmp_path: Path) -> None:
+    player = fl.widgets.TrackPlayer(frames, tracks={"a": tracks, "b": tracks}, compare_mode="split")
+    for compared, pictures in ((-1, 1), (0, 1), (1, 2)):
+        player.compared = compared
+        path = player.record(tmp_path / f"{compared}.mp4", last=1)
+        assert fl.open_source(path).width == pictures * player.width
+
+
 def test_trackers_share_a_player_and_know_their_people(frames: list, truth: pd.DataFrame, tracks: pd.DataFrame) -> None:
     perfect = tracks.assign(id=truth["id"].to_numpy())
     named = {"swapped": tracks, "perfect": perfect}

@@ -307,20 +307,14 @@ class EmbeddingExplorer(PlayerPanel):
 
     def _map_overlay(self, number: int) -> Overlay:
         box = self.detections.frame(number).letterbox
-        if self.query is None or box is None:
-            if box is None:
-                raise DetectionsError(f"Frame {number} has no heatmap cells, so there is no similarity map.")
-            return Overlay(None, box, np.empty((0, 7)))
+        if box is None:
+            raise DetectionsError(f"Frame {number} has no heatmap cells, so there is no similarity map.")
+        if self.query is None:
+            return Overlay(None, box)
         vector = self.detections.frame(self.query[0]).embeddings[self.query[1]]  # type: ignore[index]
         dense = self.detections.embedding_map(number, self.source, self.model)  # type: ignore[arg-type]
         self.similarity = similarity_map(dense, vector)
-        return Overlay(
-            self.similarity,
-            box,
-            np.empty((0, 7)),
-            low=min(0.0, float(self.similarity.min())),
-            label="cosine",
-        )
+        return Overlay(self.similarity, box, low=min(0.0, float(self.similarity.min())), label="cosine")
 
     # -- without a kernel ---------------------------------------------------------------------------------------------
 

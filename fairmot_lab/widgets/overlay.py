@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class Overlay:
 
     values: np.ndarray | None
     letterbox: Letterbox
-    peaks: np.ndarray
+    peaks: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))
     low: float = 0.0
     high: float = 1.0
     label: str = "heatmap"

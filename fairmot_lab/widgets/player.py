@@ -266,11 +266,8 @@ class TrackPlayer(View):
 
     def payload(self, number: int, max_width: int | None = None, quality: int = 85) -> tuple[dict, list[bytes]]:
         """Return what the browser gets for a frame: a description, and the JPEG with the overlay's numbers."""
-        if self.source is None:
-            raise SourceError("The source holds no frames.")
-        buffers = [
-            self.source.jpeg(number, max_width=min(self.max_width, max_width or self.max_width), quality=quality)
-        ]
+        width = min(self.max_width, max_width or self.max_width)
+        buffers = [self._source_of_frames().jpeg(number, max_width=width, quality=quality)]
         if self._overlay is None:
             return {}, buffers
         overlay = self._overlay(number)
@@ -308,27 +305,24 @@ class TrackPlayer(View):
         first, last
             The frames, both included.
         """
-        if self.source is None:
-            raise SourceError("The source holds no frames.")
+        source, path = self._source_of_frames(), Path(path)
         refuse_overwrite(path, self)
-        path = Path(path)
-        shown = [self.tracker] if self.compare_mode == "off" else [self.tracker, self.compared]
-        tables = {
-            self.trackers[k] if len(shown) > 1 else "": self._tables[k].get(
-                "tracks", self._tables[k].get("ground_truth")
-            )
-            for k in shown
-        }
-        if any(table is None for table in tables.values()):
-            raise ViewError("There are no boxes to draw; give tracks= or ground_truth=.")
-        tables = {name: self._of_shown_classes(table) for name, table in tables.items()}
+        shown = [self.tracker]
+        if self.compare_mode != "off" and self.compared not in (-1, self.tracker):
+            shown.append(self.compared)
+        tables = {}
+        for number in shown:
+            table = self._boxes_of(number)
+            if table is None:
+                raise ViewError("There are no boxes to draw; give tracks= or ground_truth=.")
+            tables[self.trackers[number] if len(shown) > 1 else ""] = table
         if path.suffix == ".mp4":
-            render_video(self.source, tables, path, first=first, last=last, progress=False, trails=self.trail)
+            render_video(source, tables, path, first=first, last=last, progress=False, trails=self.trail)
             return path
         from PIL import Image
 
         frames = []
-        for _, image in render_frames(self.source, tables, first=first, last=last, trails=self.trail):
+        for _, image in render_frames(source, tables, first=first, last=last, trails=self.trail):
             picture = Image.fromarray(image[..., ::-1])
             picture.thumbnail((640, 640))
             frames.append(picture.quantize(128))
@@ -339,9 +333,19 @@ class TrackPlayer(View):
             )
         return path
 
-    def _of_shown_classes(self, table: pd.DataFrame) -> pd.DataFrame:
-        labels = class_labels(table) if self.hidden_classes else None
+    def _boxes_of(self, tracker: int) -> pd.DataFrame | None:
+        """The tracks of a tracker, else the ground truth, of the classes on show."""
+        layers = self._tables[tracker] if tracker < len(self._tables) else {}
+        table = layers.get("tracks", layers.get("ground_truth"))
+        if table is None or not self.hidden_classes:
+            return table
+        labels = class_labels(table)
         return table if labels is None else table[~np.isin(labels, self.hidden_classes)]
+
+    def _source_of_frames(self) -> Source:
+        if self.source is None:
+            raise SourceError("The source holds no frames.")
+        return self.source
 
     def to_rerun(self, path: str | Path, first: int = 1, last: int | None = None) -> Path:
         """Write frames, boxes and ID switches as a recording for Rerun's viewer; see `fl.write_rerun`.
@@ -353,8 +357,7 @@ class TrackPlayer(View):
         first, last
             The frames, both included.
         """
-        if self.source is None:
-            raise SourceError("The source holds no frames.")
+        source = self._source_of_frames()
         truth = next((layers["ground_truth"] for layers in self._tables if "ground_truth" in layers), None)
         tracks = {
             name: layers["tracks"]
@@ -362,7 +365,7 @@ class TrackPlayer(View):
             if "tracks" in layers
         }
         marks = [mark for mark in self.switches if mark["tracker"] == self.tracker]
-        return write_rerun(path, self.source, tracks, truth, switches=marks, first=first, last=last)
+        return write_rerun(path, source, tracks, truth, switches=marks, first=first, last=last)
 
     def _clicked(self, content: dict, _: list) -> None:
         for function in self._click_observers:
@@ -387,13 +390,10 @@ class TrackPlayer(View):
 
     def snapshot(self) -> bytes:
         """Return the frame on show with its tracks (else its ground truth) drawn on it, as JPEG bytes."""
-        if self.source is None:
-            raise SourceError("The source holds no frames.")
-        image = self.source.image(self.frame)
-        tables = self._tables[self.tracker] if self.tracker < len(self._tables) else {}
-        table = tables.get("tracks", tables.get("ground_truth"))
+        image = self._source_of_frames().image(self.frame)
+        table = self._boxes_of(self.tracker)
         if table is not None:
-            image = draw_tracks(image, self._of_shown_classes(table[table["frame"] == self.frame]))
+            image = draw_tracks(image, table[table["frame"] == self.frame])
         return encode_jpeg(image, 960, 80)
 
     def page(self, *, frames: Sequence[int] | None = None, max_mb: float = 8.0, max_width: int = 960) -> Page:
