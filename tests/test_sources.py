@@ -940,7 +940,7 @@ class FakeCamera(live.LiveSource):
     kind = "camera"
 
     def __init__(self, script: list[list], retries: int = 3, hurry: bool = False) -> None:
-        super().__init__("fake", 25.0, retries, stall_seconds=1.5)
+        super().__init__("fake", "fake", 25.0, retries, stall_seconds=1.5)
         self.hurry = hurry
         self.script = iter(script)
         self.retry_seconds = 0.01

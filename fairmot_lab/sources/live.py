@@ -98,8 +98,10 @@ class LiveSource(Source):
     Where the reader is slower than the source, it gets the newest frame, and `dropped` counts the ones between.
     """
 
-    def __init__(self, name: str, frame_rate: float | None, retries: int, stall_seconds: float) -> None:
+    def __init__(self, name: str, label: str, frame_rate: float | None, retries: int, stall_seconds: float) -> None:
         super().__init__(name, None, frame_rate or DEFAULT_FRAME_RATE)
+        self._label = label  # what messages call it
+        self._given_rate = frame_rate
         self.retries = retries
         self.stall_seconds = stall_seconds
         self.retry_seconds = 1.0
@@ -125,15 +127,17 @@ class LiveSource(Source):
         except _Lost as lost:
             self.close()
             raise SourceError(
-                f"{self._label()} cannot be opened ({lost}); check that it is there and not in use."
+                f"{self._label} cannot be opened ({lost}); check that it is there and not in use."
             ) from lost
         self.height, self.width = self._first.image.shape[:2]
 
     def _keep_all(self) -> bool:
         return self._finite
 
-    def _label(self) -> str:
-        return self.name
+    def _set_rate(self, frame_rate: float | None) -> None:
+        """Take the frame rate that the medium says, unless one was given."""
+        if self._given_rate is None and frame_rate and math.isfinite(frame_rate) and frame_rate > 0:
+            self.frame_rate = float(frame_rate)
 
     @property
     def dropped(self) -> int:
@@ -158,11 +162,11 @@ class LiveSource(Source):
                 failures += 1
                 if failures > self.retries:
                     raise SourceError(
-                        f"{self._label()} was lost after frame {self._number} ({lost}) and did not come back in "
+                        f"{self._label} was lost after frame {self._number} ({lost}) and did not come back in "
                         f"{self.retries} tries; check it, or allow more (retries=, --retries)."
                     ) from lost
                 warnings.warn(
-                    f"{self._label()} was lost after frame {self._number} ({lost}); try {failures} of {self.retries}.",
+                    f"{self._label} was lost after frame {self._number} ({lost}); try {failures} of {self.retries}.",
                     FairMOTLabWarning,
                     stacklevel=2,
                 )
@@ -186,7 +190,7 @@ class LiveSource(Source):
         return self._time
 
     def image(self, number: int) -> np.ndarray:
-        raise SourceError(f"{self._label()} is live: frame {number} cannot be fetched again; iterate over its frames.")
+        raise SourceError(f"{self._label} is live: frame {number} cannot be fetched again; iterate over its frames.")
 
     def fingerprint(self) -> str:
         return f"{self.kind}-{self._token}"
@@ -216,13 +220,9 @@ class CameraSource(LiveSource):
     def __init__(
         self, number: int, frame_rate: float | None, name: str | None, retries: int, stall_seconds: float
     ) -> None:
-        super().__init__(name or f"camera{number}-{_now()}", frame_rate, retries, stall_seconds)
+        super().__init__(name or f"camera{number}-{_now()}", f"Camera {number}", frame_rate, retries, stall_seconds)
         self.number = number
-        self._given_rate = frame_rate
         self._start()
-
-    def _label(self) -> str:
-        return f"Camera {self.number}"
 
     def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
         if sys.platform == "linux" and not Path(f"/dev/video{self.number}").exists():
@@ -231,9 +231,7 @@ class CameraSource(LiveSource):
         try:
             if not capture.isOpened():
                 raise OSError("there is no such camera, or another program uses it")
-            rate = capture.get(cv2.CAP_PROP_FPS)
-            if self._given_rate is None and math.isfinite(rate) and rate > 0:
-                self.frame_rate = float(rate)
+            self._set_rate(capture.get(cv2.CAP_PROP_FPS))
             while True:
                 good, image = capture.read()
                 if not good:
@@ -253,18 +251,13 @@ class StreamSource(LiveSource):
     ) -> None:
         host = re.sub(r"^[^:]+://([^/@]*@)?", "", address)  # without user and password
         host = re.sub(r"[^A-Za-z0-9.-]+", "_", host).strip("_") or "stream"
-        super().__init__(name or f"{host}-{_now()}", frame_rate, retries, stall_seconds)
+        label = re.sub(r"://[^/@]*@", "://", address)
+        super().__init__(name or f"{host}-{_now()}", label, frame_rate, retries, stall_seconds)
         self.address = address
-        self._shown = re.sub(r"://[^/@]*@", "://", address)
-        self._given_rate = frame_rate
         self._start()
-
-    def _label(self) -> str:
-        return self._shown
 
     def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
         with AddressReader(self.address, self.stall_seconds) as reader:
             self._finite = reader.finite
-            if self._given_rate is None and reader.frame_rate:
-                self.frame_rate = reader.frame_rate
+            self._set_rate(reader.frame_rate)
             yield from reader

@@ -1,6 +1,6 @@
 // The bars of the player: transport, layers, trackers, whom to show, export.
 import { LAYERS } from "./boxes.js";
-import { classColour } from "./colours.js";
+import { classColour, trackerColour } from "./colours.js";
 import { button, choice, h, icon } from "./dom.js";
 import { asPng, asSvg, download, fileName } from "./exporting.js";
 import { clamp } from "./numbers.js";
@@ -249,7 +249,7 @@ export class Controls {
     const options = names.map((name, k) => h("option", { value: k, selected: k === value }, name));
     const change = () => this.compare({ [trait]: +select.value });
     const select = h("select", { "aria-label": label, title: label, onchange: change }, ...options);
-    return h("span", { class: `fml-tracker fml-tracker-${Math.max(0, value) % 6}` }, select);
+    return h("span", { class: "fml-tracker", style: `border-color: ${trackerColour(value)}` }, select);
   }
 
   /** @param {Record<string, any>} change */
