@@ -319,14 +319,24 @@ def exists(path: str | os.PathLike[str], error: type[Exception]) -> bool:
 
 def cannot_read(path: str | os.PathLike[str], error: Exception) -> str:
     """Return a sentence with a remedy for an operating system's refusal to read `path`."""
-    reason = getattr(error, "strerror", None) or error
-    return f"{os.fspath(path)} cannot be read ({reason}); make it readable, or give another path."
+    return f"{os.fspath(path)} cannot be read ({reason_of(error)}); make it readable, or give another path."
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
     """Turn an operating system's refusal to write `path` into a sentence with a remedy."""
-    reason = error.strerror or str(error)
+    reason = reason_of(error)
     return WriteError(f"{os.fspath(path)} cannot be written ({reason}); free the space or choose another place.")
+
+
+def reason_of(error: Exception) -> str:
+    """Return what went wrong in the fewest words: without the number and the path that OSError adds.
+
+    Examples
+    --------
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "a.txt"))
+    'No such file or directory'
+    """
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def cpu_count() -> int:

@@ -12,10 +12,10 @@ from typing import Any
 import av
 import numpy as np
 
-from ._files import atomic_write, make_folder, refuse_overwrite, write_error
+from ._files import atomic_write, make_folder, reason_of, refuse_overwrite, write_error
 from .errors import WriteError
 from .sources.base import DEFAULT_FRAME_RATE
-from .sources.video import _boxes, _reason
+from .sources.video import mp4_boxes
 
 _TICKS = 90_000  # time stamps of written videos, per second
 
@@ -253,7 +253,7 @@ def _refusals(path: Path) -> Iterator[None]:
     except WriteError:
         raise
     except (av.FFmpegError, OSError) as error:
-        raise write_error(path, error if isinstance(error, OSError) else OSError(_reason(error))) from error
+        raise write_error(path, error if isinstance(error, OSError) else OSError(reason_of(error))) from error
 
 
 def _put_index_first(fragments: Path, target: Path) -> None:
@@ -273,7 +273,7 @@ def _put_index_first(fragments: Path, target: Path) -> None:
 def _cut_to_boxes(path: Path) -> None:
     """Cut an MP4 in fragments behind its last complete fragment."""
     end = 0
-    for kind, stop in _boxes(path):
+    for kind, stop in mp4_boxes(path):
         if stop > path.stat().st_size:
             break
         if kind in (b"moov", b"mdat"):

@@ -17,6 +17,7 @@ from time import monotonic
 import cv2
 import numpy as np
 
+from .._files import reason_of
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
 from .video import AddressReader
@@ -78,13 +79,11 @@ class _Connection:
             if not self._changed.wait_for(lambda: self._waiting or self._end, timeout):
                 raise _Lost(f"no frame came for {timeout:g} seconds")
             if self._waiting is None:
-                raise _Lost(self._reason()) from self._end  # type: ignore[arg-type]
+                assert self._end is not None
+                raise _Lost(reason_of(self._end)) from self._end
             waiting, self._waiting = self._waiting, None
             self._changed.notify_all()
             return waiting
-
-    def _reason(self) -> str:
-        return getattr(self._end, "strerror", None) or str(self._end) or type(self._end).__name__
 
     def close(self) -> None:
         with self._changed:

@@ -20,7 +20,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from .._files import cannot_read
+from .._files import cannot_read, reason_of
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
 from .images import ValueRange, own_range, to_bgr
@@ -282,7 +282,7 @@ class VideoSource(Source):
             raise SourceError(cannot_read(str(self.path), error)) from error
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(
-                f"{self.path} cannot be read as a video ({_reason(error)}), as it is of another kind, damaged, or "
+                f"{self.path} cannot be read as a video ({reason_of(error)}), as it is of another kind, damaged, or "
                 f"cut off; {_REPAIR}."
             ) from error
 
@@ -507,8 +507,8 @@ def _without_strays(shown: np.ndarray) -> np.ndarray:
     return np.interp(numbers, numbers[good], shown[good])
 
 
-def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Kind and end of each of the boxes that an MP4 file consists of; the last may end behind the file."""
+def mp4_boxes(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield kind and end of each of the boxes that an MP4 file consists of; the last may end behind the file."""
     size, position = path.stat().st_size, 0
     with path.open("rb") as file:
         while position < size:
@@ -523,7 +523,7 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
 
 def _boxes_are_cut(path: Path) -> bool:
     """Return whether the last box of an MP4 file is longer than what is left of the file."""
-    return any(end > path.stat().st_size for _, end in _boxes(path))
+    return any(end > path.stat().st_size for _, end in mp4_boxes(path))
 
 
 def _demux(container: InputContainer, stream: Any, failures: list[Exception] | None = None) -> Iterator[Any]:
@@ -577,10 +577,6 @@ def _grey(frame: Any) -> np.ndarray:
 def _pixels(frame: Any, format: str) -> np.ndarray:
     # PyAV 19 converts all frames with one pool of threads, for which a process that was forked would wait for ever
     return frame.reformat(format=format, threads=1).to_ndarray()
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 class AddressReader:
