@@ -134,24 +134,13 @@ def sweep(
         record = _Record(file, material, intervals, classes) if file is not None else None
         done = dict(record.rows) if record else {}
         pending = {key: one for key, one in zip(map(_key, tried), tried, strict=True) if key not in done}
-        calls = (joblib.delayed(_run)(packed, key, one, intervals, classes) for key, one in pending.items())
-        # one setting at a time, so that a worker that dies takes little with it
-        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+        calls = [joblib.delayed(_run)(packed, key, one, intervals, classes) for key, one in pending.items()]
         with progress_bar(total=len(pending), disable=not progress, unit="setting") as bar:
-            try:
-                for key, rows in workers(calls):
-                    done[key] = rows
-                    if record:
-                        record.append(key, rows)
-                    bar.update()
-            except Exception as error:
-                if not _is_lost_worker(error):
-                    raise
-                kept = f"they are kept in {file}: call sweep() again" if record else "give file= to keep rows, or"
-                raise ConfigError(
-                    f"A worker process of the sweep died ({type(error).__name__}; often for want of memory); "
-                    f"{bar.n} of {len(pending)} settings were computed; {kept} with fewer n_jobs."
-                ) from error
+            for key, rows in _run_all(calls, n_jobs, file):
+                done[key] = rows
+                if record:
+                    record.append(key, rows)
+                bar.update()
     finally:
         open_material.cache_clear()
     table = _table(settings, [done[_key(one)] for one in tried], base, list(material.detections))
@@ -195,10 +184,26 @@ def _warn_of(left_out: list[tuple[dict[str, Any], str]], tried: int) -> None:
     )
 
 
-def _is_lost_worker(error: Exception) -> bool:
-    """Return whether the error says that a process of joblib or Dask died."""
-    names = {one.__name__ for one in type(error).__mro__}
-    return bool(names & {"BrokenProcessPool", "TerminatedWorkerError", "KilledWorker"})
+def _run_all(
+    calls: list[Any], n_jobs: int | None, file: str | os.PathLike[str] | None
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield what the calls of `_run` give, as it comes; raise ConfigError if a process of joblib or Dask dies."""
+    # one setting at a time, so that a worker that dies takes little with it
+    workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+    count = 0
+    try:
+        for found in workers(calls):
+            count += 1
+            yield found
+    except Exception as error:
+        names = {one.__name__ for one in type(error).__mro__}
+        if not names & {"BrokenProcessPool", "TerminatedWorkerError", "KilledWorker"}:
+            raise
+        kept = f"they are kept in {file}: call sweep() again" if file else "give file= to keep rows, or"
+        raise ConfigError(
+            f"A worker process of the sweep died ({type(error).__name__}; often for want of memory); {count} of "
+            f"{len(calls)} settings were computed; {kept} with fewer n_jobs."
+        ) from error
 
 
 def _table(

@@ -118,7 +118,7 @@ class ImageSource(Source):
                 f"{self.files[0]} holds {pages} pages; of the files in a folder only the first page is read, so open "
                 "the file itself to read them all.",
                 FairMOTLabWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
@@ -316,7 +316,7 @@ class SequenceSource(ImageSource):
             f"{self.folder} holds {len(files)} images; by name they are frames {ranges(numbers)} of {last}{said}. "
             f"Without an image: {ranges(gaps)}.{note_on_grid(self._grid)}",
             FairMOTLabWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         return dict(zip(numbers, files, strict=True)), last
 

@@ -275,7 +275,7 @@ def _check_names(files: list[Path], folder: Path) -> None:
             f"{folder}: by name the images are numbers {ranges(numbers)}; they are counted as frames 1 to {len(files)}."
             f"{note_on_grid(grid)}",
             FairMOTLabWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -171,7 +171,7 @@ class VideoSource(Source):
         )
 
     def _warn(self, said: str) -> None:
-        warnings.warn(f"{self.path}: {said}.", FairMOTLabWarning, stacklevel=5)
+        warnings.warn(f"{self.path}: {said}.", FairMOTLabWarning, stacklevel=7)
 
     def times(self) -> np.ndarray:
         """Return the seconds since the first frame, one for each frame."""
@@ -344,7 +344,7 @@ class VideoSource(Source):
                 raise SourceError(
                     f"{said}; get the whole file, or use these frames alone (--allow-truncated, allow_truncated=True)."
                 )
-            warnings.warn(f"{said}; the rest is missing.", FairMOTLabWarning, stacklevel=4)
+            warnings.warn(f"{said}; the rest is missing.", FairMOTLabWarning, stacklevel=6)
         return index
 
     def _lacking(self, container: InputContainer, stream: Any, count: int, end: int) -> str | None:
@@ -359,7 +359,7 @@ class VideoSource(Source):
                 warnings.warn(
                     f"{self.path} is damaged: {stream.frames - count} of {stream.frames} frames are lost in between.",
                     FairMOTLabWarning,
-                    stacklevel=5,
+                    stacklevel=7,
                 )
                 return None
             return f" of {stream.frames}"

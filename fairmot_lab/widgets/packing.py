@@ -98,9 +98,9 @@ def prepare(
         if len(counted) < len(ground_truth):
             notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
         shared["ground_truth"] = counted
-    named = [one for one in [*shared.values(), *(table for table, _ in trackers.values())] if one is not None]
-    classes = _several_classes(named)
-    lanes = np.full((len(trackers), 2, length), np.nan) if evaluated else None
+    given = [*shared.values(), *(table for table, _ in trackers.values() if table is not None)]
+    classes = _several_classes(given)
+    lanes = np.full((len(trackers), 2, length), np.nan)
     tables: list[dict[str, pd.DataFrame]] = []
     marks: list[dict[str, Any]] = []
     packed = [_pack(1, shared["ground_truth"], -1, shared["ground_truth"]["id"], classes)] if shared else []
@@ -114,8 +114,7 @@ def prepare(
         if one is not None:
             errors, switches = evaluation_errors(one, evaluated[key].name)
             people = _people(evaluated[key].events)
-            if lanes is not None:
-                lanes[number] = error_lanes(errors, length)
+            lanes[number] = error_lanes(errors, length)
             marks += [{**mark, "tracker": number} for mark in records(switches[[c for c in _MARKS if c in switches]])]
             boxless = int(errors["x"].isna().sum())
             if boxless:
@@ -134,20 +133,20 @@ def prepare(
         notes.append(f"{outside} boxes lie in frames that {name} does not have (it has {length}).")
     if len(rows) and rows[:, 2].max() > 2**24:
         notes.append("Ids above 16777216 are shown rounded.")
-    order = np.argsort(rows[:, 0], kind="stable")
-    return Prepared(list(trackers), tables, rows[order], lanes, marks, " ".join(dict.fromkeys(notes)), classes)
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    note = " ".join(dict.fromkeys(notes))
+    return Prepared(list(trackers), tables, rows, lanes if evaluated else None, marks, note, classes)
 
 
 def _by_tracker(tracks: Any, evaluation: Any) -> dict[str, tuple[pd.DataFrame | None, Any]]:
     """Pair tables and evaluations by the name of their tracker."""
     if not isinstance(tracks, Mapping) and not isinstance(evaluation, Mapping):
         return {"tracks": (tracks, evaluation)}
-    tables = dict(tracks) if isinstance(tracks, Mapping) else {}
-    results = dict(evaluation) if isinstance(evaluation, Mapping) else {}
     if tracks is not None and not isinstance(tracks, Mapping):
         raise ViewError("The evaluations are named by tracker, so the tracks must be too: tracks={name: table}.")
     if evaluation is not None and not isinstance(evaluation, Mapping):
         raise ViewError("The tracks are named by tracker, so the evaluations must be too: evaluation={name: result}.")
+    tables, results = dict(tracks or {}), dict(evaluation or {})
     unknown = [name for name in results if tables and name not in tables]
     if unknown:
         raise ViewError(f"There is an evaluation of {unknown[0]}, but no tracks of that name.")
