@@ -552,6 +552,7 @@ CONTAINERS = {
     "AV1": ("a.mkv", {"codec": "libsvtav1"}),
     "QuickTime": ("a.mov", {}),
     "odd size": ("a.mp4", {"size": (65, 49), "pixels": "yuv444p"}),
+    "side data that PyAV does not know": ("a.mov", {"codec": "tiff", "pixels": "rgb24"}),
 }
 
 
@@ -728,6 +729,77 @@ def test_rotation_metadata_is_applied(tmp_path: Path, degrees: int, back: int) -
     source = fl.open_source(turn(write_video(tmp_path / "a.mp4", 5), degrees))
     assert (source.width, source.height) == ((64, 48) if degrees == 180 else (48, 64))
     assert [number_in(np.rot90(frame.image, back)) for frame in source] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_mirrored_picture_is_shown_upright(tmp_path: Path, degrees: int) -> None:
+    """Four of the eight orientations of a picture are mirrored: cameras that hang from a ceiling, selfies."""
+    source = fl.open_source(turn(write_video(tmp_path / "a.mp4", 5), degrees, upside_down=True))
+    shown = [np.rot90(frame.image, degrees // 90)[::-1] for frame in source]
+    assert [number_in(image) for image in shown] == [1, 2, 3, 4, 5]
+
+
+def test_of_two_videos_in_a_file_the_first_is_read_and_it_is_said(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        for size in (64, 128):
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = size, 48, "yuv420p"
+        for stream in container.streams.video:
+            for number in range(1, 6):
+                frame = av.VideoFrame.from_ndarray(picture(number, stream.width, 48), format="bgr24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    with pytest.warns(FairMOTLabWarning, match=r"holds 2 videos, and the first is read.*-map 0:1"):
+        source = fl.open_source(tmp_path / "a.mp4")
+    assert (len(source), source.width) == (5, 64)
+
+
+def test_a_palette_comes_once(tmp_path: Path) -> None:
+    """Cameras of laboratories record 8-bit AVI; a decoder that starts in the middle has no palette, and shows black."""
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("rawvideo", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "pal8"
+        greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)
+        for number in range(1, 7):
+            frame = av.VideoFrame.from_ndarray((picture(number)[..., 0], greys), format="pal8")
+            container.mux(stream.encode(frame))
+    source = fl.open_source(tmp_path / "a.avi")
+    assert [number_in(source.image(number)) for number in (6, 2, 5)] == [6, 2, 5]
+
+
+def test_a_format_that_can_only_be_read_from_its_start(tmp_path: Path) -> None:
+    """What a network camera sends over HTTP, saved."""
+    jpegs = [cv2.imencode(".jpg", picture(number))[1].tobytes() for number in range(1, 7)]
+    parts = [b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n" for jpeg in jpegs]
+    (tmp_path / "a.mjpg").write_bytes(b"".join(parts))
+    source = fl.open_source(tmp_path / "a.mjpg")
+    assert numbers(source, 4) == [4, 5, 6]
+    assert [number_in(source.image(number)) for number in (5, 2)] == [5, 2]
+
+
+def test_the_header_gives_the_rate_where_all_time_stamps_are_one(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(1, 7):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture(number), format="bgr24")):
+                packet.pts = packet.dts = 0
+                container.mux(packet)
+    source = fl.open_source(tmp_path / "a.mkv")
+    assert source.frame_rate == 10
+    assert source.times() == pytest.approx(np.arange(6) / 10)
+
+
+def test_a_frame_of_a_cut_video_is_found_wherever_decoding_begins(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.ts", 60, codec="libx265", b_frames=3, gop=6)
+    whole = path.read_bytes()
+    for share in np.linspace(0.5, 0.9, 9):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FairMOTLabWarning)
+            source = fl.open_source(path)
+            last = list(source)[-1]
+            assert np.array_equal(source.image(last.number), last.image)
 
 
 @pytest.mark.parametrize(("name", "options"), [("a.avi", {"codec": "mjpeg", "pixels": "yuvj420p"}), ("a.mp4", {})])

@@ -99,11 +99,11 @@ def write_sound(path: Path, seconds: int = 1) -> Path:
     return path
 
 
-def turn(path: Path, degrees: int) -> Path:
-    """Write a display matrix into an MP4, as a phone does: `degrees` clockwise (90, 180, 270)."""
-    one = 0x10000
-    a, b = {90: (0, one), 180: (-one, 0), 270: (0, -one)}[degrees]
-    matrix = struct.pack(">9i", a, b, 0, -b, a, 0, 0, 0, 0x40000000)
+def turn(path: Path, degrees: int, upside_down: bool = False) -> Path:
+    """Write a display matrix into an MP4, as a phone does: `degrees` clockwise, of a picture stored upside down."""
+    one = -0x10000 if upside_down else 0x10000
+    a, b = {0: (0x10000, 0), 90: (0, 0x10000), 180: (-0x10000, 0), 270: (0, -0x10000)}[degrees]
+    matrix = struct.pack(">9i", a, b, 0, -b * one // 0x10000, a * one // 0x10000, 0, 0, 0, 0x40000000)
     data = path.read_bytes()
     place = data.index(b"tkhd") + 4 + 40
     path.write_bytes(data[:place] + matrix + data[place + 36 :])

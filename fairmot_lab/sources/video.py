@@ -80,6 +80,7 @@ class VideoSource(Source):
             time_base = float(stream.time_base or 0)
             aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
             live_clock = container.format.name in _CLOCKED
+            others = [each.index for each in container.streams.video if each is not stream and not _is_cover(each)]
         self._index = self._read_index(allow_truncated)
         self.length = len(self._index.stamps)
         shown = self._index.shown
@@ -100,6 +101,11 @@ class VideoSource(Source):
                 self._find_range()
             self.height, self.width = upright(first[1], self.value_range).shape[:2]
             self._describe(first[1], aspect)
+        if others:
+            self._warn(
+                f"it holds {len(others) + 1} videos, and the first is read; take out another by itself to read it "
+                f"(ffmpeg -i {path.name} -map 0:{others[0]} -c copy)"
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return VideoSource, (self.path, *self._given, self.value_range), {"_labels": self._labels}
@@ -119,12 +125,15 @@ class VideoSource(Source):
             )
         return DEFAULT_FRAME_RATE
 
-    def _continuous(self, shown: np.ndarray, live_clock: bool) -> np.ndarray:
-        """Seconds since the first frame; where the clock restarts or jumps, it continues by one usual step."""
+    def _continuous(self, shown: np.ndarray, live_clock: bool) -> np.ndarray | None:
+        """Seconds since the first frame; where the clock restarts or jumps, it continues by one usual step.
+
+        None if the time stamps say nothing: there is one frame, or all have the same.
+        """
         steps = np.diff(shown)
-        if not len(steps):
-            return np.zeros(len(shown))
-        usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / DEFAULT_FRAME_RATE
+        if not (steps > 0).any():
+            return None
+        usual = float(np.median(steps[steps > 0]))
         incomplete = self._index.incomplete
         if (steps <= 0).any():
             straight = _without_strays(shown)
@@ -288,7 +297,7 @@ class VideoSource(Source):
 
     def _stream(self, container: InputContainer) -> Any:
         for stream in container.streams.video:
-            if stream.disposition & Disposition.attached_pic:  # the cover of an audio file
+            if _is_cover(stream):
                 continue
             if stream.codec_context is None:
                 raise SourceError(
@@ -430,7 +439,12 @@ class VideoSource(Source):
             with self._open() as container:
                 stream = self._stream(container)
                 if place is not None:
-                    container.seek(place, stream=stream, backward=True)
+                    if stream.codec_context.pix_fmt == "pal8":  # the palette comes with the first packet
+                        next(_decode(container, stream), None)
+                    try:
+                        container.seek(place, stream=stream, backward=True)
+                    except (av.FFmpegError, OSError):
+                        continue  # a format that can only be read from its start
                 number: int | None = None
                 for frame in _decode(container, stream):
                     arrived = number is not None
@@ -443,7 +457,7 @@ class VideoSource(Source):
                     if number >= due:  # in a damaged part a frame can come late or twice
                         due = number + 1
                         yield number, frame
-                if number is not None:
+                if number is not None and number >= first:  # else a cut file ends before, read from here
                     return
 
     def _places(self, start: int) -> Iterator[int | None]:
@@ -483,6 +497,11 @@ def _index_of_packets(stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray
     keyframes = np.flatnonzero(keys[order])
     seeks = np.stack([stamps, decoding], axis=1)[order[keyframes]]
     return _VideoIndex(stamps[order], decoding if avi else stamps[order], keyframes + 1, seeks, True)
+
+
+def _is_cover(stream: Any) -> bool:
+    """Return whether a stream is the picture that players show of a file, not a video."""
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _without_strays(shown: np.ndarray) -> np.ndarray:
@@ -535,8 +554,8 @@ def _demux(container: InputContainer, stream: Any, failures: list[Exception] | N
                 fruitless = 0
                 yield packet
             return
-        except (av.FFmpegError, OSError) as error:
-            fruitless += 1
+        except (av.FFmpegError, OSError, IndexError) as error:
+            fruitless += not isinstance(error, IndexError)  # of a stream that begins later: PyAV does not know it
             if failures is not None:
                 failures.append(error)
 
@@ -559,10 +578,23 @@ def _file_state(path: Path) -> tuple[int, int, int]:
 
 
 def upright(frame: Any, value_range: ValueRange | None = None) -> np.ndarray:
-    """Return a frame as BGR, turned by its display matrix (a phone held upright records turned pictures)."""
+    """Return a frame as BGR, mirrored and turned by its display matrix (a phone held upright records turned pictures).
+
+    Angles between the quarter turns are left out, as OpenCV does.
+    """
     image = to_bgr(_grey(frame), value_range) if value_range and _is_deep(frame) else _pixels(frame, "bgr24")
+    mirrored = _is_mirrored(frame)
     turns = round(frame.rotation / 90) % 4  # counter-clockwise degrees
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    return np.ascontiguousarray(np.rot90(image[::-1] if mirrored else image, turns)) if turns or mirrored else image
+
+
+def _is_mirrored(frame: Any) -> bool:
+    """Return whether a frame is shown upside down before it is turned."""
+    try:
+        found = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know every kind of side data
+        return False
+    return found is not None and bool(np.linalg.det(np.frombuffer(found, np.int32).reshape(3, 3)[:2, :2]) < 0)
 
 
 def _is_deep(frame: Any) -> bool:
