@@ -207,6 +207,14 @@ def test_lost_longer_than_the_buffer_and_the_setting_that_avoids_it():
     assert changes.loc["track_buffer=60", ["avoided", "added"]].tolist() == [1, 0]
     assert changes.loc["as it is", "num_switches"] == 1
     assert changes.loc["conf_thres=0.2", "d_num_misses"] < 0
+    shown = tried.table().set_index("change")
+    assert set(shown.index) == {"track_buffer=60", "track_buffer=120"} | set(avoided)  # what alters nothing is left out
+    assert shown.loc["track_buffer=60", "+IDF1"] == pytest.approx(
+        100 * changes.loc["track_buffer=60", "d_idf1"], abs=0.05
+    )
+    assert f"1 of 1 ID switches are avoided by at least one of {len(changes) - 1} single changes" in tried.caption
+    assert repr(tried).startswith("change")
+    assert "track_buffer=60" in tried._repr_html_()
 
 
 def test_a_score_just_below_the_threshold_is_told_with_as_many_decimals_as_tell_them_apart():

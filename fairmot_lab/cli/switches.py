@@ -73,7 +73,6 @@ def _explained(
     The tracker is that in the record beside the results (NAME.json); without one, the given, or the default of the
     detections.
     """
-    from .._terminal import in_columns
     from ..detection.cache import open_detections
     from ..diagnosis.reasons import explain_switches
     from ..diagnosis.what_if import what_if
@@ -94,11 +93,7 @@ def _explained(
         same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
         attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
         table.attrs = attrs
-        rows = [["change", "avoided", "gone", "added", "IDs", "+MOTA", "+IDF1", "+HOTA"]]
-        for row in tried.changes.itertuples():
-            counts = [f"{count:.0f}" for count in (row.avoided, row.gone, row.added, row.num_switches)]
-            rows.append([row.change, *counts, *(f"{100 * gain:+.1f}" for gain in (row.d_mota, row.d_idf1, row.d_hota))])
-        lines += ["", "One setting changed at a time; metrics in percent:", *in_columns(rows).split("\n")]
+        lines += ["", "One setting changed at a time:", *str(tried).split("\n")]
     return table, lines
 
 

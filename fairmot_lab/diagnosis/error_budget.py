@@ -86,9 +86,13 @@ class ErrorBudget:
     def sentences(self) -> list[str]:
         """Return one sentence per cause, the most costly in MOTA first."""
         rows = self.causes.sort_values("lost_mota", ascending=False, kind="stable")
-        names = {"MISS": "missed boxes", "FP": "false positives", "SWITCH": "ID switches"}
+        names = {
+            "MISS": ("missed box", "missed boxes"),
+            "FP": ("false positive", "false positives"),
+            "SWITCH": ("ID switch", "ID switches"),
+        }
         return [
-            f"{row.errors} {names[row.kind]}, {row.cause}: {CAUSES[row.kind][row.cause]} "
+            f"{row.errors} {names[row.kind][row.errors != 1]}, {row.cause}: {CAUSES[row.kind][row.cause]} "
             f"(MOTA {100 * row.lost_mota:+.1f}, IDF1 {100 * row.lost_idf1:+.1f}, HOTA {100 * row.lost_hota:+.1f} "
             "without them)"
             for row in rows.itertuples()

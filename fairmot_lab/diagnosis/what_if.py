@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import html
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._progress import progress_bar
+from .._terminal import in_columns, wrapped
 from ..association.base import Tracker
 from ..association.registry import trackers
 from ..association.run import track_detections
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from ..evaluation.result import Evaluation
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class WhatIf:
     """Which single changed setting avoids which switch, and what it costs.
 
@@ -46,6 +48,34 @@ class WhatIf:
 
     switches: pd.DataFrame
     changes: pd.DataFrame
+
+    def table(self) -> pd.DataFrame:
+        """Return the changes that alter something, the highest IDF1 first, metrics in percent, to be shown."""
+        altered = self.changes[[f"d_{name}" for name in MAIN]].any(axis=1) | (self.changes["avoided"] > 0)
+        rows = self.changes[altered].sort_values("idf1", ascending=False, kind="stable")
+        shown = rows[["change", "avoided", "gone", "added"]].assign(IDs=rows["num_switches"].astype(int))
+        for name in ("mota", "idf1", "hota"):
+            shown[f"+{name.upper()}"] = (100 * rows[f"d_{name}"]).round(1) + 0.0  # no -0.0
+        return shown.reset_index(drop=True)
+
+    @property
+    def caption(self) -> str:
+        """How many ID switches can be avoided, and what the columns of `table` mean."""
+        helped, tried = int((self.switches["avoided_by"] != "").sum()), len(self.changes) - 1
+        return (
+            f"{helped} of {len(self.switches)} ID switches are avoided by at least one of {tried} single changes; the "
+            f"{tried - len(self.table())} that alter nothing are left out. avoided: the person keeps the id; gone, "
+            "added: ID switches that are no longer, or newly, there; +: the metric's change, in points."
+        )
+
+    def __repr__(self) -> str:
+        shown = self.table()
+        cells = [[f"{cell:+.1f}" if isinstance(cell, float) else str(cell) for cell in row] for row in shown.to_numpy()]
+        return f"{in_columns([list(shown), *cells])}\n{wrapped(self.caption)}"
+
+    def _repr_html_(self) -> str:
+        shown = self.table().style.format("{:+.1f}", subset=["+MOTA", "+IDF1", "+HOTA"]).hide(axis="index")
+        return f"{shown.to_html()}<p>{html.escape(self.caption)}</p>"
 
 
 def single_changes(tracker: Tracker) -> dict[str, Tracker]:
