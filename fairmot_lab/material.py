@@ -22,7 +22,7 @@ from .association.run import track_detections
 from .detection.cache import as_detections, open_detections
 from .detection.detections import Detections
 from .errors import DetectionsError, EvaluationError, FairMOTLabWarning
-from .evaluation.evaluate import evaluate
+from .evaluation.evaluate import check_options, evaluate
 from .evaluation.inputs import chosen_names, find_inputs, names_another_sequence
 from .evaluation.names import OVERALL
 from .evaluation.protocols import GroundTruth
@@ -72,6 +72,7 @@ def pack_material(
     camera_motion: Any = None,
 ) -> bytes:
     """Return what `open_material` needs, small: a path where there is one, so that each worker reads for itself."""
+    check_options(protocol, "motmetrics", None)
     held: dict[str, Any] = {}
     for name, one in _named(detections):
         if name in held:

@@ -30,6 +30,7 @@ from .evaluation.compare import summary_with_intervals
 from .evaluation.names import OVERALL, SMALLER_IS_BETTER
 from .evaluation.switches import compare_switches
 from .material import Material, open_material, pack_material
+from .sources.many import workers
 
 _FORMAT = "fairmot_lab sweep 1"
 
@@ -188,11 +189,9 @@ def _run_all(
     calls: list[Any], n_jobs: int | None, file: str | os.PathLike[str] | None
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield what the calls of `_run` give, as it comes; raise ConfigError if a process of joblib or Dask dies."""
-    # one setting at a time, so that a worker that dies takes little with it
-    workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-    count = 0
+    run, count = workers(n_jobs), 0  # one setting at a time, so that a worker that dies takes little with it
     try:
-        for found in workers(calls):
+        for found in run(calls):
             count += 1
             yield found
     except Exception as error:
@@ -422,8 +421,8 @@ def random_search(
     chosen = dict(space) if isinstance(space, Mapping) else dict.fromkeys(space)
     base = as_tracker(tracker)
     base.Settings.check_names(chosen)
-    if count < 1:
-        raise ConfigError(f"count is {count}; give how many settings are to be drawn.")
+    if count < 1 or seed < 0:
+        raise ConfigError(f"count is {count} and seed {seed}; give how many settings are to be drawn, and 0 or more.")
     declared = base.Settings.settings()
     random = np.random.default_rng(seed)
     settings: list[dict[str, Any]] = []

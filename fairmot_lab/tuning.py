@@ -172,6 +172,8 @@ def tune(
     optuna = _optuna()
     if trials < 1:
         raise ConfigError(f"trials is {trials}; it must be a whole number from 1 up.")
+    if n_jobs == 0:
+        raise ConfigError("n_jobs is 0; give a number of processes, or -1 for one per core.")
     if storage is not None:
         refuse_overwrite(storage, detections, ground_truth)
     names = [objective] if isinstance(objective, str) else list(objective)

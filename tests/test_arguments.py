@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 import fairmot_lab as fl
+from fairmot_lab.cli.main import main
 from fairmot_lab.errors import FairMOTLabError, FairMOTLabWarning
 
 SCENE = fl.example()
@@ -30,6 +32,21 @@ REFUSED = {
         lambda path: fl.random_search({"conf_thres": (0.9, 0.1)}, 3),
         "conf_thres cannot be drawn from 0.9 to 0.1",
     ),
+    "workers that are none": (
+        lambda path: fl.sweep(SCENE.detections, "sort", {"max_age": [1]}, ground_truth=SCENE.ground_truth, n_jobs=0),
+        "n_jobs is 0",
+    ),
+    "a protocol that does not exist": (
+        lambda path: fl.sweep(
+            SCENE.detections, "sort", {"max_age": [1]}, ground_truth=SCENE.ground_truth, protocol="x"
+        ),
+        "protocol='x' does not exist",
+    ),
+    "a page of no size": (
+        lambda path: fl.widgets.TrackPlayer(SCENE.source).to_html(path / "a.html", max_mb=np.nan),
+        "max_mb is nan",
+    ),
+    "a camera that is not waited for": (lambda path: fl.open_source(0, stall_seconds=0), "stall_seconds 0"),
     "a frame of no width": (
         lambda path: fl.write_rerun(path / "a.rrd", SCENE.source, max_width=0),
         "max_width is 0; give at least 1 pixel",
@@ -72,3 +89,19 @@ def test_a_part_that_ends_after_the_sequence_says_so():
     with pytest.warns(FairMOTLabWarning, match="crossing has 40 frames: 30 to 40 are evaluated, not 99"):
         cut = fl.evaluate(SCENE.tracks, SCENE.ground_truth, frames=(30, 99))
     assert cut.overall["num_frames"] == 11
+
+
+@pytest.mark.parametrize(("option", "made"), [("--trails=3", ".mp4"), ("--count-interval=2", ".counts.csv")])
+def test_an_option_of_an_output_asks_for_the_output(option, made, tmp_path, capsys):
+    """They did nothing without --video and --count."""
+    (tmp_path / "walk").mkdir()
+    for frame in SCENE.source.frames(1, 3):
+        cv2.imwrite(str(tmp_path / "walk" / f"{frame.number}.png"), frame.image)
+    assert main(["track", str(tmp_path / "walk"), "--output", str(tmp_path / "out"), "--quiet", option]) == 0
+    assert f"walk{made}" in capsys.readouterr().out
+
+
+def test_an_option_that_a_detector_does_not_use_is_refused(tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "1.png"), SCENE.source.image(1))
+    assert main(["track", str(tmp_path), "--detector", "yolox.onnx", "--engine", "paddle"]) == 2
+    assert "--engine goes with --model" in capsys.readouterr().err

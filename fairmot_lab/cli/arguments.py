@@ -27,12 +27,13 @@ class _Parser(argparse.ArgumentParser):
 def _counter(options: argparse.Namespace, classes: Mapping[int, str] | None = None) -> Counter | None:
     from ..contrib.counting import Counter, parse_line, parse_region
 
-    if not (options.count or options.line or options.region):
+    interval = options.count_interval
+    if not (options.count or options.line or options.region or interval is not None):
         return None
     lines = dict(_named(text, parse_line) for text in options.line)
     regions = dict(_named(text, parse_region) for text in options.region)
     several = classes if classes and len(classes) > 1 else None
-    return Counter(lines=lines, regions=regions, interval=options.count_interval, classes=several)
+    return Counter(lines=lines, regions=regions, interval=10.0 if interval is None else interval, classes=several)
 
 
 def _named(text: str, parse: Callable[[str], Any]) -> tuple[str, Any]:

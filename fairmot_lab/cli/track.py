@@ -41,7 +41,8 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
         type=_overlap,
         default="auto",
         metavar="X",
-        help="leave out boxes that overlap a better one by more (auto: 0.5 for the compact model, none for others)",
+        help="leave out boxes that overlap a better one by more (auto: 0.5 for the compact model, 0.65 for a "
+        "--detector, none for others)",
     )
     parser.add_argument("--output", default="outputs", metavar="DIR", help="where the results go (default: outputs)")
     parser.add_argument("--name", metavar="NAME", help="what the results are called (default: as the source)")
@@ -72,10 +73,10 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = 
 
 def _add_groups(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the overlay video, of counting and of the choice of a tracker."""
-    drawing = parser.add_argument_group("overlay video")
+    drawing = parser.add_argument_group("overlay video", "written if one of these is given")
     drawing.add_argument("--video", action="store_true", help="write an H.264 video with boxes, ids and trails")
-    drawing.add_argument("--draw-threshold", type=float, default=0.0, metavar="S", help="do not draw lower scores")
-    drawing.add_argument("--trails", type=int, default=30, metavar="N", help="frames that trails reach back; 0: none")
+    drawing.add_argument("--draw-threshold", type=float, metavar="S", help="do not draw lower scores")
+    drawing.add_argument("--trails", type=int, metavar="N", help="frames that trails reach back (30); 0: none")
     drawing.add_argument("--no-scores", action="store_true", help="write ids without scores")
     drawing.add_argument("--heatmap", action="store_true", help="draw the centre heatmap over the frames")
     drawing.add_argument("--compare", metavar="FILE", help="draw another result, or the ground truth (gt), beside it")
@@ -87,7 +88,7 @@ def _add_groups(parser: argparse.ArgumentParser) -> None:
     counting.add_argument(
         "--region", action="append", default=[], metavar="NAME=X,Y,X,Y,...", help="count who enters it"
     )
-    counting.add_argument("--count-interval", type=float, default=10.0, metavar="S", help="seconds that a row spans")
+    counting.add_argument("--count-interval", type=float, metavar="S", help="seconds that a row spans (10)")
     tracking = parser.add_argument_group("tracker")
     tracking.add_argument(
         "--tracker",
@@ -163,7 +164,6 @@ def _run_track(options: argparse.Namespace) -> int | None:
                 tracker,
                 options.output,
                 model=model,
-                video=options.video or options.compare is not None,
                 compare=compare,
                 counter=_counter(options, getattr(model, "class_names", None)),
                 progress=not options.quiet,
@@ -180,8 +180,8 @@ def _track_several(options: argparse.Namespace, sequences: dict[str, Any], track
     """Track the sequences of a folder; failures are reported at the end and give the exit status 2."""
     from ..sources.many import run_each
 
-    for name in ("compare", "name", "line", "region", "count"):
-        if getattr(options, name):
+    for name in ("compare", "name", "line", "region", "count", "count-interval"):
+        if getattr(options, name.replace("-", "_")):
             raise ConfigError(f"--{name} goes with one sequence; {options.source} holds {len(sequences)}.")
     each = functools.partial(_track_one, options=options, tracker=tracker)
     with _terminated_as_interrupted():
@@ -196,9 +196,7 @@ def _track_one(name: str, path: Any, *, options: argparse.Namespace, tracker: Tr
     from ..sources.open import open_source
 
     source, model = open_source(path, **_reading(options)), _model(options)
-    return track_files(
-        source, tracker, options.output, model=model, video=options.video, progress=False, **_results(options)
-    )
+    return track_files(source, tracker, options.output, model=model, progress=False, **_results(options))
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:
@@ -211,11 +209,13 @@ def _results(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "camera_motion": options.camera_motion,
         "overlay": {
-            "trails": options.trails,
+            "trails": 30 if options.trails is None else options.trails,
             "scores": not options.no_scores,
-            "draw_threshold": options.draw_threshold,
+            "draw_threshold": options.draw_threshold or 0.0,
             "heatmap": options.heatmap,
         },
+        "video": any((options.video, options.compare, options.no_scores, options.heatmap))
+        or (options.draw_threshold, options.trails) != (None, None),
         "keep_detections": not options.no_detections,
         "resume": options.resume,
         "score_threshold": options.score_threshold,
@@ -236,12 +236,16 @@ def _model(options: argparse.Namespace) -> Detector:
             raise ConfigError("--detector takes the place of --model; give one of them.")
         if options.half:
             raise ConfigError("--half goes with --model; export the detector in half precision instead.")
+        if options.engine != "auto":
+            raise ConfigError("--engine goes with --model; a --detector runs in onnxruntime.")
+        overlap: Any = {"auto": 0.65, None: 1.0}.get(options.nms_iou, options.nms_iou)
         return load_detector(
             options.detector,
             reid=options.reid,
             device=options.device,
             threads=options.threads,
             input_size=options.input_size,
+            nms_iou=overlap,
         )
     return load_model(
         options.model or DEFAULT_MODEL,

@@ -65,8 +65,9 @@ class TrainingConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value above 0.")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"ema is {self.ema}; it goes from 0 to below 1.")
-        if not (self.labels >= 0 and self.anchor >= 0):
-            raise ConfigError(f"labels is {self.labels} and anchor {self.anchor}; both need a value from 0 on.")
+        for name in ("labels", "anchor", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value from 0 on.")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0: a cosine that leads to 2 %."""

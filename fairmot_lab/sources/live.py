@@ -98,6 +98,8 @@ class LiveSource(Source):
     """
 
     def __init__(self, name: str, label: str, frame_rate: float | None, retries: int, stall_seconds: float) -> None:
+        if retries < 0 or not stall_seconds > 0:
+            raise SourceError(f"retries is {retries} and stall_seconds {stall_seconds}; give 0 or more, and above 0.")
         super().__init__(name, None, frame_rate or DEFAULT_FRAME_RATE)
         self._label = label  # what messages call it
         self._given_rate = frame_rate

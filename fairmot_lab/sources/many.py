@@ -77,6 +77,13 @@ def _name(item: Any) -> str:
     return str(item.name)
 
 
+def workers(n_jobs: int | None) -> joblib.Parallel:
+    """Return joblib's workers, which take one call at a time and give results as they come; ConfigError for none."""
+    if n_jobs == 0:
+        raise ConfigError("n_jobs is 0; give a number of processes, or -1 for one per core.")
+    return joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+
+
 def run_each(
     function: Callable[[str, Any], Any],
     sequences: Mapping[str, Any],
@@ -121,10 +128,9 @@ def run_each(
     calls = (joblib.delayed(_attempt)(function, name, one) for name, one in sequences.items())
     results: dict[str, Any] = {}
     failures: dict[str, FairMOTLabError] = {}
-    workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     with progress_bar(total=len(sequences), unit="sequence", desc=description, disable=not progress) as bar:
         try:
-            for name, result, error in workers(calls):
+            for name, result, error in workers(n_jobs)(calls):
                 if error is None:
                     results[name] = result
                 else:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._files import write_text
+from ..errors import ViewError
 from .modules import as_expression, bundle, stylesheet
 
 _PAGE = """<!DOCTYPE html>
@@ -49,6 +50,8 @@ class Page:
     """
 
     def __init__(self, title: str, *, max_mb: float = 8.0) -> None:
+        if not 0 < max_mb < float("inf"):
+            raise ViewError(f"max_mb is {max_mb}; give how many megabytes the page may have.")
         self.title, self.max_bytes = title, int(max_mb * 1e6)
         self._parts: list[dict[str, Any]] = []
         self._body: list[tuple[str, str | None]] = []
