@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..association.base import Tracker
     from ..contrib.counting import Counter
 
@@ -74,6 +76,15 @@ def _overlap(text: str) -> float | str | None:
         return float(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not an overlap; give 0 to 1, none or auto") from error
+
+
+def _write_csv(table: pd.DataFrame, path: str | None) -> None:
+    """Write a table where `--csv` names a file."""
+    from .._files import atomic_write
+
+    if path:
+        with atomic_write(path) as temporary:
+            table.to_csv(temporary, index=False)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .arguments import _Parser
+from .arguments import _Parser, _write_csv
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:
@@ -17,13 +17,10 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_data_check(options: argparse.Namespace) -> None:
-    from .._files import atomic_write
     from .._terminal import wrapped
     from ..sources.data_check import check_data, describe
 
     table = check_data(options.folder)
     for line in describe(table):
         print(wrapped(line, " " * (len(line) - len(line.lstrip()) + 4)))
-    if options.csv:
-        with atomic_write(options.csv) as path:
-            table.to_csv(path, index=False)
+    _write_csv(table, options.csv)

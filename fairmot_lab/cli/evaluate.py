@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .arguments import _add_comparison, _class, _comparison
+from .arguments import _add_comparison, _class, _comparison, _write_csv
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -26,7 +26,6 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_evaluate(options: argparse.Namespace) -> None:
-    from .._files import atomic_write
     from .._terminal import wrapped
     from ..evaluation.evaluate import compare_protocols, evaluate
     from ..evaluation.names import SHOWN
@@ -37,9 +36,7 @@ def _run_evaluate(options: argparse.Namespace) -> None:
         table = compare_protocols(options.results, options.gt, **part)
         shown = ["sequence", "protocol", "evaluator", *SHOWN[1:], "num_dropped"]
         print(table.to_csv(index=False) if options.format == "csv" else aligned(table, shown, keys=3))
-        if options.csv:
-            with atomic_write(options.csv) as path:
-                table.to_csv(path, index=False)
+        _write_csv(table, options.csv)
         return
     result = evaluate(options.results, options.gt, classes=options.classes, **_comparison(options))
     written = {"markdown": result.to_markdown, "latex": result.to_latex, "csv": result.to_csv}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .arguments import _class, _tracker_of_file
+from .arguments import _class, _tracker_of_file, _write_csv
 
 
 def _add_sweep(commands: argparse._SubParsersAction) -> None:
@@ -46,7 +46,6 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_sweep(options: argparse.Namespace) -> None:
-    from .._files import atomic_write
     from ..association.registry import get_tracker
     from ..evaluation.tables import aligned
     from ..material import open_material, pack_material
@@ -76,9 +75,7 @@ def _run_sweep(options: argparse.Namespace) -> None:
         intervals=options.intervals,
         progress=not options.quiet,
     )
-    if options.csv:
-        with atomic_write(options.csv) as path:
-            table.to_csv(path, index=False)
+    _write_csv(table, options.csv)
     swept = list(table.columns[1 : list(table.columns).index("sequence")])
     shown = ["sequence", *swept, "mota", "idf1", "hota", "num_switches", "num_false_positives", "num_misses", "seconds"]
     if options.intervals:

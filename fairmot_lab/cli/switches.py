@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._files import file_name
 from ..errors import ConfigError, EvaluationError
-from .arguments import _add_comparison, _comparison
+from .arguments import _add_comparison, _comparison, _write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,61 +34,38 @@ def _add_switches(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_switches(options: argparse.Namespace) -> None:
-    from .._files import atomic_write
     from .._terminal import wrapped
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
 
-    comparison = _comparison(options)
     if options.detections:
-        table, lines = _explained(
-            options.detections,
-            options.gt,
-            results=options.results,
-            tracker=options.tracker,
-            try_settings=options.what_if,
-            **comparison,
-        )
+        table, lines = _explained(options)
     else:
-        result = evaluate(options.results, options.gt, **comparison)
+        result = evaluate(options.results, options.gt, **_comparison(options))
         table, lines = result.switches, describe(result.switches, result.caption)
     print("\n".join(wrapped(line, "    ") if len(line.split("  ")) == 1 else line for line in lines))
-    if options.csv:
-        with atomic_write(options.csv) as path:
-            table.assign(**{str(key): value for key, value in table.attrs.items()}).to_csv(path, index=False)
+    _write_csv(table.assign(**{str(key): value for key, value in table.attrs.items()}), options.csv)
 
 
-def _explained(
-    detections: str | os.PathLike[str],
-    ground_truth: Any,
-    *,
-    results: str | os.PathLike[str],
-    tracker: str | None = None,
-    try_settings: bool = False,
-    **comparison: Any,
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return the explained switches of a run of `fairmot-lab track`, and lines that describe them.
-
-    The tracker is that in the record beside the results (NAME.json); without one, the given, or the default of the
-    detections.
-    """
+def _explained(options: argparse.Namespace) -> tuple[pd.DataFrame, list[str]]:
+    """Return the explained switches of a run of `fairmot-lab track`, and lines that describe them."""
     from ..detection.cache import open_detections
     from ..diagnosis.reasons import explain_switches
     from ..diagnosis.what_if import what_if
     from ..evaluation.evaluate import evaluate
     from ..evaluation.switches import describe
 
-    results = Path(results)
-    of_results = Path(detections) / f"{results.stem}.tar"
-    kept = open_detections(of_results if of_results.is_file() else detections)
+    results = Path(options.results)
+    of_results = Path(options.detections) / f"{results.stem}.tar"
+    kept = open_detections(of_results if of_results.is_file() else options.detections)
     if results.is_dir():
         results = results / f"{file_name(kept.name)}.txt"
-    made_by = tracker_of_record(results, tracker)
-    evaluation = evaluate(results, ground_truth, **comparison)
-    table = explain_switches(evaluation, kept, made_by)
+    tracker = tracker_of_record(results, options.tracker)
+    evaluation = evaluate(results, options.gt, **_comparison(options))
+    table = explain_switches(evaluation, kept, tracker)
     lines = describe(table, evaluation.caption)
-    if try_settings:
-        tried = what_if(evaluation, kept, made_by)
+    if options.what_if:
+        tried = what_if(evaluation, kept, tracker)
         same = ["sequence", "frame", "gt_id", "from_id", "to_id"]
         attrs, table = table.attrs, table.merge(tried.switches, on=same, validate="1:1")
         table.attrs = attrs

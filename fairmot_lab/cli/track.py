@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..pipeline import TrackReport
 
 
-def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str] = ()) -> None:
+def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str]) -> None:
     """Declare the command; the settings of the tracker that `arguments` name become options."""
     parser = commands.add_parser("track", help="track a sequence, video, folder of images, camera or stream")
     parser.add_argument(

@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .._files import file_name
 from ..errors import ViewError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def _add_view(commands: argparse._SubParsersAction) -> None:
@@ -30,18 +26,27 @@ def _add_view(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_view(options: argparse.Namespace) -> None:
-    from ..formats.labels import read_truth
+    from ..detection.cache import open_detections
+    from ..formats.mot import read_mot
+    from ..sources.open import open_source
+    from ..widgets import TrackPlayer, Workbench
 
-    truth = None if options.gt is None else read_truth(Path(options.gt), Path(options.source).stem)
-    page = view(
-        options.source,
-        options.tracks or (),
-        ground_truth=truth,
-        detections=options.detections,
-        output=options.output,
-        max_mb=options.max_mb,
-        max_width=options.max_width,
-    )
+    source = open_source(options.source, labels=options.gt)
+    tables = {name: read_mot(path) for name, path in _named(options.tracks or []).items()}
+    for table in tables.values():
+        table.attrs["sequence"] = source.name  # results carry any name; frames beyond the sequence are refused
+    kept = None if options.detections is None else open_detections(options.detections, source.name)
+    view: Workbench | TrackPlayer
+    if tables or kept is not None:
+        view = Workbench(source, tracks=tables or None, detections=kept)
+    else:
+        view = TrackPlayer(source, ground_truth=True)
+    try:
+        page = view.to_html(
+            options.output or f"{file_name(source.name)}-view.html", max_mb=options.max_mb, max_width=options.max_width
+        )
+    finally:
+        view.close()
     print(page)
     if not options.no_browser:
         import webbrowser
@@ -49,62 +54,14 @@ def _run_view(options: argparse.Namespace) -> None:
         webbrowser.open(page.resolve().as_uri())
 
 
-def view(
-    source: str,
-    tracks: Sequence[str] = (),
-    *,
-    ground_truth: pd.DataFrame | None = None,
-    detections: str | None = None,
-    output: str | None = None,
-    max_mb: float = 48.0,
-    max_width: int = 960,
-) -> Path:
-    """Write the workbench of a sequence as a page.
-
-    Parameters
-    ----------
-    source
-        What `open_source` takes.
-    tracks
-        Result files, one per tracker; without any, the detections are tracked, or the ground truth is shown alone.
-    ground_truth
-        By default that of the source, if it has one.
-    detections
-        Folder of kept detections.
-    output
-        The page; by default NAME-view.html.
-    max_mb, max_width
-        Bounds of the page's size and of the width of its pictures.
-    """
-    from ..detection.cache import open_detections
-    from ..formats.mot import read_mot
-    from ..sources.open import open_source
-    from ..widgets import TrackPlayer, Workbench
-
-    opened = open_source(source)
-    tables = dict(zip(_names(tracks), (read_mot(path) for path in tracks), strict=True))
-    for table in tables.values():
-        table.attrs["sequence"] = opened.name  # results carry any name; frames beyond the sequence are refused
-    kept = None if detections is None else open_detections(detections, opened.name)
-    made: Workbench | TrackPlayer
-    if tables or kept is not None:
-        made = Workbench(opened, tracks=tables or None, ground_truth=ground_truth, detections=kept)
-    else:
-        made = TrackPlayer(opened, ground_truth=True if ground_truth is None else ground_truth)
-    try:
-        return made.to_html(output or f"{file_name(opened.name)}-view.html", max_mb=max_mb, max_width=max_width)
-    finally:
-        made.close()
-
-
-def _names(paths: Sequence[str]) -> list[str]:
-    """Return a name for each result file: its own, else with its folder's, where several files have the same."""
+def _named(paths: Sequence[str]) -> dict[str, str]:
+    """Return the result files by name: their own, else with their folder's, where several files have the same."""
     stems = [Path(path).name.removesuffix(".gz").removesuffix(".txt") for path in paths]
     if len(set(stems)) < len(stems):
         stems = [f"{Path(path).resolve().parent.name}/{stem}" for path, stem in zip(paths, stems, strict=True)]
     if len(set(stems)) < len(stems):
-        stems = [str(path) for path in paths]
+        stems = list(paths)
     if len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise ViewError(f"{twice} was given twice; give each result file once.")
-    return stems
+    return dict(zip(stems, paths, strict=True))
