@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,7 @@ class Counter:
         self.in_frame = 0
         self.totals = dict.fromkeys(self._event_columns(), 0)
         self._seen: set[int] = set()
+        self._seen_in_interval: set[int] = set()
         self._people: dict[int, _Person] = {}
         self._rows: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
@@ -211,8 +213,9 @@ class Counter:
         row = self._row(time)
         before = len(self._seen)
         self._seen |= self._present
+        self._seen_in_interval |= self._present
         row["new"] += len(self._seen) - before
-        row["ids"] |= self._present
+        row["unique"] = len(self._seen_in_interval)
         row["frames"] += 1
         row["people"] += len(ids)
         row["people_max"] = max(row["people_max"], len(ids))
@@ -260,20 +263,12 @@ class Counter:
         """Return the row of the interval that holds `time`; intervals without a frame get rows of zeros."""
         place = max(0, math.floor(time / self.interval + 1e-9))
         while len(self._rows) <= place:
-            if self._rows:
-                self._close(self._rows[-1])
             start = len(self._rows) * self.interval
-            row = {"start": start, "end": start + self.interval, "frames": 0, "people": 0, "people_max": 0, "new": 0}
-            row |= dict.fromkeys(self._event_columns(), 0)
-            row |= {f"{name}_inside_max": 0 for name in self.regions}
-            self._rows.append({**row, "ids": set()})
+            numbers = ["frames", "people", "people_max", "unique", "new", *self._event_columns()]
+            numbers += [f"{name}_inside_max" for name in self.regions]
+            self._rows.append({"start": start, "end": start + self.interval, **dict.fromkeys(numbers, 0)})
+            self._seen_in_interval = set()
         return self._rows[place]
-
-    @staticmethod
-    def _close(row: dict[str, Any]) -> None:
-        """Replace the ids of a finished interval by their number."""
-        if isinstance(row["ids"], set):
-            row["ids"] = len(row["ids"])
 
     def _event_columns(self) -> list[str]:
         lines = [f"{name}_{way}" for name in self.lines for way in ("in", "out")]
@@ -297,15 +292,9 @@ class Counter:
         return self._table()
 
     def _table(self) -> pd.DataFrame:
-        rows = []
-        for row in self._rows:
-            mean = row["people"] / row["frames"] if row["frames"] else 0.0
-            unique = len(row["ids"]) if isinstance(row["ids"], set) else row["ids"]
-            head = {"start": row["start"], "end": row["end"], "frames": row["frames"], "people_mean": mean}
-            head |= {"people_max": row["people_max"], "unique": unique, "new": row["new"]}
-            rows.append(head | {key: value for key, value in row.items() if key not in (*head, "people", "ids")})
         columns = ["start", "end", "frames", "people_mean", "people_max", "unique", "new", *self._event_columns()]
         columns += [f"{name}_inside_max" for name in self.regions]
+        rows = [{**row, "people_mean": row["people"] / max(row["frames"], 1)} for row in self._rows]
         return pd.DataFrame(rows, columns=columns)
 
     @property
@@ -321,8 +310,8 @@ class Counter:
         for name, region in self.regions.items():
             corners = np.rint(np.array(region.corners)).astype(np.int32)
             cv2.polylines(canvas, [corners], True, _REGION_COLOUR, width, cv2.LINE_AA)
-            inside, entered = self._shown("inside", name), self._shown("total", f"{name}_entries")
-            text = f"{name}: {inside} inside, {entered} entered"
+            inside = self._shown(partial(Counter.inside, region=name))
+            text = f"{name}: {inside} inside, {self._total(f'{name}_entries')} entered"
             draw_label(canvas, text, tuple(corners[0].tolist()), _REGION_COLOUR, above=True)
         for name, line in self.lines.items():
             start, end = ((round(x), round(y)) for x, y in (line.start, line.end))
@@ -330,25 +319,20 @@ class Counter:
             cv2.arrowedLine(
                 canvas, start, end, _LINE_COLOUR, width, cv2.LINE_AA, tipLength=min(0.2, 12 * width / length)
             )
-            text = f"{name}: {self._shown('total', f'{name}_in')} in, {self._shown('total', f'{name}_out')} out"
+            text = f"{name}: {self._total(f'{name}_in')} in, {self._total(f'{name}_out')} out"
             draw_label(canvas, text, start, _LINE_COLOUR, above=True)
         corner = (0, canvas.shape[0])
-        text = f"in frame {self._shown('in frame')}  seen {self._shown('seen')}"
+        text = f"in frame {self._shown(lambda one: one.in_frame)}  seen {self._shown(lambda one: one.unique)}"
         draw_label(canvas, text, corner, _TEXT_GROUND, above=True)
         return canvas
 
-    def _shown(self, what: str, name: str = "") -> str:
-        """Return a number, and those of the classes that have a share in it."""
-        parts = [
-            f"{part} {self.classes[kind]}" for kind, c in self._of_class.items() if (part := c._number(what, name))
-        ]
-        shown = str(self._number(what, name))
-        return f"{shown} ({', '.join(parts)})" if parts else shown
+    def _total(self, column: str) -> str:
+        return self._shown(lambda counter: counter.totals[column])
 
-    def _number(self, what: str, name: str) -> int:
-        if what == "inside":
-            return self.inside(name)
-        return self.totals[name] if what == "total" else self.in_frame if what == "in frame" else self.unique
+    def _shown(self, number: Callable[[Counter], int]) -> str:
+        """Return a number, and those of the classes that have a share in it."""
+        parts = [f"{part} {self.classes[kind]}" for kind, one in self._of_class.items() if (part := number(one))]
+        return f"{number(self)} ({', '.join(parts)})" if parts else str(number(self))
 
     def write(self, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
         """Write `STEM.counts.csv` (the intervals) and `STEM.events.csv`; gives their paths."""
