@@ -208,12 +208,12 @@ def area_under_roc(same: np.ndarray, different: np.ndarray) -> float:
 
     NaN if one of them is empty.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import mannwhitneyu
 
     if not len(same) or not len(different):
         return float("nan")
-    ranks = rankdata(np.concatenate((different, same)))[: len(different)]
-    return float((ranks.sum() - len(different) * (len(different) + 1) / 2) / (len(different) * len(same)))
+    statistic = mannwhitneyu(different, same, method="asymptotic").statistic
+    return float(statistic / (len(different) * len(same)))
 
 
 def _draw_pairs(

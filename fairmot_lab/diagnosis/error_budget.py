@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ import pandas as pd
 
 from .._terminal import wrapped
 from ..association.base import Tracker
-from ..association.records import FrameRecord
+from ..association.records import Note
 from ..association.run import Trace
 from ..boxes import BOX, iou
 from ..detection.cache import as_detections
 from ..errors import DetectionsError
 from ..evaluation.evaluate import compute_metrics
+from .oracle import separate_ids
 from .reasons import REASONS, SwitchDiagnosis, setting_in
 from .retrace import of_other_classes, retrace
 
@@ -160,31 +162,28 @@ def error_budget(
     several = detections if isinstance(detections, Mapping) else {sequence: as_detections(detections)}
     if not several:
         raise DetectionsError("No detections are given; give those of at least one sequence.")
-    ones, tables, switched = {}, [], {}
+    ones, tables = {}, {}
     for name, kept in several.items():
         one, whole = retrace(evaluation, kept, tracker, name)
-        table = CauseFinder(one, whole, evaluation, kept).table()
         ones[one.name] = one
-        tables.append(table)
-        switched[one.name] = table
-    errors = pd.concat(tables, ignore_index=True)[_COLUMNS]
+        tables[one.name] = CauseFinder(one, whole, evaluation, kept).table()
+    errors = pd.concat(tables.values(), ignore_index=True)[_COLUMNS]
     truths = {name: one.ground_truth for name, one in ones.items()}
 
-    def metrics(kind: str | None = None, cause: str | None = None) -> dict[str, float]:
-        tracks = {
-            name: one.tracks if kind is None else repaired(one, _select(switched[name], kind, cause))
-            for name, one in ones.items()
-        }
+    def metrics(tracks: Mapping[str, pd.DataFrame]) -> dict[str, float]:
         found = compute_metrics(tracks, truths, protocol=evaluation.protocol, evaluator=evaluation.evaluator)
         return {name: found[name] for name in _METRICS}
 
-    base = metrics()
+    def of_cause(table: pd.DataFrame, kind: str, cause: str) -> pd.DataFrame:
+        return table[(table["kind"] == kind) & (table["cause"] == cause)]
+
+    base = metrics({name: one.tracks for name, one in ones.items()})
     rows = []
     for kind, meanings in CAUSES.items():
         for cause in meanings:
-            count = int(((errors["kind"] == kind) & (errors["cause"] == cause)).sum())
+            count = len(of_cause(errors, kind, cause))
             if count:
-                now = metrics(kind, cause)
+                now = metrics({name: repaired(one, of_cause(tables[name], kind, cause)) for name, one in ones.items()})
                 lost = {f"lost_{name}": now[name] - base[name] for name in _METRICS}
                 rows.append(
                     {"kind": kind, "cause": cause, "errors": count, "share": count / len(errors), **now, **lost}
@@ -198,8 +197,16 @@ def error_budget(
     return ErrorBudget(errors, pd.DataFrame(rows, columns=columns), base, sizes, caption)
 
 
-def _select(errors: pd.DataFrame, kind: str, cause: str | None) -> pd.DataFrame:
-    return errors[(errors["kind"] == kind) & ((errors["cause"] == cause) if cause else True)]
+@dataclass(frozen=True)
+class _Cause:
+    """Why a box is missed or false: what decided, and the track and the detection that have to do with it."""
+
+    cause: str
+    number: float
+    measure: str = "IoU"
+    setting: str = ""
+    track: int = -1
+    det: int = -1
 
 
 class CauseFinder:
@@ -236,7 +243,7 @@ class CauseFinder:
         matched = one.partner >= 0
         self.partner[scored.t_rows[one.partner[matched]]] = scored.g_rows[matched]
         self.carried: set[int] = set()  # tracks that were on a person so far
-        self._seen: tuple[Any, ...] = (None,)  # what `miss` needs of the frame it was last asked about
+        self._overlap: tuple[int, np.ndarray] = (0, np.empty((0, 0)))  # of the frame that `miss` was last asked about
         self.switches = evaluation.switches_of(one.name)
 
     def table(self) -> pd.DataFrame:
@@ -259,135 +266,112 @@ class CauseFinder:
 
     def of_frame(self, frame: int) -> Iterator[dict[str, Any]]:
         """Give the misses and false positives of a frame; frames come in ascending order."""
-        first, last = np.searchsorted(self.truth.frame, [frame, frame + 1])
-        rows = np.arange(first, last)
-        start, end = np.searchsorted(self.track_frame, [frame, frame + 1])
-        tracks = np.arange(start, end)
-        record = self.trace.get(frame)
+        rows, tracks = _rows_in(self.truth.frame, frame), _rows_in(self.track_frame, frame)
         partner = self.partner[tracks]
         for row in np.setdiff1d(rows[self.is_scored[rows]], partner).tolist():
             yield self.miss(frame, row)
         wrong = tracks[partner == -1]
-        if len(wrong):
-            near = iou(self.track_boxes[wrong], self.truth.box[rows])
-            for index, track_row in enumerate(wrong.tolist()):
-                cause = self._false_positive(near[index], rows, track_row, record)
-                track = self.track_ids[track_row]
-                yield self._row(frame, "FP", track, *cause, track, -1, self.track_boxes[track_row])
+        overlap = iou(self.track_boxes[wrong], self.truth.box[rows])
+        for near, row in zip(overlap, wrong.tolist(), strict=True):
+            cause = self._false_positive(frame, near, rows, row)
+            yield _error(frame, "FP", self.track_ids[row], cause, self.track_boxes[row])
         self.carried.update(self.track_ids[tracks[partner >= 0]].tolist())
 
     def miss(self, frame: int, row: int) -> dict[str, Any]:
         """Return the error that the person of a ground-truth row is missed."""
-        if self._seen[0] != frame:
-            first, last = np.searchsorted(self.truth.frame, [frame, frame + 1])
-            rows = np.arange(first, last)
-            people = rows[self.truth.is_person[rows] | self.is_scored[rows]]
-            record = self.trace.get(frame)
-            boxes = np.empty((0, 4)) if record is None else record.detections.boxes
-            tracks = np.arange(*np.searchsorted(self.track_frame, [frame, frame + 1]))
-            overlap = iou(self.truth.box[people], boxes)
-            if record is not None:
-                overlap[:, of_other_classes(self.one, record.detections)] = 0
-            self._seen = frame, people, overlap, record, tracks
-        _, people, overlap, record, tracks = self._seen
+        return _error(frame, "MISS", self.gt_ids[row], self._miss(frame, row), self.truth.box[row])
+
+    def _miss(self, frame: int, row: int) -> _Cause:
+        record = self.trace.get(frame)
+        if record is None or not len(record.detections):
+            return _Cause("no detection", 0.0)
+        people = _rows_in(self.truth.frame, frame)
+        people = people[self.truth.is_person[people] | self.is_scored[people]]
+        if self._overlap[0] != frame:
+            overlap = iou(self.truth.box[people], record.detections.boxes)
+            overlap[:, of_other_classes(self.one, record.detections)] = 0
+            self._overlap = frame, overlap
+        _, overlap = self._overlap
         own = int(np.flatnonzero(people == row)[0])
-        found = self._miss(record, overlap, own, row, tracks)
-        return self._row(frame, "MISS", self.gt_ids[row], *found, self.truth.box[row])
-
-    def _row(self, frame: int, *values: Any) -> dict[str, Any]:
-        kind, owner, cause, number, measure, setting, track, det, box = values
-        return {
-            "frame": frame, "kind": kind, "id": int(owner), "cause": cause, "number": float(number),
-            "measure": measure, "setting": setting, "track": int(track), "det": int(det),
-            **dict(zip(BOX, map(float, box), strict=True)),
-        }  # fmt: skip
-
-    def _miss(
-        self, record: FrameRecord | None, overlap: np.ndarray, own: int, row: int, tracks: np.ndarray
-    ) -> tuple[str, float, str, str, int, int]:
-        """Return cause, number, measure, setting, track and detection of a person who was missed."""
         near = overlap[own]
-        mine = overlap.argmax(axis=0) == own if len(near) else np.zeros(0, bool)
+        mine = overlap.argmax(axis=0) == own
         fits = mine & (near >= _NEAR)
-        if record is None or not len(near):
-            return "no detection", 0.0, "IoU", "", -1, -1
         used = np.isin(np.arange(len(near)), record.used())
         if not fits.any():
             # a box of a low score that lies badly as well is no sign of the person: noise lies everywhere
             own_box = mine & used & (near >= _FAR)
             if own_box.any():
                 best = int(np.argmax(np.where(own_box, near, -1)))
-                return "box too far off", near[best], "IoU", "", -1, best
+                return _Cause("box too far off", near[best], det=best)
             best = int(np.argmax(near))
             if near[best] >= _NEAR:
                 setting = "" if self.detector.get("nms_iou") is None else "nms_iou"  # without it nothing is suppressed
-                return "hidden by another box", near[best], "IoU", setting, -1, best
-            return "no detection", near[best], "IoU", "", -1, -1
+                return _Cause("hidden by another box", near[best], setting=setting, det=best)
+            return _Cause("no detection", near[best])
         scores = record.detections.scores
         if not (fits & used).any():
             best = int(np.argmax(np.where(fits, scores, -np.inf)))
-            words = " ".join(note.text for note in record.about(detection=best))
-            return "score too low", scores[best], "score", self._setting_in(words), -1, best
+            setting = self._setting_in(record.about(detection=best))
+            return _Cause("score too low", scores[best], "score", setting, det=best)
         best = int(np.argmax(np.where(fits & used, near, -1)))
         owner = record.owner(best)
         if owner is None:
-            words = " ".join(note.text for note in record.about(detection=best, kinds=("unborn",)))
-            return "no track started", scores[best], "score", self._setting_in(words), -1, best
+            setting = self._setting_in(record.about(detection=best, kinds=("unborn",)))
+            return _Cause("no track started", scores[best], "score", setting, det=best)
+        tracks = _rows_in(self.track_frame, frame)
         reported = tracks[self.track_ids[tracks] == owner]
         if not len(reported):
-            words = " ".join(note.text for note in record.about(track=owner, kinds=("filtered",)))
-            setting = self._setting_in(words)
-            size = setting in ("min_box_area", "vertical_ratio", "min_detection_height")
-            cause = "filtered by size or shape" if size else "waiting for confirmation"
-            box = record.detections.boxes[best]
-            if size:
-                return cause, float(box[2] * box[3]), "area", setting, owner, best
-            return cause, scores[best], "score", setting, owner, best
-        track_row = int(reported[0])
-        fit = float(iou(self.truth.box[[row]], self.track_boxes[[track_row]])[0, 0])
-        if self.partner[track_row] >= 0:
-            return "given to another person", fit, "IoU", "", owner, best
-        if self.partner[track_row] == -2:
-            return "dropped as a distractor", fit, "IoU", "", owner, best
-        return "track too far off", fit, "IoU", "", owner, best
+            setting = self._setting_in(record.about(track=owner, kinds=("filtered",)))
+            if setting in ("min_box_area", "vertical_ratio", "min_detection_height"):
+                area = np.prod(record.detections.boxes[best, 2:])
+                return _Cause("filtered by size or shape", area, "area", setting, owner, best)
+            return _Cause("waiting for confirmation", scores[best], "score", setting, owner, best)
+        fit = iou(self.truth.box[[row]], self.track_boxes[reported[:1]])[0, 0]
+        partner = self.partner[reported[0]]
+        cause = "dropped as a distractor" if partner == -2 else "track too far off"
+        return _Cause("given to another person" if partner >= 0 else cause, fit, track=owner, det=best)
 
-    def _false_positive(
-        self, near: np.ndarray, rows: np.ndarray, track_row: int, record: FrameRecord | None
-    ) -> tuple[str, float, str, str]:
-        """Return cause, number, measure and setting of a result that no person is matched with."""
+    def _false_positive(self, frame: int, near: np.ndarray, rows: np.ndarray, track_row: int) -> _Cause:
+        """Return why no person is matched with a result that overlaps the ground truth of its frame by `near`."""
+        track = int(self.track_ids[track_row])
         scored = self.is_scored[rows]
         on_people = np.where(scored, near, 0.0)
         best = float(on_people.max(initial=0.0))
         if best >= _NEAR:
-            return "duplicate", best, "IoU", "nms_iou" if "nms_iou" in self.detector else ""
+            return _Cause("duplicate", best, setting="nms_iou" if "nms_iou" in self.detector else "", track=track)
         ignored = float(np.where(scored, 0.0, near).max(initial=0.0))
         if ignored >= _NEAR:
-            return "on what is not scored", ignored, "IoU", ""
+            return _Cause("on what is not scored", ignored, track=track)
         if int((on_people >= _FAR).sum()) > 1:
-            return "between people", best, "IoU", ""
+            return _Cause("between people", best, track=track)
         if best >= _FAR:
-            return "box too far off", best, "IoU", ""
-        score, setting = self.track_scores[track_row], ""
-        if record is not None and np.isfinite(record.min_score):
-            setting = self._setting_of(record.min_score)
-        if int(self.track_ids[track_row]) in self.carried:
-            return "track without its person", score, "score", setting
-        return "background", score, "score", setting
+            return _Cause("box too far off", best, track=track)
+        record = self.trace.get(frame)
+        setting = "" if record is None else self._setting_of(record.min_score)
+        cause = "track without its person" if track in self.carried else "background"
+        return _Cause(cause, self.track_scores[track_row], "score", setting, track)
 
-    def _setting_in(self, text: str) -> str:
-        return setting_in(text, self.trace.tracker)
+    def _setting_in(self, notes: Iterable[Note]) -> str:
+        return setting_in(" ".join(note.text for note in notes), self.trace.tracker)
 
-    def _setting_of(self, value: float) -> str:
-        """Return the setting that has a value, such as the lowest score used."""
-        settings = self.trace.tracker.settings.to_dict()
-        return next(
-            (
-                name
-                for name, held in settings.items()
-                if isinstance(held, float) and np.isclose(held, value, rtol=1e-6, atol=0)
-            ),
-            "",
-        )
+    def _setting_of(self, score: float) -> str:
+        """Return the setting that holds the lowest score used; empty where none does."""
+        for name, held in self.trace.tracker.settings.to_dict().items():
+            if isinstance(held, float) and np.isclose(held, score, rtol=1e-6, atol=0):
+                return name
+        return ""
+
+
+def _rows_in(frames: np.ndarray, frame: int) -> np.ndarray:
+    """Return the rows of one frame; `frames` ascend."""
+    return np.arange(*np.searchsorted(frames, [frame, frame + 1]))
+
+
+def _error(frame: int, kind: str, owner: int, cause: _Cause, box: np.ndarray) -> dict[str, Any]:
+    return {
+        "frame": frame, "kind": kind, "id": int(owner), **dataclasses.asdict(cause), "number": float(cause.number),
+        **dict(zip(BOX, map(float, box), strict=True)),
+    }  # fmt: skip
 
 
 def _number_of(reason: Mapping[str, Any]) -> tuple[float, str]:
@@ -489,20 +473,12 @@ def _without_switches(one: SequenceEvaluation, switches: pd.DataFrame) -> np.nda
         joined[-1] |= bool(mended)
         stretches[-1].append(int(scored.t_rows[one.partner[row]]))
         last = person
-    frames = one.tracks["frame"].to_numpy()
-    unused = int(ids.max()) + 1
-    held: set[tuple[int, int]] = set()
     in_stretch = {row for stretch in stretches for row in stretch}
-    singles = [[row] for row in range(len(ids)) if row not in in_stretch]
     parts = [stretch for stretch, is_joined in zip(stretches, joined, strict=True) if is_joined]
     parts += [stretch for stretch, is_joined in zip(stretches, joined, strict=True) if not is_joined]
-    result = ids.copy()
-    for part in [*parts, *singles]:
-        wanted = int(ids[part[0]])
-        places = [(int(frames[row]), wanted) for row in part]
-        if any(place in held for place in places):
-            wanted, unused = unused, unused + 1
-            places = [(frame, wanted) for frame, _ in places]
-        held.update(places)
-        result[part] = wanted
-    return result
+    parts += [[row] for row in range(len(ids)) if row not in in_stretch]
+    frames = one.tracks["frame"].to_numpy()
+    wanted = [(frames[part].tolist(), int(ids[part[0]])) for part in parts]
+    for part, given in zip(parts, separate_ids(wanted, int(ids.max()) + 1), strict=True):
+        ids[part] = given
+    return ids

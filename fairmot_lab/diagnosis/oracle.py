@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,19 +45,41 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     table = pd.DataFrame({"frame": frame, "person": scored.g_id, "switched": one.switched, "id": np.nan})
     table.loc[one.is_matched, "id"] = scored.t_ids[scored.t_id[one.partner[one.is_matched]]]
     table["stretch"] = table.groupby("person")["switched"].cumsum()
-    unused = int(scored.t_ids.max(initial=0)) + 1
-    held: set[tuple[int, int]] = set()
-    ids = np.zeros(len(table), np.int64)
     stretches = [part for _, part in table.groupby(["person", "stretch"])]
-    for part in sorted(stretches, key=lambda part: (-part["id"].notna().sum(), part["id"].isna().sum())):
-        known = part["id"].dropna()
-        wanted = int(known.iloc[0]) if len(known) else unused
-        if any((number, wanted) in held for number in part["frame"]):
-            wanted = unused
-        unused += wanted == unused
-        held.update((number, wanted) for number in part["frame"])
-        ids[part.index] = wanted
+    stretches.sort(key=lambda part: (-part["id"].notna().sum(), part["id"].isna().sum()))
+    carried = [part["id"].dropna().tolist() for part in stretches]
+    wanted = [
+        (part["frame"].tolist(), int(ids[0]) if ids else None) for part, ids in zip(stretches, carried, strict=True)
+    ]
+    ids = np.zeros(len(table), np.int64)
+    for part, given in zip(stretches, separate_ids(wanted, int(scored.t_ids.max(initial=0)) + 1), strict=True):
+        ids[part.index] = given
     return _table(frame, ids, one.ground_truth.box[scored.g_rows], one.name)
+
+
+def separate_ids(stretches: Iterable[tuple[Sequence[int], int | None]], unused: int) -> list[int]:
+    """Give each stretch, the frames and the id it wants, that id; a new one where a stretch before has it in a frame.
+
+    Parameters
+    ----------
+    stretches
+        With None for a stretch that wants an id of its own.
+    unused
+        The first of the new ids.
+
+    Examples
+    --------
+    >>> separate_ids([([1, 2], 7), ([2, 3], 7), ([3], 7)], unused=9)
+    [7, 9, 7]
+    """
+    held: set[tuple[int, int]] = set()
+    ids = []
+    for frames, wanted in stretches:
+        if wanted is None or any((frame, wanted) in held for frame in frames):
+            wanted, unused = unused, unused + 1
+        held.update((frame, wanted) for frame in frames)
+        ids.append(wanted)
+    return ids
 
 
 def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | None = None) -> pd.DataFrame:
