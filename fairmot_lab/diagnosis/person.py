@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..evaluation.events import SequenceEvaluation
     from ..evaluation.result import Evaluation
 
+_NUMBERS = ("score", "iou", "cost", "max_cost", "gate", "gate_limit", "rival_cost")
 _COLUMNS = [
     "frame", "time", "visibility", "state", "track", "cause", "det", "score", "iou", "taken_by", "stage", "cost",
     "max_cost", "gate", "gate_limit", "rival", "rival_cost", *BOX,
@@ -149,18 +150,17 @@ def follow(
 
 def _of_detection(record: FrameRecord | None, box: np.ndarray, chosen: int) -> dict[str, Any]:
     """Return what is known of the detection that fits a person best, and of the track that took it."""
-    nothing: dict[str, Any] = dict.fromkeys(_COLUMNS[6:17], np.nan)
-    nothing |= {"det": -1, "taken_by": -1, "stage": "", "rival": -1}
+    found: dict[str, Any] = {"det": -1, "taken_by": -1, "stage": "", "rival": -1, **dict.fromkeys(_NUMBERS, np.nan)}
     if record is None or not len(record.detections):
-        return nothing
+        return found
     near = iou(box[None], record.detections.boxes)[0]
     det = chosen if chosen >= 0 else int(np.argmax(near))
     if near[det] <= 0:
-        return nothing
+        return found
+    found |= {"det": det, "score": float(record.detections.scores[det]), "iou": float(near[det])}
     owner = record.owner(det)
-    found: dict[str, Any] = {"det": det, "score": float(record.detections.scores[det]), "iou": float(near[det])}
     if owner is None:
-        return nothing | found
+        return found
     found["taken_by"] = owner
     for stage, i, j in record.meetings(owner, det):
         if stage.matched[i] != j:
@@ -172,7 +172,7 @@ def _of_detection(record: FrameRecord | None, box: np.ndarray, chosen: int) -> d
         if len(others) and np.isfinite(others).any():
             rival = int(np.argmin(others))
             found |= {"rival": int(stage.tracks[rival]), "rival_cost": float(others[rival])}
-    return nothing | found
+    return found
 
 
 def _events(
@@ -180,7 +180,6 @@ def _events(
 ) -> pd.DataFrame:
     """Return when the person entered, was lost and found, changed the id, and left."""
     switches = evaluation.switches_of(name)
-    switches = switches[switches["gt_id"] == gt_id].set_index("frame")
     first, last = frames.iloc[0], frames.iloc[-1]
     events = [(int(first["frame"]), "enters", f"enters in frame {first['frame']}")]
     missed = frames["state"] == "missed"
@@ -199,10 +198,10 @@ def _events(
             if now["state"] == "tracked":
                 word = "found again by" if lost >= 0 else "first tracked by"
                 events.append((int(now["frame"]), "found", f"{word} track {now['track']} in frame {now['frame']}"))
-    for frame, switch in switches.iterrows():
-        row = diagnosis.reason(next(switch.to_frame().T.reset_index(names="frame").itertuples()))
-        text = f"changes from track {switch.from_id} to {switch.to_id} in frame {frame}: {row['why']}"
-        events.append((int(frame), "switched", text))  # type: ignore[call-overload]
+    for switch in switches[switches["gt_id"] == gt_id].itertuples():
+        why = diagnosis.reason(switch)["why"]
+        text = f"changes from track {switch.from_id} to {switch.to_id} in frame {switch.frame}: {why}"
+        events.append((switch.frame, "switched", text))
     events.append((int(last["frame"]), "leaves", f"is last seen in frame {last['frame']}"))
     order = {"enters": 0, "found": 1, "switched": 2, "lost": 3, "leaves": 4}
     table = pd.DataFrame(events, columns=["frame", "event", "text"])

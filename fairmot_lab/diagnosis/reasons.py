@@ -187,7 +187,7 @@ class SwitchDiagnosis:
             if wanted is None and frame == now:
                 wanted = record.taken(new)
             taken = record.taken(old)
-            if wanted is None and self._is_there(person, frame):
+            if wanted is None and len(self._box(person, frame)):
                 missed[frame] = self._near(person, record)
             end = next(iter(record.about(old, kinds=ENDS)), None)
             if taken is not None:
@@ -212,9 +212,9 @@ class SwitchDiagnosis:
                 if refusal is not None and record.owner(wanted) == new:
                     break
         finding = finding or refusal or self._held_on(person, old, now)
-        before = [one for frame, one in missed.items() if frame <= finding.frame]
-        after = [one for frame, one in missed.items() if frame > finding.frame]
-        both = _joined([*before, *after])
+        before = _joined([one for frame, one in missed.items() if frame <= finding.frame])
+        after = _joined([one for frame, one in missed.items() if frame > finding.frame])
+        both = _joined([before, after])
         record_now = self.trace.get(now)
         values = {
             "best_score": both.best_score if np.isfinite(both.best_score) else np.nan,
@@ -222,9 +222,9 @@ class SwitchDiagnosis:
             "undetected": len(both.frames),
             "lost_for": finding.frame - seen,
             "buffer": np.nan if record_now is None else record_now.max_time_lost,
-            "appearance_distance": self._appearance(old, last, new, now),
+            "appearance_distance": self._appearance_distance(old, last, new, now),
         }
-        text = self._sentence(finding, values, _joined(before), _joined(after))
+        text = _sentence(finding, values, before, after)
         known: dict[str, Any] = dict.fromkeys(_ADDED, np.nan)
         words = {"why": text, "why_kind": finding.kind, "why_frame": finding.frame}
         return known | values | finding.values | words | {"setting": finding.setting}
@@ -232,17 +232,18 @@ class SwitchDiagnosis:
     # -- the pieces
 
     def _rows(self, frame: int) -> np.ndarray:
-        first, last = np.searchsorted(self.frame, [frame, frame + 1])
-        rows = np.arange(first, last)
-        return rows[self.people[first:last]]
+        """Return the rows of the people of a frame in the ground truth."""
+        rows = np.arange(*np.searchsorted(self.frame, [frame, frame + 1]))
+        return rows[self.people[rows]]
 
-    def _is_there(self, person: int, frame: int) -> bool:
-        return bool((self.ids[self._rows(frame)] == person).any())
+    def _box(self, person: int, frame: int) -> np.ndarray:
+        """Return the box (1, 4) of a person in a frame; (0, 4) where the person is not there."""
+        rows = self._rows(frame)
+        return self.box[rows[self.ids[rows] == person]]
 
     def _overlap(self, person: int, record: FrameRecord, detection: int) -> float:
-        rows = self._rows(record.frame)
-        rows = rows[self.ids[rows] == person]
-        return float(iou(self.box[rows], record.detections.boxes[[detection]])[0, 0]) if len(rows) else 0.0
+        box = self._box(person, record.frame)
+        return float(iou(box, record.detections.boxes[[detection]])[0, 0]) if len(box) else 0.0
 
     def _fits(self, person: int, record: FrameRecord, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the IoU of detections with a person, and whether each fits this person better than anyone else."""
@@ -308,10 +309,8 @@ class SwitchDiagnosis:
         stage, i, j = offered[0]
         values = _measures(stage, i, j)
         spent = float(chosen[0][0].cost[chosen[0][1], chosen[0][2]])
-        outcome = stage.outcome(i, j)
-        if outcome != "not chosen":  # it had no choice
-            text += f"; the person's own detection: {_far(stage, i, j)}"
-            return _Finding(_kind(stage, outcome), frame, text, values, _setting_of(stage, outcome))
+        if stage.outcome(i, j) != "not chosen":  # it had no choice
+            return _refusal(stage, i, j, frame, f"{text}; the person's own detection: {_far(stage, i, j)}", values)
         owner = record.owner(wanted)
         if owner is not None and owner != track and values["cost"] <= spent:
             text += f" (cost {_cost(spent, values['cost'])}), as track {owner} took the person's detection"
@@ -330,10 +329,9 @@ class SwitchDiagnosis:
         later = "".join(f", {one.title}: {_far(one, row, column)}" for one, row, column in meetings[1:])
         if len(meetings) > 1 and "iou" not in values:
             values |= {key: value for key, value in _measures(*meetings[1]).items() if key == "iou"}
-        outcome = stage.outcome(i, j)
-        if outcome in ("outside the gate", "forbidden", "too costly"):
+        if stage.outcome(i, j) in ("outside the gate", "forbidden", "too costly"):
             text = f"the detection of frame {frame} was refused to track {track}: {_far(stage, i, j)}{later}"
-            return _Finding(_kind(stage, outcome), frame, text, values, _setting_of(stage, outcome))
+            return _refusal(stage, i, j, frame, text, values)
         rival = record.owner(wanted)
         if rival is None:
             return None
@@ -351,19 +349,17 @@ class SwitchDiagnosis:
             words = filtered[0].text.rstrip(".")
             setting = setting_in(words, self.trace.tracker)
             return _Finding("not reported", now, f"track {old} is on the person; {words}", setting=setting)
-        box = self.track_box.get((now, old))
-        rows = self._rows(now)
-        rows = rows[self.ids[rows] == person]
-        if box is None or not len(rows):
+        box, place = self.track_box.get((now, old)), self._box(person, now)
+        if box is None or not len(place):
             return _Finding("not detected", now, f"track {old} has no detection on the person")
-        overlap = float(iou(self.box[rows], box[None])[0, 0])
+        overlap = float(iou(place, box[None])[0, 0])
         if overlap < _NEAR:
             text = f"track {old} is still there, but its box fits the person with an IoU of {overlap:.2f} only"
             return _Finding("box off the person", now, text, {"iou": overlap})
         text = f"track {old} is still there (IoU {overlap:.2f}), but is matched with another person close by"
         return _Finding("box on another person", now, text, {"iou": overlap})
 
-    def _appearance(self, old: int, last: int, new: int, now: int) -> float:
+    def _appearance_distance(self, old: int, last: int, new: int, now: int) -> float:
         before, after = self._embedding(last, old), self._embedding(now, new)
         return float(1 - before @ after) if before is not None and after is not None else np.nan
 
@@ -377,22 +373,23 @@ class SwitchDiagnosis:
         vector = record.detections.embeddings[row].astype(float)
         return vector / np.linalg.norm(vector)
 
-    def _sentence(self, finding: _Finding, values: dict[str, float], before: _Missed, after: _Missed) -> str:
-        def missing(missed: _Missed) -> str:
-            count = len(missed.frames)
-            frames = f"{count} frame{'s' if count != 1 else ''}"
-            return f"not detected for {frames} ({missed.words(values['score_threshold'])})"
 
-        parts = [finding.text]
-        if finding.kind == "lost too long":
-            parts = [f"lost for {values['lost_for']} frames, and a lost track is kept for {values['buffer']}"]
-        if before.frames and finding.kind in ("lost too long", "not detected"):
-            parts.insert(0, missing(before))
-        elif before.frames:
-            parts.append(f"before that {missing(before)}")
-        if after.frames:
-            parts.append(f"after that {missing(after)}")
-        return "; ".join(parts)
+def _sentence(finding: _Finding, values: dict[str, float], before: _Missed, after: _Missed) -> str:
+    def missing(missed: _Missed) -> str:
+        count = len(missed.frames)
+        frames = f"{count} frame{'s' if count != 1 else ''}"
+        return f"not detected for {frames} ({missed.words(values['score_threshold'])})"
+
+    parts = [finding.text]
+    if finding.kind == "lost too long":
+        parts = [f"lost for {values['lost_for']} frames, and a lost track is kept for {values['buffer']}"]
+    if before.frames and finding.kind in ("lost too long", "not detected"):
+        parts.insert(0, missing(before))
+    elif before.frames:
+        parts.append(f"before that {missing(before)}")
+    if after.frames:
+        parts.append(f"after that {missing(after)}")
+    return "; ".join(parts)
 
 
 def _joined(parts: list[_Missed]) -> _Missed:
@@ -404,18 +401,14 @@ def _joined(parts: list[_Missed]) -> _Missed:
     )
 
 
-def _setting_of(stage: Stage, outcome: str) -> str:
-    """Return the setting that refused a pair; the motion gate is a quantile, not a setting."""
-    return "" if outcome == "outside the gate" else stage.setting
-
-
-def _kind(stage: Stage, outcome: str) -> str:
-    """Return the key of `REASONS` for a pair that was not allowed."""
-    if outcome == "outside the gate":
-        return "outside the motion gate"
+def _refusal(stage: Stage, row: int, column: int, frame: int, text: str, values: dict[str, float]) -> _Finding:
+    """Return that a pair was not allowed; the motion gate is a quantile, not a setting."""
+    if stage.outcome(row, column) == "outside the gate":
+        return _Finding("outside the motion gate", frame, text, values)
+    kind = "IoU too low" if stage.iou is not None else "too costly"
     if stage.appearance is not None:
-        return "embedding too far"
-    return "IoU too low" if stage.iou is not None else "too costly"
+        kind = "embedding too far"
+    return _Finding(kind, frame, text, values, stage.setting)
 
 
 def _far(stage: Stage, row: int, column: int) -> str:
@@ -444,7 +437,7 @@ def _owner_cost(stage: Stage, owner: int, column: int) -> str:
     return "" if row is None else f"{stage.cost[row, column]:.2f}"
 
 
-def _cost(value: float, other: float = np.inf) -> str:
+def _cost(value: float, other: float) -> str:
     return number_beside(value, other) if np.isfinite(value) else "infinite"
 
 
