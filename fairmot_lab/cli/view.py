@@ -32,7 +32,7 @@ def _run_view(options: argparse.Namespace) -> None:
     from ..widgets import TrackPlayer, Workbench
 
     source = open_source(options.source, labels=options.gt)
-    tables = {name: read_mot(path) for name, path in _named(options.tracks or []).items()}
+    tables = {name: read_mot(path) for name, path in _by_name(options.tracks or []).items()}
     for table in tables.values():
         table.attrs["sequence"] = source.name  # results carry any name; frames beyond the sequence are refused
     kept = None if options.detections is None else open_detections(options.detections, source.name)
@@ -54,7 +54,7 @@ def _run_view(options: argparse.Namespace) -> None:
         webbrowser.open(page.resolve().as_uri())
 
 
-def _named(paths: Sequence[str]) -> dict[str, str]:
+def _by_name(paths: Sequence[str]) -> dict[str, str]:
     """Return the result files by name: their own, else with their folder's, where several files have the same."""
     stems = [Path(path).name.removesuffix(".gz").removesuffix(".txt") for path in paths]
     if len(set(stems)) < len(stems):

@@ -325,10 +325,10 @@ class _Files:
     ) -> None:
         name = file_name(name)
         texts, drawn = Path(folder) / "mot_results", Path(folder) / "mot_outputs"
-        pictures, film = drawn / name, drawn / f"{name}_vis.avi"
-        self._pictures = self._video = self._overlay = None
+        film = drawn / f"{name}_vis.avi"
+        self._pictures = drawn / name
         outputs = [texts / f"{name}.txt", texts / f"{name}.partial.txt"]
-        outputs += [pictures / path.name for path in inputs] + [film] if visualization else []
+        outputs += [self._pictures / path.name for path in inputs] + [film] if visualization else []
         for path in outputs:
             refuse_overwrite(path, inputs)
         self._stack = contextlib.ExitStack()
@@ -337,10 +337,11 @@ class _Files:
         # Each frame is written in one thread, to its end: an interrupt cannot stop it halfway.
         self._pool = self._stack.enter_context(ThreadPoolExecutor(1))
         self._text = TextWriter(outputs[0])
+        self._video = None
         if visualization:
-            self._pictures = make_folder(pictures)
+            make_folder(self._pictures)
             self._video = MotionJpegWriter(film, frame_rate)
-            self._overlay = FrameAnnotator(trails=0)
+        self._overlay = FrameAnnotator(trails=0)
         self._last = 0
 
     def __enter__(self) -> _Files:
@@ -358,7 +359,7 @@ class _Files:
     def _add(self, frame: Frame, tracks: FrameTracks) -> None:
         self._text.append(dataclasses.replace(tracks, class_ids=np.full(len(tracks), -1)))
         self._last = frame.number
-        if self._overlay is None or self._pictures is None or self._video is None:
+        if self._video is None:
             return
         image = self._overlay.draw(frame, tracks)
         with atomic_write(self._pictures / f"{frame.number - 1:05d}.jpg") as path:
@@ -369,7 +370,7 @@ class _Files:
         self._text.close()
         if self._video is not None:
             self._video.close()
-        self._remove_pictures_of_earlier_runs()
+            self._remove_pictures_of_earlier_runs()
 
     def _stop(self) -> None:
         self._text.stop()
@@ -377,7 +378,7 @@ class _Files:
             self._video.stop()
 
     def _remove_pictures_of_earlier_runs(self) -> None:
-        for file in self._pictures.iterdir() if self._pictures else ():
+        for file in self._pictures.iterdir():
             if re.fullmatch(r"[0-9]{5,}\.jpg", file.name) and int(file.stem) >= self._last:
                 with contextlib.suppress(OSError):
                     file.unlink()

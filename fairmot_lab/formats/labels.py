@@ -195,10 +195,11 @@ def read_truth(
         If there are several sequences and none has the name, a frame lies beyond the length, or the labels say that
         they are of frames of another size.
     """
-    info_file = path.parent.parent / "seqinfo.ini"
-    if path.is_file() and recognise(path) in (MOTCHALLENGE, cvat.FORMAT) and path.suffix.lower() != ".zip":
+    format = recognise(path) if path.is_file() else None
+    if format in (MOTCHALLENGE, cvat.FORMAT) and path.suffix.lower() != ".zip":
         table = read_mot(path, "ground_truth", length=length, width=width, height=height)
-        table.attrs["format"] = AI_CITY if _video_beside(path) else recognise(path).title
+        table.attrs["format"] = AI_CITY if _video_beside(path) else format.title
+        info_file = path.parent.parent / "seqinfo.ini"
         if path.parent.name == "gt" and info_file.is_file() and width is not None:
             info = read_seqinfo(info_file)
             _check_size(path, (info.width, info.height), (width, height))

@@ -394,12 +394,10 @@ class _Run:
     def _finish(self) -> None:
         """Move what was written to its place."""
         report = self.report
-        self.text.close()
-        self._files[report.text.name] = _digest(report.text)
-        if self.video is not None:
-            self.video.close()
-            if self.video.path.exists():
-                self._files[self.video.path.name] = _digest(self.video.path)
+        for writer in self._writers():
+            writer.close()
+            if writer.path.exists():
+                self._files[writer.path.name] = _digest(writer.path)
         if self.counter is not None:
             report.counts, report.events = self.counter.write(self.stem)
             self._files |= {path.name: _digest(path) for path in (report.counts, report.events)}
@@ -413,15 +411,16 @@ class _Run:
             )
 
     def _discard(self) -> None:
-        self.text.discard()
-        if self.video is not None:
-            self.video.discard()
+        for writer in self._writers():
+            writer.discard()
         self.report.record.unlink(missing_ok=True)
 
     def _stop(self) -> None:
-        self.text.stop()
-        if self.video is not None:
-            self.video.stop()
+        for writer in self._writers():
+            writer.stop()
+
+    def _writers(self) -> list[TextWriter | VideoWriter]:
+        return [self.text] if self.video is None else [self.text, self.video]
 
     def _write_record(self) -> None:
         report = self.report
@@ -438,15 +437,12 @@ class _Run:
         write_text(report.record, json.dumps(state, indent=1) + "\n")
 
     def _so_far(self) -> str:
-        files = [self.text.path if self.text.path.exists() else self.text.partial]
-        if self.video is not None:
-            files.append(self.video.path if self.video.path.exists() else self.video.partial)
+        files = [writer.path if writer.path.exists() else writer.partial for writer in self._writers()]
         of = "" if self.source.length is None else f" of {self.source.length}"
-        names = " and ".join(str(file) for file in files)
-        later = (
-            "" if self.drawing is None or self.video is not None else " The video is rendered when the run is resumed."
-        )
-        return f"The results of the first {self.report.frames}{of} frames are in {names}.{later}"
+        text = f"The results of the first {self.report.frames}{of} frames are in {' and '.join(map(str, files))}."
+        if self.drawing is not None and self.video is None:
+            text += " The video is rendered when the run is resumed."
+        return text
 
     # -- overlay video ------------------------------------------------------------------------------------------------
 
