@@ -172,7 +172,7 @@ def test_each_class_is_counted_by_itself(tmp_path: Path) -> None:
     ]
     counter = Counter(lines={"door": DOWN}, classes={0: "person", 4: "car"})
     counter.update(1, 0.0, both[both["frame"] == 1])
-    assert counter._shown("in frame") == "3 (1 person, 2 car)"
+    assert counter._shown(lambda one: one.in_frame) == "3 (1 person, 2 car)"
     assert counter.describe()["classes"] == {"0": "person", "4": "car"}
     assert pd.read_csv(counter.write(tmp_path / "clip")[0])["class"].tolist() == ["all", "person", "car"]
     assert "class" not in count(people, frame_rate=2).intervals
