@@ -23,10 +23,13 @@ from fairmot_lab.formats.coco import read_coco, write_coco
 from fairmot_lab.formats.cvat import read_cvat, write_cvat
 from fairmot_lab.formats.kitti import read_kitti, write_kitti
 from fairmot_lab.formats.mot import read_mot, write_mot
+from fairmot_lab.formats.motchallenge import BENCHMARKS
 from fairmot_lab.formats.seqinfo import read_seqinfo
-from fairmot_lab.formats.submission import _TEST, write_submission
+from fairmot_lab.formats.submission import write_submission
 from fairmot_lab.formats.trackeval import write_trackeval
 from fairmot_lab.lite.scenes import SceneConfig, write_sequence
+
+TEST_SETS = {benchmark.name: sorted(benchmark.test) for benchmark in BENCHMARKS}
 
 
 def tracks() -> pd.DataFrame:
@@ -46,7 +49,7 @@ def truth() -> pd.DataFrame:
 
 @pytest.mark.parametrize(("benchmark", "files"), [("MOT15", 11), ("MOT16", 7), ("MOT17", 21), ("MOT20", 4)])
 def test_submission(tmp_path, benchmark, files):
-    results = dict.fromkeys(_TEST[benchmark], tracks())
+    results = dict.fromkeys(TEST_SETS[benchmark], tracks())
     assert len(results) == files
     path = write_submission(results, tmp_path / "submission.zip")
     with zipfile.ZipFile(path) as archive:
@@ -60,7 +63,7 @@ def test_submission(tmp_path, benchmark, files):
 
 
 def test_submission_refuses_what_the_server_would(tmp_path):
-    results = dict.fromkeys(_TEST["MOT17"], tracks())
+    results = dict.fromkeys(TEST_SETS["MOT17"], tracks())
     with pytest.raises(EvaluationError, match="1 are missing: MOT17-01-SDP"):
         write_submission({k: v for k, v in results.items() if k != "MOT17-01-SDP"}, tmp_path / "a.zip")
     with pytest.raises(EvaluationError, match=r"'MOT17-01-YOLO' is not a sequence of MOT17; did you mean"):

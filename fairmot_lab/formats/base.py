@@ -42,18 +42,6 @@ class Format:
     protocol: str = ""
 
 
-def one_sequence(
-    read: Callable[[Path], pd.DataFrame], name: Callable[[Path], str] | None = None
-) -> Callable[[Path], dict[str, Loader]]:
-    """Return `Format.sequences` of a format with one sequence in a file, called as the file unless `name` says so."""
-    return lambda path: {(name or stem)(path): lambda: read(path)}
-
-
-def several_sequences(read: Callable[[Path], Mapping[str, pd.DataFrame]]) -> Callable[[Path], dict[str, Loader]]:
-    """Return `Format.sequences` of a format with several sequences in a file, which is read as a whole."""
-    return lambda path: {sequence: table.copy for sequence, table in read(path).items()}
-
-
 def first_line(head: bytes) -> list[str]:
     """Return the fields of the first line that is not blank, whatever separates them."""
     for line in head.decode("utf-8", "replace").lstrip("\ufeff").splitlines():
@@ -69,3 +57,15 @@ def stem(path: Path) -> str:
         return path.resolve().parent.parent.name
     name = path.name.removesuffix(".gz")
     return name.rpartition(".")[0] or name
+
+
+def one_sequence(
+    read: Callable[[Path], pd.DataFrame], name: Callable[[Path], str] = stem
+) -> Callable[[Path], dict[str, Loader]]:
+    """Return `Format.sequences` of a format with one sequence in a file, called as the file unless `name` says so."""
+    return lambda path: {name(path): lambda: read(path)}
+
+
+def several_sequences(read: Callable[[Path], Mapping[str, pd.DataFrame]]) -> Callable[[Path], dict[str, Loader]]:
+    """Return `Format.sequences` of a format with several sequences in a file, which is read as a whole."""
+    return lambda path: {sequence: table.copy for sequence, table in read(path).items()}

@@ -15,7 +15,7 @@ from ..data import PERSON
 from ..errors import MotFileError, SourceError
 from .base import Format, Loader, first_line
 from .seqinfo import read_seqinfo
-from .text import read_fields, short
+from .text import read_fields
 from .truth import number, truth_table, whole
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -55,9 +55,7 @@ def read_jde(path: str | os.PathLike[str], *, width: int | None = None, height: 
     rows = []
     for file in _files(path):
         frame = int(file.stem)
-        for place, fields, line in read_fields(file):
-            if len(fields) != 6:
-                raise MotFileError(f"{place} has {len(fields)} columns ({short(line)!r}); labels_with_ids has 6.")
+        for place, fields in read_fields(file, (6,), "labels_with_ids has 6"):
             kind, track = whole(fields[0], "the class", place), whole(fields[1], "the id", place)
             x, y, w, h = (number(field, "a coordinate", place) for field in fields[2:])
             w, h = w * width, h * height

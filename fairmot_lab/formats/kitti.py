@@ -59,11 +59,7 @@ def read_kitti(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(path)
     rows, hidden = [], []
-    for place, fields, line in read_fields(path):
-        if len(fields) not in (17, 18):
-            raise MotFileError(
-                f"{place} has {len(fields)} columns ({short(line)!r}); a KITTI label file has 17, a result file 18."
-            )
+    for place, fields in read_fields(path, (17, 18), "a KITTI label file has 17, a result file 18"):
         kind = _NUMBERS.get(fields[2])
         if kind is None:
             raise MotFileError(f"{place}: {short(fields[2])!r} is not a type of KITTI's; use {', '.join(_NUMBERS)}.")

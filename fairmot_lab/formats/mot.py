@@ -290,19 +290,16 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
     if kind == "ground_truth":
         if columns in (8, 9):
             check_whole(values[:, 7], "class", where)
-            classes = np.clip(values[:, 7], -(2**53), 2**53).astype(np.int64)
+            classes = _as_whole(values[:, 7])
         elif columns >= 10 and rows:
             _warn_about_hidden_classes(values, path)
     elif columns >= 8 and (values[:, 7] % 1 == 0).all() and (values[:, 8:] == -1).all():
         # Otherwise column 8 begins a position in the world, as in MOT15.
-        classes = np.clip(values[:, 7], -(2**53), 2**53).astype(np.int64)
-    with np.errstate(invalid="ignore"):
-        frame = np.clip(values[:, 0], -(2.0**53), 2.0**53)
-        ids = np.clip(values[:, 1], -(2.0**53), 2.0**53)
-    whole = not (frame % 1).any() and not (ids % 1).any()
-    table: dict[str, np.ndarray] = {"frame": frame.astype(np.int64) if whole else frame}
+        classes = _as_whole(values[:, 7])
+    ids = _as_whole(values[:, 1])
+    table: dict[str, np.ndarray] = {"frame": _as_whole(values[:, 0])}
     if kind != "detections":
-        table["id"] = ids.astype(np.int64) if whole else ids
+        table["id"] = ids
     else:
         check_whole(ids, "id", where)
         refuse(ids < -1, ids, where, "id {:.0f} is below -1; detections have -1, or an id from 0 on")
@@ -325,6 +322,12 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
             )
         _number_regions(table)
     return pd.DataFrame(table, copy=False)
+
+
+def _as_whole(column: np.ndarray) -> np.ndarray:
+    """Return whole numbers as int64, within the bounds of an id; a column with fractions as it is, to be refused."""
+    column = np.clip(column, -LARGEST_ID - 1, LARGEST_ID + 1)
+    return column if (column % 1).any() else column.astype(np.int64)
 
 
 def _number_regions(table: dict[str, np.ndarray]) -> None:
@@ -389,14 +392,13 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
     low, high = int(frame.min()), int(frame.max())
     remedy = "frames count from 1: if the whole file counts from 0, add 1 to each" if low == 0 else _CORRECT
     refuse(frame < 1, frame, where, f"frame {{:.0f}} is below 1; {remedy}")
-    limit = LARGEST_FRAME if length is None else length
-    if high > limit:
-        known = (
-            f"the sequence has {limit} frames" if length is not None else f"no sequence has more than {limit} frames"
-        )
-        beyond = frame > limit
-        cause = _cause(low, high, len(np.unique(frame[beyond])), limit, length)
-        refuse(beyond, frame, where, f"frame {{:.0f}}, but {known}{cause}")
+    if length is None:
+        known = f"no sequence has more than {LARGEST_FRAME} frames"
+        refuse(frame > LARGEST_FRAME, frame, where, f"frame {{:.0f}}, but {known}; {_CORRECT}")
+    elif high > length:
+        beyond = frame > length
+        cause = _cause(low, high, len(np.unique(frame[beyond])), length)
+        refuse(beyond, frame, where, f"frame {{:.0f}}, but the sequence has {length} frames{cause}")
     for name in "xywh":
         is_far = np.abs(numbers[name]) > LARGEST_PIXEL
         refuse(is_far, numbers[name], where, f"{name} is {{:g}} pixels, beyond any image; correct the row")
@@ -406,13 +408,11 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
         _check_ids(table["id"].to_numpy(), frame, where, table["conf"].to_numpy() if "conf" in table else None)
 
 
-def _cause(low: int, high: int, beyond: int, limit: int, length: int | None) -> str:
+def _cause(low: int, high: int, beyond: int, length: int) -> str:
     """Return what has most likely happened where frames lie beyond the end of a sequence, and the remedy."""
-    if length is None:
-        return f"; {_CORRECT}"
-    if low > limit:
+    if low > length:
         return "; all rows lie beyond its end, so they are of another sequence, or count the frames of a longer video"
-    if high == limit + 1 and low > 1:
+    if high == length + 1 and low > 1:
         return "; if the rows count frames from 2, subtract 1"
     return (
         f" and {beyond} of the frames here lie beyond its end; these are rows of another sequence or of the uncut "
@@ -427,12 +427,8 @@ def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where, conf: np.ndarra
     refuse(ids < 0, ids, where, f"id {{:.0f}} is below 0; {remedy}")
     remedy = "where two ids can become one number; renumber the tracks"
     refuse(ids > LARGEST_ID, ids, where, f"the id is above 2^53 - 1, {remedy}")
-    largest = int(ids.max()) + 1
-    if int(frame.max()) * largest < 2**62:
-        keys = frame.astype(np.int64) * largest + ids.astype(np.int64)
-        repeated = pd.Series(keys).duplicated()
-    else:
-        repeated = pd.DataFrame({"frame": frame, "id": ids}).duplicated()
+    codes, different = pd.factorize(ids)
+    repeated = pd.Series(frame.astype(np.int64) * len(different) + codes).duplicated()
     if repeated.any():
         row = int(np.argmax(repeated.to_numpy()))
         first = int(np.flatnonzero((frame == frame[row]) & (ids == ids[row]))[0])

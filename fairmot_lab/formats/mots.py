@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..errors import MotFileError
 from .base import Format, first_line, one_sequence, stem
-from .text import read_bytes, read_fields, short
+from .text import read_bytes, read_fields
 from .truth import truth_table, whole
 
 MOTS_CLASSES = {1: "car", 2: "pedestrian"}
@@ -58,9 +58,7 @@ def read_mots(path: str | os.PathLike[str]) -> pd.DataFrame:
         return _read_pictures(path)
     rows, ignored, size = [], 0, (0, 0)
     first = 0 if path.name.startswith("gt.") else 1
-    for place, fields, line in read_fields(path):
-        if len(fields) != 6:
-            raise MotFileError(f"{place} has {len(fields)} columns ({short(line)!r}); a MOTS file has 6.")
+    for place, fields in read_fields(path, (6,), "a MOTS file has 6"):
         frame, track, kind, height, width = (whole(field, "a number", place) for field in fields[:5])
         size = (width, height)
         if kind == _IGNORED:

@@ -14,12 +14,9 @@ from .._files import write_zip
 from ..data import by_sequence
 from ..errors import EvaluationError, FairMOTLabWarning
 from .mot import check_table, submitted_text
-from .motchallenge import BENCHMARKS
+from .motchallenge import BENCHMARKS, Benchmark
 
-# The sequences that each challenge expects: all of train and test for MOT16, MOT17 and MOT20, the test set for MOT15.
-SERVER_SEQUENCES = {one.name: tuple(sorted(one.test if one.name == "MOT15" else one.lengths)) for one in BENCHMARKS}
-# What a server scores; the training part may be left out of a MOT16, MOT17 or MOT20 submission.
-_TEST = {one.name: tuple(sorted(one.test)) for one in BENCHMARKS}
+_BENCHMARKS = {benchmark.name: benchmark for benchmark in BENCHMARKS}
 
 
 def write_submission(
@@ -57,9 +54,9 @@ def write_submission(
     """
     tracks = by_sequence(tracks)
     benchmark = benchmark or _benchmark_of(tracks)
-    if benchmark not in SERVER_SEQUENCES:
-        raise EvaluationError(f"Benchmark {benchmark!r} is unknown; choose {', '.join(SERVER_SEQUENCES)}.")
-    known, wanted = SERVER_SEQUENCES[benchmark], _TEST[benchmark]
+    if benchmark not in _BENCHMARKS:
+        raise EvaluationError(f"Benchmark {benchmark!r} is unknown; choose {', '.join(_BENCHMARKS)}.")
+    known, wanted = _accepted(_BENCHMARKS[benchmark]), sorted(_BENCHMARKS[benchmark].test)
     foreign = [name for name in tracks if name not in known]
     if foreign:
         near = difflib.get_close_matches(foreign[0], known, n=2)
@@ -80,12 +77,16 @@ def write_submission(
     return write_zip(path, texts, tracks)
 
 
+def _accepted(benchmark: Benchmark) -> list[str]:
+    """Return the sequences that a server takes: it scores the test set, and takes the training set beside it."""
+    return sorted(benchmark.test if benchmark.name == "MOT15" else benchmark.lengths)
+
+
 def _benchmark_of(tracks: Iterable[str]) -> str:
-    names = list(tracks)
-    for benchmark, known in SERVER_SEQUENCES.items():
-        if names and names[0] in known:
-            return benchmark
+    first = next(iter(tracks), "an empty dict")
+    for benchmark in BENCHMARKS:
+        if first in _accepted(benchmark):
+            return benchmark.name
     raise EvaluationError(
-        f"{names[0] if names else 'an empty dict'!r} does not say which benchmark it belongs to; pass "
-        f"benchmark=, one of {', '.join(SERVER_SEQUENCES)}."
+        f"{first!r} does not say which benchmark it belongs to; pass benchmark=, one of {', '.join(_BENCHMARKS)}."
     )

@@ -84,11 +84,19 @@ def refuse_utf16(data: bytes, path: Path) -> None:
         raise MotFileError(f"{path} is text in UTF-16; save it as UTF-8 or ASCII.")
 
 
-def read_fields(path: Path) -> Iterator[tuple[Path, list[str], str]]:
-    """Yield place ("FILE, line N"), fields and text of each line of a file of labels that is not blank."""
+def read_fields(path: Path, counts: tuple[int, ...], wanted: str) -> Iterator[tuple[Path, list[str]]]:
+    """Yield place ("FILE, line N") and fields of each line of a file of labels that is not blank.
+
+    Raises
+    ------
+    MotFileError
+        If the number of fields is not one of `counts`; `wanted` says what it must be.
+    """
     for index, line in enumerate(clean_text(read_bytes(path), path).decode("utf-8", "replace").split("\n"), start=1):
         if fields := line.split():
-            yield Path(f"{path}, line {index}"), fields, line
+            if len(fields) not in counts:
+                raise MotFileError(f"{path}, line {index} has {len(fields)} columns ({short(line)!r}); {wanted}.")
+            yield Path(f"{path}, line {index}"), fields
 
 
 def read_numbers(path: Path) -> tuple[np.ndarray, Callable[[int], str]]:
