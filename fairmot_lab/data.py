@@ -216,6 +216,18 @@ class FrameTracks:
         return len(self.ids)
 
 
+def column_of(table: pd.DataFrame, name: str, default: float) -> np.ndarray:
+    """Return a column (N,) of a table; `default` in every row where the table has no such column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> column_of(pd.DataFrame({"frame": [1, 2]}), "conf", 1.0).tolist()
+    [1.0, 1.0]
+    """
+    return table[name].to_numpy() if name in table else np.full(len(table), default)
+
+
 def join_sequences(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Join the tables of several sequences into one with a first column `sequence`.
 

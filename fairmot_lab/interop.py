@@ -12,7 +12,7 @@ import pandas as pd
 
 from ._files import atomic_write, refuse_overwrite
 from .boxes import BOX, from_corners, to_corners
-from .data import FrameDetections, FrameTracks
+from .data import FrameDetections, FrameTracks, column_of
 from .drawing import id_color
 from .errors import ConfigError
 from .sources.base import Source
@@ -167,8 +167,7 @@ def to_supervision(frame: FrameDetections | FrameTracks | pd.DataFrame) -> super
         if frame["frame"].nunique() > 1:
             raise ConfigError("to_supervision takes the rows of one frame; select them with table[table.frame == n].")
         boxes = frame[BOX].to_numpy(float)
-        scores = frame["score"].to_numpy(float) if "score" in frame else np.ones(len(frame))
-        classes = frame["class_id"].to_numpy(int) if "class_id" in frame else np.zeros(len(frame), int)
+        scores, classes = column_of(frame, "score", 1.0), column_of(frame, "class_id", 0)
         ids = frame["id"].to_numpy(int) if "id" in frame else None
     else:
         boxes, scores, classes = (np.asarray(part) for part in (frame.boxes, frame.scores, frame.class_ids))

@@ -21,6 +21,7 @@ import pandas as pd
 
 from .._files import atomic_write
 from ..boxes import BOX
+from ..data import column_of
 from ..drawing import FrameRows, draw_label
 from ..errors import ConfigError
 
@@ -475,6 +476,5 @@ def _check_points(what: str, points: Sequence[Any], fewest: int) -> None:
 def _rows_of(tracks: FrameTracks | pd.DataFrame) -> tuple[list[int], list[list[float]], list[int]]:
     """Ids, boxes and class ids."""
     if isinstance(tracks, pd.DataFrame):
-        class_ids = tracks["class_id"].tolist() if "class_id" in tracks else [-1] * len(tracks)
-        return tracks["id"].tolist(), tracks[BOX].to_numpy(float).tolist(), class_ids
+        return tracks["id"].tolist(), tracks[BOX].to_numpy(float).tolist(), column_of(tracks, "class_id", -1).tolist()
     return tracks.ids.tolist(), np.asarray(tracks.boxes, float).tolist(), tracks.class_ids.tolist()

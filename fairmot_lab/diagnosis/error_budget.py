@@ -16,6 +16,7 @@ from ..association.base import Tracker
 from ..association.records import Note
 from ..association.run import Trace
 from ..boxes import BOX, iou
+from ..data import column_of
 from ..detection.cache import as_detections
 from ..errors import DetectionsError
 from ..evaluation.evaluate import compute_metrics
@@ -235,8 +236,7 @@ class CauseFinder:
         self.track_frame = one.tracks["frame"].to_numpy()
         self.track_ids = one.tracks["id"].to_numpy()
         self.track_boxes = one.tracks[BOX].to_numpy(float)
-        scores = one.tracks["score"] if "score" in one.tracks else pd.Series(np.nan, one.tracks.index)
-        self.track_scores = scores.to_numpy(float)
+        self.track_scores = column_of(one.tracks, "score", np.nan)
         # which truth row each track row is matched with; -1: none, -2: dropped before anything was counted
         self.partner = np.full(len(one.tracks), -2)
         self.partner[scored.t_rows] = -1

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ..data import DISTRACTOR, PEDESTRIAN
+from ..data import DISTRACTOR, PEDESTRIAN, column_of
 from .scoring import scoring_of
 
 OTHER, IGNORED = 9, 0  # roles of named classes: neither scored nor a distractor; a region to ignore
@@ -133,8 +133,7 @@ def people_rows(table: pd.DataFrame) -> np.ndarray:
     >>> people_rows(pd.DataFrame({"class_id": [1, 1, 7], "conf": [1.0, 0.0, 1.0]})).tolist()
     [True, False, False]
     """
-    sure = table["conf"].to_numpy() >= SURE if "conf" in table else np.ones(len(table), bool)
-    return sure & np.isin(motchallenge_classes(table), (PEDESTRIAN, -1))
+    return (column_of(table, "conf", 1.0) >= SURE) & np.isin(motchallenge_classes(table), (PEDESTRIAN, -1))
 
 
 def ignored_rows(table: pd.DataFrame) -> np.ndarray:
@@ -155,7 +154,7 @@ def ignored_rows(table: pd.DataFrame) -> np.ndarray:
     """
     ignored = motchallenge_classes(table) == IGNORED
     if not table.attrs.get("classes"):
-        ignored &= table["conf"].to_numpy() == 0 if "conf" in table else False
+        ignored &= column_of(table, "conf", np.nan) == 0
     return ignored
 
 

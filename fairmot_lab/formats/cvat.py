@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import write_zip
-from ..data import PERSON
+from ..data import PERSON, column_of
 from ..errors import EvaluationError, MotFileError
 from .base import Format, one_sequence, stem
 from .classes import MOTCHALLENGE_CLASSES
@@ -64,10 +64,9 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
     table = pd.DataFrame({name: rows[name].astype(np.int64) for name in ("frame", "id")})
     for name in "xywh":
         table[name] = rows[name].astype(float)
-    conf = rows["conf"].to_numpy() if "conf" in rows else np.ones(len(rows))
-    table["not_ignored"] = (conf != 0).astype(int)
+    table["not_ignored"] = (column_of(rows, "conf", 1.0) != 0).astype(int)
     table["class"] = classes
-    visibility = rows["visibility"].to_numpy(float) if "visibility" in rows else np.ones(len(rows))
+    visibility = column_of(rows, "visibility", 1.0).astype(float)
     table["visibility"] = np.where(np.isnan(visibility), 1.0, visibility)
     text = table.to_csv(header=False, index=False, lineterminator="\n")
     return write_zip(path, {"gt/gt.txt": text, "gt/labels.txt": "\n".join(names) + "\n"}, tracks)
@@ -75,7 +74,7 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
 
 def _labels_of(rows: pd.DataFrame, labels: list[str] | None) -> tuple[np.ndarray, list[str]]:
     """Return the position of each row's label, from 1, and the labels."""
-    classes = rows["class_id"].to_numpy().astype(np.int64) if "class_id" in rows else np.full(len(rows), -1)
+    classes = column_of(rows, "class_id", -1).astype(np.int64)
     known: dict[int, str] = rows.attrs.get("classes") or {}
     if labels is None and known:
         numbers = sorted(known)

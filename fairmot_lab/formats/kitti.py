@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import write_text
+from ..data import column_of
 from ..errors import EvaluationError, MotFileError
 from .base import Format, first_line, one_sequence, stem
 from .mot import check_table
@@ -111,7 +112,7 @@ def write_kitti(
     check_table(tracks, name="the tracks")
     names = dict(classes or tracks.attrs.get("classes") or {})
     rows = tracks.sort_values(["frame", "id"], kind="stable")
-    class_id = rows["class_id"].to_numpy() if "class_id" in rows else np.full(len(rows), -1)
+    class_id = column_of(rows, "class_id", -1)
     types = [str(names.get(int(each), "Pedestrian" if not names else each)) for each in class_id]
     types = ["Pedestrian" if each.lower() in ("person", "pedestrian") else each for each in types]
     odd = next((each for each in types if each not in _NUMBERS), None)
@@ -123,8 +124,8 @@ def write_kitti(
     x, y, w, h = (rows[name].to_numpy(float) for name in "xywh")
     right, bottom = _far(x, w), _far(y, h)
     is_truth = "conf" in rows
-    score = rows["score"].to_numpy(float) if "score" in rows else np.ones(len(rows))
-    hidden = [rows[name].astype(int) if name in rows else [-1] * len(rows) for name in _HIDDEN]
+    score = column_of(rows, "score", 1.0).astype(float)
+    hidden = [column_of(rows, name, -1).astype(int) for name in _HIDDEN]
     lines = [
         f"{frame - 1} {-1 if kind == 'DontCare' else track} {kind} {cut} {behind} -10 {a!r} {b!r} {c!r} {d!r} "
         f"-1 -1 -1 -1000 -1000 -1000 -10{'' if is_truth else f' {s!r}'}\n"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write
+from ..data import column_of
 from ..errors import FairMOTLabWarning, MotFileError
 from .base import stem
 from .text import LARGEST_FRAME, labels_in, read_bytes, read_numbers
@@ -204,24 +205,21 @@ def mot_text(tracks: pd.DataFrame) -> str:
     kind = _kind_of(tracks)
     if not tracks["frame"].is_monotonic_increasing:
         tracks = tracks.sort_values("frame", kind="stable")
-    count = len(tracks)
-    classes = tracks["class_id"].to_numpy() if "class_id" in tracks else np.full(count, -1)
-    columns: dict[str, Any] = {
-        "frame": tracks["frame"].to_numpy().astype(np.int64),
-        "id": tracks["id"].to_numpy().astype(np.int64) if "id" in tracks else np.full(count, -1),
-    }
-    columns |= {name: tracks[name].to_numpy().astype(float) for name in "xywh"}
+    classes = column_of(tracks, "class_id", -1)
+    columns: dict[str, Any] = {"frame": tracks["frame"].to_numpy(np.int64)}
+    columns["id"] = column_of(tracks, "id", -1).astype(np.int64)
+    columns |= {name: tracks[name].to_numpy(float) for name in "xywh"}
     if kind == "ground_truth":
-        columns["conf"] = tracks["conf"].to_numpy().astype(float)
-        visibility = tracks["visibility"].to_numpy().astype(float) if "visibility" in tracks else np.full(count, np.nan)
+        columns["conf"] = tracks["conf"].to_numpy(float)
+        visibility = column_of(tracks, "visibility", np.nan).astype(float)
         known = np.isfinite(visibility)
         if known.any() or (classes != -1).any():
             columns["class_id"] = classes
         if known.any():
             columns["visibility"] = np.where(known, visibility, -1)
     else:
-        columns["score"] = tracks["score"].to_numpy().astype(float) if "score" in tracks else np.ones(count)
-        columns |= {"class_id": classes, "unused": np.full(count, -1), "unused_too": np.full(count, -1)}
+        columns["score"] = column_of(tracks, "score", 1.0).astype(float)
+        columns |= {"class_id": classes, "unused": -1, "unused_too": -1}
     return pd.DataFrame(columns).to_csv(header=False, index=False, lineterminator="\n")
 
 
@@ -405,7 +403,7 @@ def _check(table: pd.DataFrame, kind: str, where: Where, length: int | None) -> 
     for name, side in (("w", "width"), ("h", "height")):
         refuse(numbers[name] <= 0, numbers[name], where, f"the box has {side} {{:g}}; it must be above 0")
     if kind != "detections":
-        _check_ids(table["id"].to_numpy(), frame, where, table["conf"].to_numpy() if "conf" in table else None)
+        _check_ids(table["id"].to_numpy(), frame, where, column_of(table, "conf", np.nan))
 
 
 def _cause(low: int, high: int, beyond: int, length: int) -> str:
@@ -420,7 +418,7 @@ def _cause(low: int, high: int, beyond: int, length: int) -> str:
     )
 
 
-def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where, conf: np.ndarray | None) -> None:
+def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where, conf: np.ndarray) -> None:
     _check_finite(ids, "id", where)
     check_whole(ids, "id", where)
     remedy = "a track needs an id from 0 on (-1 marks detections, which have none)"
@@ -433,7 +431,7 @@ def _check_ids(ids: np.ndarray, frame: np.ndarray, where: Where, conf: np.ndarra
         row = int(np.argmax(repeated.to_numpy()))
         first = int(np.flatnonzero((frame == frame[row]) & (ids == ids[row]))[0])
         twice = f"{where(row)}: frame {frame[row]:.0f} has id {ids[row]:.0f} a second time (first in {where(first)})"
-        if conf is not None and conf[row] == conf[first] == 0:
+        if conf[row] == conf[first] == 0:
             raise MotFileError(
                 f"{twice}; both have conf 0, so if they are regions to ignore, as in VisDrone, give each an id of its "
                 "own."
