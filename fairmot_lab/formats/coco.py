@@ -67,10 +67,11 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     if annotations and "bboxes" in annotations[0]:
         images, annotations = _unroll(annotations, videos, path)
     crowd = max([0, *classes]) + 1
+    if any(_is_crowd(one) for one in annotations):
+        classes[crowd] = "ignored region"
     place_of, lengths, first_images = _frames_of(images, videos, path)
     rows: dict[Any, list[tuple]] = {key: [] for key in videos}
     share: dict[Any, list[float]] = {key: [] for key in videos}
-    crowds = False
     for one in annotations:
         image = _key(one.get("image_id"))
         if image not in place_of:
@@ -78,27 +79,10 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
                 f"{path}: annotation {one.get('id')} has image_id {image!r}, which is not in images; correct the file."
             )
         video, frame = place_of[image]
-        track = first_of(one, _TRACK_KEYS)
         place = Path(f"{path}, annotation {one.get('id')}")
-        if track is None:
-            raise MotFileError(
-                f"{place} has no track_id; these are labels for detection, and tracking needs the same track_id in "
-                "all frames of an object."
-            )
-        box = one.get("bbox")
-        if not isinstance(box, list) or len(box) != 4:
-            raise MotFileError(f"{place}: bbox is {box!r}; it must be [x, y, width, height].")
-        x, y, w, h = (number(value, "a number of bbox", place) for value in box)
-        kind = whole(one.get("category_id"), "category_id", place)
-        conf = number(one["conf"], "conf", place) if one.get("conf") is not None else 1.0
-        is_crowd = one.get("iscrowd") in (1, True)
-        crowds = crowds or is_crowd
-        there = (0.0, crowd) if is_crowd else (conf, kind)
-        rows[video].append((frame, -1 if is_crowd else whole(track, "track_id", place), x, y, w, h, *there))
+        rows[video].append((frame, *_row_of(one, crowd, place)))
         visible = one.get("visibility")
         share[video].append(np.nan if visible is None else number(visible, "visibility", place))
-    if crowds:
-        classes[crowd] = "ignored region"
     tables = {}
     for key, video in videos.items():
         size = _sizes(video, first_images.get(key, {}))
@@ -152,14 +136,14 @@ def write_coco(
     if not names:
         for table in tracks.values():
             names |= table.attrs.get("classes") or {}
-    named = bool(names)
+    is_named = bool(names)
     videos: list[dict] = []
     images: list[dict] = []
     annotations: list[dict] = []
     for video, (name, table) in enumerate(tracks.items(), start=1):
         check_table(table, name=f"tracks of {name}")
         attrs = table.attrs
-        length = int(attrs.get("length") or table["frame"].max() if len(table) else attrs.get("length") or 0)
+        length = int(attrs.get("length") or (table["frame"].max() if len(table) else 0))
         size = {key: int(attrs[key]) for key in ("width", "height") if attrs.get(key)}
         videos.append({"id": video, "name": name, **size})
         first = len(images)
@@ -172,8 +156,8 @@ def write_coco(
         ]  # fmt: skip
         for row in table.sort_values("frame", kind="stable").to_dict("records"):
             kind = int(row.get("class_id", -1))
-            kind = 1 if kind < 1 and not named else kind
-            if not named:
+            if not is_named:
+                kind = max(kind, 1)
                 names.setdefault(kind, PERSON if kind == 1 else f"class {kind}")
             box = [float(row[side]) for side in "xywh"]
             one = {
@@ -193,6 +177,28 @@ def write_coco(
         "categories": [{"id": number, "name": name} for number, name in sorted(names.items())],
     }
     return write_text(path, json.dumps(content) + "\n", tracks)
+
+
+def _row_of(annotation: dict, crowd: int, place: Path) -> tuple[float, ...]:
+    """Return id, x, y, w, h, conf and class of an annotation; those of a region to ignore have the class `crowd`."""
+    track, box = first_of(annotation, _TRACK_KEYS), annotation.get("bbox")
+    if track is None:
+        raise MotFileError(
+            f"{place} has no track_id; these are labels for detection, and tracking needs the same track_id in all "
+            "frames of an object."
+        )
+    if not isinstance(box, list) or len(box) != 4:
+        raise MotFileError(f"{place}: bbox is {box!r}; it must be [x, y, width, height].")
+    x, y, w, h = (number(value, "a number of bbox", place) for value in box)
+    kind = whole(annotation.get("category_id"), "category_id", place)
+    conf = number(first_of(annotation, ("conf",), 1.0), "conf", place)
+    if _is_crowd(annotation):
+        return -1, x, y, w, h, 0.0, crowd
+    return whole(track, "track_id", place), x, y, w, h, conf, kind
+
+
+def _is_crowd(annotation: dict) -> bool:
+    return annotation.get("iscrowd") in (1, True)
 
 
 def _items(content: dict, key: str, path: Path) -> list[dict]:
