@@ -173,7 +173,29 @@ class SwitchDiagnosis:
 
     def reason(self, switch: Any) -> dict[str, Any]:
         """Return the columns that say why, for one row of the table of switches."""
-        person, old, new, last, now = switch.gt_id, switch.from_id, switch.to_id, switch.last_frame, switch.frame
+        old, new, last, now = switch.from_id, switch.to_id, switch.last_frame, switch.frame
+        finding, missed, seen = self._follow(switch.gt_id, old, new, last, now)
+        before = _joined([one for frame, one in missed.items() if frame <= finding.frame])
+        after = _joined([one for frame, one in missed.items() if frame > finding.frame])
+        both = _joined([before, after])
+        record_now = self.trace.get(now)
+        values = {
+            "best_score": both.best_score if np.isfinite(both.best_score) else np.nan,
+            "score_threshold": np.nan if record_now is None else record_now.min_score,
+            "undetected": len(both.frames),
+            "lost_for": finding.frame - seen,
+            "buffer": np.nan if record_now is None else record_now.max_time_lost,
+            "appearance_distance": self._appearance_distance(old, last, new, now),
+        }
+        text = _sentence(finding, values, before, after)
+        known: dict[str, Any] = dict.fromkeys(_ADDED, np.nan)
+        words = {"why": text, "why_kind": finding.kind, "why_frame": finding.frame}
+        return known | values | finding.values | words | {"setting": finding.setting}
+
+    # -- the pieces
+
+    def _follow(self, person: int, old: int, new: int, last: int, now: int) -> tuple[_Finding, dict[int, _Missed], int]:
+        """Follow the old track to the switch; return what decided, the frames missed, and when it was last detected."""
         missed: dict[int, _Missed] = {}
         finding: _Finding | None = None
         refusal: _Finding | None = None  # holds until the track is back on the person, or something graver happens
@@ -211,25 +233,7 @@ class SwitchDiagnosis:
                 refusal = self._refused(record, old, wanted) or refusal
                 if refusal is not None and record.owner(wanted) == new:
                     break
-        finding = finding or refusal or self._held_on(person, old, now)
-        before = _joined([one for frame, one in missed.items() if frame <= finding.frame])
-        after = _joined([one for frame, one in missed.items() if frame > finding.frame])
-        both = _joined([before, after])
-        record_now = self.trace.get(now)
-        values = {
-            "best_score": both.best_score if np.isfinite(both.best_score) else np.nan,
-            "score_threshold": np.nan if record_now is None else record_now.min_score,
-            "undetected": len(both.frames),
-            "lost_for": finding.frame - seen,
-            "buffer": np.nan if record_now is None else record_now.max_time_lost,
-            "appearance_distance": self._appearance_distance(old, last, new, now),
-        }
-        text = _sentence(finding, values, before, after)
-        known: dict[str, Any] = dict.fromkeys(_ADDED, np.nan)
-        words = {"why": text, "why_kind": finding.kind, "why_frame": finding.frame}
-        return known | values | finding.values | words | {"setting": finding.setting}
-
-    # -- the pieces
+        return finding or refusal or self._held_on(person, old, now), missed, seen
 
     def _rows(self, frame: int) -> np.ndarray:
         """Return the rows of the people of a frame in the ground truth."""

@@ -263,7 +263,7 @@ def label_files(folder: Path, most: int = _MOST_FOLDERS) -> Iterator[tuple[Path,
     MotFileError
         If there are more than `most` folders to search.
     """
-    found = list(_label_files(folder, _DEPTH, itertools.count(1), most))
+    found = _label_files(folder, _DEPTH, itertools.count(1), most)
     tree = any(path.name == "gt.txt" for path, _ in found)
     texts = {stem(path) for path, format in found if format is mots.FORMAT and path.is_file()}
     found = [each for each in found if not (each[0].is_dir() and each[0].name in texts)]  # masks, as text and as PNG
@@ -271,43 +271,36 @@ def label_files(folder: Path, most: int = _MOST_FOLDERS) -> Iterator[tuple[Path,
     yield from (each for each in found if not tree or each[0].name == "gt.txt" or each[1] is not MOTCHALLENGE)
 
 
-def _label_files(folder: Path, depth: int, counter: Iterator[int], most: int) -> Iterator[tuple[Path, Format]]:
+def _label_files(folder: Path, depth: int, counter: Iterator[int], most: int) -> list[tuple[Path, Format]]:
     if next(counter) > most:
         raise MotFileError(f"More than {most} folders were searched up to {folder}; give the folder of one data set.")
     truth = next((file for file in (folder / "gt" / "gt.txt", folder / "gt.txt") if file.is_file()), None)
     if truth is not None:
-        yield truth, recognise(truth)
-        return
+        return [(truth, recognise(truth))]
     try:
         children = sorted(folder.iterdir())
     except OSError as error:
         raise MotFileError(cannot_read(folder, error)) from error
-    files = [child for child in children if _may_hold_labels(child)]
     if jde.is_jde_folder(folder):
-        yield folder, jde.FORMAT
-        return
+        return [(folder, jde.FORMAT)]
     if mots.is_mask_folder(folder):
-        yield folder, mots.FORMAT
-        return
-    plain = {file.name for file in files}
-    there = False
-    for file in files:
-        if file.name.endswith(".txt.gz") and file.name[:-3] in plain:
-            warnings.warn(
-                f"{file.with_name(file.name[:-3])} is read; {file.name} beside it is not.",
-                FairMOTLabWarning,
-                stacklevel=4,
-            )
-            continue
-        format = _known_format(file)
-        if format is not None:
-            there = True
-            yield file, format
-    if there or depth == 0:
-        return
-    for child in children:
-        if child.is_dir() and not child.name.startswith((".", "__")) and child.name not in _NOT_LABELS:
-            yield from _label_files(child, depth - 1, counter, most)
+        return [(folder, mots.FORMAT)]
+    files = [file for file in children if _may_hold_labels(file) and not _is_copy(file)]
+    found = [(file, format) for file in files if (format := _known_format(file)) is not None]
+    if not found and depth > 0:
+        for child in children:
+            if child.is_dir() and not child.name.startswith((".", "__")) and child.name not in _NOT_LABELS:
+                found += _label_files(child, depth - 1, counter, most)
+    return found
+
+
+def _is_copy(path: Path) -> bool:
+    """Return whether a file is a compressed copy of the text beside it, and warn that it is not read."""
+    text = path.with_name(path.name.removesuffix(".gz"))
+    if text == path or not _may_hold_labels(text):
+        return False
+    warnings.warn(f"{text} is read; {path.name} beside it is not.", FairMOTLabWarning, stacklevel=5)
+    return True
 
 
 def _may_hold_labels(path: Path) -> bool:
