@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -72,7 +73,7 @@ def write_rerun(
     ...     fl.write_rerun(f"{folder}/scene.rrd", scene.source, scene.tracks, last=3).stat().st_size > 1000
     True
     """
-    rr = _need("rerun", "rerun")
+    rr = _need("rerun")
     source = open_source(source)
     path = Path(path)
     refuse_overwrite(path, source, tracks, ground_truth)
@@ -160,7 +161,7 @@ def to_supervision(frame: FrameDetections | FrameTracks | pd.DataFrame) -> super
     >>> made.xyxy.tolist(), made.tracker_id.tolist()
     ([[10.0, 20.0, 40.0, 60.0]], [7])
     """
-    sv = _need("supervision", "supervision")
+    sv = _need("supervision")
     data: dict[str, Any] = {}
     ids: Any = None
     if isinstance(frame, pd.DataFrame):
@@ -220,10 +221,9 @@ def from_supervision(detections: supervision.Detections, frame: int = 0) -> Fram
     )
 
 
-def _need(module: str, extra: str) -> ModuleType:
-    import importlib
-
+def _need(module: str) -> ModuleType:
+    """Import a module that an extra of the same name installs."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{module} is not installed; install it with pip install 'fairmot-lab[{extra}]'.") from error
+        raise ConfigError(f"{module} is not installed; install it with pip install 'fairmot-lab[{module}]'.") from error
