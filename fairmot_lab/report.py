@@ -102,23 +102,27 @@ def write_report(
     """
     refuse_overwrite(path, evaluation, detections, source)
     detections = as_detections(detections)
-    one = one_sequence(evaluation, sequence, detections.name)
-    if source is not None and not same_footage(source.name, one.name):
-        raise EvaluationError(f"The source is {source.name} and {one.name} was evaluated; give the same sequence.")
-    tracker = tracker_of(one.tracks, detections, tracker)
-    budget = error_budget(evaluation, detections, tracker, sequence=one.name)
-    switches = explain_switches(evaluation, detections, tracker, sequence=one.name)
+    evaluated = one_sequence(evaluation, sequence, detections.name)
+    if source is not None and not same_footage(source.name, evaluated.name):
+        raise EvaluationError(
+            f"The source is {source.name} and {evaluated.name} was evaluated; give the same sequence."
+        )
+    tracker = tracker_of(evaluated.tracks, detections, tracker)
+    budget = error_budget(evaluation, detections, tracker, sequence=evaluated.name)
+    switches = explain_switches(evaluation, detections, tracker, sequence=evaluated.name)
     left_out: list[str] = [] if source is not None else ["crops and clips: no source of frames was given"]
     parts = [
-        f"<h1>{html.escape(one.name)}</h1><p>{html.escape(repr(tracker))}</p>",
+        f"<h1>{html.escape(evaluated.name)}</h1><p>{html.escape(repr(tracker))}</p>",
         _section("Metrics", _metrics(evaluation, draws)),
         _section("Where the errors come from", _budget(budget)),
         _section("Who and what is missed", _breakdowns(evaluation)),
         _section("Where in the image", _maps(budget, source)),
-        _section("People with the most errors", _people(evaluation, one.name, detections, tracker, source, people)),
+        _section(
+            "People with the most errors", _people(evaluation, evaluated.name, detections, tracker, source, people)
+        ),
     ]
     room = max_bytes - sum(map(len, parts)) - 200_000
-    parts.append(_section("ID switches", _switches(switches, one, source, room, left_out)))
+    parts.append(_section("ID switches", _switches(switches, evaluated, source, room, left_out)))
     parts.append(_section("Settings and versions", _versions(tracker, detections, evaluation)))
     listed = "".join(f"<li>{html.escape(text)}</li>" for text in left_out or ["nothing"])
     parts.append(_section("Left out", f"<ul>{listed}</ul>"))
@@ -126,7 +130,7 @@ def write_report(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; media-src data:; '
         "style-src 'unsafe-inline'\">"
-        f"<title>{html.escape(one.name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+        f"<title>{html.escape(evaluated.name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
     return write_text(path, page)
 
@@ -185,11 +189,11 @@ def _people(
     return "".join(parts)
 
 
-def _switches(switches: pd.DataFrame, one: Any, source: Source | None, room: int, left_out: list[str]) -> str:
+def _switches(switches: pd.DataFrame, evaluated: Any, source: Source | None, room: int, left_out: list[str]) -> str:
     if not len(switches):
         return "<p>There is none.</p>"
     switches = switches.sort_values("frame", kind="stable")
-    clips = iter(()) if source is None else _clips(source, one.tracks, switches)
+    clips = iter(()) if source is None else _clips(source, evaluated.tracks, switches)
     parts, dropped = [], 0
     for row in switches.itertuples():
         words = html.escape(

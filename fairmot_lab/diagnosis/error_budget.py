@@ -163,13 +163,13 @@ def error_budget(
     several = detections if isinstance(detections, Mapping) else {sequence: as_detections(detections)}
     if not several:
         raise DetectionsError("No detections are given; give those of at least one sequence.")
-    ones, tables = {}, {}
+    sequences, tables = {}, {}
     for name, kept in several.items():
-        one, whole = retrace(evaluation, kept, tracker, name)
-        ones[one.name] = one
-        tables[one.name] = CauseFinder(one, whole, evaluation, kept).table()
+        evaluated, trace = retrace(evaluation, kept, tracker, name)
+        sequences[evaluated.name] = evaluated
+        tables[evaluated.name] = CauseFinder(evaluated, trace, evaluation, kept).table()
     errors = pd.concat(tables.values(), ignore_index=True)[_COLUMNS]
-    truths = {name: one.ground_truth for name, one in ones.items()}
+    truths = {name: evaluated.ground_truth for name, evaluated in sequences.items()}
 
     def metrics(tracks: Mapping[str, pd.DataFrame]) -> dict[str, float]:
         found = compute_metrics(tracks, truths, protocol=evaluation.protocol, evaluator=evaluation.evaluator)
@@ -178,22 +178,28 @@ def error_budget(
     def of_cause(table: pd.DataFrame, kind: str, cause: str) -> pd.DataFrame:
         return table[(table["kind"] == kind) & (table["cause"] == cause)]
 
-    base = metrics({name: one.tracks for name, one in ones.items()})
+    base = metrics({name: evaluated.tracks for name, evaluated in sequences.items()})
     rows = []
     for kind, meanings in CAUSES.items():
         for cause in meanings:
             count = len(of_cause(errors, kind, cause))
             if count:
-                now = metrics({name: repaired(one, of_cause(tables[name], kind, cause)) for name, one in ones.items()})
+                now = metrics(
+                    {
+                        name: repaired(evaluated, of_cause(tables[name], kind, cause))
+                        for name, evaluated in sequences.items()
+                    }
+                )
                 lost = {f"lost_{name}": now[name] - base[name] for name in _METRICS}
                 rows.append(
                     {"kind": kind, "cause": cause, "errors": count, "share": count / len(errors), **now, **lost}
                 )
     columns = ["kind", "cause", "errors", "share", *_METRICS, *(f"lost_{name}" for name in _METRICS)]
+    shown = ", ".join(f"{name.upper()} {100 * base[name]:.1f}" for name in _METRICS)
     caption = (
-        f"{len(errors)} errors of {', '.join(ones)}, protocol {evaluation.protocol}, evaluator {evaluation.evaluator}: "
-        "MOTA {:.1f}, IDF1 {:.1f}, HOTA {:.1f}. In percent; lost: what repairing the errors of a cause would gain."
-    ).format(*(100 * base[name] for name in _METRICS))
+        f"{len(errors)} errors of {', '.join(sequences)}, protocol {evaluation.protocol}, evaluator "
+        f"{evaluation.evaluator}: {shown}. In percent; lost: what repairing the errors of a cause would gain."
+    )
     sizes = {name: (truth.width, truth.height) for name, truth in truths.items()}
     return ErrorBudget(errors, pd.DataFrame(rows, columns=columns), base, sizes, caption)
 
@@ -215,7 +221,7 @@ class CauseFinder:
 
     Parameters
     ----------
-    one
+    evaluated
         The evaluated sequence.
     whole
         The trace of the tracker that made its tracks.
@@ -225,43 +231,39 @@ class CauseFinder:
         What was tracked: whether the detector suppresses overlapping boxes is in their description.
     """
 
-    def __init__(self, one: SequenceEvaluation, whole: Trace, evaluation: Evaluation, detections: Detections) -> None:
-        self.one, self.trace = one, whole
+    def __init__(
+        self, evaluated: SequenceEvaluation, trace: Trace, evaluation: Evaluation, detections: Detections
+    ) -> None:
+        self.evaluated, self.trace = evaluated, trace
         self.detector: Mapping[str, Any] = getattr(getattr(detections, "info", None), "detector", {})
-        self.truth = one.ground_truth
+        self.truth = evaluated.ground_truth
         self.gt_ids = self.truth.table["id"].to_numpy()
-        scored = one.scored
+        scored = evaluated.scored
         self.is_scored = np.zeros(len(self.gt_ids), bool)
         self.is_scored[scored.g_rows] = True
-        self.track_frame = one.tracks["frame"].to_numpy()
-        self.track_ids = one.tracks["id"].to_numpy()
-        self.track_boxes = one.tracks[BOX].to_numpy(float)
-        self.track_scores = column_of(one.tracks, "score", np.nan)
+        self.track_frame = evaluated.tracks["frame"].to_numpy()
+        self.track_ids = evaluated.tracks["id"].to_numpy()
+        self.track_boxes = evaluated.tracks[BOX].to_numpy(float)
+        self.track_scores = column_of(evaluated.tracks, "score", np.nan)
         # which truth row each track row is matched with; -1: none, -2: dropped before anything was counted
-        self.partner = np.full(len(one.tracks), -2)
+        self.partner = np.full(len(evaluated.tracks), -2)
         self.partner[scored.t_rows] = -1
-        matched = one.partner >= 0
-        self.partner[scored.t_rows[one.partner[matched]]] = scored.g_rows[matched]
+        matched = evaluated.is_matched
+        self.partner[scored.t_rows[evaluated.partner[matched]]] = scored.g_rows[matched]
         self.carried: set[int] = set()  # tracks that were on a person so far
         self._overlap: tuple[int, np.ndarray] = (0, np.empty((0, 0)))  # of the frame that `miss` was last asked about
-        self.switches = evaluation.switches_of(one.name)
+        self.switches = evaluation.switches_of(evaluated.name)
 
     def table(self) -> pd.DataFrame:
         """Return the errors of all frames."""
-        rows = [row for frame in self.one.scored.frames.tolist() for row in self.of_frame(frame)]
-        diagnosis = SwitchDiagnosis(self.one, self.trace)
+        rows = [row for frame in self.evaluated.scored.frames.tolist() for row in self.of_frame(frame)]
+        diagnosis = SwitchDiagnosis(self.evaluated, self.trace)
         for switch in self.switches.itertuples():
             reason = diagnosis.reason(switch)
-            number, measure = _number_of(reason)
-            rows.append(
-                {
-                    "frame": switch.frame, "kind": "SWITCH", "id": switch.gt_id, "cause": reason["why_kind"],
-                    "number": number, "measure": measure, "setting": reason["setting"],
-                    "track": switch.from_id, "det": -1, "x": switch.x, "y": switch.y, "w": switch.w, "h": switch.h,
-                }
-            )  # fmt: skip
+            cause = _Cause(reason["why_kind"], *_number_of(reason), reason["setting"], switch.from_id)
+            rows.append(_error(switch.frame, "SWITCH", switch.gt_id, cause, [getattr(switch, side) for side in BOX]))
         table = pd.DataFrame(rows, columns=_COLUMNS[1:])
-        table.insert(0, "sequence", self.one.name)
+        table.insert(0, "sequence", self.evaluated.name)
         return table.sort_values(["frame", "kind", "id"], kind="stable", ignore_index=True)
 
     def of_frame(self, frame: int) -> Iterator[dict[str, Any]]:
@@ -289,7 +291,7 @@ class CauseFinder:
         people = people[self.truth.is_person[people] | self.is_scored[people]]
         if self._overlap[0] != frame:
             overlap = iou(self.truth.box[people], record.detections.boxes)
-            overlap[:, of_other_classes(self.one, record.detections)] = 0
+            overlap[:, of_other_classes(self.evaluated, record.detections)] = 0
             self._overlap = frame, overlap
         _, overlap = self._overlap
         own = int(np.flatnonzero(people == row)[0])
@@ -367,7 +369,7 @@ def _rows_in(frames: np.ndarray, frame: int) -> np.ndarray:
     return np.arange(*np.searchsorted(frames, [frame, frame + 1]))
 
 
-def _error(frame: int, kind: str, owner: int, cause: _Cause, box: np.ndarray) -> dict[str, Any]:
+def _error(frame: int, kind: str, owner: int, cause: _Cause, box: Iterable[float]) -> dict[str, Any]:
     return {
         "frame": frame, "kind": kind, "id": int(owner), **dataclasses.asdict(cause), "number": float(cause.number),
         **dict(zip(BOX, map(float, box), strict=True)),
@@ -392,12 +394,12 @@ def _number_of(reason: Mapping[str, Any]) -> tuple[float, str]:
 # -- repair
 
 
-def repaired(one: SequenceEvaluation, errors: pd.DataFrame) -> pd.DataFrame:
+def repaired(evaluated: SequenceEvaluation, errors: pd.DataFrame) -> pd.DataFrame:
     """Return the tracks of a sequence without some of its errors; see `error_budget`.
 
     Parameters
     ----------
-    one
+    evaluated
         The evaluated sequence.
     errors
         Rows of `ErrorBudget.errors` of this sequence.
@@ -413,22 +415,22 @@ def repaired(one: SequenceEvaluation, errors: pd.DataFrame) -> pd.DataFrame:
     """
     kinds = errors["kind"]
     misses, false = errors[kinds == "MISS"], errors[kinds == "FP"]
-    tracks = one.tracks[["frame", "id", *BOX]].copy()
+    tracks = evaluated.tracks[["frame", "id", *BOX]].copy()
     gone = pd.MultiIndex.from_frame(false[["frame", "id"]])
     stays = ~pd.MultiIndex.from_frame(tracks[["frame", "id"]]).isin(gone)
-    tracks["id"] = _without_switches(one, errors[kinds == "SWITCH"])
-    found = _found(one, misses, tracks)
+    tracks["id"] = _without_switches(evaluated, errors[kinds == "SWITCH"])
+    found = _found(evaluated, misses, tracks)
     tracks = pd.concat([tracks[stays], found], ignore_index=True)
     tracks = tracks.sort_values(["frame", "id"], kind="stable", ignore_index=True)
-    tracks.attrs = dict(one.tracks.attrs)
+    tracks.attrs = dict(evaluated.tracks.attrs)
     return tracks
 
 
-def _found(one: SequenceEvaluation, misses: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
+def _found(evaluated: SequenceEvaluation, misses: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     """Return rows for people who were missed, with the ids that they carry before, or else after."""
-    scored = one.scored
-    matched = np.flatnonzero(one.partner >= 0)
-    rows_of = pd.Series(scored.t_rows[one.partner[matched]]).groupby(scored.g_ids[scored.g_id[matched]]).agg(list)
+    scored = evaluated.scored
+    matched = np.flatnonzero(evaluated.is_matched)
+    rows_of = pd.Series(scored.t_rows[evaluated.partner[matched]]).groupby(scored.g_ids[scored.g_id[matched]]).agg(list)
     frames, ids = tracks["frame"].to_numpy(), tracks["id"].to_numpy()
     unused = int(ids.max(initial=0)) + 1
     own = {person: unused + index for index, person in enumerate(misses["id"].unique().tolist())}
@@ -447,37 +449,37 @@ def _found(one: SequenceEvaluation, misses: pd.DataFrame, tracks: pd.DataFrame) 
     return misses[["frame", *BOX]].assign(id=np.array(chosen, np.int64))
 
 
-def _without_switches(one: SequenceEvaluation, switches: pd.DataFrame) -> np.ndarray:
+def _without_switches(evaluated: SequenceEvaluation, switches: pd.DataFrame) -> np.ndarray:
     """Return the ids of all rows of the tracks, with people keeping their id over the given switches.
 
     A person's matches between two switches are a stretch. Stretches on both sides of a repaired switch are joined; a
     joined stretch keeps the id of its first part, and other stretches with this id in the same frames get a new one.
     """
-    ids = one.tracks["id"].to_numpy().copy()
+    ids = evaluated.tracks["id"].to_numpy().copy()
     if not len(switches):
         return ids
-    scored = one.scored
+    scored = evaluated.scored
     frame_g = scored.g_frame
     repair = set(zip(switches["id"].tolist(), switches["frame"].tolist(), strict=True))
-    rows = np.flatnonzero(one.partner >= 0)
+    rows = np.flatnonzero(evaluated.is_matched)
     rows = rows[np.lexsort((frame_g[rows], scored.g_id[rows]))]
     stretches: list[list[int]] = []
     joined: list[bool] = []
     last = -1
     for row in rows.tolist():
         person = int(scored.g_id[row])
-        mended = one.switched[row] and (int(scored.g_ids[person]), int(frame_g[row])) in repair
-        if person != last or (one.switched[row] and not mended):
+        mended = evaluated.switched[row] and (int(scored.g_ids[person]), int(frame_g[row])) in repair
+        if person != last or (evaluated.switched[row] and not mended):
             stretches.append([])
             joined.append(False)
         joined[-1] |= bool(mended)
-        stretches[-1].append(int(scored.t_rows[one.partner[row]]))
+        stretches[-1].append(int(scored.t_rows[evaluated.partner[row]]))
         last = person
     in_stretch = {row for stretch in stretches for row in stretch}
     parts = [stretch for stretch, is_joined in zip(stretches, joined, strict=True) if is_joined]
     parts += [stretch for stretch, is_joined in zip(stretches, joined, strict=True) if not is_joined]
     parts += [[row] for row in range(len(ids)) if row not in in_stretch]
-    frames = one.tracks["frame"].to_numpy()
+    frames = evaluated.tracks["frame"].to_numpy()
     wanted = [(frames[part].tolist(), int(ids[part[0]])) for part in parts]
     for part, given in zip(parts, separate_ids(wanted, int(ids.max()) + 1), strict=True):
         ids[part] = given

@@ -39,11 +39,11 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     >>> fl.evaluate(made, scene.ground_truth).overall["num_misses"]
     0
     """
-    one = _matches(tracks, ground_truth, protocol)
-    scored = one.scored
+    matched = _matches(tracks, ground_truth, protocol)
+    scored = matched.scored
     frame = scored.g_frame
-    table = pd.DataFrame({"frame": frame, "person": scored.g_id, "switched": one.switched, "id": np.nan})
-    table.loc[one.is_matched, "id"] = scored.t_ids[scored.t_id[one.partner[one.is_matched]]]
+    table = pd.DataFrame({"frame": frame, "person": scored.g_id, "switched": matched.switched, "id": np.nan})
+    table.loc[matched.is_matched, "id"] = scored.t_ids[scored.t_id[matched.partner[matched.is_matched]]]
     table["stretch"] = table.groupby("person")["switched"].cumsum()
     stretches = [part for _, part in table.groupby(["person", "stretch"])]
     stretches.sort(key=lambda part: (-part["id"].notna().sum(), part["id"].isna().sum()))
@@ -54,7 +54,7 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     ids = np.zeros(len(table), np.int64)
     for part, given in zip(stretches, separate_ids(wanted, int(scored.t_ids.max(initial=0)) + 1), strict=True):
         ids[part.index] = given
-    return _table(frame, ids, one.ground_truth.box[scored.g_rows], one.name)
+    return _table(frame, ids, matched.ground_truth.box[scored.g_rows], matched.name)
 
 
 def separate_ids(stretches: Iterable[tuple[Sequence[int], int | None]], unused: int) -> list[int]:
@@ -104,14 +104,14 @@ def oracle_identities(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     >>> fl.evaluate(perfect, scene.ground_truth).overall["num_switches"]
     0
     """
-    one = _matches(tracks, ground_truth, protocol)
-    scored = one.scored
+    matched = _matches(tracks, ground_truth, protocol)
+    scored = matched.scored
     frame = scored.t_frame
     unused = int(scored.g_ids.max()) + 1 if len(scored.g_ids) else 1
     ids = unused + scored.t_id
-    ids[one.partner[one.is_matched]] = scored.g_ids[scored.g_id[one.is_matched]]
-    boxes = one.tracks[BOX].to_numpy(float)[scored.t_rows]
-    return _table(frame, ids, boxes, one.name)
+    ids[matched.partner[matched.is_matched]] = scored.g_ids[scored.g_id[matched.is_matched]]
+    boxes = matched.tracks[BOX].to_numpy(float)[scored.t_rows]
+    return _table(frame, ids, boxes, matched.name)
 
 
 def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | None = None) -> pd.DataFrame:

@@ -103,26 +103,26 @@ def person(
     {'tracked': 38, 'missed': 2}
     """
     detections = as_detections(detections)
-    one, whole = retrace(evaluation, detections, tracker, sequence)
-    return follow(one, whole, evaluation, detections, gt_id)
+    evaluated, trace = retrace(evaluation, detections, tracker, sequence)
+    return follow(evaluated, trace, evaluation, detections, gt_id)
 
 
 def follow(
-    one: SequenceEvaluation, whole: Trace, evaluation: Evaluation, detections: Detections, gt_id: int
+    evaluated: SequenceEvaluation, trace: Trace, evaluation: Evaluation, detections: Detections, gt_id: int
 ) -> PersonLife:
     """Return the life of one person of a sequence whose tracker was traced; see `person`."""
-    scored = one.scored
+    scored = evaluated.scored
     codes = np.flatnonzero(scored.g_ids == gt_id) if not isinstance(gt_id, str) else []
     if not len(codes):
         known = ", ".join(map(str, scored.g_ids[:20].tolist())) or "nobody"
-        raise EvaluationError(f"{one.name}: no person {gt_id!r} was scored; there are {known}.")
-    finder = CauseFinder(one, whole, evaluation, detections)
+        raise EvaluationError(f"{evaluated.name}: no person {gt_id!r} was scored; there are {known}.")
+    finder = CauseFinder(evaluated, trace, evaluation, detections)
     frame_g = scored.g_frame
-    rate = one.ground_truth.frame_rate
+    rate = evaluated.ground_truth.frame_rate
     rows = []
     for row in np.flatnonzero(scored.g_id == codes[0]).tolist():
-        frame, partner = int(frame_g[row]), int(one.partner[row])
-        record = whole.get(frame)
+        frame, partner = int(frame_g[row]), int(evaluated.partner[row])
+        record = trace.get(frame)
         truth_row = int(scored.g_rows[row])
         track = int(scored.t_ids[scored.t_id[partner]]) if partner >= 0 else -1
         if partner < 0:
@@ -130,22 +130,22 @@ def follow(
             cause, det = miss["cause"], miss["det"]
         else:
             cause, det = "", None if record is None else record.taken(track)
-        state = "missed" if partner < 0 else "switched" if one.switched[row] else "tracked"
+        state = "missed" if partner < 0 else "switched" if evaluated.switched[row] else "tracked"
         rows.append(
             {
                 "frame": frame,
                 "time": (frame - 1) / rate if rate else np.nan,
-                "visibility": float(one.ground_truth.visibility[truth_row]),
+                "visibility": float(evaluated.ground_truth.visibility[truth_row]),
                 "state": state,
                 "track": track,
                 "cause": cause,
-                **_of_detection(record, one.ground_truth.box[truth_row], -1 if det is None else det),
-                **dict(zip(BOX, map(float, one.ground_truth.box[truth_row]), strict=True)),
+                **_of_detection(record, evaluated.ground_truth.box[truth_row], -1 if det is None else det),
+                **dict(zip(BOX, map(float, evaluated.ground_truth.box[truth_row]), strict=True)),
             }
         )
     frames = pd.DataFrame(rows, columns=_COLUMNS)
-    events = _events(frames, gt_id, evaluation, SwitchDiagnosis(one, whole), one.name)
-    return PersonLife(one.name, gt_id, frames, events, _sentence(frames, events, gt_id, one.name))
+    events = _events(frames, gt_id, evaluation, SwitchDiagnosis(evaluated, trace), evaluated.name)
+    return PersonLife(evaluated.name, gt_id, frames, events, _sentence(frames, events, gt_id, evaluated.name))
 
 
 def _of_detection(record: FrameRecord | None, box: np.ndarray, chosen: int) -> dict[str, Any]:

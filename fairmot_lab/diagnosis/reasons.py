@@ -103,9 +103,9 @@ def explain_switches(
     >>> len(table) == result.overall["num_switches"]
     True
     """
-    one, whole = retrace(evaluation, detections, tracker, sequence)
-    table = evaluation.switches_of(one.name)
-    diagnosis = SwitchDiagnosis(one, whole)
+    evaluated, trace = retrace(evaluation, detections, tracker, sequence)
+    table = evaluation.switches_of(evaluated.name)
+    diagnosis = SwitchDiagnosis(evaluated, trace)
     reasons = pd.DataFrame([diagnosis.reason(row) for row in table.itertuples()], columns=list(_ADDED))
     result = pd.concat([table, reasons], axis=1)
     result.attrs = dict(table.attrs)
@@ -151,19 +151,19 @@ class SwitchDiagnosis:
 
     Parameters
     ----------
-    one
+    evaluated
         The evaluated sequence.
     trace
         Of the tracker that made its tracks.
     """
 
-    def __init__(self, one: SequenceEvaluation, trace: Trace) -> None:
-        self.one, self.trace = one, trace
-        truth = one.ground_truth
+    def __init__(self, evaluated: SequenceEvaluation, trace: Trace) -> None:
+        self.evaluated, self.trace = evaluated, trace
+        truth = evaluated.ground_truth
         self.ids = truth.table["id"].to_numpy()
         self.frame, self.box = truth.frame, truth.box
         self.people = truth.is_person
-        tracks = one.tracks
+        tracks = evaluated.tracks
         self.track_box = {
             (frame, track): box
             for frame, track, box in zip(
@@ -175,8 +175,8 @@ class SwitchDiagnosis:
         """Return the columns that say why, for one row of the table of switches."""
         old, new, last, now = switch.from_id, switch.to_id, switch.last_frame, switch.frame
         finding, missed, seen = self._follow(switch.gt_id, old, new, last, now)
-        before = _joined([one for frame, one in missed.items() if frame <= finding.frame])
-        after = _joined([one for frame, one in missed.items() if frame > finding.frame])
+        before = _joined([part for frame, part in missed.items() if frame <= finding.frame])
+        after = _joined([part for frame, part in missed.items() if frame > finding.frame])
         both = _joined([before, after])
         record_now = self.trace.get(now)
         values = {
@@ -256,7 +256,7 @@ class SwitchDiagnosis:
         if not len(own) or not len(candidates):
             return np.zeros(len(candidates)), np.zeros(len(candidates), bool)
         overlap = iou(self.box[rows], record.detections.boxes[candidates])
-        overlap[:, of_other_classes(self.one, record.detections)[candidates]] = 0
+        overlap[:, of_other_classes(self.evaluated, record.detections)[candidates]] = 0
         near = overlap[own[0]]
         return near, (near >= _NEAR) & (overlap.argmax(axis=0) == own[0])
 
@@ -330,7 +330,7 @@ class SwitchDiagnosis:
             return None
         stage, i, j = meetings[0]
         values = _measures(stage, i, j)
-        later = "".join(f", {one.title}: {_far(one, row, column)}" for one, row, column in meetings[1:])
+        later = "".join(f", {other.title}: {_far(other, row, column)}" for other, row, column in meetings[1:])
         if len(meetings) > 1 and "iou" not in values:
             values |= {key: value for key, value in _measures(*meetings[1]).items() if key == "iou"}
         if stage.outcome(i, j) in ("outside the gate", "forbidden", "too costly"):
@@ -398,10 +398,10 @@ def _sentence(finding: _Finding, values: dict[str, float], before: _Missed, afte
 
 def _joined(parts: list[_Missed]) -> _Missed:
     return _Missed(
-        [frame for one in parts for frame in one.frames],
-        max([one.best_score for one in parts], default=-np.inf),
-        max([one.elsewhere for one in parts], default=-np.inf),
-        any(one.shared for one in parts),
+        [frame for part in parts for frame in part.frames],
+        max([part.best_score for part in parts], default=-np.inf),
+        max([part.elsewhere for part in parts], default=-np.inf),
+        any(part.shared for part in parts),
     )
 
 

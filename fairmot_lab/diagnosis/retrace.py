@@ -37,10 +37,10 @@ def retrace(
         If the sequence was not evaluated, or the detections and the tracker do not give the tracks that were.
     """
     detections = as_detections(detections)
-    one = one_sequence(evaluation, sequence, detections.name)
-    whole = trace(detections, tracker_of(one.tracks, detections, tracker))
-    check_same(one, whole.tracks)
-    return one, whole
+    evaluated = one_sequence(evaluation, sequence, detections.name)
+    again = trace(detections, tracker_of(evaluated.tracks, detections, tracker))
+    check_same(evaluated, again.tracks)
+    return evaluated, again
 
 
 def one_sequence(evaluation: Evaluation, sequence: str | None, name: str) -> SequenceEvaluation:
@@ -68,13 +68,13 @@ def tracker_of(tracks: pd.DataFrame, detections: Detections, tracker: Any = None
     return tracker_for(detections, tracker)
 
 
-def evaluated_part(one: SequenceEvaluation, tracks: pd.DataFrame) -> pd.DataFrame:
+def evaluated_part(evaluated: SequenceEvaluation, tracks: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of tracks in the frames, and of the class, that were evaluated."""
-    if "class_ids" in one.tracks.attrs:
+    if "class_ids" in evaluated.tracks.attrs:
         attributes = tracks.attrs
-        tracks = tracks[tracks["class_id"].isin(one.tracks.attrs["class_ids"])].reset_index(drop=True)
+        tracks = tracks[tracks["class_id"].isin(evaluated.tracks.attrs["class_ids"])].reset_index(drop=True)
         tracks.attrs = attributes
-    frames = np.concatenate([one.ground_truth.frame, one.tracks["frame"].to_numpy()])
+    frames = np.concatenate([evaluated.ground_truth.frame, evaluated.tracks["frame"].to_numpy()])
     if not len(frames):
         return tracks
     part = tracks[tracks["frame"].between(frames.min(), frames.max())].reset_index(drop=True)
@@ -82,14 +82,14 @@ def evaluated_part(one: SequenceEvaluation, tracks: pd.DataFrame) -> pd.DataFram
     return part
 
 
-def of_other_classes(one: SequenceEvaluation, detections: FrameDetections) -> np.ndarray:
+def of_other_classes(evaluated: SequenceEvaluation, detections: FrameDetections) -> np.ndarray:
     """Return which detections (N,) are not of the class that was evaluated; none where classes are not told apart."""
-    if detections.class_ids is None or "class_ids" not in one.tracks.attrs:
+    if detections.class_ids is None or "class_ids" not in evaluated.tracks.attrs:
         return np.zeros(len(detections), bool)
-    return ~np.isin(detections.class_ids, one.tracks.attrs["class_ids"])
+    return ~np.isin(detections.class_ids, evaluated.tracks.attrs["class_ids"])
 
 
-def check_same(one: SequenceEvaluation, again: pd.DataFrame) -> None:
+def check_same(evaluated: SequenceEvaluation, again: pd.DataFrame) -> None:
     """Refuse tracks that are not those that were evaluated.
 
     Raises
@@ -98,8 +98,8 @@ def check_same(one: SequenceEvaluation, again: pd.DataFrame) -> None:
         Naming the first frame that differs.
     """
     columns = ["frame", "id", *BOX]
-    left = one.tracks[columns].sort_values(["frame", "id"]).to_numpy(float)
-    right = evaluated_part(one, again)[columns].sort_values(["frame", "id"]).to_numpy(float)
+    left = evaluated.tracks[columns].sort_values(["frame", "id"]).to_numpy(float)
+    right = evaluated_part(evaluated, again)[columns].sort_values(["frame", "id"]).to_numpy(float)
     count = min(len(left), len(right))
     differs = (np.abs(left[:count] - right[:count]) > 0.01).any(axis=1)
     if len(left) == len(right) and not differs.any():
@@ -107,6 +107,6 @@ def check_same(one: SequenceEvaluation, again: pd.DataFrame) -> None:
     row = int(np.argmax(differs)) if differs.any() else count
     frame = int(min(side[row, 0] for side in (left, right) if row < len(side)))
     raise EvaluationError(
-        f"{one.name}: these detections and this tracker give other tracks than were evaluated (first in frame "
+        f"{evaluated.name}: these detections and this tracker give other tracks than were evaluated (first in frame "
         f"{frame}); pass the tracker, with its settings, that made them."
     )

@@ -142,10 +142,10 @@ def what_if(
     ['change', 'setting', 'value']
     """
     detections = as_detections(detections)
-    one = one_sequence(evaluation, sequence, detections.name)
-    tracker = tracker_of(one.tracks, detections, tracker)
-    check_same(one, track_detections(detections, tracker))
-    table = evaluation.switches_of(one.name)
+    evaluated = one_sequence(evaluation, sequence, detections.name)
+    tracker = tracker_of(evaluated.tracks, detections, tracker)
+    check_same(evaluated, track_detections(detections, tracker))
+    table = evaluation.switches_of(evaluated.name)
     tries = (
         single_changes(tracker)
         if changes is None
@@ -155,13 +155,13 @@ def what_if(
             for value in ([values] if np.isscalar(values) else values)
         }
     )
-    base = _metrics(one, one.tracks, evaluation)
+    base = _metrics(evaluated, evaluated.tracks, evaluation)
     held = set(zip(table["gt_id"], table["frame"], strict=True))
     rows = [{"change": "as it is", "setting": "", "value": None, "avoided": 0, "gone": 0, "added": 0, **base}]
     avoided_by: dict[str, np.ndarray] = {}
     for text, other in progress_bar(tries.items(), desc="what if", disable=not progress, leave=False):
-        tracks = evaluated_part(one, track_detections(detections, other))
-        matched = match_tracks(tracks, one.ground_truth, evaluation.protocol, evaluation.evaluator)
+        tracks = evaluated_part(evaluated, track_detections(detections, other))
+        matched = match_tracks(tracks, evaluated.ground_truth, evaluation.protocol, evaluation.evaluator)
         carriers = _carriers(matched)
         avoided = np.array([_same_id(carriers, row) for row in table.itertuples()], bool)
         avoided_by[text] = avoided
@@ -175,7 +175,7 @@ def what_if(
                 "avoided": int(avoided.sum()),
                 "gone": len(held - now),
                 "added": len(now - held),
-                **_metrics(one, tracks, evaluation),
+                **_metrics(evaluated, tracks, evaluation),
             }
         )
     result = pd.DataFrame(rows)
@@ -190,8 +190,10 @@ def what_if(
     return WhatIf(switches, result)
 
 
-def _metrics(one: SequenceEvaluation, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[str, float]:
-    found = compute_metrics(tracks, one.ground_truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator)
+def _metrics(evaluated: SequenceEvaluation, tracks: pd.DataFrame, evaluation: Evaluation) -> dict[str, float]:
+    found = compute_metrics(
+        tracks, evaluated.ground_truth, protocol=evaluation.protocol, evaluator=evaluation.evaluator
+    )
     return {name: found[name] for name in MAIN}
 
 
