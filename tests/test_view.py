@@ -57,6 +57,19 @@ def test_without_results_the_ground_truth_is_shown(sequence: Path, tmp_path: Pat
     assert data_of(page)["views"][0]["state"]["available"] == ["ground_truth"]
 
 
+def test_labels_are_those_of_the_sequence_that_is_viewed(sequence: Path, tmp_path: Path, capsys) -> None:
+    frames = (sequence / "img1").rename(tmp_path / "scene.v1")
+    labels = tmp_path / "labels"
+    for name in ("scene.v1", "other"):
+        write_mot(scene.ground_truth(), labels / f"{name}.txt")
+    page = tmp_path / "page.html"
+    arguments = ["view", str(frames), "--gt", str(labels), "--no-browser", "--output"]
+    assert main([*arguments, str(page)]) == 0
+    assert data_of(page)["views"][0]["state"]["available"] == ["ground_truth"]
+    assert main([*arguments, str(labels / "scene.v1.txt")]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+
+
 def test_a_result_file_is_not_overwritten(sequence: Path, tmp_path: Path, capsys) -> None:
     path = tmp_path / "scene.txt"
     write_mot(scene.tracks_with_swap(scene.ground_truth(), 10), path)
