@@ -584,6 +584,18 @@ def test_a_player_knows_classes_where_there_are_several(frames: list, tracks: pd
     player.close()
 
 
+def test_a_video_shows_whom_the_view_shows(frames: list, truth: pd.DataFrame, tracks: pd.DataFrame) -> None:
+    tracks = tracks.assign(score=np.where(tracks["frame"] < 5, 0.3, 0.9))
+    player = fl.widgets.TrackPlayer(frames, tracks=tracks, evaluation=fl.evaluate(tracks, truth), min_score=0.5)
+    assert player._boxes_of(0)["frame"].min() == 5
+    player.selected_gt_id, player.selected_id = 2, 1
+    assert player._boxes_of(0)["id"].nunique() > 2  # others are not hidden yet
+    player.focus = "only"
+    shown = player._boxes_of(0)  # person 2 has track 2, and track 1 from frame 10 on
+    assert shown[["frame", "id"]].to_numpy().tolist() == [[f, 2 if f < 10 else 1] for f in range(5, 21)]
+    player.close()
+
+
 def test_a_video_shows_the_trackers_that_are_compared(frames: list, tracks: pd.DataFrame, tmp_path: Path) -> None:
     player = fl.widgets.TrackPlayer(frames, tracks={"a": tracks, "b": tracks}, compare_mode="split")
     for compared, pictures in ((-1, 1), (0, 1), (1, 2)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import FairMOTLabError
+from ..evaluation.names import LABELS
 from .base import block, escape
 
 if TYPE_CHECKING:
@@ -195,9 +196,10 @@ def curve_svg(
         marks.append(dot(best, 'stroke="#009E73"', 11))
     marks += [dot(point, 'stroke="currentColor"', 6) for point in known if point.value == present]
     words = f"{show(low)} to {show(high)}" if known else "no value fits"
+    title = f"{LABELS.get(metric, metric)} {words} over the values of {name}" if known else words
     drawn = (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(name)}: {escape(words)}"><title>{escape(words)}</title>{"".join(bands)}'
+        f'aria-label="{escape(name)}: {escape(title)}"><title>{escape(title)}</title>{"".join(bands)}'
         f'<polyline points="{line}" fill="none" stroke="var(--fml-accent)" stroke-width="1.5"/>{"".join(marks)}</svg>'
     )
     shown = escape(words.replace(" to ", "\N{EN DASH}"))

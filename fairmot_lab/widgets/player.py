@@ -334,13 +334,27 @@ class TrackPlayer(View):
         return path
 
     def _boxes_of(self, tracker: int) -> pd.DataFrame | None:
-        """The tracks of a tracker, else the ground truth, of the classes on show."""
+        """The tracks of a tracker, else the ground truth: those on show, by class, score, and who is followed."""
         layers = self._tables[tracker] if tracker < len(self._tables) else {}
         table = layers.get("tracks", layers.get("ground_truth"))
-        if table is None or not self.hidden_classes:
+        if table is None:
+            return None
+        labels = class_labels(table) if self.hidden_classes else None
+        if labels is not None:
+            table = table[~np.isin(labels, self.hidden_classes)]
+        if "tracks" in layers and "score" in table:
+            table = table[~(table["score"] < self.min_score)]
+        nobody = self.selected_gt_id is None and self.selected_id is None
+        if self.focus != "only" or nobody:
             return table
-        labels = class_labels(table)
-        return table if labels is None else table[~np.isin(labels, self.hidden_classes)]
+        if "tracks" not in layers:
+            return table[table["id"] == self.selected_gt_id]
+        rows = np.frombuffer(self.boxes, "<f4").reshape(-1, COLUMNS)
+        rows = rows[(rows[:, 1] == 0) & (rows[:, 8] == tracker)].astype(np.int64)  # its tracks
+        people = pd.Series(rows[:, 9], index=pd.MultiIndex.from_arrays([rows[:, 0], rows[:, 2]]))
+        person = people.reindex(pd.MultiIndex.from_frame(table[["frame", "id"]]), fill_value=-1).to_numpy()
+        known = (person >= 0) & (self.selected_gt_id is not None)
+        return table[np.where(known, person == self.selected_gt_id, table["id"] == self.selected_id)]
 
     def _source_of_frames(self) -> Source:
         if self.source is None:

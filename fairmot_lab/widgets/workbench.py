@@ -512,12 +512,14 @@ class Workbench(Panel):
 
     def _make_budget(self) -> ipywidgets.Widget:
         assert self.detections is not None
-        return BudgetBrowser(
+        pane = BudgetBrowser(
             evaluation=self.evaluations[self.name],
             player=self.player,
             detections=self.detections,
             tracker=self._settings(self.name),
         )
+        pane.causes_table.max_height = pane.errors_table.max_height = 150  # leaves room for what the error is
+        return pane
 
     def _make_heatmap(self) -> ipywidgets.Widget:
         return HeatmapInspector(None, detections=self.detections, player=self.player)
