@@ -193,22 +193,25 @@ def _switches(switches: pd.DataFrame, evaluated: Any, source: Source | None, roo
     if not len(switches):
         return "<p>There is none.</p>"
     switches = switches.sort_values("frame", kind="stable")
-    clips = iter(()) if source is None else _clips(source, evaluated.tracks, switches)
-    parts, dropped = [], 0
-    for row in switches.itertuples():
+    videos: list[str] = []
+    for clip in () if source is None else _clips(source, evaluated.tracks, switches):
+        text = base64.b64encode(clip).decode()
+        if len(text) > room:
+            break
+        room -= len(text)
+        videos.append(f'<video controls muted loop preload="metadata" src="data:video/mp4;base64,{text}"></video>')
+    parts = []
+    for number, row in enumerate(switches.itertuples()):
         words = html.escape(
             f"Frame {row.frame}: person {row.gt_id} changes from track {row.from_id} to {row.to_id} ({row.kind}); "
             f"{row.why}."
         )
-        text = "" if dropped else base64.b64encode(next(clips, b"")).decode()
-        dropped += source is not None and (dropped > 0 or len(text) > room)
-        if text and not dropped:
-            room -= len(text)
-            video = f'<video controls muted loop preload="metadata" src="data:video/mp4;base64,{text}"></video>'
-            parts.append(f"<figure>{video}<figcaption>{words}</figcaption></figure>")
+        if number < len(videos):
+            parts.append(f"<figure>{videos[number]}<figcaption>{words}</figcaption></figure>")
         else:
             parts.append(f"<p>{words}</p>")
-    if dropped:
+    if source is not None and len(videos) < len(switches):
+        dropped = len(switches) - len(videos)
         left_out.append(f"the clips of {dropped} of {len(switches)} ID switches: the page would be too large")
     return "".join(parts)
 

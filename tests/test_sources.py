@@ -905,6 +905,13 @@ def test_list_of_arrays() -> None:
     assert fl.open_source(source) is source
 
 
+def test_an_image_that_a_generator_could_not_read_is_no_end() -> None:
+    read = [frame.number for frame in list(fl.open_source(picture(number) for number in range(1, 4)))]
+    assert read == [1, 2, 3]
+    with pytest.raises(SourceError, match="Frame 2 of arrays is a NoneType"):
+        list(fl.open_source(image for image in (picture(1), None, picture(3))))
+
+
 def test_generator_is_lazy_and_read_once() -> None:
     made = []
 

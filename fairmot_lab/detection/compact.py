@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import FrameDetections, Letterbox
-from ..errors import WeightsError
 from .appearance import colour_histograms, embed
 from .decode import best_boxes, round_embeddings
 from .fairmot_detector import FairMOTDetector
@@ -36,11 +35,8 @@ class CompactDetector(FairMOTDetector):
         """Run the network on letterboxed input: a box and a score for every cell, and the projection."""
         *maps, projection = self._engine(blob)
         boxes, scores = decode_cells(maps)
-        if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
-            place = f" in frame {frame}" if frame else ""
-            raise WeightsError(
-                f"{self.name} gives scores or boxes that are not finite{place}: its weights are broken; load others."
-            )
+        self._check_finite("scores", scores, frame)
+        self._check_finite("boxes", boxes, frame)
         return boxes, scores, projection
 
     def embedding_map(self, image: np.ndarray) -> np.ndarray:

@@ -171,12 +171,15 @@ class FairMOTDetector:
         """Run the network on letterboxed input: heatmap, size, offset and embedding maps."""
         maps = self._engine(blob)
         for part, values in zip(("scores", "sizes", "offsets", "embeddings"), maps, strict=True):
-            if not np.isfinite(values).all():
-                place = f" in frame {frame}" if frame else ""
-                raise WeightsError(
-                    f"{self.name} gives {part} that are not finite{place}: its weights are broken; load others."
-                )
+            self._check_finite(part, values, frame)
         return maps
+
+    def _check_finite(self, part: str, values: np.ndarray, frame: int) -> None:
+        if not np.isfinite(values).all():
+            place = f" in frame {frame}" if frame else ""
+            raise WeightsError(
+                f"{self.name} gives {part} that are not finite{place}: its weights are broken; load others."
+            )
 
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameDetections]:
         """Run over frames; reading and letterboxing, the network, and the consumer's work overlap.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -37,15 +38,15 @@ class ArraySource(Source):
         if isinstance(arrays, (Sequence, np.ndarray)):
             self._list = arrays
             self.length = len(arrays)
-            first = arrays[0] if len(arrays) else None
+            first = [arrays[0]] if len(arrays) else []
         else:
-            self._rest = iter(arrays)
-            first = next(self._rest, None)
-            self._peeked: np.ndarray | None = first
+            rest = iter(arrays)
+            first = list(itertools.islice(rest, 1))
+            self._rest = itertools.chain(first, rest)
             self._read = 0
-        if first is None:
+        if not first:
             raise SourceError("There are no images to read: the list or iterator is empty; give at least one.")
-        self.height, self.width = self._checked(first, 1).shape[:2]
+        self.height, self.width = self._checked(first[0], 1).shape[:2]
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
         if self._list is not None:
@@ -57,10 +58,7 @@ class ArraySource(Source):
             raise SourceError(
                 f"{self.name} is an iterator and was read up to frame {self._read}; make it again, or a list."
             )
-        while last is None or self._read < last:
-            image, self._peeked = (self._peeked if self._peeked is not None else next(self._rest, None)), None
-            if image is None:
-                return
+        for image in itertools.islice(self._rest, None if last is None else max(0, last - self._read)):
             self._read += 1
             if self._read >= first:
                 image = self._fit(self._checked(image, self._read), self._read)

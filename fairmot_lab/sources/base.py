@@ -43,6 +43,10 @@ class Frame:
     time: float
 
 
+class _UnknownLengthError(SourceError, TypeError):
+    """A length that cannot be known; `list()` takes a TypeError of `__len__` for that, and goes on without."""
+
+
 class Source(abc.ABC):
     """A sequence of frames of one size.
 
@@ -115,7 +119,7 @@ class Source(abc.ABC):
 
     def __len__(self) -> int:
         if self.length is None:
-            raise SourceError(f"{self.name} has no known length; iterate over its frames instead.")
+            raise _UnknownLengthError(f"{self.name} has no known length; iterate over its frames instead.")
         return self.length
 
     def __bool__(self) -> bool:
