@@ -27,6 +27,17 @@ export function frameOf(el, scope, kind, label) {
 }
 
 /**
+ * Keep the keys of a view from the notebook, which has commands for many of them; Tab leaves the view.
+ * @param {Scope} scope
+ * @param {HTMLElement} root
+ */
+export function keepKeys(scope, root) {
+  scope.dom(root, "keydown", (event) => {
+    if (event.key !== "Tab") event.stopPropagation();
+  });
+}
+
+/**
  * A banner that shows the trait `error`, what a view itself finds wrong, and that the kernel is gone.
  * @param {Model} model
  * @param {Scope} scope

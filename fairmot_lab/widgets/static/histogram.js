@@ -1,5 +1,5 @@
 // Two histograms over one axis, and a threshold that can be moved.
-import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
+import { caption, errorBanner, frameOf, keepKeys, noteOf } from "./chrome.js";
 import { fitCanvas, hatch, themeOf } from "./canvas.js";
 import { COLOURS } from "./colours.js";
 import { h } from "./dom.js";
@@ -39,9 +39,7 @@ class HistogramView {
       model.set("threshold", +this.slider.value);
       saveSoon();
     });
-    scope.dom(root, "keydown", (event) => {
-      if (event.key !== "Tab") event.stopPropagation();
-    });
+    keepKeys(scope, root);
     this.paint();
   }
 

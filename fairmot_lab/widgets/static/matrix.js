@@ -1,5 +1,5 @@
 // A matrix of numbers, with pictures of what its rows and columns stand for along the sides.
-import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
+import { caption, errorBanner, frameOf, keepKeys, noteOf } from "./chrome.js";
 import { fitCanvas, hatch, themeOf } from "./canvas.js";
 import { COLOURS } from "./colours.js";
 import { h } from "./dom.js";
@@ -78,6 +78,7 @@ class MatrixView {
       root.focus({ preventScroll: true });
       if (cell) this.pick(...cell);
     });
+    keepKeys(scope, root);
     scope.dom(root, "keydown", (event) => this.key(event));
     scope.also(() => {
       this.turn++; // pictures that are being decoded come too late
@@ -345,7 +346,6 @@ class MatrixView {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    if (event.key !== "Tab") event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     /** @type {Record<string, Cell>} */
     const moves = {

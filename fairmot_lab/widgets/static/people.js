@@ -1,5 +1,5 @@
 // Follow one person: a list that can be searched, and the life of the one who is selected.
-import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
+import { caption, errorBanner, frameOf, keepKeys, noteOf } from "./chrome.js";
 import { colourOf } from "./colours.js";
 import { h } from "./dom.js";
 import { counted, octets } from "./numbers.js";
@@ -79,9 +79,7 @@ class PeopleView {
       if (first) this.pick(Number(first.dataset.id));
     });
     scope.dom(this.list, "keydown", (event) => this.key(event));
-    scope.dom(root, "keydown", (event) => {
-      if (event.key !== "Tab") event.stopPropagation();
-    });
+    keepKeys(scope, root);
     this.drawList();
     this.drawLife();
   }

@@ -11,7 +11,6 @@ import { Timeline } from "./timeline.js";
 import { joinTransport, leaveTransport } from "./transport.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {import("./types").Scope} Scope */
-/** @typedef {import("./types").Switch} Switch */
 
 const KEYS = [
   ["← →", "one frame"],
@@ -331,7 +330,7 @@ export class PlayerView {
     const { model } = this;
     const person = model.get("selected_gt_id");
     const all = this.timeline.switches();
-    const theirs = all.filter((/** @type {Switch} */ s) => s.gt_id === person);
+    const theirs = all.filter((s) => s.gt_id === person);
     return model.get("focus") !== "all" && person !== null && theirs.length ? theirs : all;
   }
 
@@ -339,14 +338,14 @@ export class PlayerView {
   jump(direction) {
     const breaks = this.breaks();
     const target = this.transport.jump(
-      breaks.map((/** @type {Switch} */ s) => s.frame),
+      breaks.map((s) => s.frame),
       direction,
     );
     if (target === undefined)
       return this.announce(direction > 0 ? "No later ID switch." : "No earlier ID switch.", true);
     const person = this.model.get("selected_gt_id");
-    const there = breaks.filter((/** @type {Switch} */ s) => s.frame === target);
-    const mark = there.find((/** @type {Switch} */ s) => s.gt_id === person) || there[0];
+    const there = breaks.filter((s) => s.frame === target);
+    const mark = there.find((s) => s.gt_id === person) || there[0];
     if (mark.to_id === undefined || mark.to_id === null) return;
     setTraits(this.model, {
       selected_id: mark.to_id,
@@ -507,10 +506,8 @@ export class PlayerView {
     const boxes = this.painter.visible(transport.shown);
     const switches = this.timeline
       .switches()
-      .filter((/** @type {Switch} */ s) => s.frame === transport.shown)
-      .map(
-        (/** @type {Switch} */ s) => `; ID switch ${s.from_id ?? ""} to ${s.to_id ?? ""}${s.kind ? `, ${s.kind}` : ""}`,
-      );
+      .filter((s) => s.frame === transport.shown)
+      .map((s) => `; ID switch ${s.from_id ?? ""} to ${s.to_id ?? ""}${s.kind ? `, ${s.kind}` : ""}`);
     const held = transport.held.length ? `; ${counted(transport.held.length, "frame")} in this page` : "";
     const text = `Frame ${transport.frame} of ${length}, ${counted(boxes.length, "box", "boxes")}${switches.join("")}${held}`;
     if (this.canvas.getAttribute("aria-label") !== text) this.canvas.setAttribute("aria-label", text);

@@ -1,5 +1,5 @@
 // Points in the plane, one per detection, coloured by identity; a crop appears where the pointer rests.
-import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
+import { caption, errorBanner, frameOf, keepKeys, noteOf } from "./chrome.js";
 import { fitCanvas, themeOf } from "./canvas.js";
 import { colourOf } from "./colours.js";
 import { h } from "./dom.js";
@@ -55,6 +55,7 @@ class ScatterView {
       if (i >= 0) this.pick(i);
       else setTraits(model, { selected_id: null, active: -1 });
     });
+    keepKeys(scope, root);
     scope.dom(root, "keydown", (event) => this.key(event));
     scope.also(() => {
       clearTimeout(this.waiting);
@@ -252,7 +253,6 @@ class ScatterView {
    * @param {KeyboardEvent} event
    */
   key(event) {
-    if (event.key !== "Tab") event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.altKey || !this.points.length) return;
     const p = this.points,
       count = p.length / COLUMNS,

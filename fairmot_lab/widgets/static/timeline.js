@@ -185,7 +185,9 @@ export class Timeline {
   /** Switches of the trackers on show. */
   switches() {
     const shown = this.trackersShown();
-    return this.model.get("switches").filter((/** @type {Switch} */ s) => shown.includes(s.tracker));
+    /** @type {Switch[]} */
+    const all = this.model.get("switches");
+    return all.filter((s) => shown.includes(s.tracker));
   }
 
   /** @returns {number[]} */
@@ -236,7 +238,7 @@ export class Timeline {
         ),
       );
     }
-    const marks = mark ? this.switches().filter((/** @type {Switch} */ s) => s.frame === frame) : [];
+    const marks = mark ? this.switches().filter((s) => s.frame === frame) : [];
     for (const one of marks.slice(0, 4)) {
       const who = names.length > 1 ? `${names[one.tracker]}, ` : "";
       lines.push(

@@ -4,7 +4,6 @@ import { FrameStore } from "./frames.js";
 import { clamp } from "./numbers.js";
 import { makeScope, setTraits } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
-/** @typedef {import("./types").Switch} Switch */
 /** @typedef {{paint: () => void}} Painted */
 
 /**
