@@ -231,7 +231,7 @@ class _Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.passed = False
-        self._sockets: list[socket.socket] = []
+        self._connections: list[http.client.HTTPConnection] = []
         self._timer = threading.Timer(seconds, self._close)
         self._timer.daemon = True
 
@@ -244,32 +244,30 @@ class _Deadline:
 
     def _close(self) -> None:
         self.passed = True
-        for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        for connection in self._connections:
+            with contextlib.suppress(OSError, AttributeError):  # one that has ended has no socket
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def opener(self) -> urllib.request.OpenerDirector:
-        sockets = self._sockets
+        """Return what opens addresses, by connections that this closes when the time has passed."""
 
-        class Plain(http.client.HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                sockets.append(self.sock)
+        def remembered(kind: type[http.client.HTTPConnection]) -> Any:
+            def connect(*arguments: Any, **options: Any) -> http.client.HTTPConnection:
+                self._connections.append(kind(*arguments, **options))
+                return self._connections[-1]
 
-        class Secure(http.client.HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                sockets.append(self.sock)
+            return connect
 
-        class PlainHandler(urllib.request.HTTPHandler):
+        class Plain(urllib.request.HTTPHandler):
             def http_open(self, request: urllib.request.Request) -> Any:
-                return self.do_open(Plain, request)
+                return self.do_open(remembered(http.client.HTTPConnection), request)
 
-        class SecureHandler(urllib.request.HTTPSHandler):
+        class Secure(urllib.request.HTTPSHandler):
             def https_open(self, request: urllib.request.Request) -> Any:
-                return self.do_open(Secure, request, context=ssl.create_default_context())
+                context = ssl.create_default_context()
+                return self.do_open(remembered(http.client.HTTPSConnection), request, context=context)
 
-        return urllib.request.build_opener(PlainHandler, SecureHandler, _Redirects)
+        return urllib.request.build_opener(Plain, Secure, _Redirects)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -157,17 +157,13 @@ class ThresholdLab(Panel):
         room = {"width": "auto", "flex": "1 1 200px", "max_width": "300px"}
         self._path = ipywidgets.Text("tracker.json", description="file", tooltip="where Save writes", layout=room)
         save = self._button("Save as JSON", "write the settings to the file", lambda: self.save(self._path.value))
-        self.players: list[TrackPlayer] = []
-        views: list[ipywidgets.Widget] = []
-        if source is not None:
-            self.players = [TrackPlayer(source, frame=frame) for _ in range(2)]
-            refuse_other_sequence("detections", detections.name, self.players[0].name)
-            named = []
-            for title, player in zip(("Baseline", "Now"), self.players, strict=True):
-                self._tie(self, "frame", player)
-                self._tie(self, "selected_gt_id", player)
-                named.append(ipywidgets.VBox([heading(title), player]))
-            views = [beside(*named)]
+        self.players = [] if source is None else [TrackPlayer(source, frame=frame) for _ in range(2)]
+        views = []
+        for title, player in zip(("Baseline", "Now"), self.players, strict=False):
+            refuse_other_sequence("detections", detections.name, player.name)
+            self._tie(self, "frame", player)
+            self._tie(self, "selected_gt_id", player)
+            views.append(ipywidgets.VBox([heading(title), player]))
         self._truth = None if ground_truth is None else prepare_truth(ground_truth)
         post = post_to_loop()
         stages: list[Callable[[Any, Any], Any]] = [self._replay, self._evaluate]
@@ -176,7 +172,7 @@ class ThresholdLab(Panel):
         sliders = self._fold()
         self._buttons = in_a_row(pin, reset, self._path, save)
         shown = [self._figures] if self._truth is None else [self._figures, self._switches]
-        below = [self._line, self._status, self._buttons, beside(*shown, least="340px"), *views]
+        below = [self._line, self._status, self._buttons, beside(*shown, least="340px"), beside(*views)]
         self.children = [self._banner, self._make_curves(post), self._now, sliders, *below]
         start = self._evaluated(self._tracked(self._tracker))
         self.baseline = self.candidate = start
@@ -195,8 +191,10 @@ class ThresholdLab(Panel):
         rest = [control for name, control in self.controls.items() if name not in self._core]
         for part in (*first, *rest):
             part.layout.flex, part.layout.max_width = "1 1 24em", "34em"
-        folded = ipywidgets.Accordion([in_a_row(*rest)], titles=[counted(len(rest), "more setting")])
-        return ipywidgets.VBox([in_a_row(*first), *([folded] if rest else [])])
+        parts: list[ipywidgets.Widget] = [in_a_row(*first)]
+        if rest:
+            parts.append(ipywidgets.Accordion([in_a_row(*rest)], titles=[counted(len(rest), "more setting")]))
+        return ipywidgets.VBox(parts)
 
     # -- which is best ------------------------------------------------------------------------------------------------
 
