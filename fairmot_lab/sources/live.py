@@ -11,16 +11,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from time import monotonic
 
+import av
 import cv2
 import numpy as np
 
 from .._files import reason_of
 from ..errors import FairMOTLabWarning, SourceError
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
-from .video import AddressReader
+from .video import upright
 
 
 class _Lost(Exception):
@@ -135,7 +137,7 @@ class LiveSource(Source):
     def _keep_all(self) -> bool:
         return self._finite
 
-    def _set_rate(self, frame_rate: float | None) -> None:
+    def _set_rate(self, frame_rate: float | Fraction | None) -> None:
         """Take the frame rate that the medium says, unless one was given."""
         if self._given_rate is None and frame_rate and math.isfinite(frame_rate) and frame_rate > 0:
             self.frame_rate = float(frame_rate)
@@ -258,7 +260,19 @@ class StreamSource(LiveSource):
         self._start()
 
     def _connect(self) -> Iterator[tuple[np.ndarray, float | None]]:
-        with AddressReader(self.address, self.stall_seconds) as reader:
-            self._finite = reader.finite
-            self._set_rate(reader.frame_rate)
-            yield from reader
+        # TCP: over UDP a lost datagram damages every picture up to the next keyframe
+        options = {"rtsp_transport": "tcp"} if self.address.startswith("rtsp") else {}
+        with av.open(self.address, options=options, timeout=(self.stall_seconds, self.stall_seconds)) as container:
+            if not container.streams.video:
+                raise OSError("it has no picture")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            self._finite = bool(container.duration)
+            self._set_rate(stream.average_rate or stream.guessed_rate)
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.InvalidDataError:  # a damaged packet; what follows may be whole
+                    continue
+                for frame in frames:
+                    yield upright(frame), frame.time
