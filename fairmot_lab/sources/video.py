@@ -474,18 +474,15 @@ class VideoSource(Source):
     def _number(self, frame: Any, previous: int | None, from_start: bool) -> int | None:
         """Return the number of a decoded frame; None if it is not known (yet)."""
         index = self._index
-        if index.by_stamp:
-            known, stamps = None, index.stamps
-        elif previous is not None or from_start:
+        if not index.by_stamp and (previous is not None or from_start):
             return (previous or 0) + 1
-        else:
-            known, stamps = index.keyframes, index.seeks[:, 0]
         if frame.pts is None:
             return None
+        stamps = index.stamps if index.by_stamp else index.seeks[:, 0]
         place = int(np.searchsorted(stamps, frame.pts))
         if place == len(stamps) or stamps[place] != frame.pts:
             return None
-        return place + 1 if known is None else int(known[place])
+        return place + 1 if index.by_stamp else int(index.keyframes[place])
 
 
 def _index_of_packets(stamps: np.ndarray, decoding: np.ndarray, keys: np.ndarray, avi: bool) -> _VideoIndex | None:
