@@ -18,9 +18,9 @@ from .weights import file_sha256
 _EXPORT = "export FairMOT with PaddleDetection's export_model.py"
 CONFIG = "infer_cfg.yml"
 _TRACKER = {  # PaddleDetection's names of settings that the trackers here have too
-    *("conf_thres", "tracked_thresh", "metric_type", "min_box_area", "vertical_ratio"),
-    *("det_thresh", "track_buffer", "match_thres", "low_conf_thres"),
-}
+    "conf_thres", "tracked_thresh", "metric_type", "min_box_area", "vertical_ratio", "det_thresh", "track_buffer",
+    "match_thres", "low_conf_thres",
+}  # fmt: skip
 
 
 class InferenceFolderDetector:

@@ -27,14 +27,14 @@ MOST_BYTES = 2**31  # of all tensors together; the largest network here takes 16
 MOST_TENSORS = 100_000
 
 _SAFE_TYPES = {
-    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1"},
-    **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "|b1", "BF16": "bfloat16"},
-}
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "|b1", "BF16": "bfloat16",
+}  # fmt: skip
 _TORCH_TYPES = {
-    **{"DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "bfloat16"},
-    **{"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "<i1"},
-    **{"ByteStorage": "|u1", "BoolStorage": "|b1"},
-}
+    "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "<i1",
+    "ByteStorage": "|u1", "BoolStorage": "|b1",
+}  # fmt: skip
 _AGAIN = "download or save it again"
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 # In an ONNX file's protobuf (ModelProto.metadata_props, field 14) an entry with the key sha256 and a value of 64 bytes

@@ -124,13 +124,12 @@ _BYTE: Mapping[str, Any] = MappingProxyType(
     {"tracker": "ppdet_byte", "match_thres": 0.8, "conf_thres": 0.4, "low_conf_thres": 0.2}
 )
 _VISDRONE = (
-    *("pedestrian", "people", "bicycle", "car", "van"),
-    *("truck", "tricycle", "awning-tricycle", "bus", "motor"),
-)
+    "pedestrian", "people", "bicycle", "car", "van", "truck", "tricycle", "awning-tricycle", "bus", "motor",
+)  # fmt: skip
 _BDD100K = (
-    *("pedestrian", "rider", "car", "truck", "bus", "train"),
-    *("motorcycle", "bicycle", "other person", "trailer", "other vehicle"),
-)
+    "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "other person", "trailer",
+    "other vehicle",
+)  # fmt: skip
 
 
 def _card(name: str, published: str, classes: tuple[str, ...] = ("pedestrian",), **tracker: Any) -> ModelCard:
