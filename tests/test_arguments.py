@@ -42,6 +42,9 @@ REFUSED = {
         ),
         "protocol='x' does not exist",
     ),
+    "switches of a sequence that is not there": (lambda path: RESULT.switches_of("x"), "'x' was not evaluated"),
+    "a part of no frames": (lambda path: SCENE.detections.part(30, 20), "crossing holds no frames 30 to 20"),
+    "a part after the end": (lambda path: SCENE.detections.part(41, 50), "it holds the frames 1 to 40"),
     "a page of no size": (
         lambda path: fl.widgets.TrackPlayer(SCENE.source).to_html(path / "a.html", max_mb=np.nan),
         "max_mb is nan",

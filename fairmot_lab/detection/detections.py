@@ -121,14 +121,21 @@ class Detections:
     def part(self, first: int, last: int) -> Detections:
         """Return the detections of the frames `first` to `last`, both included, without heatmaps.
 
+        Raises
+        ------
+        DetectionsError
+            If there are none of these frames.
+
         Examples
         --------
         >>> fl.example().detections.part(11, 20)
         <Detections 'crossing': 10 frames, 18 detections, with embeddings>
         """
-        places = np.searchsorted(self.frames, [first, last + 1])
+        start, stop = np.searchsorted(self.frames, [first, last + 1])
+        if start >= stop:
+            raise DetectionsError(f"{self.name} holds no frames {first} to {last}; it holds {_span(self.frames)}.")
         part = Detections()
-        part._held = self._columns().part(int(places[0]), max(int(places[0]), int(places[1])))
+        part._held = self._columns().part(int(start), int(stop))
         part.name, part.frame_rate, part.length = self.name, self.frame_rate, self.length
         part.width, part.height, part._inputs = self.width, self.height, self.inputs()
         part.class_names, part.camera_motion = self.class_names, self.camera_motion

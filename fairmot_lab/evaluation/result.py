@@ -13,6 +13,7 @@ import pandas as pd
 
 from .._files import files_of, write_text
 from ..boxes import BOX
+from ..errors import EvaluationError
 from . import tables, trackeval
 from .breakdown import box_table, breakdown
 from .events import SequenceEvaluation, count_fragments
@@ -80,7 +81,9 @@ class Evaluation:
         return self._stamped(switch_table(self.sequences.values()))
 
     def switches_of(self, sequence: str) -> pd.DataFrame:
-        """Return the rows of `switches` of one sequence, numbered from 0."""
+        """Return the rows of `switches` of one sequence, numbered from 0; EvaluationError if it was not evaluated."""
+        if sequence not in self.sequences:
+            raise EvaluationError(f"Sequence {sequence!r} was not evaluated; there are {', '.join(self.sequences)}.")
         return self.switches[self.switches["sequence"] == sequence].reset_index(drop=True)
 
     @functools.cached_property
