@@ -8,7 +8,8 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -358,3 +359,32 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Return paths in the order of the numbers in their names: frame2 before frame10, a before a1.
+
+    A point between two numbers parts them, as in versions (1.9, 1.10), unless the digits behind it are decimals, as of
+    times in seconds (0.25, 0.5): of several lengths, without a zero at the end, and with one in front or far apart.
+
+    Examples
+    --------
+    >>> [path.stem for path in natural_order(map(Path, ["a10.png", "a2.png", "a.png"]))]
+    ['a', 'a2', 'a10']
+    >>> [path.stem for path in natural_order(map(Path, ["0.5.png", "0.25.png", "1.0.png"]))]
+    ['0.25', '0.5', '1.0']
+    """
+    paths = list(paths)
+    behind = {part for path in paths for part in re.findall(r"[0-9]\.([0-9]+)", path.stem)}
+    are_decimals = (
+        len(set(map(len, behind))) > 1
+        and not any(len(part) > 1 and part.endswith("0") for part in behind)
+        and (any(len(part) > 1 and part[0] == "0" for part in behind) or 4 * len(behind) < max(map(int, behind)))
+    )
+    number = r"([0-9]+\.[0-9]+|[0-9]+)" if are_decimals else r"([0-9]+)"
+
+    def key(text: str) -> list[tuple[int, Decimal, str]]:
+        parts = re.split(number, text.lower())
+        return [(0, Decimal(part), "") if index % 2 else (1, Decimal(0), part) for index, part in enumerate(parts)]
+
+    return sorted(paths, key=lambda path: ([key(part) for part in path.parent.parts], key(path.stem), path.suffix))

@@ -457,6 +457,77 @@ def test_youtube_vis_is_read(tmp_path):
     assert (table.attrs["length"], table.attrs["width"]) == (2, 640)
 
 
+def coco(tmp_path: Path, images: list[dict], annotations: list[dict], videos: list[dict] | None = None) -> Path:
+    path = tmp_path / "coco.json"
+    content = {"videos": videos or [], "images": images, "annotations": annotations}
+    path.write_text(json.dumps(content | {"categories": [{"id": 1, "name": "person"}]}))
+    return path
+
+
+def test_images_without_a_frame_are_in_the_order_of_their_files(tmp_path):
+    images = [{"id": n, "file_name": f"S/{n}.jpg"} for n in (10, 2, 1)]
+    one = {"category_id": 1, "bbox": [1, 2, 3, 4]}
+    path = coco(tmp_path, images, [{"image_id": n, "attributes": {"track_id": n}, **one} for n in (1, 2, 10)])
+    assert read_labels(path)[["frame", "id"]].to_numpy().tolist() == [[1, 1], [2, 2], [3, 10]]  # CVAT's attributes
+
+
+def test_videos_of_one_name_stay_apart(tmp_path):
+    images = [{"id": n, "video_id": n, "frame_id": 1} for n in (1, 2)]
+    one = {"category_id": 1, "bbox": [1, 2, 3, 4]}
+    rows = [{"image_id": n, "track_id": n, **one} for n in (1, 2)]
+    for names, found in ((("S/img1", "T/img1"), ["S", "T"]), (("train/S", "val/S"), ["train/S", "val/S"])):
+        path = coco(tmp_path, images, rows, [{"id": n, "name": name} for n, name in enumerate(names, start=1)])
+        tables = read_coco(path)
+        assert [(name, table["id"].tolist()) for name, table in tables.items()] == [(found[0], [1]), (found[1], [2])]
+    with pytest.raises(MotFileError, match="two videos that are called S"):
+        read_labels(coco(tmp_path, images, rows, [{"id": 1, "name": "S"}, {"id": 2, "name": "S"}]))
+
+
+def test_annotations_to_ignore_are_regions(tmp_path):
+    one = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    path = coco(tmp_path, [{"id": 1}], [{"track_id": 1, **one}, {"track_id": 2, "ignore": 1, **one}])
+    assert ignored_rows(read_labels(path)).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            '<track id="1"><polygon frame="0" outside="0" points="1,2;3,4;5,6"/></track>',
+            "1 polygon shapes are not read",
+        ),
+        ('<track id="1"><box frame="0" rotation="30" xtl="1" ytl="2" xbr="3" ybr="4"/></track>', "1 turns of boxes"),
+        ('<image id="0"><box label="person" xtl="1" ytl="2" xbr="3" ybr="4"/></image>', "1 shapes without a track"),
+    ],
+)
+def test_shapes_of_cvat_that_are_not_read_are_told(tmp_path, more, said):
+    box = '<track id="0" task_id="1"><box frame="0" xtl="1" ytl="2" xbr="3" ybr="4"/></track>'
+    (tmp_path / "a.xml").write_text(
+        f"<annotations>{box}{more.replace('<track', '<track task_id=' + repr('1'))}</annotations>"
+    )
+    with pytest.warns(FairMOTLabWarning, match=said):
+        read_labels(tmp_path / "a.xml")
+    (tmp_path / "a.xml").write_text(f"<annotations>{box}{box.replace('1', '2')}</annotations>")
+    with pytest.raises(MotFileError, match="tracks of 2 tasks; export each task by itself"):
+        read_labels(tmp_path / "a.xml")
+
+
+def test_visdrone_with_decimals_is_visdrone(tmp_path):
+    path = make(tmp_path, "visdrone") / "annotations" / "uav1.txt"
+    path.write_text("".join(line.replace(",", ".5,", 3).replace(".5", "", 2) for line in path.open()))
+    assert quiet_labels(path).attrs["format"] == "VisDrone-MOT"
+    assert quiet_labels(path)["x"].iloc[1] % 1 == 0.5
+
+
+def test_ground_truth_without_class_1_is_told(tmp_path):
+    cars = pd.DataFrame(CAR, columns=BOX).assign(conf=1.0, class_id=3, score=1.0)
+    with pytest.warns(FairMOTLabWarning, match=r"class \(column 8\) is 3 and never 1.*gt/labels.txt.*--protocol raw"):
+        assert fl.evaluate(cars[BOX], cars).overall["num_objects"] == 0
+    cars.attrs["format"] = "MOTChallenge"
+    with pytest.raises(EvaluationError, match="No ground truth has a row of a class that its protocol scores"):
+        fl.evaluate(cars.drop(columns="conf"), cars, classes="all")
+
+
 def test_the_search_for_labels_ends(tmp_path):
     for number in range(30):
         (tmp_path / "home" / f"{number}").mkdir(parents=True)

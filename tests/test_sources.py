@@ -22,10 +22,10 @@ from PIL import Image, ImageOps
 from videos import damage, number_in, picture, trim, turn, write_sound, write_video
 
 import fairmot_lab as fl
+from fairmot_lab._files import natural_order
 from fairmot_lab.drawing import render_video
 from fairmot_lab.errors import FairMOTLabWarning, MotFileError, SourceError
 from fairmot_lab.sources import live
-from fairmot_lab.sources.folders import natural_key
 from fairmot_lab.sources.images import read_image
 from fairmot_lab.sources.many import several
 from fairmot_lab.sources.video import VideoSource
@@ -76,9 +76,17 @@ def test_folder_is_read_in_natural_order(folder: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=2, unique=True))
-def test_natural_key_orders_names_by_their_number(values: list[int]) -> None:
-    names = sorted((f"frame_{value}.png" for value in values), key=natural_key)
-    assert names == [f"frame_{value}.png" for value in sorted(values)]
+def test_natural_order_is_that_of_numbers(values: list[int]) -> None:
+    names = natural_order(Path(f"frame_{value}.png") for value in values)
+    assert names == [Path(f"frame_{value}.png") for value in sorted(values)]
+
+
+@given(st.sampled_from([0.04, 0.05, 0.25, 1 / 30, 1 / 3]), st.integers(5, 60))
+def test_names_that_are_seconds_are_in_the_order_of_time(step: float, count: int) -> None:
+    times = [float(f"{step * number:.12g}") for number in range(count)]
+    assert natural_order(Path(f"cam_{time}.png") for time in sorted(times, key=str)) == [
+        Path(f"cam_{time}.png") for time in times
+    ]
 
 
 def test_sequence_folder(sequence: Path) -> None:
@@ -338,6 +346,10 @@ def test_sequence_counted_from_0(sequence: Path) -> None:
     [
         ["1699999999.05", "1699999999.1", "1699999999.125", "1699999999.2", "1699999999.9985", "1700000000.0"],
         ["v1.2", "v1.9", "v1.10", "v1.100"],
+        ["v1.8", "v1.9", "v1.11", "v1.12"],
+        ["0.25", "0.5", "0.75", "1.0"],
+        ["0.04", "0.08", "0.1", "0.12"],
+        ["shot", "shot (1)", "shot (2)", "shot (10)"],
         ["2", "10", "0100"],
         ["a1", "a02", "A3", "b1"],
     ],

@@ -104,7 +104,12 @@ def split_classes(
 
 def _wanted(loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]], classes: Iterable[str | int]) -> list[str | int]:
     if classes in (ALL, [ALL], (ALL,)):
-        return list(dict.fromkeys(name for truth, _ in loaded.values() for name in scored_classes(truth.table)))
+        scored = dict.fromkeys(name for truth, _ in loaded.values() for name in scored_classes(truth.table))
+        if not scored:
+            raise EvaluationError(
+                "No ground truth has a row of a class that its protocol scores; name one in classes=."
+            )
+        return list(scored)
     wanted: list[str | int] = [classes] if isinstance(classes, str | int) else list(classes)
     if not wanted or len(set(map(str, wanted))) < len(wanted):
         raise EvaluationError(f"classes={wanted!r} must name one class or more, each once.")

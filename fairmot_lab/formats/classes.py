@@ -240,6 +240,12 @@ def _odd_classes(table: pd.DataFrame, name: str) -> list[str]:
                 f"{name}: class (column 8) is 0 in {zero} rows and above 0 in {above}; MOTChallenge's classes begin "
                 "with 1, pedestrian: name the classes in gt/labels.txt, one a line, that of class 0 first."
             ]
+        if above and not (class_id == PEDESTRIAN).any():
+            found = ", ".join(map(str, np.unique(class_id[class_id > 0])[:5].tolist()))
+            return [
+                f"{name}: class (column 8) is {found} and never 1, MOTChallenge's pedestrian, so its protocol scores "
+                "no row; name the classes in gt/labels.txt, one a line, or use protocol='raw' (--protocol raw)."
+            ]
         return []
     roles = motchallenge_classes(table)
 

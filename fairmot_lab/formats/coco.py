@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._files import write_text
+from .._files import natural_order, write_text
 from ..data import PERSON, by_sequence
 from ..errors import MotFileError
 from .base import Format, several_sequences, stem
@@ -36,8 +36,8 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict from str to pandas.DataFrame
-        Ground truth of each video as `read_mot` gives it. Annotations with `iscrowd` are regions to ignore: a class of
-        their own, conf 0.
+        Ground truth of each video as `read_mot` gives it. Annotations with `iscrowd` or `ignore` are regions to
+        ignore: a class of their own, conf 0.
 
     Raises
     ------
@@ -83,10 +83,15 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
         rows[video].append((frame, *_row_of(one, crowd, place)))
         visible = one.get("visibility")
         share[video].append(np.nan if visible is None else number(visible, "visibility", place))
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
+    names = {key: _name(video, key) for key, video in videos.items()}
+    if len(set(names.values())) < len(names):  # as of train/S and val/S, or S/img1 and T/img1
+        names = {key: str(video.get("name") or video.get("file_name") or key) for key, video in videos.items()}
     for key, video in videos.items():
         size = _sizes(video, first_images.get(key, {}))
-        name = _name(video, key)
+        name = names[key]
+        if name in tables:
+            raise MotFileError(f"{path} has two videos that are called {name}; give them different names.")
         tables[name] = truth_table(
             rows[key], path, format=FORMAT.title, classes=classes, sequence=name, visibility=share[key],
             length=lengths.get(key), **size,
@@ -181,7 +186,8 @@ def write_coco(
 
 def _row_of(annotation: dict, crowd: int, place: Path) -> tuple[float, ...]:
     """Return id, x, y, w, h, conf and class of an annotation; those of a region to ignore have the class `crowd`."""
-    track, box = first_of(annotation, _TRACK_KEYS), annotation.get("bbox")
+    box, more = annotation.get("bbox"), annotation.get("attributes")  # where CVAT keeps the track
+    track = first_of({**more, **annotation} if isinstance(more, dict) else annotation, _TRACK_KEYS)
     if track is None:
         raise MotFileError(
             f"{place} has no track_id; these are labels for detection, and tracking needs the same track_id in all "
@@ -198,7 +204,7 @@ def _row_of(annotation: dict, crowd: int, place: Path) -> tuple[float, ...]:
 
 
 def _is_crowd(annotation: dict) -> bool:
-    return annotation.get("iscrowd") in (1, True)
+    return 1 in (annotation.get("iscrowd"), annotation.get("ignore"))
 
 
 def _items(content: dict, key: str, path: Path) -> list[dict]:
@@ -214,7 +220,7 @@ def _key(value: Any) -> Any:
 
 def _name(video: dict, key: Any) -> str:
     name = str(video.get("name") or video.get("file_name") or key)
-    return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in name or "\\" in name else name
+    return name.replace("\\", "/").rstrip("/").removesuffix("/img1").rpartition("/")[2] or name
 
 
 def _sizes(video: dict, image: dict) -> dict[str, Any]:
@@ -232,6 +238,8 @@ def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict
     numbers: dict[Any, tuple[Any, int]] = {}
     first_images: dict[Any, dict] = {}
     counts_from_0 = False
+    if not any(first_of(image, _FRAME_KEYS) is not None for image in images):
+        images = _by_file(images)
     for image in images:
         video = _key(image.get("video_id")) if "video_id" in image else only
         if video not in videos:
@@ -249,6 +257,13 @@ def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict
         numbers[image_id] = (video, frame + counts_from_0)
         lengths[video] = max(lengths.get(video, 0), frame + counts_from_0)
     return numbers, lengths, first_images
+
+
+def _by_file(images: list[dict]) -> list[dict]:
+    """Return images in the order of their files, as a folder of them is read; unchanged where a name is missing."""
+    names = [str(image.get("file_name") or "") for image in images]
+    place = {path: index for index, path in enumerate(natural_order(set(map(Path, names))))}
+    return images if "" in names else sorted(images, key=lambda image: place[Path(str(image["file_name"]))])
 
 
 def _unroll(annotations: list[dict], videos: dict, path: Path) -> tuple[list[dict], list[dict]]:

@@ -6,6 +6,8 @@ https://docs.cvat.ai/docs/manual/advanced/formats
 from __future__ import annotations
 
 import os
+import warnings
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pandas as pd
 
 from .._files import write_zip
 from ..data import PERSON, column_of
-from ..errors import EvaluationError, MotFileError
+from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from .base import Format, one_sequence, stem
 from .classes import MOTCHALLENGE_CLASSES
 from .mot import check_table, named_classes, table_of
@@ -207,17 +209,32 @@ def read_cvat_video(path: str | os.PathLike[str]) -> pd.DataFrame:
         )
     names = [(label.findtext("name") or "").strip() for label in root.iterfind("meta//labels/label")]
     numbers = {name: index for index, name in enumerate(dict.fromkeys(name for name in names if name), start=1)}
+    tasks = {track.get("task_id") for track in tracks}
+    if len(tasks) > 1:
+        raise MotFileError(f"{path} holds the tracks of {len(tasks)} tasks; export each task by itself from CVAT.")
     rows = []
+    unread = Counter({"shapes without a track": len(root.findall("image/*"))})
     for track in tracks:
         kind = numbers.setdefault((track.get("label") or PERSON).strip(), len(numbers) + 1)
         place = Path(f"{path}, track {track.get('id')}")
         identity = whole(track.get("id"), "the id of a track", path)
-        for box in track.iter("box"):
+        for box in track:
             if box.get("outside") == "1":
                 continue
+            if box.tag != "box":
+                unread[f"{box.tag} shapes"] += 1
+                continue
+            unread["turns of boxes (rotation)"] += float(box.get("rotation") or 0) != 0
             left, top, right, bottom = (number(box.get(k), k, place) for k in ("xtl", "ytl", "xbr", "ybr"))
             frame = whole(box.get("frame"), "a frame", place) + 1
             rows.append((frame, identity, left, top, right - left, bottom - top, 1.0, kind))
+    if +unread:
+        warnings.warn(
+            f"{path}: {', '.join(f'{count} {what}' for what, count in (+unread).items())} are not read; tracks of "
+            "upright rectangles are.",
+            FairMOTLabWarning,
+            stacklevel=3,
+        )
     size = root.find("meta//original_size")
     width, height = (
         (None, None) if size is None else (int(number(size.findtext(k), k, path)) for k in ("width", "height"))

@@ -339,7 +339,7 @@ def _number_regions(table: dict[str, np.ndarray]) -> None:
 
 def looks_like_visdrone(values: np.ndarray) -> bool:
     """Return whether numbers are VisDrone-MOT's ten columns: score 0 or 1, category 0 to 11, truncation, occlusion."""
-    if values.shape[1] != 10 or not len(values) or (values % 1).any():
+    if values.shape[1] != 10 or not len(values) or (values[:, 6:] % 1).any():
         return False
     score, category, truncation, occlusion = values[:, 6:10].T
     if not (np.isin(score, (0, 1)) & (category >= 0) & (category <= 11)).all():

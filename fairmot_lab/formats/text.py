@@ -300,6 +300,8 @@ def _check_first_line(fields: list[str], line: str, separator: str | None, place
         remedy = "read_labels and evaluate take it as ground truth"
         if foreign == "a web page":
             remedy = "download the file itself"
+        elif foreign == "a zip file":
+            remedy = "unpack it"
         elif foreign in FOR_DETECTION:
             remedy = WITHOUT_IDENTITIES
         raise MotFileError(f"{place} shows that this is {foreign} ({short(line)!r}), not MOTChallenge text; {remedy}.")

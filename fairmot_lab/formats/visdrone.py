@@ -1,4 +1,4 @@
-"""VisDrone-MOT (annotations/SEQ.txt): ten whole numbers a line, ignored regions among them.
+"""VisDrone-MOT (annotations/SEQ.txt): ten numbers a line, ignored regions among them.
 
 https://github.com/VisDrone/VisDrone2018-MOT-toolkit
 """
@@ -58,7 +58,8 @@ def read_visdrone(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _recognise(path: Path, head: bytes) -> bool:
-    if len(first_line(head)) != 10 or b"." in head:
+    fields = first_line(head)
+    if len(fields) != 10 or not all(field.isdigit() for field in fields[6:]):
         return False
     values = parse_numbers(clean_text(read_bytes(path), path))
     return values is not None and looks_like_visdrone(values)

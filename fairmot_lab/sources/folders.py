@@ -9,14 +9,13 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .._files import cannot_read
+from .._files import cannot_read, natural_order
 from ..data import frame_grid, note_on_grid
 from ..errors import FairMOTLabWarning, SourceError
 from ..formats.mot import read_mot
@@ -42,24 +41,11 @@ _SAMPLES = 32  # images whose values give the range of a sequence
 _SECONDS = r"[1-9][0-9]{8,}\.[0-9]+"  # as time.time() gives
 
 
-def natural_key(name: str) -> list[tuple[int, Decimal, str]]:
-    """Return a sort key that puts frame2 before frame10, and 1699999999.05 before 1699999999.1 (`time.time()`).
-
-    Examples
-    --------
-    >>> sorted(["frame10.png", "frame2.png"], key=natural_key)
-    ['frame2.png', 'frame10.png']
-    """
-    parts = re.split(rf"({_SECONDS}|[0-9]+)", name)
-    return [
-        (0, Decimal(part), "") if number % 2 else (1, Decimal(0), part.lower()) for number, part in enumerate(parts)
-    ]
-
-
 def image_files(folder: Path) -> list[Path]:
     """Return the images of a folder in natural order."""
-    files = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    return sorted(files, key=lambda p: natural_key(p.name))
+    return natural_order(
+        file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+    )
 
 
 def frame_numbers(files: Sequence[Path]) -> list[int] | None:

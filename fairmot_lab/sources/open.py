@@ -17,14 +17,14 @@ from urllib.request import url2pathname
 
 import numpy as np
 
-from .._files import cannot_read, exists
+from .._files import cannot_read, exists, natural_order
 from ..data import frame_grid, note_on_grid
 from ..errors import FairMOTLabWarning, MotFileError, SourceError
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recognise, sequences_in
 from ..formats.mots import FORMAT, is_mask_folder
 from .arrays import ArraySource
 from .base import Source, ranges
-from .folders import ImageSource, PageSource, SequenceSource, frame_numbers, image_files, natural_key, page_count
+from .folders import ImageSource, PageSource, SequenceSource, frame_numbers, image_files, page_count
 from .images import IMAGE_SUFFIXES, ValueRange, checked_range
 from .live import CameraSource, StreamSource
 from .video import VideoSource
@@ -133,8 +133,7 @@ def _open(source: Any, options: _Options, retries: int, stall_seconds: float) ->
             first = list(itertools.islice(rest, 1))
             source = itertools.chain(first, rest)
             if first and isinstance(first[0], (str, os.PathLike)):
-                paths = sorted((Path(each) for each in source), key=lambda path: natural_key(path.name))
-                return _open_list(paths, options)
+                return _open_list(natural_order(Path(each) for each in source), options)
         return ArraySource(source, frame_rate, name, options.value_range)
     raise SourceError(
         f"A {type(source).__name__} has no frames; give a path, a camera number, an address or an iterable of arrays."
@@ -164,10 +163,10 @@ def _open_path(path: Path, options: _Options) -> Source:
             path = files[0]  # a folder around one stack
         if not path.exists():
             if re.search(r"[*?[]", str(path)):
-                found = sorted(glob.glob(str(path), recursive=True), key=natural_key)
+                found = natural_order(Path(each) for each in glob.glob(str(path), recursive=True))
                 if len(found) != 1:
-                    return _open_list([Path(each) for each in found], options, str(path))
-                return _open_path(Path(found[0]), options)
+                    return _open_list(found, options, str(path))
+                return _open_path(found[0], options)
             remedy = "give a sequence folder, a video, a folder of images or a camera number"
             if demo := re.fullmatch(r"demo-(\d+)", path.name):
                 remedy = f"`fairmot-lab demo --seed {demo[1]}` renders it"
