@@ -32,7 +32,7 @@ CAUSE_COLUMNS: list[dict[str, Any]] = [
     {"key": "errors", "label": "errors", "kind": "number"},
     *(
         _LOST
-        | {"key": f"lost_{metric}", "label": metric.upper(), "help": "points without these errors", "minor": minor}
+        | {"key": f"lost_{metric}", "label": f"+{metric.upper()}", "help": "points gained without", "minor": minor}
         for metric, minor in (("mota", False), ("idf1", True), ("hota", False))
     ),
 ]
@@ -118,7 +118,7 @@ class BudgetBrowser(PlayerPanel):
         shown = causes[[column["key"] for column in CAUSE_COLUMNS]].copy()
         shown["kind"] = shown["kind"].map(KINDS)
         lost = [name for name in shown if name.startswith("lost_")]
-        shown[lost] *= 100
+        shown[lost] = (100 * shown[lost]).round(1) + 0.0  # no -0.0
         self.causes_table = TableView(
             title=f"{counted(len(self.budget.errors), 'error')} in {self.name}, by cause",
             columns=CAUSE_COLUMNS,
