@@ -11,12 +11,11 @@ from traitlets import Int
 from ..boxes import BOX
 from ..detection.cache import as_detections
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
-from ..diagnosis.tables import records
 from ..errors import FairMOTLabError
 from .base import block, escape
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
-from .parts import TableView, as_sentence, beside, counted, crop_html, crops
+from .parts import TableView, as_sentence, beside, counted, crop_html, crops, rows_of
 from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
@@ -99,11 +98,9 @@ class BudgetBrowser(PlayerPanel):
     ) -> None:
         detections = as_detections(detections)
         super().__init__(**traits)
-        made = self._join(source, player, detections)
+        made = self._join(source, player, detections, evaluation=evaluation)
         self.name = sequence_of(evaluation, self.player.name if self.player is not None else detections.name)
         refuse_other_sequence("detections", detections.name, self.name)
-        for new in made:
-            new.show(evaluation=evaluation)
         if self.player is not None and "frame" not in traits:
             self.frame = self.player.frame
         try:
@@ -115,14 +112,13 @@ class BudgetBrowser(PlayerPanel):
             raise
         self.errors = self.budget.errors[:0]
         causes = self.budget.causes
-        shown = causes[[column["key"] for column in CAUSE_COLUMNS]].copy()
-        shown["kind"] = shown["kind"].map(KINDS)
-        lost = [name for name in shown if name.startswith("lost_")]
+        shown = causes.assign(kind=causes["kind"].map(KINDS))
+        lost = [column["key"] for column in CAUSE_COLUMNS if column["key"].startswith("lost_")]
         shown[lost] = (100 * shown[lost]).round(1) + 0.0  # no -0.0
         self.causes_table = TableView(
             title=f"{counted(len(self.budget.errors), 'error')} in {self.name}, by cause",
             columns=CAUSE_COLUMNS,
-            rows=records(shown),
+            rows=rows_of(shown, CAUSE_COLUMNS),
             sort_by="errors",
             descending=True,
             filter_by="kind",
@@ -159,7 +155,7 @@ class BudgetBrowser(PlayerPanel):
                 self.errors_table.title = f"{KINDS[row['kind']]}, {row['cause']}: {many}"
                 who = "track" if row["kind"] == "FP" else "person"
                 shown = self.errors.assign(who=[f"{who} {number}" for number in self.errors["id"]])
-                self.errors_table.rows = records(shown[[column["key"] for column in ERROR_COLUMNS]])
+                self.errors_table.rows = rows_of(shown, ERROR_COLUMNS)
         self._pick()
 
     def _pick(self) -> None:

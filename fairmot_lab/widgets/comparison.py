@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import pandas as pd
 
-from ..diagnosis.tables import records
 from ..errors import FairMOTLabError
 from ..evaluation.names import PERCENT, SHORT
 from ..evaluation.switches import compare_switches
 from .base import Panel, block, escape, sentence
-from .parts import SWITCH_COLUMNS, TableView
+from .parts import SWITCH_COLUMNS, TableView, rows_of
 
 if TYPE_CHECKING:
     from ..evaluation.compare import Comparison
@@ -99,7 +98,7 @@ class ComparePanel(Panel):
             self._switches.selected = -1
             self._switches.columns = columns
             self._switches.chosen = [f"only {a}"] if counts.get(f"only {a}", 0) else []
-            self._switches.rows = records(self.shared[[column["key"] for column in columns]])
+            self._switches.rows = rows_of(self.shared, columns)
 
     def _show_figures(self, a: str, b: str) -> None:
         assert self.comparison is not None

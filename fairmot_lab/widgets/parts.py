@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 
+from ..diagnosis.tables import records
 from ..drawing import PALETTE
 from ..sources.images import crop, encode_jpeg
 from .base import View, block, escape, floats, html_table, picture
@@ -48,6 +50,11 @@ def beside(*parts: ipywidgets.Widget, least: str = "420px", weights: Sequence[in
 def in_a_row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
     """Put controls in a row, which is continued below where it has no room."""
     return ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
+
+
+def rows_of(table: pd.DataFrame, columns: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table as `TableView` takes them, with the columns that it shows."""
+    return records(table[[column["key"] for column in columns]])
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

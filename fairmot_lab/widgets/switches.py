@@ -12,11 +12,10 @@ from traitlets import Int
 from ..boxes import BOX
 from ..detection.cache import as_detections
 from ..diagnosis.replay import explained_switches
-from ..diagnosis.tables import records
 from .base import block, escape
 from .checks import refuse_other_sequence, sequence_of
 from .page import Page
-from .parts import SWITCH_COLUMNS, TableView, as_sentence, beside, counted, crop_html, crops
+from .parts import SWITCH_COLUMNS, TableView, as_sentence, beside, counted, crop_html, crops, rows_of
 from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
@@ -93,23 +92,21 @@ class SwitchBrowser(PlayerPanel):
     ) -> None:
         detections = None if detections is None else as_detections(detections)
         super().__init__(**traits)
-        made = self._join(source, player, detections)
+        made = self._join(source, player, detections, evaluation=evaluation)
         if self.player is not None and "frame" not in traits:
             self.frame = self.player.frame
         wanted = self.player.name if self.player is not None else detections.name if detections is not None else ""
         self.name = sequence_of(evaluation, wanted)
         if detections is not None:
             refuse_other_sequence("detections", detections.name, self.name)
-        for new in made:
-            new.show(evaluation=evaluation)
-            new.layers = [x for x in new.available if x in ("tracks", "switches")]
         evaluated = evaluation.sequences[self.name]
         self.tracks, self.ground_truth = evaluated.tracks, evaluated.ground_truth.table
         self.switches, caveat = explained_switches(evaluation, self.name, detections, tracker)
+        columns = [column for column in COLUMNS if column["key"] in self.switches]
         self.table = TableView(
             title=f"{counted(len(self.switches), 'ID switch', 'ID switches')} in {self.name}",
-            columns=[column for column in COLUMNS if column["key"] in self.switches],
-            rows=records(self.switches[[c["key"] for c in COLUMNS if c["key"] in self.switches]]),
+            columns=columns,
+            rows=rows_of(self.switches, columns),
             sort_by="frame",
             filter_by="kind",
             searchable=True,

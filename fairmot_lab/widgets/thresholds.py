@@ -24,7 +24,7 @@ from ..association.settings import Setting
 from ..detection.cache import as_detections
 from ..diagnosis.replay import Replay, evaluate_replay
 from ..diagnosis.replay import replay as replay_of_replay
-from ..diagnosis.tables import compare_figures, records
+from ..diagnosis.tables import compare_figures
 from ..errors import ConfigError, FairMOTLabWarning
 from ..evaluation.compare import compare
 from ..evaluation.evaluate import compute_metrics, half_split
@@ -37,7 +37,7 @@ from .checks import refuse_other_sequence, refuse_other_table
 from .curves import CurveScan, Point, best_point, curve_svg, values_of
 from .packing import prepare
 from .page import Page
-from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading, in_a_row
+from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading, in_a_row, rows_of
 from .people import track_measures
 from .player import TrackPlayer
 
@@ -496,7 +496,7 @@ class ThresholdLab(Panel):
                 f"{appear} {'appears' if appear == 1 else 'appear'}"
             )
             self._switches.selected = -1
-            self._switches.rows = records(changed[[column["key"] for column in SWITCHES]])
+            self._switches.rows = rows_of(changed, SWITCHES)
 
     def _go(self) -> None:
         if self._switches.selected >= 0:
