@@ -77,8 +77,21 @@ REFUSED = {
     "labels below none": (lambda path: fl.plots.trajectories(SCENE.tracks, max_labels=-1), "max_labels is -1"),
     "lanes below one": (lambda path: fl.plots.life_lines(RESULT, max_lanes=-1), "max_lanes is -1; give 1 or more"),
     "lanes of a timeline": (lambda path: fl.plots.switch_timeline(RESULT, max_lanes=0), "max_lanes is 0"),
+    "lines through nothing": (
+        lambda path: fl.plots.parallel_coordinates(pd.DataFrame({"idf1": [0.5], "sequence": "OVERALL"}), []),
+        "There is no setting to draw",
+    ),
+    "a strip of no pictures": (
+        lambda path: fl.plots.person_strip(_life(), SCENE.source, count=0),
+        "count is 0; give 1",
+    ),
     "a mean of no frames": (lambda path: fl.plots.errors_over_time(RESULT, window=0), "window is 0; give 1 or more"),
 }
+
+
+def _life():
+    result = fl.evaluate(fl.track(SCENE.detections, "jde"), SCENE.ground_truth)
+    return fl.person(result, 1, SCENE.detections, "jde")
 
 
 @pytest.mark.parametrize("case", REFUSED)

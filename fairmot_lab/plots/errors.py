@@ -18,6 +18,7 @@ from .style import (
     MISSED,
     ORANGE,
     PURPLE,
+    _at_least,
     _axes,
     _few,
     _finish,
@@ -219,7 +220,7 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
     Raises
     ------
     PlotError
-        If the source is another sequence.
+        If the source is another sequence, or `count` is below 1.
 
     Examples
     --------
@@ -231,6 +232,7 @@ def person_strip(life: PersonLife, source: Source, *, count: int = 12, ax: Axes 
     """
     if not same_footage(life.sequence, source.name):
         raise PlotError(f"The person is of {life.sequence} and the source is {source.name}; give the same sequence.")
+    _at_least(1, count=count)
     ax = _axes(ax, (9, 2.2))
     frames = life.frames
     switched = np.flatnonzero((frames["state"] == "switched").to_numpy())[:count]

@@ -165,6 +165,8 @@ def parallel_coordinates(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
+    if not settings:
+        raise PlotError("There is no setting to draw; name the columns of some.")
     ax = _axes(ax, (8, 4.2))
     table = _overall(_table(table, "summary", (*settings, metric)))
     table = table[table[metric].notna()]
