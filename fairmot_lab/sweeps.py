@@ -418,6 +418,7 @@ def random_search(
     >>> len(random_search(["conf_thres"], 3, seed=1))
     3
     """
+    space = [space] if isinstance(space, str) else space
     chosen = dict(space) if isinstance(space, Mapping) else dict.fromkeys(space)
     base = as_tracker(tracker)
     base.Settings.check_names(chosen)

@@ -101,6 +101,17 @@ def test_arguments_that_cannot_be_meant_are_refused(case, tmp_path):
         call(tmp_path)
 
 
+def test_one_name_stands_for_a_list_of_one():
+    assert fl.random_search("conf_thres", 2) == fl.random_search(["conf_thres"], 2)
+    assert fl.plots.compare_trackers({"a": RESULT}, "idf1").get_xticklabels()[0].get_text() == "IDF1"
+    table = pd.DataFrame(
+        {"conf_thres": [0.3, 0.5], "mota": [0.6, 0.5], "loss": 1, "step": [1, 2], "sequence": "OVERALL"}
+    )
+    assert fl.plots.metric_against_threshold(table, "conf_thres", "mota").get_title(loc="left").startswith("MOTA")
+    assert len(fl.plots.parallel_coordinates(table, "conf_thres", "mota").get_xticks()) == 2
+    assert fl.plots.learning_curve(table, "mota").get_legend().get_texts()[0].get_text() == "MOTA"
+
+
 def test_a_part_that_ends_after_the_sequence_says_so():
     with pytest.warns(FairMOTLabWarning, match="crossing has 40 frames: 30 to 40 are evaluated, not 99"):
         cut = fl.evaluate(SCENE.tracks, SCENE.ground_truth, frames=(30, 99))

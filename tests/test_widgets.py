@@ -528,6 +528,10 @@ def test_unknown_options_are_refused_in_one_sentence(frames: list, truth: pd.Dat
         fl.widgets.HeatmapInspector(frames, detections=detections, treshold=0.3)
     with pytest.raises(ViewError, match="Workbench has no option sorce"):
         fl.widgets.Workbench(frames, ground_truth=truth, detections=detections, sorce=1)
+    with pytest.raises(TraitError, match=r"'colour_map' trait of a HeatmapInspector instance expected any of .*'jet'"):
+        fl.widgets.HeatmapInspector(frames, detections=detections, colour_map="jet")
+    with pytest.raises(TraitError, match=r"'values' trait of an AssociationInspector instance expected any of"):
+        fl.widgets.AssociationInspector(detections=detections, values="looks")
 
 
 def test_data_of_another_sequence_is_refused(

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -80,7 +80,7 @@ def load_detector(
     *,
     reid: str | os.PathLike[str] | None = None,
     layout: str = "auto",
-    classes: Sequence[str] | Literal["auto", "all"] = "auto",
+    classes: Sequence[str] | str = "auto",
     class_names: Mapping[int, str] | Sequence[str] | None = None,
     input_size: tuple[int, int] | None = None,
     score_floor: float = 0.1,
@@ -102,7 +102,7 @@ def load_detector(
         A key of `LAYOUTS`, or "auto": inferred from the shapes of the outputs. "yolox_decoded" looks like "yolox" and
         has to be named.
     classes
-        Names to keep; "all"; or "auto": people where the detector has such a class, else all.
+        Names to keep, or one; "all"; or "auto": people where the detector has such a class, else all.
     class_names
         From class id to name; by default what the file says, COCO's for 80 classes, else the number.
     input_size
@@ -171,7 +171,7 @@ class OnnxDetector:
         self,
         network: _Network,
         embedder: Embedder | None,
-        classes: Sequence[str] | Literal["auto", "all"],
+        classes: Sequence[str] | str,
         score_floor: float,
         nms_iou: float,
         max_per_frame: int,
@@ -182,7 +182,9 @@ class OnnxDetector:
         names = network.names
         if classes == "auto":
             classes = [names[number] for number in people_classes(names)]
-        wanted = list(names.values()) if classes == "all" else list(classes)
+        elif classes == "all":
+            classes = list(names.values())
+        wanted = [classes] if isinstance(classes, str) else list(classes)
         if unknown := [name for name in wanted if name not in names.values()]:
             raise ConfigError(
                 f"{self.name} has no class {unknown[0]!r}; it has {', '.join(list(names.values())[:20])}."

@@ -22,6 +22,7 @@ from .style import (
     _label_with_unit,
     _legend_of_both,
     _line,
+    _names,
     _number,
     _overall,
     _table,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def metric_against_threshold(
     table: pd.DataFrame,
     setting: str,
-    metrics: Sequence[str] = ("mota", "idf1", "hota"),
+    metrics: str | Sequence[str] = ("mota", "idf1", "hota"),
     *,
     default: float | None = None,
     ax: Axes | None = None,
@@ -61,6 +62,7 @@ def metric_against_threshold(
     <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
+    metrics = _names(metrics)
     table = _overall(_table(table, "summary", (setting, *metrics)))
     right = None
     note = ""
@@ -142,7 +144,7 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
 
 
 def parallel_coordinates(
-    table: pd.DataFrame, settings: Sequence[str], metric: str = "idf1", *, ax: Axes | None = None
+    table: pd.DataFrame, settings: str | Sequence[str], metric: str = "idf1", *, ax: Axes | None = None
 ) -> Axes:
     """Draw each run of a sweep as a line through its settings to its metric, coloured by it, the best one thick.
 
@@ -165,6 +167,7 @@ def parallel_coordinates(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
+    settings = _names(settings)
     if not settings:
         raise PlotError("There is no setting to draw; name the columns of some.")
     ax = _axes(ax, (8, 4.2))
@@ -272,7 +275,7 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
 
 def learning_curve(
     curve: pd.DataFrame,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     *,
     loss: str = "loss",
     x: str = "step",
@@ -296,10 +299,10 @@ def learning_curve(
     <Axes: ...>
     """
     ax = _axes(ax, (6, 4))
-    curve = _table(curve, "curve", (x, loss, *(metrics or ())))
+    curve = _table(curve, "curve", (x, loss, *_names(metrics or ())))
     if metrics is None:
         metrics = [name for name in ("mota", "idf1", "recall") if name in curve]
-    for number, metric in enumerate(metrics):
+    for number, metric in enumerate(_names(metrics)):
         part = curve[curve[metric].notna()]
         ax.plot(part[x], part[metric] * 100, **_line(number), label=_label(metric))
     right = ax.twinx()

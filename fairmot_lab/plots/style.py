@@ -166,6 +166,11 @@ def _few(values: Any) -> str:
     return ", ".join(values[:25]) + (f" and {len(values) - 25} more" if len(values) > 25 else "") if values else "none"
 
 
+def _names(given: str | Sequence[str]) -> list[str]:
+    """Return the names of columns, of which one may be given by itself."""
+    return [given] if isinstance(given, str) else list(given)
+
+
 def _at_least(lowest: int, **argument: int) -> int:
     """Return the value of the one argument; PlotError if it is lower."""
     ((name, value),) = argument.items()

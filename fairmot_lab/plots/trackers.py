@@ -22,6 +22,7 @@ from .style import (
     _ink,
     _label,
     _line,
+    _names,
     _number,
     _one_sequence,
     _overall,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 def compare_trackers(
     results: Mapping[str, Any],
-    metrics: Sequence[str] = ("mota", "idf1", "hota", "deta", "assa"),
+    metrics: str | Sequence[str] = ("mota", "idf1", "hota", "deta", "assa"),
     *,
     kind: str = "bars",
     ax: Axes | None = None,
@@ -64,6 +65,7 @@ def compare_trackers(
     >>> compare_trackers({"exchanged": result})
     <Axes: ...>
     """
+    metrics = _names(metrics)
     counts = [metric for metric in metrics if metric not in PERCENT]
     if counts:
         raise PlotError(
@@ -135,7 +137,7 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
 
 def differences(
     comparison: Any,
-    metrics: Sequence[str] = ("hota", "mota", "idf1"),
+    metrics: str | Sequence[str] = ("hota", "mota", "idf1"),
     *,
     sequence: str = "OVERALL",
     ax: Axes | None = None,
@@ -163,6 +165,7 @@ def differences(
     >>> differences(found)
     <Axes: ...>
     """
+    metrics = _names(metrics)
     table = _one_sequence(
         _table(comparison, "differences", ("sequence", "tracker", "other", "metric", "difference", "low", "high")),
         sequence,
@@ -173,7 +176,7 @@ def differences(
     rows = [row for metric in metrics for row in table[table["metric"] == metric].itertuples()]
     ax = _axes(ax, (7, 1.4 + 0.3 * max(len(rows), 3)))
     for place, row in enumerate(rows):
-        colour = COLOURS[list(metrics).index(row.metric) % len(COLOURS)]
+        colour = COLOURS[metrics.index(row.metric) % len(COLOURS)]
         real = row.verdict != "not a difference"
         ax.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2)
         face = colour if real else "white"

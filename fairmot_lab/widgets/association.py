@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
-from traitlets import Int, Unicode
+from traitlets import Enum, Int
 
 from ..association.base import Tracker
 from ..association.records import ENDS, FrameRecord, Stage
@@ -67,7 +67,7 @@ class AssociationInspector(PlayerPanel):
 
     frame = Int(1)
     selected_id = Int(None, allow_none=True)
-    values = Unicode("cost")
+    values = Enum(VALUES, "cost")
 
     def __init__(
         self,

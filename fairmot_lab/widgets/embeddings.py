@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import pandas as pd
-from traitlets import Float, Int, Unicode
+from traitlets import Enum, Float, Int
 
 from ..detection.cache import as_detections
 from ..diagnosis.embeddings import cosine_matrix, embedding_distances, label_detections, project, similarity_map
@@ -34,6 +34,9 @@ from .player import PlayerPanel, TrackPlayer
 if TYPE_CHECKING:
     from ..detection.detections import Detections
     from ..detection.detector import Detector
+
+
+METHODS = ("pca", "tsne", "umap")
 
 
 class EmbeddingExplorer(PlayerPanel):
@@ -95,7 +98,7 @@ class EmbeddingExplorer(PlayerPanel):
     other_frame = Int(2)
     selected_id = Int(None, allow_none=True)
     threshold = Float(0.4)
-    method = Unicode("pca")
+    method = Enum(METHODS, "pca")
     min_score = Float(0.4)
 
     def __init__(
@@ -146,7 +149,7 @@ class EmbeddingExplorer(PlayerPanel):
 
     def _make_controls(self, last: int) -> ipywidgets.Widget:
         method = ipywidgets.Dropdown(
-            options=("pca", "tsne", "umap"), value=self.method, description="plane", tooltip="how the plane is made"
+            options=METHODS, value=self.method, description="plane", tooltip="how the plane is made"
         )
         other = ipywidgets.BoundedIntText(
             self.other_frame, min=1, max=last, description="other frame", tooltip="columns of the cosine matrix"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
-from traitlets import Float, Int, Unicode
+from traitlets import Enum, Float, Int
 
 from ..detection.cache import as_detections
 from ..detection.detections import Detections
@@ -97,7 +97,7 @@ class HeatmapInspector(Panel):
     threshold = Float(0.4)
     opacity = Float(0.9)
     gamma = Float(0.5)
-    colour_map = Unicode("inferno")
+    colour_map = Enum(COLOUR_MAPS, "inferno")
     top_k = Int(100)
     selected_peak = Int(-1)
 

@@ -113,6 +113,7 @@ def test_names_come_from_the_file_or_the_user(tmp_path: Path) -> None:
     assert detector.class_names == {0: "boat", 1: "buoy"}
     assert detector(np.zeros((96, 64, 3), np.uint8)).class_ids.tolist() == [1]
     assert repr(recommended_tracker(detector)) == "PerClass(JDETracker())"
+    assert fl.load_detector(path, classes="buoy").class_names == {1: "buoy"}
     hostile = write(tmp_path / "h.onnx", {"o": rows}, metadata={"names": "__import__('os').mkdir('ran')"})
     assert fl.load_detector(hostile, classes="all").class_names == {0: "0", 1: "1"}
     with pytest.raises(ConfigError, match="has 2 classes and class_names names 3"):
