@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ._files import refuse_overwrite, write_text
+from ._progress import progress_bar
 from .association.base import Tracker
 from .boxes import BOX
 from .data import FrameTracks, same_footage
@@ -63,6 +64,7 @@ def write_report(
     people: int = 5,
     max_bytes: int = 30_000_000,
     draws: int = 1000,
+    progress: bool = True,
 ) -> Path:
     """Write a page with metrics and intervals, the error budget, breakdowns, the worst people and the ID switches.
 
@@ -80,6 +82,8 @@ def write_report(
         Largest size of the page. Clips that do not fit are left out, which the page says.
     draws
         Of the intervals.
+    progress
+        Whether a progress bar is shown while the clips are made.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def write_report(
         ),
     ]
     room = max_bytes - sum(map(len, parts)) - 200_000
-    parts.append(_section("ID switches", _switches(switches, evaluated, source, room, left_out)))
+    parts.append(_section("ID switches", _switches(switches, evaluated, source, room, left_out, progress)))
     parts.append(_section("Settings and versions", _versions(tracker, detections, evaluation)))
     listed = "".join(f"<li>{html.escape(text)}</li>" for text in left_out or ["nothing"])
     parts.append(_section("Left out", f"<ul>{listed}</ul>"))
@@ -189,12 +193,17 @@ def _people(
     return "".join(parts)
 
 
-def _switches(switches: pd.DataFrame, evaluated: Any, source: Source | None, room: int, left_out: list[str]) -> str:
+def _switches(
+    switches: pd.DataFrame, evaluated: Any, source: Source | None, room: int, left_out: list[str], progress: bool
+) -> str:
     if not len(switches):
         return "<p>There is none.</p>"
     switches = switches.sort_values("frame", kind="stable")
     videos: list[str] = []
-    for clip in () if source is None else _clips(source, evaluated.tracks, switches):
+    clips = () if source is None else _clips(source, evaluated.tracks, switches)
+    for clip in progress_bar(
+        clips, total=len(switches), desc="clips", disable=not progress or source is None, leave=False
+    ):
         text = base64.b64encode(clip).decode()
         if len(text) > room:
             break
