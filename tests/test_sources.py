@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 from videos import damage, number_in, picture, trim, turn, write_sound, write_video
 
 import fairmot_lab as fl
@@ -541,6 +541,50 @@ def test_orientation_is_applied_to_every_kind_of_file(tmp_path: Path, suffix: st
     assert number_in(source.image(1)) == 5
     shown = np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(source.jpeg(1)))))[..., ::-1]  # as a browser does
     assert number_in(shown) == 5
+
+
+def test_orientation_behind_long_segments_is_found(tmp_path: Path) -> None:
+    """Editors put their own data before EXIF, which then begins beyond the first 64 KiB."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(np.rot90(picture(5))[..., ::-1])).save(buffer, "JPEG", exif=exif, quality=95)
+    whole = buffer.getvalue()
+    (tmp_path / "1.jpg").write_bytes(whole[:2] + (b"\xff\xed\xea\x62" + b"\0" * 60_000) * 2 + whole[2:])
+    source = fl.open_source(tmp_path)
+    assert (source.width, source.height) == (64, 48)
+    assert number_in(source.image(1)) == 5
+
+
+def pnm(kind: str, most: int, image: np.ndarray) -> bytes:
+    """A portable pixmap, as its description has it: text, or bytes of 8 or 16 bits, high byte first."""
+    values = np.round(image / 255 * most).astype(int)
+    head = f"{kind}\n# c\n{image.shape[1]} {image.shape[0]}\n{most}\n".encode()
+    if kind in ("P2", "P3"):
+        return head + " ".join(map(str, values.reshape(-1))).encode()
+    return head + values.astype(np.uint8 if most < 256 else ">u2").tobytes()
+
+
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+@pytest.mark.parametrize("most", [15, 255, 1023, 65535])
+def test_portable_pixmaps_are_as_bright_as_they_say(tmp_path: Path, kind: str, most: int) -> None:
+    image = picture(5)[..., 0] if kind in ("P2", "P5") else picture(5)
+    (tmp_path / "1.ppm").write_bytes(pnm(kind, most, image))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        assert np.abs(fl.open_source(tmp_path).image(1).astype(int) - picture(5)).max() <= 9
+
+
+@pytest.mark.parametrize("format", ["GIF", "AVIF", "WEBP", "BMP", "TIFF", "PPM"])
+def test_an_image_is_what_its_bytes_say(tmp_path: Path, format: str) -> None:
+    if format == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    Image.fromarray(picture(5)).save(tmp_path / "1.jpg", format)
+    assert number_in(fl.open_source(tmp_path).image(1)) == 5
+    whole = (tmp_path / "1.jpg").read_bytes()
+    (tmp_path / "1.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match=r"cannot be decoded|cut short"):
+        fl.open_source(tmp_path)
 
 
 # -- videos ---------------------------------------------------------------------------------------------------------

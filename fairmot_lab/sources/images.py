@@ -10,6 +10,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..errors import FairMOTLabWarning, SourceError
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 ValueRange = tuple[float, float]
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_DEEP_PPM = re.compile(rb"P6\s+(#[^\n]*\s+)*\d+\s+\d+\s+65535\s")  # Pillow knows these colours with 8 bits only
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -199,12 +201,12 @@ def from_pillow(image: Any) -> np.ndarray:
 def _decode(data: bytes, path: Path) -> np.ndarray:
     from PIL import Image
 
-    if data[:2] == _JPEG and b"Exif\0\0" not in data[: 1 << 16]:  # OpenCV applies the orientation that EXIF gives
+    if data[:2] == _JPEG and b"Exif\0\0" not in data[: _first_scan(data)]:  # OpenCV applies its orientation
         image = _decode_jpeg(data, path)
         if image is not None:
             return image
-    # OpenCV ignores the orientation of these, and knows fewer kinds of TIFF
-    if data[:4] in _TIFF or data[8:12] == b"WEBP" or (data[:8] == _PNG and b"eXIf" in data):
+    # OpenCV ignores the orientation of others, and knows fewer kinds of them
+    if data[:2] not in (_JPEG, b"BM") and not (data[:8] == _PNG and b"eXIf" not in data) and not _DEEP_PPM.match(data):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # tags that Pillow does not know
@@ -285,16 +287,19 @@ def _is_cut(data: bytes) -> bool:
         return data.rfind(b"IEND") < 0
     if data[:4] in _TIFF:
         return tiff_pages(io.BytesIO(data), len(data)) is None
-    if data[:2] != _JPEG:
-        return False
-    # Walk over the segments before the first scan: an embedded thumbnail has an end marker of its own.
+    # an embedded thumbnail has an end marker of its own
+    return data[:2] == _JPEG and data.find(b"\xff\xd9", _first_scan(data)) < 0
+
+
+def _first_scan(data: bytes) -> int:
+    """Return where the segments of a JPEG that describe it end, and its first scan begins."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
         if data[position + 1] == 0xFF:  # padding
             position += 1
             continue
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return data.find(b"\xff\xd9", position) < 0
+    return position
 
 
 def tiff_pages(file: BinaryIO, size: int) -> int | None:
