@@ -37,7 +37,7 @@ def embedding_distances(pairs: Any, *, threshold: float | None = None, bins: int
     Parameters
     ----------
     pairs
-        What `inspection.embedding_distances` returns, or a DataFrame with the columns `distance` (1 - cosine
+        What `fl.diagnosis.embedding_distances` returns, or a DataFrame with the columns `distance` (1 - cosine
         similarity, in [0, 2]) and `same` (bool).
     threshold
         The setting `tracked_thresh`, drawn as a line with the share of each kind below it.
@@ -165,7 +165,7 @@ def centre_heatmap(
         raise PlotError(f"Frame {detections.frame} was kept without its heatmap; run detect(..., heatmaps=True).")
     heatmap = np.asarray(detections.heatmap, float)
     opacities = np.sqrt(np.clip(heatmap, 0, 1)) * np.clip(opacity, 0, 1)
-    _cells_over_frame(ax, heatmap, detections.letterbox, image, cmap="viridis", low=0, high=1, alpha=opacities)
+    _cells_over_frame(ax, heatmap, detections.letterbox, image, low=0, alpha=opacities)
     note = ""
     if threshold is not None:
         chosen = np.asarray(detections.scores) >= threshold
@@ -190,7 +190,7 @@ def similarity_map(
     Parameters
     ----------
     similarity
-        (H/4, W/4) cosine similarities in [-1, 1], as `inspection.similarity_map` computes them.
+        (H/4, W/4) cosine similarities in [-1, 1], as `fl.diagnosis.similarity_map` computes them.
     letterbox
         Of the same frame: where the cells lie in the image.
     image
@@ -208,7 +208,7 @@ def similarity_map(
     <Axes: ...>
     """
     ax = _axes(ax, (7, 4.4))
-    shown = _cells_over_frame(ax, similarity, letterbox, image, cmap="viridis", low=low, high=1, alpha=opacity)
+    shown = _cells_over_frame(ax, similarity, letterbox, image, low=low, alpha=opacity)
     ax.figure.colorbar(shown, ax=ax, label="cosine similarity", shrink=0.7)
     row, column = np.unravel_index(np.argmax(similarity), similarity.shape)
     x, y = np.asarray(letterbox.to_image(np.array([[column + 0.5, row + 0.5]], float)))[0]
@@ -217,15 +217,7 @@ def similarity_map(
 
 
 def _cells_over_frame(
-    ax: Axes,
-    cells: np.ndarray,
-    letterbox: Letterbox,
-    image: np.ndarray,
-    *,
-    cmap: str,
-    low: float,
-    high: float,
-    alpha: Any,
+    ax: Axes, cells: np.ndarray, letterbox: Letterbox, image: np.ndarray, *, low: float, alpha: Any
 ) -> AxesImage:
     """Draw a map of the network laid over the pixels that it saw, letterbox bars cut off."""
     height, width = image.shape[:2]
@@ -239,7 +231,7 @@ def _cells_over_frame(
     (left, top), (right, bottom) = np.asarray(letterbox.to_image(np.array([[0, 0], [columns, rows]], float)))
     extent = (left, right, bottom, top)
     drawn = ax.imshow(
-        cells, cmap=cmap, vmin=low, vmax=high, alpha=alpha, extent=extent, interpolation="bilinear", aspect="equal"
+        cells, cmap="viridis", vmin=low, vmax=1, alpha=alpha, extent=extent, interpolation="bilinear", aspect="equal"
     )
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)

@@ -143,8 +143,6 @@ def error_map(
         np.ma.masked_equal(counts, 0), cmap="viridis_r", alpha=0.75, extent=(0, size[0], size[1], 0), aspect="equal",
         vmin=0, vmax=max(1, int(counts.max())), interpolation="nearest",
     )  # fmt: skip
-    ax.set_xlim(0, size[0])
-    ax.set_ylim(size[1], 0)
     bar = ax.figure.colorbar(shown, ax=ax, label="errors per cell", shrink=0.7)
     bar.locator = MaxNLocator(integer=True)  # type: ignore[assignment]
     bar.update_ticks()

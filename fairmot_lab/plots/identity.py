@@ -19,6 +19,7 @@ from .style import (
     ORANGE,
     _at_least,
     _axes,
+    _data_frame,
     _few,
     _fill,
     _finish,
@@ -449,10 +450,8 @@ def trajectories(
 
 def _states(evaluation: Any, sequence: str | None) -> pd.DataFrame:
     """Return the state of each person in each frame: columns frame, gt_id, track_id (-1: missed), switch (bool)."""
-    events = evaluation if isinstance(evaluation, pd.DataFrame) else getattr(evaluation, "events", None)
-    if not isinstance(events, pd.DataFrame):
-        raise PlotError(f"A figure of events needs an Evaluation or its events, not {type(evaluation).__name__}.")
-    rows = _one_sequence(_table(events.reset_index(), "events", ("FrameId", "Type", "OId", "HId")), sequence)
+    events = _data_frame(evaluation, "events").reset_index()
+    rows = _one_sequence(_table(events, "events", ("FrameId", "Type", "OId", "HId")), sequence)
     # RAW rows are all candidate pairs; ASCEND, TRANSFER and MIGRATE repeat a switch from other points of view
     rows = rows[rows.Type.isin(["MATCH", "SWITCH", "MISS"])]
     states = pd.DataFrame(

@@ -25,6 +25,8 @@ from .style import (
     _names,
     _number,
     _overall,
+    _right_axis,
+    _scale,
     _table,
 )
 
@@ -64,29 +66,22 @@ def metric_against_threshold(
     ax = _axes(ax, (6, 4))
     metrics = _names(metrics)
     table = _overall(_table(table, "summary", (setting, *metrics)))
-    right = None
+    right = None if set(metrics) <= set(PERCENT) else _right_axis(ax, "count")
     note = ""
     for number, metric in enumerate(metrics):
-        percent = 100 if metric in PERCENT else 1
-        if percent == 1 and right is None:
-            right = ax.twinx()
-            right.spines["top"].set_visible(False)
-        target = ax if percent == 100 or right is None else right
-        groups = (table.set_index(setting)[metric].astype(float) * percent).groupby(level=0)
+        target, name = ax, _label(metric)
+        if right is not None and metric not in PERCENT:
+            target, name = right, f"{name} (right)"
+        groups = (table.set_index(setting)[metric].astype(float) * _scale(metric)).groupby(level=0)
         middle, low, high = groups.median(), groups.min(), groups.max()
         if f"{metric}_low" in table and len(middle) == len(table):
             ends = table.set_index(setting).loc[middle.index]
-            low, high = (ends[f"{metric}_{end}"].astype(float) * percent for end in ("low", "high"))
+            low, high = (ends[f"{metric}_{end}"].astype(float) * _scale(metric) for end in ("low", "high"))
             note = " (95 % intervals)"
         colour = COLOURS[number % len(COLOURS)]
         if (high > low).any():
             target.fill_between(middle.index, low, high, color=colour, alpha=0.18, linewidth=0)
-        name = _label(metric)
-        target.plot(
-            middle.index, middle, markersize=5, label=name if percent == 100 else f"{name} (right)", **_line(number)
-        )
-    if right is not None:
-        right.set_ylabel("count")
+        target.plot(middle.index, middle, markersize=5, label=name, **_line(number))
     lines = []
     if default is not None:
         lines.append((ax.axvline(default, color=_ink(), linestyle=":", linewidth=1), f"default {default:g}"))
@@ -118,7 +113,7 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
     table = _overall(_table(table, "summary", (x, y, metric)))
     rate = metric in PERCENT
     cells = table.pivot_table(index=y, columns=x, values=metric, aggfunc="max" if rate else "min", dropna=False)
-    values = cells.to_numpy(float) * (100 if rate else 1)
+    values = cells.to_numpy(float) * _scale(metric)
     image = ax.imshow(values, origin="lower", aspect="auto", cmap="cividis")
     ax.set_xticks(range(len(cells.columns)), [_number(v) for v in cells.columns])
     ax.set_yticks(range(len(cells.index)), [_number(v) for v in cells.index])
@@ -173,8 +168,7 @@ def parallel_coordinates(
     ax = _axes(ax, (8, 4.2))
     table = _overall(_table(table, "summary", (*settings, metric)))
     table = table[table[metric].notna()]
-    rate = metric in PERCENT
-    score = table[metric].to_numpy(float) * (100 if rate else 1)
+    score = table[metric].to_numpy(float) * _scale(metric)
     columns, ticks = ([*part] for part in zip(*(_axis_of(table[name]) for name in settings), strict=True))
     norm = Normalize(score.min(initial=np.inf), score.max(initial=-np.inf)) if len(score) else Normalize(0, 1)
     columns.append(
@@ -182,7 +176,7 @@ def parallel_coordinates(
     )
     lines = np.stack(columns, axis=1)
     colours = matplotlib.colormaps["viridis_r"](norm(score))
-    order = np.argsort(score if rate else -score, kind="stable")
+    order = np.argsort(score if metric in PERCENT else -score, kind="stable")
     for row in order:
         best = row == order[-1]
         ax.plot(lines[row], color=colours[row], linewidth=3.5 if best else 1, alpha=1 if best else 0.6)
@@ -254,16 +248,16 @@ def pareto_front(tuning: Any, *, part: str = "validation", ax: Axes | None = Non
     if part not in ("train", "validation"):
         raise PlotError(f"part={part!r} does not exist; choose 'train' or 'validation'.")
     ax = _axes(ax, (5, 4))
-    x, y = (f"{part}_{name}" for name in names)
-    unit = {f"{part}_{name}": 100 if name in PERCENT else 1 for name in names}
+    scale = {f"{part}_{name}": _scale(name) for name in names}
+    x, y = scale
     table, front = (
-        rows.assign(**{name: rows[name] * unit[name] for name in unit}) for rows in (tuning.table, tuning.pareto)
+        rows.assign(**{name: rows[name] * scale[name] for name in scale}) for rows in (tuning.table, tuning.pareto)
     )
     ax.scatter(table[x], table[y], s=18, color=GREY, label="trials")
     front = front.sort_values(x)
     ax.plot(front[x], front[y], color=BLUE, marker="o", markersize=5, linewidth=1, label="front of the training part")
     if f"{x}_low" in front:
-        low, high = ([front[f"{name}_{end}"] * unit[name] for name in (x, y)] for end in ("low", "high"))
+        low, high = ([front[f"{name}_{end}"] * scale[name] for name in (x, y)] for end in ("low", "high"))
         ends = [np.maximum([front[name] - low[i], high[i] - front[name]], 0) for i, name in enumerate((x, y))]
         ax.errorbar(front[x], front[y], ends[1], ends[0], "none", ecolor=BLUE, elinewidth=0.7, label="95 % intervals")
     given = table[table["trial"] < 0]
@@ -305,12 +299,10 @@ def learning_curve(
     for number, metric in enumerate(_names(metrics)):
         part = curve[curve[metric].notna()]
         ax.plot(part[x], part[metric] * 100, **_line(number), label=_label(metric))
-    right = ax.twinx()
+    right = _right_axis(ax, "loss")
     known = curve[curve[loss].notna()]
     name = "loss" if loss == "loss" else f"loss: {loss}"
     right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"{name} (right)")
-    right.set_ylabel("loss")
-    right.spines["top"].set_visible(False)
     right.set_zorder(ax.get_zorder() - 1)
     ax.patch.set_visible(False)
     _legend_of_both(ax, right, loc="center right")

@@ -109,9 +109,22 @@ def _label_with_unit(metric: str) -> str:
     return f"{_label(metric)} (percent)" if metric in PERCENT else _label(metric)
 
 
+def _scale(metric: str) -> int:
+    """Return what a metric is multiplied by in a figure: rates are drawn in percent."""
+    return 100 if metric in PERCENT else 1
+
+
 def _part_of(shown: int, total: int, noun: str) -> str:
     """Return how many are shown in words: "3 of 5 people", "5 people"."""
     return f"{shown} of {total} {noun}" if shown < total else f"{total} {noun}"
+
+
+def _right_axis(ax: Axes, label: str) -> Axes:
+    """Return a second axis for values of another unit."""
+    right = ax.twinx()
+    right.set_ylabel(label)
+    right.spines["top"].set_visible(False)
+    return right
 
 
 def _legend_of_both(ax: Axes, right: Axes | None, more: Sequence[tuple[Any, str]] = (), **options: Any) -> None:
@@ -122,12 +135,13 @@ def _legend_of_both(ax: Axes, right: Axes | None, more: Sequence[tuple[Any, str]
     ax.legend(handles, labels, frameon=False, fontsize=8, **options)
 
 
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+def _axes(ax: Axes | None, size: tuple[float, float], **options: Any) -> Axes:
+    """Return `ax`, or the axes of a new figure of a size in inches."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return plt.subplots(figsize=size, layout="constrained", subplot_kw=options)[1]
 
 
 def _ink() -> Any:
@@ -150,11 +164,20 @@ def _finish(ax: Axes, title: str, xlabel: str, ylabel: str, grid: str = "both") 
     return ax
 
 
-def _table(data: Any, attribute: str, columns: Sequence[str]) -> pd.DataFrame:
-    """`data` if it is a DataFrame, else its attribute of that name; every column must be there."""
+def _data_frame(data: Any, attribute: str) -> pd.DataFrame:
+    """Return `data` if it is a DataFrame, else its attribute of that name."""
     table = data if isinstance(data, pd.DataFrame) else getattr(data, attribute, None)
     if not isinstance(table, pd.DataFrame):
-        raise PlotError(f"A figure of {attribute} needs a DataFrame, not {type(data).__name__}.")
+        raise PlotError(
+            f"A figure of {attribute} needs a DataFrame, not {type(data).__name__}; give one, or an object that has it "
+            f"as its {attribute}."
+        )
+    return table
+
+
+def _table(data: Any, attribute: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the DataFrame that is meant; every column must be there."""
+    table = _data_frame(data, attribute)
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise PlotError(f"This figure needs the column {missing[0]!r}; the table has {_few(table.columns)}.")
@@ -201,10 +224,7 @@ def _overall(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _overall_value(result: Any, metric: str) -> float:
-    summary = result if isinstance(result, pd.DataFrame) else getattr(result, "summary", None)
-    if not isinstance(summary, pd.DataFrame):
-        raise PlotError(f"A comparison needs an Evaluation or a summary DataFrame, not {type(result).__name__}.")
-    rows = _overall(summary)
+    rows = _overall(_data_frame(result, "summary"))
     if len(rows) != 1:
         raise PlotError(f"The summary has {len(rows)} rows and none named OVERALL; give one row per tracker.")
     return float(rows[metric].iloc[0]) if metric in rows else float("nan")

@@ -339,10 +339,7 @@ def _bars(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes | 
 
 
 def _radar(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes | None) -> Axes:
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.subplots(figsize=(5, 5), layout="constrained", subplot_kw={"projection": "polar"})[1]
+    ax = _axes(ax, (5, 5), projection="polar")
     if ax.name != "polar":
         raise PlotError("A radar needs a polar ax: plt.subplots(subplot_kw={'projection': 'polar'}).")
     if len(names) < 3:
