@@ -66,9 +66,6 @@ export function errorBanner(model, scope, root) {
   show();
   return {
     element: banner,
-    get orphaned() {
-      return orphaned;
-    },
     /** @param {string} text */
     say(text) {
       if (text === own) return;

@@ -12,7 +12,7 @@ export const COLOURS = {
 };
 
 /** One colour per tracker; they also differ by line. */
-export const TRACKERS = [COLOURS.blue, COLOURS.orange, COLOURS.green, COLOURS.purple, COLOURS.sky, COLOURS.vermilion];
+const TRACKERS = [COLOURS.blue, COLOURS.orange, COLOURS.green, COLOURS.purple, COLOURS.sky, COLOURS.vermilion];
 
 /** @param {number} tracker */
 export const trackerColour = (tracker) => TRACKERS[Math.max(0, tracker) % TRACKERS.length];

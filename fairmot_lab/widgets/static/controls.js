@@ -90,7 +90,7 @@ export class Controls {
       ],
       (value) => setTraits(model, { focus: value }),
     );
-    this.classes = h("span", { class: "fml-layers fml-classes", role: "group", "aria-label": "Classes" });
+    this.classes = h("span", { class: "fml-layers", role: "group", "aria-label": "Classes" });
     this.colourBy = choice(
       "What colours mean",
       [

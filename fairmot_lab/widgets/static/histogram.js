@@ -20,7 +20,7 @@ class HistogramView {
     const root = (this.root = frameOf(el, scope, "histogram", model.get("title") || "Histogram"));
     this.caption = h("div", { class: "fml-caption" });
     this.canvas = h("canvas", { class: "fml-chart", role: "img" });
-    this.slider = h("input", { type: "range", step: "any", class: "fml-scrubber", "aria-label": "Threshold" });
+    this.slider = h("input", { type: "range", step: "any", "aria-label": "Threshold" });
     this.words = h("div", { class: "fml-words", role: "status", "aria-live": "polite" });
     root.append(
       errorBanner(model, scope, root).element,

@@ -43,7 +43,6 @@ function widthOf(g, text) {
  * @param {Label[]} labels
  * @param {Box} bounds
  * @param {number} ratio device pixels per CSS pixel
- * @returns {number} how many were left out
  */
 export function drawLabels(g, labels, bounds, ratio) {
   const size = (labels.length > MANY ? 10.5 : 12) * ratio;
@@ -59,7 +58,6 @@ export function drawLabels(g, labels, bounds, ratio) {
       if (x < taken[i + 2] && x + w > taken[i] && y < taken[i + 3] && y + height > taken[i + 1]) return false;
     return true;
   };
-  let omitted = 0;
   for (const label of labels.sort((a, b) => a.rank - b.rank)) {
     const width = widthOf(g, label.text) + 6 * ratio;
     const inside = (/** @type {number} */ x) => clamp(x, bounds.x, bounds.x + bounds.width - width); // people at the edge keep their number
@@ -90,10 +88,7 @@ export function drawLabels(g, labels, bounds, ratio) {
       lifted = Boolean(place);
     }
     if (!place) {
-      if (!label.must) {
-        omitted++;
-        continue;
-      }
+      if (!label.must) continue;
       place = [left, clamp(above, bounds.y, bounds.y + bounds.height - height)];
     }
     const [x, y] = place;
@@ -111,5 +106,4 @@ export function drawLabels(g, labels, bounds, ratio) {
     g.fillStyle = inkOn(label.colour);
     g.fillText(label.text, x + 3 * ratio, y + size);
   }
-  return omitted;
 }

@@ -23,7 +23,7 @@ const AROUND = 3; // frames of decisions shown before and after the one on show
  * @param {Person[]} rows
  * @param {string} typed
  */
-export function search(rows, typed) {
+function search(rows, typed) {
   const text = typed.trim().toLowerCase();
   if (!text) return rows;
   const number = text.match(/^(?:person|track|id)?\s*(\d+)$/);
@@ -170,7 +170,6 @@ class PeopleView {
     const { model } = this;
     const life = this.life();
     const selected = model.get("selected");
-    this.detail.classList.toggle("fml-nobody", !life);
     caption(this.title, life ? life.title : selected === null ? "Pick somebody in the list, or in the picture." : "");
     for (const part of [this.strip, this.ids, this.table, this.actions]) part.hidden = !life;
     this.drawStrip(life);

@@ -37,7 +37,7 @@ const LEAST_TALL = 80; // CSS pixels of the picture in a low view of one output
 const FOCUS = ["all", "fade", "only"];
 const COMPARE = ["off", "overlay", "split"];
 
-export class PlayerView {
+class PlayerView {
   /**
    * @param {Model} model
    * @param {HTMLElement} el

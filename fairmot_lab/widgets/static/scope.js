@@ -57,12 +57,11 @@ export function setTraits(model, values) {
 }
 
 /**
- * A function that tells the kernel of changes at most every `pause` milliseconds, so that sliders do not flood it.
+ * A function that tells the kernel of changes at most every 60 milliseconds, so that sliders do not flood it.
  * @param {Model} model
  * @param {import("./types").Scope} scope
- * @param {number} [pause]
  */
-export function savingSoon(model, scope, pause = 60) {
+export function savingSoon(model, scope) {
   /** @type {any} */
   let waiting = null;
   scope.also(() => clearTimeout(waiting));
@@ -70,7 +69,7 @@ export function savingSoon(model, scope, pause = 60) {
     waiting ??= setTimeout(() => {
       waiting = null;
       model.save_changes();
-    }, pause);
+    }, 60);
   };
 }
 

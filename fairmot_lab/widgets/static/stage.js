@@ -33,7 +33,6 @@ export class Stage {
     const fit = Math.min(room / image.width, this.canvas.height / image.height);
     const w = image.width * fit;
     const tall = image.height * fit;
-    this.fit = fit;
     this.viewports = parts.map((part, k) => ({
       ...part,
       x: k * (room + gap) + (room - w) / 2,

@@ -18,7 +18,7 @@ const NARROW = 820; // CSS pixels below which minor columns go and long texts ge
  * @param {Column[]} columns
  * @param {string} typed
  */
-export function matches(row, columns, typed) {
+function matches(row, columns, typed) {
   const words = typed.trim().toLowerCase().split(/\s+/).filter(Boolean);
   for (let i = 0; i < words.length; i++) {
     const word = words[i];
