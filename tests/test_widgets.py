@@ -155,6 +155,28 @@ def test_clicks_frames_and_unknown_messages(frames: list) -> None:
         player.frame = 0
 
 
+def test_a_crop_is_sent_for_its_ticket(frames: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    player = fl.widgets.TrackPlayer(frames)
+    messages = sent(player, monkeypatch)
+    ask(player, kind="crop", ticket=7, frame=3, box=[10, 20, 30, 60])
+    ask(player, kind="crop", ticket=8, frame=99, box=[10, 20, 30, 60])
+    assert [content for content, _ in messages] == [{"kind": "crop", "ticket": k} for k in (7, 8)]
+    assert [buffers[0][:2] for _, buffers in messages] == [b"\xff\xd8", b""]
+
+
+def test_a_panel_begins_with_the_frame_asked_for_else_with_that_of_its_player(
+    frames: list, truth: pd.DataFrame, detections: scene.SceneDetections, tracks: pd.DataFrame
+) -> None:
+    flawless = fl.evaluate(truth.assign(score=1.0, class_id=0)[tracks.columns], truth)  # no ID switch to go to
+    player = fl.widgets.TrackPlayer(frames, frame=7)
+    browser = fl.widgets.SwitchBrowser(evaluation=flawless, player=player)
+    assert (player.frame, browser.frame) == (7, 7)
+    inspector = fl.widgets.AssociationInspector(detections=detections, player=player, frame=9)
+    assert (player.frame, inspector.frame) == (9, 9)
+    explorer = fl.widgets.EmbeddingExplorer(frames, detections=detections, ground_truth=truth, frame=5)
+    assert (explorer.player.frame, explorer.frame, explorer.other_frame) == (5, 5, 6)
+
+
 def test_sources_that_cannot_be_scrubbed_are_refused(frames: list) -> None:
     with pytest.raises(SourceError, match="record it to a file first"):
         fl.widgets.TrackPlayer(iter(frames))

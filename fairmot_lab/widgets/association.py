@@ -16,7 +16,7 @@ from ..detection.cache import as_detections
 from ..diagnosis.replay import cell_sentences
 from .base import block, escape
 from .page import Page
-from .parts import MatrixView, beside, counted, crops
+from .parts import MatrixView, beside, counted, crops, in_a_row
 from .player import PlayerPanel, TrackPlayer
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ class AssociationInspector(PlayerPanel):
     >>> inspector.close()
     """
 
-    frame = Int(1)
     selected_id = Int(None, allow_none=True)
     values = Enum(VALUES, "cost")
 
@@ -82,27 +81,24 @@ class AssociationInspector(PlayerPanel):
         self.detections = detections = as_detections(detections)
         self._trace = trace(detections, tracker)
         self.tracker, self.tracks = self._trace.tracker, self._trace.tracks
-        self._last_seen = self.tracks[["frame", "id", "x", "y", "w", "h"]].sort_values("frame", kind="stable")
-        views = self._join(source, player, detections, tracks=self.tracks, frame=self.frame)
-        self._show = ipywidgets.Dropdown(
+        self._last_seen = self.tracks[["frame", "id", *BOX]].sort_values("frame", kind="stable")
+        views = self._join(source, player, detections, traits, tracks=self.tracks)
+        shown = ipywidgets.Dropdown(
             options=VALUES, value=self.values, description="show", tooltip="what the matrices show"
         )
-        self._number = ipywidgets.BoundedIntText(
-            self.frame, min=1, max=max([1, *(int(n) for n in detections.frames)]), description="frame"
-        )
-        self._tie(self, "values", self._show, "value")
-        self._tie(self, "frame", self._number, "value")
+        last = int(max(detections.frames, default=1))
+        number = ipywidgets.BoundedIntText(self.frame, min=1, max=last, description="frame")
+        self._tie(self, "values", shown, "value")
+        self._tie(self, "frame", number, "value")
         if self.player is not None:
-            self._tie(self.player, "frame", self)
             self._tie(self.player, "selected_id", self)
         self.matrices: list[MatrixView] = []
         self._later = beside(least="340px")
         self._events = ipywidgets.HTML()
         self._watch(self, ["frame", "values", "active"], self._draw)
         self._add_matrix()
-        controls = ipywidgets.HBox([self._show, self._number])
         first = beside(*views, *self.matrices)
-        self.children = [self._banner, controls, first, self._later, self._events]
+        self.children = [self._banner, in_a_row(shown, number), first, self._later, self._events]
         self._guard(self._draw)()
 
     @property
@@ -192,8 +188,7 @@ class AssociationInspector(PlayerPanel):
             texts = {}
             if stage.cost.size <= 2500:
                 for row, column in np.ndindex(*stage.cost.shape):
-                    sentences = cell_sentences(self.record, number, row, column)
-                    texts[f"{row},{column}"] = "\n".join(sentences)
+                    texts[f"{row},{column}"] = "\n".join(cell_sentences(self.record, number, row, column))
             else:
                 page.left_out(f"the reasons of the {stage.cost.size} cells of the {stage.title}")
             matrix.add_to(page, changes={"texts": texts}, group=None if number == 0 else "later")

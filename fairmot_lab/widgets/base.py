@@ -165,7 +165,6 @@ class View(Shown, anywidget.AnyWidget):
         *,
         group: str | None = None,
         title: str | None = None,
-        note: str | None = None,
         links: Mapping[str, str] | None = None,
         changes: Mapping[str, Any] | None = None,
         frames: Mapping[int, tuple[dict, list[bytes]]] | None = None,
@@ -178,8 +177,8 @@ class View(Shown, anywidget.AnyWidget):
             The page.
         group
             Views that follow each other with the same group stand side by side.
-        title, note
-            A heading above the view; a sentence for the foot of the page.
+        title
+            A heading above the view.
         links
             Channels by trait, added to `shared`; "" takes one away.
         changes
@@ -190,8 +189,6 @@ class View(Shown, anywidget.AnyWidget):
         connected = {trait: channel for trait, channel in {**self.shared, **(links or {})}.items() if channel}
         state = {**self.state(), "exports": [], **(changes or {})}
         page.add_part(self.module, state, connected, frames or {}, title=title, group=group)
-        if note:
-            page.left_out(note)
 
 
 class Panel(Shown, ipywidgets.VBox):

@@ -13,7 +13,7 @@ from ..detection.cache import as_detections
 from ..diagnosis.error_budget import CAUSES, ErrorBudget, error_budget
 from ..errors import FairMOTLabError
 from .base import block, escape
-from .checks import refuse_other_sequence, sequence_of
+from .checks import sequence_of
 from .page import Page
 from .parts import TableView, as_sentence, beside, counted, crop_html, crops, rows_of
 from .player import PlayerPanel, TrackPlayer
@@ -82,7 +82,6 @@ class BudgetBrowser(PlayerPanel):
     >>> browser.close()
     """
 
-    frame = Int(1)
     cause = Int(-1)
     selected = Int(-1)
 
@@ -98,16 +97,11 @@ class BudgetBrowser(PlayerPanel):
     ) -> None:
         detections = as_detections(detections)
         super().__init__(**traits)
-        made = self._join(source, player, detections, evaluation=evaluation)
+        made = self._join(source, player, detections, traits, evaluation=evaluation)
         self.name = sequence_of(evaluation, self.player.name if self.player is not None else detections.name)
-        refuse_other_sequence("detections", detections.name, self.name)
-        if self.player is not None and "frame" not in traits:
-            self.frame = self.player.frame
         try:
             self.budget: ErrorBudget = error_budget(evaluation, detections, tracker, sequence=self.name)
         except FairMOTLabError:
-            for new in made:
-                new.close()
             self.close()
             raise
         self.errors = self.budget.errors[:0]
@@ -128,8 +122,6 @@ class BudgetBrowser(PlayerPanel):
         self._story = ipywidgets.HTML()
         self._tie(self, "cause", self.causes_table, "selected")
         self._tie(self, "selected", self.errors_table)
-        if self.player is not None:
-            self._tie(self, "frame", self.player)
         self._watch(self, "cause", self._pick_cause)
         self._watch(self, "selected", self._pick)
         told = ipywidgets.VBox([self.causes_table, self.errors_table, self._story])

@@ -94,7 +94,6 @@ class EmbeddingExplorer(PlayerPanel):
     >>> explorer.close()
     """
 
-    frame = Int(1)
     other_frame = Int(2)
     selected_id = Int(None, allow_none=True)
     threshold = Float(0.4)
@@ -130,12 +129,10 @@ class EmbeddingExplorer(PlayerPanel):
         self.similarity: np.ndarray | None = None
         self.ids = label_detections(detections, labels)
         self._frames = np.repeat(detections.frames, np.diff(detections.offsets))
-        self._scores = detections.scores
-
         self.scatter = ScatterView()
         self.histogram = HistogramView(title="Cosine distance of pairs of detections")
         self.matrix = MatrixView(row_name="detection", column_name="detection", accept_below=False)
-        made = self._join(source, player, detections, tracks=tracks, ground_truth=ground_truth)
+        made = self._join(source, player, detections, start, tracks=tracks, ground_truth=ground_truth)
         self.map: TrackPlayer | None = None
 
         controls = self._make_controls(max(numbers))
@@ -167,7 +164,6 @@ class EmbeddingExplorer(PlayerPanel):
         self._tie(self, "selected_id", self.scatter)
         self._tie(self, "threshold", self.histogram)
         if self.player is not None:
-            self._tie(self.player, "frame", self)
             self._tie(self.player, who, self, "selected_id")
             self.player.on_frame_click(self._guard(self._ask))
         self.scatter._handlers["crop"] = self._send_crop
@@ -195,7 +191,7 @@ class EmbeddingExplorer(PlayerPanel):
 
     def _measure(self) -> None:
         """All that depends on which detections count."""
-        self._used = np.flatnonzero(self._scores >= self.min_score)
+        self._used = np.flatnonzero(self.detections.scores >= self.min_score)
         embeddings = self.detections.embeddings()[self._used]
         self.distances = embedding_distances(embeddings, self.ids[self._used], self._frames[self._used])
         self._show_histogram()
@@ -333,10 +329,12 @@ class EmbeddingExplorer(PlayerPanel):
         boxes = self.detections.boxes
         pictures = crops(self.source, self._frames[rows[chosen]], boxes[rows[chosen]], 64) if len(chosen) else []
         held = {str(i): picture for i, picture in zip(chosen, pictures, strict=True)}
-        note = f"the crops of {len(rows) - len(held)} of {len(rows)} points" if len(held) < len(rows) else None
-        self.scatter.add_to(page, changes={"crops": held}, note=note)
+        if len(held) < len(rows):
+            page.left_out(f"the crops of {len(rows) - len(held)} of {len(rows)} points")
+        page.left_out("the cosine matrices of other pairs of frames")
+        self.scatter.add_to(page, changes={"crops": held})
         self.histogram.add_to(page, group="numbers")
-        self.matrix.add_to(page, group="numbers", note="the cosine matrices of other pairs of frames")
+        self.matrix.add_to(page, group="numbers")
         if self.map is not None:
             self.map.add_frames_to(
                 page, frames=[self.other_frame], max_width=max_width, title="Similarity map", links={"frame": ""}

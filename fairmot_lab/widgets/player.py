@@ -179,10 +179,12 @@ class TrackPlayer(View):
         wanted_layers = traits.pop("layers", None)
         described = {} if self.source is None else _described(self.source)
         super().__init__(**{"name": "The source", **described, **traits})
-        self._handlers["need"] = self._send_frames
-        self._handlers["click"] = self._clicked
-        self._handlers["crops"] = self._send_crops
-        self._handlers["export"] = self._export
+        self._handlers = {
+            "need": self._send_frames,
+            "click": self._clicked,
+            "crop": self._send_crop,
+            "export": self._export,
+        }
         self._click_observers: list[Callable[[int, float, float], None]] = []
         if ground_truth is True and self.source is not None:
             ground_truth = self.source.ground_truth
@@ -273,12 +275,10 @@ class TrackPlayer(View):
         overlay = self._overlay(number)
         return {"overlay": overlay.describe()}, buffers + overlay.buffers()
 
-    def _send_crops(self, content: dict, _: list) -> None:
-        """Pictures of boxes: [frame, x, y, w, h] each."""
-        boxes = np.asarray(content["boxes"], float).reshape(-1, 5)[:100]
-        height = min(int(content.get("height", 88)), 400)
-        found = crops(self.source, boxes[:, 0].astype(int).tolist(), boxes[:, 1:], height)
-        self.send({"kind": "crops", "ticket": content["ticket"]}, found)
+    def _send_crop(self, content: dict, _: list) -> None:
+        """Send the picture of a box; an empty one where its frame is lacking."""
+        found = crops(self.source, [int(content["frame"])], np.array([content["box"]], float), 88)
+        self.send({"kind": "crop", "ticket": content["ticket"]}, found)
 
     def _export(self, content: dict, _: list) -> None:
         """Write what the export menu asks for beside the notebook, and say where; nothing is overwritten."""
@@ -482,23 +482,36 @@ class PlayerPanel(Panel):
         None where there are neither a player nor frames to show.
     source : Source or None
         The player's.
+    frame : int
+        The frame on show.
     """
 
+    frame = Int(1)
     player: TrackPlayer | None
     source: Source | None
 
     def _join(
-        self, source: Any, player: TrackPlayer | None, detections: Detections | None, **options: Any
+        self,
+        source: Any,
+        player: TrackPlayer | None,
+        detections: Detections | None,
+        traits: Mapping[str, Any],
+        **options: Any,
     ) -> list[TrackPlayer]:
         """Move along with a player, or with a new one; return what the panel must show: a new one, or nothing.
 
-        Detections of another sequence are refused.
+        A player that is given keeps its frame unless `traits` has another. Detections of another sequence are refused.
         """
-        made = [TrackPlayer(source, **options)] if player is None and source is not None else []
+        made = [TrackPlayer(source, frame=self.frame, **options)] if player is None and source is not None else []
+        self.children = [*self.children, *made]  # closed with the panel even where the rest of it cannot be made
         self.player = made[0] if made else player
         self.source = None if self.player is None else self.player.source
-        if self.player is not None and detections is not None:
-            refuse_other_sequence("detections", detections.name, self.player.name)
+        if self.player is not None:
+            if detections is not None:
+                refuse_other_sequence("detections", detections.name, self.player.name)
+            if "frame" in traits:
+                self.player.frame = self.frame
+            self._tie(self.player, "frame", self)
         return made
 
     def _player_html(self) -> str:

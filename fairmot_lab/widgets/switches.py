@@ -13,7 +13,7 @@ from ..boxes import BOX
 from ..detection.cache import as_detections
 from ..diagnosis.replay import explained_switches
 from .base import block, escape
-from .checks import refuse_other_sequence, sequence_of
+from .checks import sequence_of
 from .page import Page
 from .parts import SWITCH_COLUMNS, TableView, as_sentence, beside, counted, crop_html, crops, rows_of
 from .player import PlayerPanel, TrackPlayer
@@ -77,7 +77,6 @@ class SwitchBrowser(PlayerPanel):
     >>> browser.close()
     """
 
-    frame = Int(1)
     selected = Int(-1)
 
     def __init__(
@@ -92,13 +91,9 @@ class SwitchBrowser(PlayerPanel):
     ) -> None:
         detections = None if detections is None else as_detections(detections)
         super().__init__(**traits)
-        made = self._join(source, player, detections, evaluation=evaluation)
-        if self.player is not None and "frame" not in traits:
-            self.frame = self.player.frame
+        made = self._join(source, player, detections, traits, evaluation=evaluation)
         wanted = self.player.name if self.player is not None else detections.name if detections is not None else ""
         self.name = sequence_of(evaluation, wanted)
-        if detections is not None:
-            refuse_other_sequence("detections", detections.name, self.name)
         evaluated = evaluation.sequences[self.name]
         self.tracks, self.ground_truth = evaluated.tracks, evaluated.ground_truth.table
         self.switches, caveat = explained_switches(evaluation, self.name, detections, tracker)
@@ -114,8 +109,6 @@ class SwitchBrowser(PlayerPanel):
         )
         self._pictures = ipywidgets.HTML()
         self._tie(self, "selected", self.table)
-        if self.player is not None:
-            self._tie(self, "frame", self.player)
         self._watch(self, "selected", self._pick)
         told = ipywidgets.VBox([self.table, self._pictures])
         self.children = [self._banner, beside(told, *made, least="400px")]

@@ -88,18 +88,19 @@ export class BoxTable {
   }
 
   /**
-   * The frames in which a tracker has a person, and with which id.
-   * @param {number} person
+   * The frames in which a tracker has a person or a track, and with which id.
+   * @param {number} column PERSON or ID
+   * @param {number} value
    * @param {number} tracker
    */
-  life(person, tracker) {
-    const key = `${person}/${tracker}`;
+  life(column, value, tracker) {
+    const key = `${column}/${value}/${tracker}`;
     let life = this.lives.get(key);
     if (!life) {
       life = [];
       const b = this.values;
       for (let i = 0; i < b.length; i += COLUMNS)
-        if (b[i + LAYER] === 0 && b[i + PERSON] === person && b[i + TRACKER] === tracker)
+        if (b[i + LAYER] === 0 && b[i + column] === value && b[i + TRACKER] === tracker)
           life.push({ frame: b[i], id: b[i + ID] });
       if (this.lives.size > 64) this.lives.clear();
       this.lives.set(key, life);
@@ -108,18 +109,16 @@ export class BoxTable {
   }
 
   /**
-   * The frames of a person of the ground truth, or of a track where there is no ground truth: first and last.
-   * @param {number} layer
-   * @param {number} id
-   * @param {number} tracker
+   * The first and the last frame of a person of the ground truth.
+   * @param {number} person
    * @returns {[number, number] | null}
    */
-  extent(layer, id, tracker) {
+  extent(person) {
     const b = this.values;
     let first = 0;
     let last = 0;
     for (let i = 0; i < b.length; i += COLUMNS)
-      if (b[i + LAYER] === layer && b[i + ID] === id && (layer === 1 || b[i + TRACKER] === tracker)) {
+      if (b[i + LAYER] === 1 && b[i + ID] === person) {
         first ||= b[i];
         last = b[i];
       }

@@ -49,7 +49,7 @@ export class FrameStore {
     /** @type {any} */
     this.watchdog = null;
     this.requested = 0;
-    /** @type {Map<number, {frames: number[], done: (bitmaps: (ImageBitmap | null)[]) => void}>} */
+    /** @type {Map<number, (bitmap: ImageBitmap | null) => void>} */
     this.cropping = new Map();
     this.tickets = 0;
   }
@@ -92,7 +92,7 @@ export class FrameStore {
    * @param {any[]} buffers
    */
   receive(message, buffers) {
-    if (message.kind === "crops") return this.takeCrops(message, buffers);
+    if (message.kind === "crop") return this.takeCrop(message.ticket, buffers[0]);
     if (message.generation !== undefined && message.generation !== this.model.get("generation")) return;
     if (message.kind === "failed") {
       this.asked.delete(message.frame);
@@ -235,28 +235,27 @@ export class FrameStore {
   }
 
   /**
-   * Pictures of boxes, cut out by the kernel; null where a frame is not to be had.
-   * @param {number[][]} boxes frame, x, y, w, h each
-   * @param {number} height in pixels
-   * @returns {Promise<(ImageBitmap | null)[]>}
+   * The picture of a box, cut out by the kernel; null where its frame is not to be had.
+   * @param {number} frame
+   * @param {number[]} box x, y, w, h
+   * @returns {Promise<ImageBitmap | null>}
    */
-  crops(boxes, height) {
+  crop(frame, box) {
     const ticket = ++this.tickets;
     return new Promise((done) => {
-      this.cropping.set(ticket, { frames: boxes.map((box) => box[0]), done });
-      this.model.send({ kind: "crops", ticket, boxes, height });
+      this.cropping.set(ticket, done);
+      this.model.send({ kind: "crop", ticket, frame, box });
     });
   }
 
   /**
-   * @param {any} message
-   * @param {any[]} buffers
+   * @param {number} ticket
+   * @param {any} buffer
    */
-  async takeCrops(message, buffers) {
-    const waiting = this.cropping.get(message.ticket);
-    if (!waiting) return;
-    this.cropping.delete(message.ticket);
-    waiting.done(await Promise.all(waiting.frames.map((_, i) => bitmapOf(buffers[i]))));
+  async takeCrop(ticket, buffer) {
+    const done = this.cropping.get(ticket);
+    this.cropping.delete(ticket);
+    done?.(await bitmapOf(buffer));
   }
 
   close() {

@@ -17,34 +17,25 @@ function revive(_key, value) {
 }
 
 /**
- * Cut boxes out of the frames that the page holds, as the kernel would.
- * @param {Record<number, HeldFrame>} frames
- * @param {{boxes: number[][], height: number}} message
+ * Cut a box out of a frame that the page holds, as the kernel would; null where it does not.
+ * @param {HeldFrame | undefined} held
+ * @param {number[]} box x, y, w, h
  * @param {number} width of the original frames
  */
-async function cut(frames, { boxes, height }, width) {
-  /** @type {any[]} */
-  const crops = [];
-  for (const [frame, x, y, w, tall] of boxes) {
-    const held = frames[frame];
-    if (!held || w <= 0 || tall <= 0) {
-      crops.push(null);
-      continue;
-    }
-    const bitmap = await createImageBitmap(new Blob([/** @type {DataView<ArrayBuffer>} */ (held.buffers[0])]));
-    const scale = bitmap.width / width;
-    const canvas = document.createElement("canvas");
-    canvas.height = height;
-    canvas.width = Math.max(8, Math.round((w * height) / tall));
-    canvas
-      .getContext("2d")
-      ?.drawImage(bitmap, x * scale, y * scale, w * scale, tall * scale, 0, 0, canvas.width, canvas.height);
-    bitmap.close();
-    /** @type {Blob | null} */
-    const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.8));
-    crops.push(blob ? new DataView(await blob.arrayBuffer()) : null);
-  }
-  return crops;
+async function cut(held, [x, y, w, tall], width) {
+  if (!held || w <= 0 || tall <= 0) return null;
+  const bitmap = await createImageBitmap(new Blob([/** @type {DataView<ArrayBuffer>} */ (held.buffers[0])]));
+  const scale = bitmap.width / width;
+  const canvas = document.createElement("canvas");
+  canvas.height = 88;
+  canvas.width = Math.max(8, Math.round((w * canvas.height) / tall));
+  canvas
+    .getContext("2d")
+    ?.drawImage(bitmap, x * scale, y * scale, w * scale, tall * scale, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  /** @type {Blob | null} */
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.8));
+  return blob && new DataView(await blob.arrayBuffer());
 }
 
 /**
@@ -68,8 +59,8 @@ function makeModel(state, frames) {
         if (held) fire("msg:custom", { kind: "frame", ...held.message, ...head }, held.buffers);
         else fire("msg:custom", { kind: "failed", text: `Frame ${frame} is not in this page.`, ...head }, []);
       }
-    else if (message.kind === "crops")
-      fire("msg:custom", { kind: "crops", ticket: message.ticket }, await cut(frames, message, state.width));
+    else if (message.kind === "crop" && message.box)
+      fire("msg:custom", message, [await cut(frames[message.frame], message.box, state.width)]);
     else if (message.kind === "crop" && state.crops?.[message.index])
       fire("msg:custom", message, [state.crops[message.index]]);
   };

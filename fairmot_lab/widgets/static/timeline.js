@@ -1,5 +1,5 @@
 // One axis for everything: the place to scrub, errors, ID switches, the selected person, and a range.
-import { COLUMNS, FRAME, H, ID, LAYER, TRACKER, W, X, Y } from "./boxes.js";
+import { COLUMNS, H, ID, LAYER, PERSON, TRACKER, W, X, Y } from "./boxes.js";
 import { fitCanvas, themeOf } from "./canvas.js";
 import { COLOURS, colourOf, trackerColour } from "./colours.js";
 import { h } from "./dom.js";
@@ -274,9 +274,9 @@ export class Timeline {
     const asked = `${mark.frame}/${mark.to_id}/${mark.tracker}`;
     if (this.asked !== asked) {
       this.asked = asked;
-      this.crop = this.transport.store.crops([[b[row + FRAME], b[row + X], b[row + Y], b[row + W], b[row + H]]], 88);
+      this.crop = this.transport.store.crop(mark.frame, [b[row + X], b[row + Y], b[row + W], b[row + H]]);
     }
-    const [bitmap] = (await this.crop) || [];
+    const bitmap = await this.crop;
     if (!bitmap || this.asked !== asked) return;
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
@@ -330,37 +330,25 @@ export class Timeline {
         });
     const person = model.get("selected_gt_id");
     const track = model.get("selected_id");
-    const known = person !== null && this.transport.boxes.extent(1, person, 0);
+    const { boxes } = this.transport;
+    const known = person !== null && boxes.extent(person);
     if (known)
       for (const k of shown)
         lanes.push({
           label: several ? `person ${person}, ${names[k]}` : `person ${person}`,
           height: 14,
-          paint: (g, top, height) => this.paintLife(g, top, height, known, this.transport.boxes.life(person, k)),
+          paint: (g, top, height) => this.paintLife(g, top, height, known, boxes.life(PERSON, person, k)),
         });
     else if (track !== null) {
-      const extent = this.transport.boxes.extent(0, track, shown[0]);
-      if (extent)
+      const life = boxes.life(ID, track, shown[0]);
+      if (life.length)
         lanes.push({
           label: `track ${track}`,
           height: 14,
-          paint: (g, top, height) => this.paintLife(g, top, height, extent, this.trackLife(track, shown[0])),
+          paint: (g, top, height) => this.paintLife(g, top, height, [life[0].frame, life[life.length - 1].frame], life),
         });
     }
     return lanes;
-  }
-
-  /**
-   * @param {number} track
-   * @param {number} tracker
-   */
-  trackLife(track, tracker) {
-    const b = this.transport.boxes.values;
-    const life = [];
-    for (let i = 0; i < b.length; i += COLUMNS)
-      if (b[i + LAYER] === 0 && b[i + ID] === track && b[i + TRACKER] === tracker)
-        life.push({ frame: b[i], id: track });
-    return life;
   }
 
   paint() {
