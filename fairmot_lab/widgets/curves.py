@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import FairMOTLabError
 from ..evaluation.names import LABELS
 from .base import block, escape
+from .parts import metric_text
 
 if TYPE_CHECKING:
     from ..association.base import Tracker
@@ -146,7 +147,6 @@ def curve_svg(
     name: str,
     points: Sequence[Point],
     metric: str,
-    show: Callable[[float], str],
     present: float,
     best: Point | None,
     span: tuple[float, float],
@@ -161,8 +161,6 @@ def curve_svg(
         What was tried, by value.
     metric
         What the curve shows.
-    show
-        Returns a metric's value as text.
     present
         The setting's value: a dot. A ring marks `best` where it is of this setting.
     span
@@ -195,7 +193,7 @@ def curve_svg(
     if best is not None and best.setting == name:
         marks.append(dot(best, 'stroke="#009E73"', 11))
     marks += [dot(point, 'stroke="currentColor"', 6) for point in known if point.value == present]
-    words = f"{show(low)} to {show(high)}" if known else "no value fits"
+    words = f"{metric_text(metric, low)} to {metric_text(metric, high)}" if known else "no value fits"
     title = f"{LABELS.get(metric, metric)} {words} over the values of {name}" if known else words
     drawn = (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -211,15 +211,9 @@ def frame_detections(detections: Detections | Detector) -> Callable[[int, Any], 
         kept = detections
         return lambda number, source: kept.frame(number)
     model = check_detector(detections)
-    known: OrderedDict[int, FrameDetections] = OrderedDict()
 
+    @lru_cache(HELD)
     def compute(number: int, source: Any) -> FrameDetections:
-        if number not in known:
-            frame = Frame(number, source.image(number), 0.0)
-            known[number] = next(run_detector(model, [frame]))[1]
-            if len(known) > HELD:
-                known.popitem(last=False)
-        known.move_to_end(number)
-        return known[number]
+        return next(run_detector(model, [Frame(number, source.image(number), 0.0)]))[1]
 
     return compute

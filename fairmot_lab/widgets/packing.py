@@ -156,12 +156,16 @@ def _by_tracker(tracks: Any, evaluation: Any) -> dict[str, tuple[pd.DataFrame | 
     return {str(name): (tables.get(name), results.get(name)) for name in names}
 
 
+def matches_of(events: pd.DataFrame) -> pd.DataFrame:
+    """Return who was matched with whom: columns FrameId, OId (person), HId (track), D (1 - IoU)."""
+    flat = events.reset_index()
+    matches = flat.loc[flat["Type"].isin(["MATCH", "SWITCH"]), ["FrameId", "OId", "HId", "D"]]
+    return matches.astype({"FrameId": "int64", "OId": "int64", "HId": "int64"})
+
+
 def _people(events: pd.DataFrame) -> pd.Series:
     """The person that each track has in each frame: indexed by frame and track."""
-    flat = events.reset_index()
-    flat = flat[flat["Type"].isin(["MATCH", "SWITCH"])]
-    index = [flat["FrameId"].astype("int64"), flat["HId"].astype("int64")]
-    people = pd.Series(flat["OId"].to_numpy().astype("int64"), index=pd.MultiIndex.from_arrays(index))
+    people = matches_of(events).set_index(["FrameId", "HId"])["OId"]
     return people[~people.index.duplicated()]
 
 

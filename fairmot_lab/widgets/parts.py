@@ -13,6 +13,7 @@ from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 
 from ..diagnosis.tables import records
 from ..drawing import PALETTE
+from ..evaluation.names import PERCENT
 from ..sources.images import crop, encode_jpeg
 from .base import View, block, escape, floats, html_table, picture
 
@@ -55,6 +56,19 @@ def in_a_row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
 def rows_of(table: pd.DataFrame, columns: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of a table as `TableView` takes them, with the columns that it shows."""
     return records(table[[column["key"] for column in columns]])
+
+
+def metric_text(metric: str, value: float) -> str:
+    """Return the value of a metric as the tables have it: rates in percent with one decimal, counts whole.
+
+    Examples
+    --------
+    >>> metric_text("mota", 0.4567), metric_text("num_switches", 12.0), metric_text("hota", float("nan"))
+    ('45.7', '12', '–')
+    """
+    if pd.isna(value):
+        return "–"
+    return f"{100 * value:.1f}" if metric in PERCENT else f"{value:.0f}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -13,6 +13,7 @@ from traitlets import Dict, Int, List, Unicode
 from ..boxes import BOX, iou
 from ..drawing import PALETTE
 from .base import View, escape, html_table
+from .packing import matches_of
 from .parts import as_sentence, counted
 
 if TYPE_CHECKING:
@@ -128,11 +129,15 @@ class Life:
         """The last frame."""
         return int(self.boxes["frame"].iloc[-1])
 
+    def track(self, frame: int) -> int | None:
+        """Return the track that has the person in a frame; None where nobody has."""
+        return int(self.ids[frame]) if frame in self.ids.index else None
+
     def segments(self) -> list[list[int | None]]:
         """Return [first, last, track] for each run of frames with one track; track None where nobody has the person."""
         runs: list[list[int | None]] = []
         for frame in range(self.first, self.last + 1):
-            track = int(self.ids[frame]) if frame in self.ids.index else None
+            track = self.track(frame)
             if runs and runs[-1][2] == track:
                 runs[-1][1] = frame
             else:
@@ -157,12 +162,9 @@ def person_life(one: SequenceEvaluation, person: int) -> Life:
     """Return the life of a person of the ground truth under the tracker that was evaluated."""
     truth = one.ground_truth.table
     boxes = truth[truth["id"] == person].sort_values("frame", kind="stable")
-    flat = one.events.reset_index()
-    flat = flat[flat["Type"].isin(["MATCH", "SWITCH"]) & (flat["OId"] == person)]
-    frames = flat["FrameId"].astype("int64").to_numpy()
-    ids = pd.Series(flat["HId"].astype("int64").to_numpy(), index=frames)
-    overlap = pd.Series(1 - flat["D"].to_numpy(float), index=frames)
-    return Life(int(person), boxes[["frame", *BOX]], ids, overlap)
+    matches = matches_of(one.events)
+    mine = matches[matches["OId"] == person].set_index("FrameId")
+    return Life(int(person), boxes[["frame", *BOX]], mine["HId"], 1 - mine["D"])
 
 
 def track_life(tracks: pd.DataFrame, track: int) -> Life:
@@ -254,10 +256,7 @@ def describe_life(
         "last": life.last,
         "segments": segments,
         "breaks": breaks,
-        "places": [
-            {"frame": int(frame), "id": int(life.ids[frame]) if frame in life.ids.index else None}
-            for frame in life.places(size)["frame"]
-        ],
+        "places": [{"frame": int(frame), "id": life.track(frame)} for frame in life.places(size)["frame"]],
         "sentences": sentences,
     }
 
@@ -266,16 +265,10 @@ def _switch_words(switch: pd.Series) -> str:
     """A switch in a sentence, with its reason where it is known."""
     ids = [switch.get("from_id"), switch.get("to_id")]
     before, after = ("nobody" if pd.isna(i) else f"track {int(i)}" for i in ids)
-    why = switch.get("why")
-    kind = switch.get("kind")
-    said = (
-        f"Frame {int(switch['frame'])}: {before} gave way to {after}"
-        + (f" ({kind})" if isinstance(kind, str) else "")
-        + "."
-    )
-    if not isinstance(why, str) or not why:
-        return said
-    return f"{said} {as_sentence(why)}"
+    kind, why = switch.get("kind"), switch.get("why")
+    in_brackets = f" ({kind})" if isinstance(kind, str) else ""
+    said = f"Frame {int(switch['frame'])}: {before} gave way to {after}{in_brackets}."
+    return f"{said} {as_sentence(why)}" if isinstance(why, str) and why else said
 
 
 def decisions(
@@ -305,7 +298,7 @@ def decisions(
     for frame in frames:
         if frame not in own.index:
             continue
-        taken = int(life.ids[frame]) if frame in life.ids.index else None
+        taken = life.track(frame)
         row: dict[str, Any] = {"frame": int(frame), "score": None, **_words(life, frame, taken)}
         if taken is not None and "score" in scores:
             found = scores[(scores["frame"] == frame) & (scores["id"] == taken)]["score"]

@@ -37,7 +37,7 @@ from .checks import refuse_other_sequence, refuse_other_table
 from .curves import CurveScan, Point, best_point, curve_svg, values_of
 from .packing import prepare
 from .page import Page
-from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading, in_a_row, rows_of
+from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading, in_a_row, metric_text, rows_of
 from .people import track_measures
 from .player import TrackPlayer
 
@@ -87,7 +87,7 @@ class ThresholdLab(Panel):
     ----------
     tracker : Tracker
         The candidate. Set it to another of its kind to move the sliders.
-    baseline, candidate : inspection.Replay
+    baseline, candidate : diagnosis.Replay
         Tracks and evaluation of the pinned settings and of the present ones.
     frame : int
         The frame on show in both players; `selected_gt_id` the person who is selected.
@@ -291,7 +291,6 @@ class ThresholdLab(Panel):
     def _show_curves(self) -> None:
         """Draw the curves that are complete, or that nothing was drawn of before, and name the best setting."""
         metric, best = self._metrics[self._metric.value], self.best()
-        count = metric not in ("idf1", "mota", "hota")
         declared = self._tracker.Settings.settings()
         for name, curve in self._curves.items():
             mine = sorted((point for point in self.points if point.setting == name), key=lambda point: point.value)
@@ -299,9 +298,7 @@ class ThresholdLab(Panel):
             whole = len(mine) == len(values_of(declared[name], present))
             if mine and (whole or not curve.value):
                 control = self.controls[name]
-                curve.value = curve_svg(
-                    name, mine, metric, lambda v: _shown(v, count), present, best, (control.min, control.max)
-                )
+                curve.value = curve_svg(name, mine, metric, present, best, (control.min, control.max))
             if whole:
                 curve.remove_class("fml-stale")
         words = ""
@@ -551,26 +548,21 @@ def _words(text: str) -> str:
 
 def _figure_row(row: dict[str, Any]) -> dict[str, Any]:
     """A metric as the benchmarks print it: shares in percent with one decimal, counts as whole numbers."""
-    counts = str(row["metric"]).startswith("num_") or row["metric"] == "median_length"
-    shown = {key: _shown(row[key], counts) for key in ("baseline", "candidate")}
-    difference = _shown(row["difference"], counts)
+    metric, low, high = row["metric"], row.get("low", math.nan), row.get("high", math.nan)
+    difference = metric_text(metric, row["difference"])
     sign = "+" if row["difference"] > 0 and difference.strip("0.") else ""
-    low, high = row.get("low", math.nan), row.get("high", math.nan)
     known = not math.isnan(low)
-    verdict = _verdict(row["difference"] * row["better"])
+    gain = row["difference"] * row["better"]
+    verdict = "better" if gain > 0 else "worse" if gain < 0 else ""
     return {
-        **{key: value for key, value in row.items() if key not in ("low", "high")},
-        **shown,
+        "metric": metric,
+        "label": row["label"],
+        "baseline": metric_text(metric, row["baseline"]),
+        "candidate": metric_text(metric, row["candidate"]),
         "difference": sign + difference,
-        "interval": f"{_shown(low, counts)} to {_shown(high, counts)}" if known else "",
+        "interval": f"{metric_text(metric, low)} to {metric_text(metric, high)}" if known else "",
         "verdict": "not a difference" if known and verdict and low <= 0 <= high else verdict,
     }
-
-
-def _shown(value: float, count: bool) -> str:
-    if pd.isna(value):
-        return "–"
-    return f"{value:.0f}" if count else f"{100 * value:.1f}"
 
 
 def _compare(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> pd.DataFrame:
@@ -583,15 +575,12 @@ def _compare(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> p
 
 
 def _metric_words(metrics: Mapping[str, float]) -> str:
-    shares = [f"{name.upper()} {_shown(metrics[name], False)}" for name in ("mota", "idf1", "hota") if name in metrics]
     if "num_switches" not in metrics:
-        return ", ".join(f"{label} {_shown(metrics[name], True)}" for name, label, _ in WITHOUT_TRUTH)
-    count = int(metrics["num_switches"])
-    return ", ".join([*shares, counted(count, "ID switch", "ID switches")])
-
-
-def _verdict(gain: float) -> str:
-    return "better" if gain > 0 else "worse" if gain < 0 else ""
+        return ", ".join(f"{label} {metric_text(name, metrics[name])}" for name, label, _ in WITHOUT_TRUTH)
+    rates = [
+        f"{name.upper()} {metric_text(name, metrics[name])}" for name in ("mota", "idf1", "hota") if name in metrics
+    ]
+    return ", ".join([*rates, counted(int(metrics["num_switches"]), "ID switch", "ID switches")])
 
 
 def post_to_loop() -> Post | None:

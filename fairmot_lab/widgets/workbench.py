@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from ..diagnosis.retrace import tracker_of
 from ..errors import FairMOTLabError, SourceError, ViewError
 from ..evaluation.compare import compare
 from ..evaluation.evaluate import evaluate
+from ..evaluation.names import PERCENT, SHORT
 from ..pipeline import track
 from .association import AssociationInspector
 from .base import Panel, sentence
@@ -30,7 +31,7 @@ from .corrections import CorrectionPanel
 from .embeddings import EmbeddingExplorer
 from .heatmaps import HeatmapInspector
 from .page import Page
-from .parts import crops
+from .parts import crops, metric_text
 from .people import (
     Life,
     PeopleView,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from ..evaluation.compare import Comparison
     from ..evaluation.result import Evaluation, SequenceEvaluation
 
-METRICS = (("mota", "MOTA", True), ("idf1", "IDF1", True), ("hota", "HOTA", True), ("num_switches", "IDs", False))
+METRICS = ("mota", "idf1", "hota", "num_switches")
 AROUND = 4  # frames around the one on show whose decisions are told
 
 
@@ -215,7 +216,7 @@ class Workbench(Panel):
         for name, table in self.tracks.items():
             if name in self.evaluations:
                 row = self._of_sequence(self.evaluations[name], "summary").iloc[0]
-                metrics = " · ".join(f"{label} {_metric(row, key, percent)}" for key, label, percent in METRICS)
+                metrics = " · ".join(f"{SHORT[metric]} {metric_text(metric, row[metric])}" for metric in METRICS)
             else:
                 metrics = f"{table['id'].nunique()} tracks"
             chips.append({"name": name, "metrics": metrics})
@@ -236,10 +237,10 @@ class Workbench(Panel):
             return ""
         our_row, their_row = (self._of_sequence(one, "summary").iloc[0] for one in (ours, theirs))
         parts = []
-        for key, label, percent in METRICS:
-            change = (float(their_row[key]) - float(our_row[key])) * (100 if percent else 1)
-            text = f"{change:+.1f}" if percent else f"{change:+.0f}"
-            parts.append(f"{label} {text if text.strip('+-0.') else '0'}")
+        for metric in METRICS:
+            change = float(their_row[metric]) - float(our_row[metric])
+            text = f"{100 * change:+.1f}" if metric in PERCENT else f"{change:+.0f}"
+            parts.append(f"{SHORT[metric]} {text if text.strip('+-0.') else '0'}")
         return f"{names[player.compared]} − {names[player.tracker]}: {', '.join(parts)}".replace("-", "\N{MINUS SIGN}")
 
     def comparison(self) -> Comparison:
@@ -279,7 +280,7 @@ class Workbench(Panel):
         rows = told.differences[
             [{a, b} == pair for a, b in zip(told.differences["tracker"], told.differences["other"], strict=True)]
         ]
-        return "\n".join(replace(told, differences=rows).sentences(["mota", "idf1", "hota", "num_switches"]))
+        return "\n".join(replace(told, differences=rows).sentences(METRICS))
 
     def _show_tracker(self) -> None:
         """All that depends on the tracker on show."""
@@ -377,9 +378,8 @@ class Workbench(Panel):
 
     def _show_life(self) -> None:
         selected = self.people.selected
-        known = selected is not None and any(row["id"] == selected for row in self.people.rows)
         with self.people.hold_sync():
-            if not known or selected is None:
+            if selected is None or all(row["id"] != selected for row in self.people.rows):
                 self.people.life, self.people.strip = {}, []
                 return
             self.people.strip = self._strip(selected)
@@ -390,18 +390,14 @@ class Workbench(Panel):
         self._show_decisions()
 
     def _show_decisions(self) -> None:
-        selected = self.people.selected
-        if (
-            self.player.playing
-            or not self.people.life
-            or selected is None
-            or self._tabs.selected_index not in (0, None)
-        ):
+        hidden = self._tabs.selected_index not in (0, None)
+        if self.player.playing or hidden or self.people.selected is None or not self.people.life:
             return
-        self.people.decisions = self._decisions(selected, self.player.frame)
+        self.people.decisions = self._decisions(self.people.selected, [self.player.frame])
 
-    def _decisions(self, identity: int, frame: int) -> dict[str, Any]:
-        frames = range(frame - AROUND, frame + AROUND + 1)
+    def _decisions(self, identity: int, centres: Sequence[int]) -> dict[str, Any]:
+        """What was decided about a person in some frames and those around them."""
+        frames = sorted({frame for at in centres for frame in range(at - AROUND, at + AROUND + 1)})
         told = self._told.get((self.player.tracker, identity))
         causes = None if told is None else dict(zip(told.frames["frame"], told.frames["cause"], strict=True))
         return decisions(self.life(identity), frames, self.tracks[self.name], self._replay(), causes)
@@ -505,7 +501,6 @@ class Workbench(Panel):
             player=self.player,
             detections=self.detections,
             tracker=self._settings(self.name),
-            selected=-1,
         )
         pane.table.max_height = 210  # leaves room for the pictures
         return pane
@@ -589,12 +584,8 @@ class Workbench(Panel):
     def close(self) -> None:
         """Close all panes, and free what they hold."""
         if not self._closed:
-            for pane in self.panes.values():
-                pane.close()
-            self.panes.clear()
-            self._lives.clear()
-            self._told.clear()
-            self._replays.clear()
+            for held in (self.panes, self._lives, self._told, self._replays):
+                held.clear()
         super().close()
 
     def to_rerun(self, path: str | Path, first: int = 1, last: int | None = None) -> Path:
@@ -615,8 +606,7 @@ class Workbench(Panel):
         lives = {}
         for identity in held:
             life = self._described(identity)
-            frames = [frame for at in life["breaks"][:3] for frame in range(at - AROUND, at + AROUND + 1)]
-            told = decisions(self.life(identity), sorted(set(frames)), self.tracks[self.name], self._replay())
+            told = self._decisions(identity, life["breaks"][:3])
             lives[str(identity)] = {
                 **life,
                 "strip": self._strip(identity, 64),
@@ -629,13 +619,13 @@ class Workbench(Panel):
             page.left_out(f"the lives of {len(self.people.rows) - len(held)} of {len(self.people.rows)} {many}")
         if len(self.tracks) > 1:
             page.left_out(f"the lives under trackers other than {self.name}")
-        panel = self._make_comparison() if len(self.evaluations) > 1 else None
         links = {t: t for t in ("tracker", "compared", "compare_mode", "focus", "range")}
         self.player.add_frames_to(page, max_width=max_width, links=links, group="bench", **options)
         self.people.add_to(
             page, changes={"lives": lives, "life": {}, "strip": []}, links={"selected": who}, group="bench"
         )
-        if panel is not None:
+        if len(self.evaluations) > 1:
+            panel = self._make_comparison()
             panel.add_to(page)
             panel.close()
         without = [name for name in self._makers if name != "Compare"]
@@ -643,14 +633,8 @@ class Workbench(Panel):
         return page
 
 
-def _metric(row: pd.Series, key: str, percent: bool) -> str:
-    value = float(row[key])
-    return "–" if np.isnan(value) else f"{100 * value:.1f}" if percent else f"{value:.0f}"
-
-
 def _same_tracks(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:
-    columns = ["frame", "id", "x", "y", "w", "h"]
     if len(ours) != len(theirs):
         return False
-    a, b = (table[columns].sort_values(["frame", "id"]).to_numpy(float) for table in (ours, theirs))
+    a, b = (table[["frame", "id", *BOX]].sort_values(["frame", "id"]).to_numpy(float) for table in (ours, theirs))
     return bool(np.allclose(a, b, atol=0.01))
