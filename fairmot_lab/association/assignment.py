@@ -58,21 +58,8 @@ def pair(cost, max_cost, tracks, rows):
     array([0, 1])
     """
     matched, owners = assign(cost, max_cost)
-    paired, taken = np.empty(len(tracks), np.int64), np.empty(len(tracks), np.int64)
-    tracks_left, rows_left = np.empty(len(tracks), np.int64), np.empty(len(rows), np.int64)
-    count = left = rest = 0
-    for i in range(len(tracks)):
-        if matched[i] >= 0:
-            paired[count], taken[count] = tracks[i], rows[matched[i]]
-            count += 1
-        else:
-            tracks_left[left] = tracks[i]
-            left += 1
-    for j in range(len(rows)):
-        if owners[j] < 0:
-            rows_left[rest] = rows[j]
-            rest += 1
-    return Pairs(matched, paired[:count], taken[:count], tracks_left[:left], rows_left[:rest])
+    is_paired = matched >= 0
+    return Pairs(matched, tracks[is_paired], rows[matched[is_paired]], tracks[~is_paired], rows[owners < 0])
 
 
 @_inlined

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ..data import FrameTracks
 from ..errors import FairMOTLabWarning, TrackingError
-from .checks import check_detections, check_warp, dimension, no_detections, own_copy
+from .checks import check_detections, check_warp, dimension, no_detections, no_tracks, own_copy
 from .records import FrameRecord, Stage
 from .settings import TrackerSettings, check_frame_rate
 
 if TYPE_CHECKING:
-    from ..data import FrameDetections
+    from ..data import FrameDetections, FrameTracks
 
 DEFAULT_FRAME_RATE = 30.0
 
@@ -186,8 +185,7 @@ class Tracker:
 
     def _leave_out(self, detections: FrameDetections) -> FrameTracks:
         """Report nothing in an empty frame between those of the grid, and change nothing."""
-        none = np.empty(0, np.int64)
-        tracks = FrameTracks(detections.frame, none, np.empty((0, 4), np.float32), np.empty(0, np.float32), none, none)
+        tracks = no_tracks(detections.frame)
         if self.records is not None:
             self.records.append(FrameRecord(detections, tracks, [], [], self.min_score, self.max_time_lost))
         return tracks
@@ -209,6 +207,13 @@ class Tracker:
         """Append a `Stage` to the record, where one is kept."""
         if self._record is not None:
             self._record.stages.append(Stage(title, *stage, **measures))
+
+    def _note_each(self, kind: str, tracks: np.ndarray, words: str, rows: np.ndarray | None = None) -> None:
+        """Append a note on each track, and on its detection where their rows are given, to the record."""
+        assert self._record is not None
+        detections = [None] * len(tracks) if rows is None else rows.tolist()
+        for track, row in zip(tracks.tolist(), detections, strict=True):
+            self._record.note(kind, words.format(track, row), track=track, detection=row)
 
     def clone(self, frame_rate: float | None = None) -> Self:
         """Return a tracker with the same settings that has seen nothing.

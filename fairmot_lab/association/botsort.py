@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import TrackingError
 from . import kalman_xywh
 from .bytetrack import ByteTrackTracker, check_low_score
-from .settings import TrackerSettings, number, switch
+from .settings import TrackerSettings, lost_buffer, number, smallest_area, switch, widest_shape
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
@@ -51,18 +51,12 @@ class BoTSORTSettings(TrackerSettings):
         0.25, 0, 1, (0.05, 0.5), "ReID: half the cosine distance above which appearance does not count"
     )
     proximity_thresh: float = number(0.5, 0, 1, (0.3, 1.0), "ReID: 1 - IoU above which appearance does not count")
-    track_buffer: int = number(
-        30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames of a 30 frames/s video"
-    )
+    track_buffer: int = lost_buffer()
     fuse_score: bool = switch(
         True, "multiply the IoU by the detection's score in the first and third stage (the authors do not on MOT20)"
     )
-    min_box_area: float = number(
-        10.0, 0, 1e12, (0, 1000), "tracks with a box of at most this many square pixels are not reported"
-    )
-    vertical_ratio: float = number(
-        1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
-    )
+    min_box_area: float = smallest_area(10.0)
+    vertical_ratio: float = widest_shape()
 
     def check_together(self) -> None:
         """Refuse a track_low_thresh that leaves nothing to the second stage."""

@@ -32,7 +32,7 @@ from .lists import (
     unseen_and_found,
     without_duplicates,
 )
-from .settings import TrackerSettings, number, switch
+from .settings import TrackerSettings, lost_buffer, number, smallest_area, switch, widest_shape
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
@@ -97,18 +97,12 @@ class ByteTrackSettings(TrackerSettings):
     unconfirmed_thresh: float = number(
         0.7, 0, 1, (0.3, 1.0), "largest cost at which a track of one frame is confirmed by a second detection"
     )
-    track_buffer: int = number(
-        30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames of a 30 frames/s video"
-    )
+    track_buffer: int = lost_buffer()
     fuse_score: bool = switch(
         True, "multiply the IoU by the detection's score in the first and third stage (the authors do not on MOT20)"
     )
-    min_box_area: float = number(
-        100.0, 0, 1e12, (0, 1000), "tracks with a box of at most this many square pixels are not reported"
-    )
-    vertical_ratio: float = number(
-        1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
-    )
+    min_box_area: float = smallest_area(100.0)
+    vertical_ratio: float = widest_shape()
 
     def check_together(self) -> None:
         """Refuse a low_thresh that leaves nothing to the second stage."""
@@ -325,12 +319,7 @@ def _track(
 @compiled
 def _rows_between(scores, low, high):
     """Return the detections with scores above one limit and below another."""
-    rows, count = np.empty(len(scores), np.int64), 0
-    for row in range(len(scores)):
-        if low < scores[row] < high:
-            rows[count] = row
-            count += 1
-    return rows[:count]
+    return np.flatnonzero((low < scores) & (scores < high))
 
 
 @compiled

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ METHODS = {
 }
 FORMAT = 1
 COLUMNS = ("frame", "xx", "xy", "dx", "yx", "yy", "dy", "points", "inliers", "before", "after")
+_KINDS: dict[str, Any] = {name: np.int64 if name in ("frame", "points", "inliers") else float for name in COLUMNS}
 WIDTH = {"flow": 640, "orb": 640, "ecc": 320}  # frames are scaled down to about this many pixels
 FEWEST = 10  # points that must agree
 MASK_SCORE = 0.3  # boxes with a lower score are not left out
@@ -178,9 +179,6 @@ def camera_motion(
 
 def _motion_of(name: str, source: Any, *, detections: Mapping[str, Any], **options: Any) -> CameraMotion:
     return camera_motion(source, detections.get(name), progress=False, **options)
-
-
-_KINDS = {"frame": np.int64, "points": np.int64, "inliers": np.int64}
 
 
 def motion_by_sequence(camera_motion: Any, names: list[str]) -> dict[str, Any]:
@@ -388,12 +386,9 @@ def _read(path: Path) -> tuple[list[list[float]], bool]:
         return rows, False
     for line in lines[:-1]:  # what follows the last line break is not complete
         try:
-            values = [float(value) for value in line.split(",")]
+            rows.append([kind(value) for kind, value in zip(_KINDS.values(), line.split(","), strict=True)])
         except ValueError:
             return rows, False
-        if len(values) != len(COLUMNS):
-            return rows, False
-        rows.append(values)
     return rows, file == path and bool(rows) and not lines[-1]
 
 
@@ -439,8 +434,7 @@ def _estimate(
             file.close()
     if path is not None:
         with atomic_write(path) as temporary:
-            temporary.write_text(",".join(COLUMNS) + "\n" + "".join(map(_line, rows)), encoding="utf-8")
-        _part(path).unlink(missing_ok=True)
+            os.replace(_part(path), temporary)
     return rows
 
 
@@ -448,20 +442,14 @@ def _open_part(path: Path, rows: list[list[float]]) -> Any:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _part(path).open("w", encoding="utf-8", newline="\n")
-        file.write(",".join(COLUMNS) + "\n" + "".join(map(_line, rows)))
+        file.write("".join(map(_line, [COLUMNS, *rows])))
     except OSError as error:
         raise write_error(path, error) from error
     return file
 
 
-def _line(row: list[float]) -> str:
-    return (
-        ",".join(
-            repr(float(value)) if index in range(1, 7) or index > 8 else str(int(value))
-            for index, value in enumerate(row)
-        )
-        + "\n"
-    )
+def _line(row: Iterable[Any]) -> str:
+    return ",".join(map(str, row)) + "\n"
 
 
 def _boxes(detections: Detections | None, frame: Frame, min_score: float) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._jit import compiled
-from ..data import FrameDetections
+from ..data import FrameDetections, FrameTracks
 from ..errors import TrackingError
 from .costs import dot
 
@@ -62,6 +62,12 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
 def no_detections(frame: int) -> FrameDetections:
     """Return a frame without detections."""
     return FrameDetections(frame, np.empty((0, 4), np.float32), np.empty(0, np.float32))
+
+
+def no_tracks(frame: int) -> FrameTracks:
+    """Return a frame in which no track is reported."""
+    none = np.empty(0, np.int64)
+    return FrameTracks(frame, none, np.empty((0, 4), np.float32), np.empty(0, np.float32), none, none)
 
 
 def dimension(detections: FrameDetections) -> int:

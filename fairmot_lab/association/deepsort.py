@@ -149,7 +149,9 @@ class DeepSORTTracker(Tracker):
         _update(tracks, self._motion, self._gallery, taken, measurements, features, scores, settings.n_init)
         if record is not None:
             self._note(detections, rows, left)
-        self._count = _forget(tracks, taken, settings.max_age)
+        held = tracks[: self._count]
+        is_kept = (taken >= 0) | (held["confirmed"] & (held["missed"] <= settings.max_age))
+        self._count = keep(tracks, is_kept)
         self._count = _start(
             tracks, self._count, self._motion, self._gallery, left, measurements, features, scores, self._last_id
         )
@@ -206,9 +208,8 @@ class DeepSORTTracker(Tracker):
             if score < np.float32(settings.min_confidence):
                 reason = f"its score {score:.2f} < min_confidence {settings.min_confidence:g}"
             record.note("unused", f"detection {row} was not used: {reason}.", detection=row)
-        for number_, row in enumerate(born.tolist(), start=self._last_id + 1):
-            text = f"a new track {number_} was born from detection {row}, which no track took."
-            record.note("birth", text, track=number_, detection=row)
+        newborn = np.arange(self._last_id + 1, self._last_id + 1 + len(born))
+        self._note_each("birth", newborn, "a new track {} was born from detection {}, which no track took.", born)
         missed = held[held["row"] < 0]
         for track, age, is_confirmed in zip(
             *(missed[name].tolist() for name in ("id", "missed", "confirmed")), strict=True
@@ -398,16 +399,6 @@ def _update(tracks, motion, gallery, taken, measurements, features, scores, n_in
         track.score = scores[row]
         track.confirmed |= track.hits >= n_init
     kalman_xyah.update(motion, slots[:count], measurements, rows[:count])
-
-
-@compiled
-def _forget(tracks, taken, max_age):
-    """Drop tracks that were missed before they were confirmed, or for too long; return how many are left."""
-    is_kept = np.empty(len(taken), np.bool_)
-    for place in range(len(taken)):
-        track = tracks[place]
-        is_kept[place] = taken[place] >= 0 or (track.confirmed and track.missed <= max_age)
-    return keep(tracks, is_kept)
 
 
 @compiled

@@ -51,9 +51,9 @@ def explain(record: FrameRecord, *, track: int | None = None, detection: int | N
         row = None if track is None else stage.row(track)
         column = None if detection is None else stage.column(detection)
         if track is None and column is not None:
-            sentences += _at_detection(stage, column)
+            sentences += _met(stage, column, 1)
         elif detection is None and row is not None:
-            sentences += _at_track(stage, row)
+            sentences += _met(stage, row, 0)
         elif row is not None and column is not None:
             sentences.append(explain_pair(stage, row, column))
         sentences += [note.text for note in notes if note.after == number]
@@ -132,34 +132,20 @@ def _measured(stage: Stage, row: int, column: int) -> str:
     return ", ".join(parts)
 
 
-def _at_track(stage: Stage, row: int) -> list[str]:
-    """Say what a track met in a stage: the pair it made, or the nearest pairs that it did not make."""
-    who = f"track {stage.tracks[row]}, {stage.title}"
-    if not stage.cost.shape[1]:
-        return [f"{who}: no detection was left for it."]
-    iou = None if stage.iou is None else stage.iou[row]
-    if _overlaps_with_none(stage, iou) and stage.matched[row] < 0:
-        return [f"{who}: it overlaps with none of {stage.cost.shape[1]} detections."]
-    gate = None if stage.mahalanobis is None else stage.mahalanobis[row]
-    chosen = int(stage.matched[row]) if stage.matched[row] >= 0 else None
-    return [explain_pair(stage, row, column) for column in _of_interest(stage.cost[row], gate, chosen)]
-
-
-def _at_detection(stage: Stage, column: int) -> list[str]:
-    """Say what a detection met in a stage; as `_at_track`."""
-    who = f"detection {stage.detections[column]}, {stage.title}"
-    if not stage.cost.shape[0]:
-        return [f"{who}: no track was left for it."]
-    iou = None if stage.iou is None else stage.iou[:, column]
-    owner = stage.owner(column)
-    if _overlaps_with_none(stage, iou) and owner is None:
-        return [f"{who}: it overlaps with none of {stage.cost.shape[0]} tracks."]
-    gate = None if stage.mahalanobis is None else stage.mahalanobis[:, column]
-    return [explain_pair(stage, row, column) for row in _of_interest(stage.cost[:, column], gate, owner)]
-
-
-def _overlaps_with_none(stage: Stage, iou: np.ndarray | None) -> bool:
-    return iou is not None and stage.appearance is None and bool((iou <= 0).all())
+def _met(stage: Stage, place: int, axis: int) -> list[str]:
+    """Say what a track (axis 0) or a detection (axis 1) met in a stage: the pair it made, or the nearest it did not."""
+    of_track = axis == 0
+    who = f"track {stage.tracks[place]}" if of_track else f"detection {stage.detections[place]}"
+    other, chosen = ("detection", stage.partner(place)) if of_track else ("track", stage.owner(place))
+    cost = stage.cost.take(place, axis)
+    if not len(cost):
+        return [f"{who}, {stage.title}: no {other} was left for it."]
+    overlaps_with_none = stage.iou is not None and stage.appearance is None and (stage.iou.take(place, axis) <= 0).all()
+    if overlaps_with_none and chosen is None:
+        return [f"{who}, {stage.title}: it overlaps with none of {len(cost)} {other}s."]
+    gate = None if stage.mahalanobis is None else stage.mahalanobis.take(place, axis)
+    pairs = [(place, one) if of_track else (one, place) for one in _of_interest(cost, gate, chosen)]
+    return [explain_pair(stage, row, column) for row, column in pairs]
 
 
 def _of_interest(costs: np.ndarray, gate: np.ndarray | None, chosen: int | None) -> list[int]:

@@ -28,7 +28,7 @@ from .lists import (
     unseen_and_found,
     without_duplicates,
 )
-from .settings import TrackerSettings, choice, number, switch
+from .settings import TrackerSettings, choice, lost_buffer, number, smallest_area, switch, widest_shape
 
 _DUPLICATE_COST = float(np.float32(0.15))  # 1 - DUPLICATE_IOU, in ppdet's precision
 
@@ -53,15 +53,9 @@ class PPDetSettings(TrackerSettings):
     unconfirmed_thresh: float = number(
         0.7, 0, 1, (0.1, 1.0), "largest cost 1 - IoU at which a track of one frame is confirmed by a second detection"
     )
-    track_buffer: int = number(
-        30, 0, 100_000, (5, 120), "how long a lost track can be found again, in frames of a 30 frames/s video"
-    )
-    min_box_area: float = number(
-        200.0, 0, 1e12, (0, 1000), "tracks with a box of at most this many square pixels are not reported"
-    )
-    vertical_ratio: float = number(
-        1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
-    )
+    track_buffer: int = lost_buffer()
+    min_box_area: float = smallest_area(200.0)
+    vertical_ratio: float = widest_shape()
     ppdet_quirks: bool = switch(
         True,
         "decide exactly as PaddleDetection, faults included: an expired track can be found for one more frame and is "
@@ -185,10 +179,7 @@ class JDETracker(ListTracker):
 
         # first stage: embeddings and motion, or IoU where there are no embeddings
         high = (scores > np.float32(settings.conf_thres)).nonzero()[0]
-        if self._dimension:
-            first = self._appearance_stage("first stage", pool, high, frame, settings.tracked_thresh, "tracked_thresh")
-        else:
-            first = self._iou_stage("first stage", pool, high, frame, settings.match_thres, "match_thres")
+        first = self._first_stage(pool, high, frame)
         unseen, found = unseen_and_found(first.matched, pool, count)
 
         # second stage: IoU of the tracks still to be seen; third: tracks of one frame are confirmed or dropped
@@ -260,10 +251,10 @@ class JDETracker(ListTracker):
             self._record_stage(title, ids, rows, cost, max_cost, setting, pairs.matched, **measures)
         return pairs
 
-    def _appearance_stage(
-        self, title: str, slots: np.ndarray, rows: np.ndarray, frame: Observations, max_cost: float, setting: str
-    ) -> Pairs:
-        metric = self.settings.metric_type
+    def _first_stage(self, slots: np.ndarray, rows: np.ndarray, frame: Observations) -> Pairs:
+        settings = self.settings
+        if not self._dimension:
+            return self._iou_stage("first stage", slots, rows, frame, settings.match_thres, "match_thres")
         appearance, mahalanobis, cost = costs.appearance_cost(
             self._motion,
             self._feature,
@@ -271,21 +262,12 @@ class JDETracker(ListTracker):
             frame.embeddings,
             frame.measurements,
             rows,
-            metric == "euclidean",
+            settings.metric_type == "euclidean",
             self._record is not None,
         )
-        return self._pair(
-            title,
-            slots,
-            rows,
-            cost,
-            max_cost,
-            setting,
-            appearance=appearance,
-            metric=metric,
-            mahalanobis=mahalanobis,
-            gate=costs.GATE,
-        )
+        measures = {"appearance": appearance, "metric": settings.metric_type, "mahalanobis": mahalanobis}
+        limit = settings.tracked_thresh
+        return self._pair("first stage", slots, rows, cost, limit, "tracked_thresh", gate=costs.GATE, **measures)
 
     def _iou_stage(
         self, title: str, slots: np.ndarray, rows: np.ndarray, frame: Observations, max_cost: float, setting: str

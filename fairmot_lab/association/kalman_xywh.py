@@ -2,7 +2,8 @@
 
 A track's motion is a row of 28 numbers: centre x, centre y, width and height; their velocities per frame; and the
 covariance of two pairs, first of x and y, then of width and height, which camera motion mixes. Each has ten numbers:
-three of the positions (00, 01, 11), four of positions and velocities (00, 01, 10, 11), three of the velocities.
+three of the positions (00, 01, 11), four of positions and velocities (00, 01, 10, 11), three of the velocities. The
+functions take and return what those of `kalman_xyah` do.
 
 Source: N. Aharon, R. Orfaig, B. Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking", 2022, and its
 code, tracker/kalman_filter.py and `STrack.multi_gmc`.
@@ -23,17 +24,7 @@ _VELOCITY = 1.0 / 160
 
 @compiled(inline="always")
 def measure(boxes):
-    """Return corners (left, top, right, bottom) and measurements (centre x, centre y, w, h) of boxes x, y, w, h.
-
-    Parameters
-    ----------
-    boxes : (N, 4) float32
-        Pixels.
-
-    Returns
-    -------
-    corners, measurements : (N, 4) float64
-    """
+    """Return corners (left, top, right, bottom) and measurements (centre x, centre y, w, h) of boxes x, y, w, h."""
     corners, measurements = kalman_xyah.measure(boxes)
     for i in range(len(boxes)):
         measurements[i, 2] = boxes[i, 2]
@@ -42,19 +33,7 @@ def measure(boxes):
 
 @compiled(inline="always")
 def initiate(motion, slots, measurements, rows):
-    """Start tracks at measurements, at rest.
-
-    Parameters
-    ----------
-    motion : (K, 28) float64
-        Changed in place.
-    slots : (n,) int64
-        Rows of `motion`.
-    measurements : (N, 4) float64
-        As of `measure`.
-    rows : (n,) int64
-        Rows of `measurements`.
-    """
+    """Start tracks at measurements, at rest."""
     for i in range(len(slots)):
         state = motion[slots[i]]
         state[:] = 0.0
@@ -67,16 +46,7 @@ def initiate(motion, slots, measurements, rows):
 
 @compiled(inline="always")
 def predict(motion, slots, moving):
-    """Move tracks by one frame, in place.
-
-    Parameters
-    ----------
-    motion : (K, 28) float64
-    slots : (n,) int64
-        Rows of `motion`.
-    moving : int
-        The first `moving` of them keep the velocity of their size; that of the others is set to 0.
-    """
+    """Move tracks by one frame, in place; those after the first `moving` lose the velocity of their size."""
     for i in range(len(slots)):
         state = motion[slots[i]]
         if i >= moving:
@@ -99,7 +69,7 @@ def predict(motion, slots, moving):
 
 @compiled(inline="always")
 def update(motion, slots, measurements, rows):
-    """Correct tracks by the measurements that they took, in place; parameters as of `initiate`."""
+    """Correct tracks by the measurements that they took, in place."""
     for i in range(len(slots)):
         state = motion[slots[i]]
         noise0, noise1 = (_POSITION * state[2]) ** 2, (_POSITION * state[3]) ** 2
@@ -144,16 +114,7 @@ def _turn(matrix, m00, m01, m10, m11):
 
 @compiled(inline="always")
 def warp(motion, slots, matrix):
-    """Move tracks as the camera moved, in place; as published, width and height are turned like x and y.
-
-    Parameters
-    ----------
-    motion : (K, 28) float64
-    slots : (n,) int64
-        Rows of `motion`.
-    matrix : (2, 3) float64
-        From the pixels of the frame before to those of this one.
-    """
+    """Move tracks as the camera moved, in place; as published, width and height are turned like x and y."""
     for i in range(len(slots)):
         state = motion[slots[i]]
         for c in (0, 2, 4, 6):

@@ -177,34 +177,15 @@ def keep_stage(places, slots, rows, matched):
 @compiled(inline="always")
 def divide(tracks, tracked, lost):
     """Return how many tracks were seen twice, those followed by the lost ones, and the tracks of one frame."""
-    pool, unconfirmed = np.empty(len(tracked) + len(lost), np.int64), np.empty(len(tracked), np.int64)
-    count = rest = 0
-    for slot in tracked:
-        if tracks[slot].confirmed:
-            pool[count] = slot
-            count += 1
-        else:
-            unconfirmed[rest] = slot
-            rest += 1
-    for k in range(len(lost)):
-        pool[count + k] = lost[k]
-    return count, pool[: count + len(lost)], unconfirmed[:rest]
+    is_confirmed = tracks["confirmed"][tracked]
+    confirmed = tracked[is_confirmed]
+    return len(confirmed), np.concatenate((confirmed, lost)), tracked[~is_confirmed]
 
 
 @compiled(inline="always")
 def unseen_and_found(matched, pool, count):
     """Return those of the first `count` tracks that took no detection, and those of the others that did."""
-    unseen, found = np.empty(count, np.int64), np.empty(len(pool) - count, np.int64)
-    first = second = 0
-    for i in range(count):
-        if matched[i] < 0:
-            unseen[first] = pool[i]
-            first += 1
-    for i in range(count, len(pool)):
-        if matched[i] >= 0:
-            found[second] = pool[i]
-            second += 1
-    return unseen[:first], found[:second]
+    return pool[:count][matched[:count] < 0], pool[count:][matched[count:] >= 0]
 
 
 @compiled
@@ -314,34 +295,20 @@ def without_duplicates(tracks, tracked, lost, iou, limit, events):
                 else:
                     keeps[i] = False
                     note(events, DUPLICATE, one.id, other.id, iou[i, j])
-    tracked, lost = _kept(tracked, keeps), _kept(lost, keeps_lost)
+    tracked, lost = tracked[keeps], lost[keeps_lost]
     is_held = np.zeros(len(tracks), np.bool_)
-    for slots in (tracked, lost):
-        for slot in slots:
-            is_held[slot] = True
+    is_held[tracked] = True
+    is_held[lost] = True
     for slot in range(len(tracks)):
         if not is_held[slot]:
             tracks[slot].status = FREE
     return tracked, lost
 
 
-@compiled
-def _kept(slots, is_kept):
-    kept, count = np.empty(len(slots), np.int64), 0
-    for k in range(len(slots)):
-        if is_kept[k]:
-            kept[count] = slots[k]
-            count += 1
-    return kept[:count]
-
-
 @compiled(inline="always")
 def confirmed_among(tracks, slots):
     """Return the tracks that are confirmed."""
-    is_confirmed = np.empty(len(slots), np.bool_)
-    for k in range(len(slots)):
-        is_confirmed[k] = tracks[slots[k]].confirmed
-    return _kept(slots, is_confirmed)
+    return slots[tracks["confirmed"][slots]]
 
 
 @compiled(inline="always")

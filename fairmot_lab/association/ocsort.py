@@ -15,7 +15,7 @@ from ..data import FrameDetections, FrameTracks
 from .assignment import assign_all, part, sole_pairs, without
 from .base import Tracker
 from .costs import overlaps
-from .settings import TrackerSettings, number, switch
+from .settings import TrackerSettings, number, smallest_area, switch, widest_shape
 from .tables import keep, with_room
 
 FIRST, LOW, RECOVERY = 0, 1, 2  # rounds
@@ -40,12 +40,8 @@ class OCSORTSettings(TrackerSettings):
         "BYTE: detections with a score above this, and below det_thresh, are offered",
         is_score=True,
     )
-    min_box_area: float = number(
-        100.0, 0, 1e12, (0, 1000), "tracks with a box of at most this many square pixels are not reported"
-    )
-    vertical_ratio: float = number(
-        1.6, 0, 1e6, (0.8, 2.5), "tracks with a box wider than this times its height are not reported; 0 reports all"
-    )
+    min_box_area: float = smallest_area(100.0)
+    vertical_ratio: float = widest_shape()
 
 
 class OCSORTTracker(Tracker):
@@ -92,7 +88,7 @@ class OCSORTTracker(Tracker):
         )
         count, ended = _predict(tracks, recent, self._count)
         if record is not None:
-            self._note_ends(ended, "its predicted box has no size any more")
+            self._note_each("ended", ended, "track {} ends: its predicted box has no size any more.")
 
         # first round: IoU with the prediction, and direction
         free, left = self._round("first stage", FIRST, np.arange(count), high, observed)
@@ -112,7 +108,9 @@ class OCSORTTracker(Tracker):
         if record is not None:
             self._note_hidden(count, min_hits, hidden)
             self._note(detections, tracks[:count], free, left, low)
-        self._count = _forget(tracks, recent, count, max_age)
+        is_kept = tracks["missed"][:count] <= max_age
+        keep(recent, is_kept)
+        self._count = keep(tracks, is_kept)
         return FrameTracks(detections.frame, *reported)
 
     def _round(
@@ -170,9 +168,8 @@ class OCSORTTracker(Tracker):
                     f"detection {row} has score {detections.scores[row]:.2f} <= det_thresh {limit:g}: it was not used."
                 )
                 record.note("unused", text, detection=row)
-        for track, row in zip(tracks["id"][len(tracks) - len(born) :].tolist(), born.tolist(), strict=True):
-            text = f"a new track {track} was born from detection {row}, which no track took."
-            record.note("birth", text, track=track, detection=row)
+        newborn = tracks["id"][len(tracks) - len(born) :]
+        self._note_each("birth", newborn, "a new track {} was born from detection {}, which no track took.", born)
         for track, missed in zip(tracks["id"][free].tolist(), tracks["missed"][free].tolist(), strict=True):
             left = settings.max_age - missed
             if left < 0:
@@ -188,14 +185,8 @@ class OCSORTTracker(Tracker):
         for track, streak in zip(young["id"].tolist(), young["streak"].tolist(), strict=True):
             text = f"track {track} is not reported yet: {streak} of min_hits {self.settings.min_hits} detections."
             self._record.note("filtered", text, track=track)
-        for track in hidden.tolist():
-            text = f"track {track} is not reported: its box is too small (min_box_area) or wide (vertical_ratio)."
-            self._record.note("filtered", text, track=track)
-
-    def _note_ends(self, ids: np.ndarray, reason: str) -> None:
-        assert self._record is not None
-        for track in ids.tolist():
-            self._record.note("ended", f"track {track} ends: {reason}.", track=track)
+        words = "track {} is not reported: its box is too small (min_box_area) or wide (vertical_ratio)."
+        self._note_each("filtered", hidden, words)
 
 
 TRACK = np.dtype(
@@ -525,13 +516,3 @@ def _reported(tracks, count, min_hits, min_box_area, vertical_ratio, scores, cla
             hidden[rest] = track.id
             rest += 1
     return ids[:shown], boxes[:shown], kept[:shown], kinds[:shown], rows[:shown], hidden[:rest]
-
-
-@compiled
-def _forget(tracks, recent, count, max_age):
-    """Drop the tracks that were not seen for too long; return how many are left."""
-    is_kept = np.empty(count, np.bool_)
-    for i in range(count):
-        is_kept[i] = tracks[i].missed <= max_age
-    keep(recent, is_kept)
-    return keep(tracks, is_kept)

@@ -11,6 +11,7 @@ import numpy as np
 from ..data import FrameDetections, FrameTracks
 from ..errors import ConfigError
 from .base import Tracker
+from .checks import no_tracks
 from .records import FrameRecord, Note
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class PerClass(Tracker):
             if number != self._first_frame:
                 tracker._first_frame, tracker._frame = self._first_frame, number - (self.frame_grid or (0, 1))[1]
             self._classes[new] = tracker
-        parts = []
+        parts = [no_tracks(number)]
         for class_id in sorted(self._classes):
             rows = np.flatnonzero(detections.class_ids == class_id)
             tracker = self._classes[class_id]
@@ -110,9 +111,6 @@ class PerClass(Tracker):
             taken = np.full(len(tracks), -1)  # a predicted box took no detection
             taken[tracks.detections >= 0] = rows[tracks.detections[tracks.detections >= 0]]
             parts.append(dataclasses.replace(tracks, detections=taken, class_ids=np.full(len(tracks), class_id)))
-        if not parts:
-            none = np.empty(0, np.int64)
-            return FrameTracks(number, none, np.empty((0, 4), np.float32), np.empty(0, np.float32), none, none)
         names = ("ids", "boxes", "scores", "class_ids", "detections")
         return FrameTracks(number, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 

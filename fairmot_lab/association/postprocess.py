@@ -91,30 +91,22 @@ def postprocess(
     """
     if not hasattr(tracks, "columns"):
         raise TrackingError(f"The tracks are a {type(tracks).__name__}; give a table, of a file with read_mot(file).")
+    numbers: dict[str, Any] = {
+        "min_length": min_length,
+        "max_gap": max_gap,
+        "link_gap": link_gap,
+        "link_reach": link_reach,
+        "link_appearance": link_appearance,
+        "tau": tau,
+    }
     if "sequence" in tracks.columns:
         held = detections if isinstance(detections, dict) else {}
-        options: dict[str, Any] = {
-            "link": link,
-            "min_length": min_length,
-            "interpolate": interpolate,
-            "max_gap": max_gap,
-            "link_gap": link_gap,
-            "link_reach": link_reach,
-            "link_appearance": link_appearance,
-            "tau": tau,
+        tables = {
+            name: postprocess(one, held.get(name), link=link, interpolate=interpolate, **numbers)
+            for name, one in split_sequences(tracks).items()
         }
-        return join_sequences(
-            {name: postprocess(one, held.get(name), **options) for name, one in split_sequences(tracks).items()}
-        )
-    _check(
-        interpolate,
-        min_length=min_length,
-        max_gap=max_gap,
-        link_gap=link_gap,
-        link_reach=link_reach,
-        link_appearance=link_appearance,
-        tau=tau,
-    )
+        return join_sequences(tables)
+    _check(interpolate, **numbers)
     check_table(tracks, name="the table of tracks")
     attrs, done = dict(tracks.attrs), []
     if isinstance(detections, dict):

@@ -71,6 +71,11 @@ class Stage:
         """Return the column of a detection in the matrices; None where it was not offered."""
         return _place(self.detections, detection)
 
+    def partner(self, row: int) -> int | None:
+        """Return the column of the detection that the track of a row took; None if it took none."""
+        column = int(self.matched[row])
+        return column if column >= 0 else None
+
     def owner(self, column: int) -> int | None:
         """Return the row of the track that took the detection of a column; None if none did."""
         return _place(self.matched, column)

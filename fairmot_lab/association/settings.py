@@ -124,6 +124,24 @@ def choice(default: str, choices: tuple[str, ...], doc: str) -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def smallest_area(default: float) -> Any:
+    """Declare `min_box_area`."""
+    doc = "tracks with a box of at most this many square pixels are not reported"
+    return number(default, 0, 1e12, (0, 1000), doc)
+
+
+def widest_shape() -> Any:
+    """Declare `vertical_ratio`."""
+    doc = "tracks with a box wider than this times its height are not reported; 0 reports all"
+    return number(1.6, 0, 1e6, (0.8, 2.5), doc)
+
+
+def lost_buffer() -> Any:
+    """Declare `track_buffer`."""
+    doc = "how long a lost track can be found again, in frames of a 30 frames/s video"
+    return number(30, 0, 100_000, (5, 120), doc)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrackerSettings:
     """Settings that every tracker has; those of a tracker inherit from it.

@@ -63,10 +63,10 @@ class SORTTracker(Tracker):
         if record is not None:
             ids, rows = tracks["id"][:count].copy(), np.arange(len(detections))
             born = np.arange(self._last_id + 1, self._last_id + 1 + len(rows_left))
-            self._note("ended", ended, "track {} ends: its predicted box has no size any more.")
+            self._note_each("ended", ended, "track {} ends: its predicted box has no size any more.")
             self._record_stage("only stage", ids, rows, 1 - iou.T, 1 - least, "1 - iou_threshold =", matched, iou=iou.T)
-            self._note("lost", ids[tracks_left], "track {} found no detection.")
-            self._note("birth", born, "a new track {} was born from detection {}, which no track took.", rows_left)
+            self._note_each("lost", ids[tracks_left], "track {} found no detection.")
+            self._note_each("birth", born, "a new track {} was born from detection {}, which no track took.", rows_left)
 
         count = _update(tracks, count, matched, measurements, rows_left, self._last_id)
         self._last_id += len(rows_left)
@@ -76,17 +76,11 @@ class SORTTracker(Tracker):
         if record is not None:
             held = tracks[:count]
             young = held["id"][(held["missed"] == 0) & (held["streak"] < min_hits)]
-            self._note("filtered", young, f"track {{}} is not reported before min_hits {min_hits}.")
+            self._note_each("filtered", young, f"track {{}} is not reported before min_hits {min_hits}.")
             expired = held["id"][held["missed"] > max_age]
-            self._note("expired", expired, f"track {{}} ends: max_age {max_age} has passed.")
-        self._count = _forget(tracks, count, max_age)
+            self._note_each("expired", expired, f"track {{}} ends: max_age {max_age} has passed.")
+        self._count = keep(tracks, tracks["missed"][:count] <= max_age)
         return FrameTracks(detections.frame, *reported)
-
-    def _note(self, kind: str, ids: np.ndarray, words: str, rows: np.ndarray | None = None) -> None:
-        """Add a note on each track to the record."""
-        for index, track in enumerate(ids.tolist()):
-            row = None if rows is None else int(rows[index])
-            self._record.note(kind, words.format(track, row), track=track, detection=row)  # type: ignore[union-attr]
 
 
 # The state of the Kalman filter is centre x, centre y, area, aspect w / h, and the velocities of the first three. Noise
@@ -187,15 +181,6 @@ def _reported(tracks, count, min_hits, scores, class_ids):
             ids[k], rows[k], kept[k], kinds[k] = track.id, track.row, scores[track.row], class_ids[track.row]
             k += 1
     return ids[:k], boxes[:k], kept[:k], kinds[:k], rows[:k]
-
-
-@compiled
-def _forget(tracks, count, max_age):
-    """Drop the tracks that were not seen for too long; return how many are left."""
-    is_kept = np.empty(count, np.bool_)
-    for i in range(count):
-        is_kept[i] = tracks[i].missed <= max_age
-    return keep(tracks, is_kept)
 
 
 @compiled
