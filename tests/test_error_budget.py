@@ -142,6 +142,7 @@ def test_causes_of_misses():
         5: "box too far off",
         6: "waiting for confirmation",
     }
+    assert "The detector's: 2 of 4 missed boxes" in budget.caption
     row = budget.errors[budget.errors["cause"] == "score too low"].iloc[0]
     assert (row["measure"], row["setting"]) == ("score", "conf_thres")
     assert row["number"] == pytest.approx(0.35, abs=1e-6)

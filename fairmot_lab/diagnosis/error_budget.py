@@ -52,6 +52,7 @@ CAUSES = {
     },
     "SWITCH": REASONS,
 }
+_OF_THE_DETECTOR = ("no detection", "hidden by another box", "box too far off")
 _NEAR, _FAR = 0.5, 0.1  # of a match; of anything to do with a person (as TIDE, Bolya et al., ECCV 2020)
 _METRICS = ("mota", "idf1", "hota")
 _COLUMNS = [
@@ -200,6 +201,12 @@ def error_budget(
         f"{len(errors)} errors of {', '.join(sequences)}, protocol {evaluation.protocol}, evaluator "
         f"{evaluation.evaluator}: {shown}. In percent; lost: what repairing the errors of a cause would gain."
     )
+    missed = errors.loc[errors["kind"] == "MISS", "cause"]
+    if len(missed):
+        caption += (
+            f" The detector's: {missed.isin(_OF_THE_DETECTOR).sum()} of {len(missed)} missed boxes "
+            f"({', '.join(_OF_THE_DETECTOR)}); the others are the tracker's."
+        )
     sizes = {name: (truth.width, truth.height) for name, truth in truths.items()}
     return ErrorBudget(errors, pd.DataFrame(rows, columns=columns), base, sizes, caption)
 
