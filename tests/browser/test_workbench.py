@@ -36,6 +36,7 @@ def reset(book: lab.Notebook) -> Any:
         "bench.player.frame = 10; bench.player.selected_gt_id = 2; bench.player.focus = 'fade'; bench.player.range = []"
     )
     shows(book, 10)
+    book.page.locator(".fml-timeline").scroll_into_view_if_needed()  # a test alone finds the notebook at its top
     yield
     assert book.take_errors() == []
 
