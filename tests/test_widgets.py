@@ -596,7 +596,9 @@ def test_data_of_another_sequence_is_refused(
 # -- several trackers, people -----------------------------------------------------------------------------------------
 
 
-def test_a_player_knows_classes_where_there_are_several(frames: list, tracks: pd.DataFrame) -> None:
+def test_a_player_knows_classes_where_there_are_several(
+    frames: list, truth: pd.DataFrame, tracks: pd.DataFrame
+) -> None:
     assert fl.widgets.TrackPlayer(frames, tracks=tracks).classes == []
     mixed = tracks.assign(class_id=np.where(tracks["id"] == 4, 2, 0))
     mixed.attrs["classes"] = {0: "person", 2: "car"}
@@ -608,6 +610,9 @@ def test_a_player_knows_classes_where_there_are_several(frames: list, tracks: pd
     player.hidden_classes = ["car"]
     assert player.snapshot() != whole  # pictures and videos follow the filter
     player.close()
+    with pytest.warns(FairMOTLabWarning, match="another class"):
+        result = fl.evaluate(mixed, truth)
+    assert fl.widgets.TrackPlayer(frames, evaluation=result).classes == ["pedestrian", "person", "car"]
 
 
 def test_a_video_shows_whom_the_view_shows(frames: list, truth: pd.DataFrame, tracks: pd.DataFrame) -> None:

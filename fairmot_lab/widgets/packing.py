@@ -98,19 +98,20 @@ def prepare(
         if len(counted) < len(ground_truth):
             notes.append(f"{len(ground_truth) - len(counted)} ground-truth boxes with conf 0 are not shown.")
         shared["ground_truth"] = counted
-    given = [*shared.values(), *(table for table, _ in trackers.values() if table is not None)]
-    classes = _several_classes(given)
+    tracked = {
+        key: evaluated[key].tracks if table is None and key in evaluated else table
+        for key, (table, _) in trackers.items()
+    }
+    classes = _several_classes([*shared.values(), *(table for table in tracked.values() if table is not None)])
     lanes = np.full((len(trackers), 2, length), np.nan)
     tables: list[dict[str, pd.DataFrame]] = []
     marks: list[dict[str, Any]] = []
     packed = [_pack(1, shared["ground_truth"], -1, shared["ground_truth"]["id"], classes)] if shared else []
-    for number, (key, (table, one)) in enumerate(trackers.items()):
-        if table is None and key in evaluated:
-            table = evaluated[key].tracks
+    for number, (key, (_, one)) in enumerate(trackers.items()):
+        layers, people, table = dict(shared), None, tracked[key]
         if table is not None:
             refuse_other_table(f"tracks of {key}" if len(trackers) > 1 else "tracks", table, name, length)
-        layers = {**({"tracks": table} if table is not None else {}), **shared}
-        people = None
+            layers["tracks"] = table
         if one is not None:
             errors, switches = evaluation_errors(one, evaluated[key].name)
             people = _people(evaluated[key].events)
