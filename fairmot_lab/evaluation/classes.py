@@ -12,9 +12,10 @@ from ..errors import EvaluationError
 from ..formats.classes import MOTCHALLENGE_CLASSES, class_notes, ignored_rows, same_class, scored_classes
 from ..formats.scoring import scoring_of
 from . import trackeval
+from .inputs import Loaded
 from .motmetrics import motmetrics_rows
 from .names import OVERALL
-from .protocols import GroundTruth, prepare
+from .protocols import prepare
 from .result import Evaluation
 
 AVERAGE = "AVERAGE"
@@ -22,12 +23,9 @@ ALL = "all"
 _AS_PEOPLE = "are evaluated as pedestrians"  # of `inputs`
 _REGION, _OBJECT, _NEUTRAL = 0, 1, 2
 _ROLES = {_REGION: "ignored regions", _OBJECT: "object", _NEUTRAL: "distractor"}
-Loaded = dict[str, tuple[GroundTruth, pd.DataFrame]]
 
 
-def split_classes(
-    loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]], classes: Iterable[str | int]
-) -> tuple[Loaded, list[str]]:
+def split_classes(loaded: Loaded, classes: Iterable[str | int]) -> tuple[Loaded, list[str]]:
     """Return ground truth and tracks of each class of each sequence, called `SEQUENCE:CLASS`.
 
     What a data set's published protocol says of a class holds for it: which other classes results may lie on, which are
@@ -102,7 +100,7 @@ def split_classes(
     return result, notes
 
 
-def _wanted(loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]], classes: Iterable[str | int]) -> list[str | int]:
+def _wanted(loaded: Loaded, classes: Iterable[str | int]) -> list[str | int]:
     if classes in (ALL, [ALL], (ALL,)):
         scored = dict.fromkeys(name for truth, _ in loaded.values() for name in scored_classes(truth.table))
         if not scored:
@@ -116,7 +114,7 @@ def _wanted(loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]], classes: Ite
     return wanted
 
 
-def without_class_notes(notes: Iterable[str], loaded: Mapping[str, tuple[GroundTruth, pd.DataFrame]]) -> list[str]:
+def without_class_notes(notes: Iterable[str], loaded: Loaded) -> list[str]:
     """Leave out the notes that classes are not told apart."""
     untrue = {note for truth, _ in loaded.values() for note in class_notes(truth.table)}
     return [note for note in notes if note not in untrue and _AS_PEOPLE not in note]

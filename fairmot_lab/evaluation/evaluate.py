@@ -13,7 +13,7 @@ from ..errors import EvaluationError, FairMOTLabWarning
 from . import trackeval
 from .classes import per_class, split_classes, without_class_notes
 from .events import SequenceEvaluation, event_table
-from .inputs import find_inputs, unlabelled_frames
+from .inputs import Loaded, find_inputs, unlabelled_frames
 from .motmetrics import (
     count_sums,
     find_partners,
@@ -25,8 +25,6 @@ from .motmetrics import (
 from .names import HOTA, MOTMETRICS, OVERALL, SHOWN
 from .protocols import EVALUATORS, PROTOCOLS, GroundTruth, Overlaps, ScoredSequence, prepare
 from .result import Evaluation
-
-Loaded = dict[str, tuple[GroundTruth, pd.DataFrame]]
 
 
 def evaluate(

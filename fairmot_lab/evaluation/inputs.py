@@ -25,6 +25,7 @@ from ..formats.motchallenge import sequence_names
 from .protocols import GroundTruth, prepare
 
 Load = Callable[..., Any]
+Loaded = dict[str, tuple[GroundTruth, pd.DataFrame]]  # ground truth and tracks by sequence
 
 
 @dataclass(frozen=True)

@@ -186,8 +186,7 @@ class _Scores:
     def __init__(self, scored: ScoredSequence) -> None:
         self.fields_of_all = trackeval.hota(scored)
         self.frames = len(scored.frames)
-        empty = not len(scored.g_id) or not len(scored.t_id)
-        self.matches = (np.empty(0, np.int64),) * 4 if empty else trackeval.hota_matches(scored)
+        self.matches = trackeval.hota_matches(scored)
         self.where = [
             np.sort(code * self.frames + index)
             for code, index in ((scored.g_id, scored.g_index), (scored.t_id, scored.t_index))

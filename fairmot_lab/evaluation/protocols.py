@@ -192,6 +192,11 @@ class _Side:
     code: np.ndarray
     ids: np.ndarray
 
+    @functools.cached_property
+    def place(self) -> np.ndarray:
+        """For each row that is scored, its place among those."""
+        return np.cumsum(self.keep) - 1
+
 
 class Overlaps:
     """The results of one sequence laid against its ground truth: every pair of boxes that overlap, found once.
@@ -222,7 +227,9 @@ class Overlaps:
         truth = self.ground_truth
         if protocol == "motchallenge" and truth.has_classes:
             _check_classes(truth)
-            drop = self._on_distractors_trackeval() if evaluator == "trackeval" else self._on_distractors_motmetrics()
+            is_distractor = np.isin(truth.class_id, distractor_classes(truth.name))
+            by_evaluator = self._assigned_by_trackeval if evaluator == "trackeval" else self._assigned_by_motmetrics
+            drop = by_evaluator(is_distractor)
             drop |= self._in_regions()
         elif protocol == "paddle":
             drop = self._on_distractors_paddle()
@@ -244,8 +251,24 @@ class Overlaps:
         else:
             frames = np.union1d(g_side.frame, t_side.frame)
         kept = g_side.keep[self.g] & t_side.keep[self.t]
-        pairs = (self.g[kept], self.t[kept], self.iou[kept], distance[kept])
-        return _arrange(frames, g_side, t_side, *pairs, dropped=int(drop.sum()))
+        pair_g, pair_t = g_side.place[self.g[kept]], t_side.place[self.t[kept]]
+        return ScoredSequence(
+            frames=frames,
+            g_start=_starts(g_side.frame, frames),
+            t_start=_starts(t_side.frame, frames),
+            pair_start=_starts(g_side.frame[pair_g], frames),
+            g_rows=g_side.rows,
+            t_rows=t_side.rows,
+            g_id=g_side.code,
+            t_id=t_side.code,
+            g_ids=g_side.ids,
+            t_ids=t_side.ids,
+            pair_g=pair_g,
+            pair_t=pair_t,
+            pair_iou=self.iou[kept],
+            pair_distance=distance[kept],
+            dropped=int(drop.sum()),
+        )
 
     def _in_regions(self) -> np.ndarray:
         """Results that a region to ignore covers, and those too low to count, as the protocol of the format says."""
@@ -256,11 +279,8 @@ class Overlaps:
         inside = share >= 0.5 if scoring.drops_truth else share > 0.5 + matching.EPSILON
         if not scoring.spares_matches:
             return inside
-        return (inside | (box[:, 3] <= scoring.lowest + matching.EPSILON)) & ~self._matched()
-
-    def _matched(self) -> np.ndarray:
-        """Results with a partner in TrackEval's best assignment to all ground truth, whatever its class."""
-        return ~self._kept_by_trackeval(np.ones(len(self.ground_truth.frame), bool))
+        is_matched = self._assigned_by_trackeval(np.ones(len(truth.frame), bool))
+        return (inside | (box[:, 3] <= scoring.lowest + matching.EPSILON)) & ~is_matched
 
     def _frames_motmetrics(self, g_side: _Side, t_side: _Side) -> np.ndarray:
         """The frames that motmetrics walks: those of both files, filtered rows included (it keeps the index levels)."""
@@ -270,11 +290,8 @@ class Overlaps:
             return np.unique(self.frame)
         return np.union1d(self.ground_truth.frame, self.frame)
 
-    def _on_distractors_motmetrics(self) -> np.ndarray:
+    def _assigned_by_motmetrics(self, flagged: np.ndarray) -> np.ndarray:
         """CLEAR_MOT_M's preprocessing: the best assignment to all ground truth, with motmetrics' own solver."""
-        truth = self.ground_truth
-        with np.errstate(invalid="ignore"):
-            flagged = np.isin(truth.class_id, distractor_classes(truth.name)) | (truth.visibility < 0)
         distance = 1 - self.shifted
         near = distance <= THRESHOLD
         return self._assigned_to(flagged, np.ones(len(flagged), bool), near, distance)
@@ -289,8 +306,7 @@ class Overlaps:
             )
         if not any(mark in truth.name for mark in ("MOT15-", "MOT16-", "MOT17-", "MOT20-")):
             return np.zeros(len(self.frame), bool)  # it looks for distractors in MOTChallenge sequences only
-        with np.errstate(invalid="ignore"):
-            flagged = np.isin(truth.class_id, DISTRACTORS) | (truth.visibility < 0)
+        flagged = np.isin(truth.class_id, DISTRACTORS)
         distance = 1 - self.iou
         return self._assigned_to(flagged, flagged, (distance <= THRESHOLD) & flagged[self.g], distance)
 
@@ -329,12 +345,8 @@ class Overlaps:
             drop[t0 + columns[flagged[rows_g[g0 + rows]]]] = True
         return drop
 
-    def _on_distractors_trackeval(self) -> np.ndarray:
-        truth = self.ground_truth
-        return ~self._kept_by_trackeval(np.isin(truth.class_id, distractor_classes(truth.name)))
-
-    def _kept_by_trackeval(self, flagged: np.ndarray) -> np.ndarray:
-        """Results whose partner is not flagged when all ground truth and results are assigned, frame by frame."""
+    def _assigned_by_trackeval(self, flagged: np.ndarray) -> np.ndarray:
+        """Results whose partner is flagged when all ground truth and results are assigned, frame by frame."""
         truth = self.ground_truth
         near = self.iou >= THRESHOLD - matching.EPSILON
         g, t = self.g[near], self.t[near]
@@ -350,7 +362,7 @@ class Overlaps:
             flagged,
             keep,
         )
-        return keep
+        return ~keep
 
 
 def _covered(
@@ -396,37 +408,6 @@ def _side(keep: np.ndarray, frame: np.ndarray, ids: np.ndarray) -> _Side:
     rows = np.flatnonzero(keep)
     code, unique = pd.factorize(ids[rows], sort=True)
     return _Side(keep, rows, frame[rows], code.astype(np.int64), np.asarray(unique, dtype=np.int64))
-
-
-def _arrange(
-    frames: np.ndarray,
-    g_side: _Side,
-    t_side: _Side,
-    g: np.ndarray,
-    t: np.ndarray,
-    iou: np.ndarray,
-    distance: np.ndarray,
-    dropped: int,
-) -> ScoredSequence:
-    place_g, place_t = np.cumsum(g_side.keep) - 1, np.cumsum(t_side.keep) - 1
-    pair_g, pair_t = place_g[g], place_t[t]
-    return ScoredSequence(
-        frames=frames,
-        g_start=_starts(g_side.frame, frames),
-        t_start=_starts(t_side.frame, frames),
-        pair_start=_starts(g_side.frame[pair_g], frames),
-        g_rows=g_side.rows,
-        t_rows=t_side.rows,
-        g_id=g_side.code,
-        t_id=t_side.code,
-        g_ids=g_side.ids,
-        t_ids=t_side.ids,
-        pair_g=pair_g,
-        pair_t=pair_t,
-        pair_iou=iou,
-        pair_distance=distance,
-        dropped=dropped,
-    )
 
 
 def _starts(frame: np.ndarray, frames: np.ndarray) -> np.ndarray:

@@ -30,9 +30,7 @@ def aligned(table: pd.DataFrame, columns: Sequence[str], keys: int = 1) -> str:
     keys
         The first columns are text.
     """
-    shown = [name for name in columns if name in table]
-    rows = [[cell(name, value) for name, value in zip(shown, row, strict=True)] for row in table[shown].to_numpy()]
-    return in_columns([[SHORT.get(name, name) for name in shown], *rows], keys)
+    return in_columns(_texts(table, [name for name in columns if name in table]), keys)
 
 
 def to_markdown(summary: pd.DataFrame, caption: str, columns: Sequence[str] | None = None) -> str:
@@ -102,7 +100,11 @@ def cells(summary: pd.DataFrame, columns: Sequence[str] | None = None) -> list[l
         raise EvaluationError(f"The summary has no column {missing[0]!r}; it has {', '.join(map(str, summary))}.")
     if "sequence" not in names:
         names.insert(0, "sequence")
-    rows = [[cell(name, value) for name, value in zip(names, row, strict=True)] for row in summary[names].to_numpy()]
+    return _texts(summary, names)
+
+
+def _texts(table: pd.DataFrame, names: list[str]) -> list[list[str]]:
+    rows = [[cell(name, value) for name, value in zip(names, row, strict=True)] for row in table[names].to_numpy()]
     return [[SHORT.get(name, name) for name in names], *rows]
 
 

@@ -43,25 +43,15 @@ def hota(scored: ScoredSequence) -> Fields:
 
     Source: J. Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 129 (2020).
     """
-    objects, hypotheses = len(scored.g_ids), len(scored.t_ids)
-    rows_g, rows_t = len(scored.g_id), len(scored.t_id)
-    result: Fields = {name: np.zeros(len(ALPHAS)) for name in (*_HOTA_COUNTS, "AssA", "AssRe", "AssPr")}
-    result["LocA"] = np.ones(len(ALPHAS))
-    if rows_g == 0 or rows_t == 0:
-        result["HOTA_FN"] += rows_g
-        result["HOTA_FP"] += rows_t
-        return _hota_ratios(result)
-    _, g, t, iou = hota_matches(scored)
-    key, pair = np.unique(g * hypotheses + t, return_inverse=True)
-    g_count = np.bincount(scored.g_id, minlength=objects)[key // hypotheses]
-    t_count = np.bincount(scored.t_id, minlength=hypotheses)[key % hypotheses]
+    result: Fields = {name: np.zeros(len(ALPHAS)) for name in (*_HOTA_COUNTS, "AssA", "AssRe", "AssPr", "LocA")}
+    _, iou, pair, g_count, t_count = _hota_pairs(scored)
     for index in range(len(ALPHAS)):
         true = is_true(iou, index)
-        count = np.bincount(pair[true], minlength=len(key))
+        count = np.bincount(pair[true], minlength=len(g_count))
         found = int(true.sum())
         result["HOTA_TP"][index] = found
-        result["HOTA_FN"][index] = rows_g - found
-        result["HOTA_FP"][index] = rows_t - found
+        result["HOTA_FN"][index] = len(scored.g_id) - found
+        result["HOTA_FP"][index] = len(scored.t_id) - found
         result["LocA"][index] = max(1e-10, iou[true].sum()) / max(1e-10, found)
         for name, either in (("AssA", g_count + t_count - count), ("AssRe", g_count), ("AssPr", t_count)):
             result[name][index] = np.sum(count * (count / np.maximum(1, either))) / max(1, found)
@@ -79,19 +69,22 @@ def hota_scores(scored: ScoredSequence) -> tuple[np.ndarray, np.ndarray]:
         For each localisation threshold the association score A of a true positive, the mean of which is AssA; 0 where
         the match is none at that threshold.
     """
-    objects, hypotheses = len(scored.g_ids), len(scored.t_ids)
-    if not len(scored.g_id) or not len(scored.t_id):
-        return np.empty(0, np.int64), np.empty((len(ALPHAS), 0))
-    frame, g, t, iou = hota_matches(scored)
-    key, pair = np.unique(g * hypotheses + t, return_inverse=True)
-    sizes = np.bincount(scored.g_id, minlength=objects)[key // hypotheses]
-    sizes = sizes + np.bincount(scored.t_id, minlength=hypotheses)[key % hypotheses]
+    frame, iou, pair, g_count, t_count = _hota_pairs(scored)
     score = np.zeros((len(ALPHAS), len(iou)))
     for index in range(len(ALPHAS)):
         true = is_true(iou, index)
-        count = np.bincount(pair[true], minlength=len(key))
-        score[index, true] = (count / np.maximum(1, sizes - count))[pair[true]]
+        count = np.bincount(pair[true], minlength=len(g_count))
+        score[index, true] = (count / np.maximum(1, g_count + t_count - count))[pair[true]]
     return frame, score
+
+
+def _hota_pairs(scored: ScoredSequence) -> tuple[np.ndarray, ...]:
+    """Return frame, IoU and pair of ids of the matches, and for each pair the rows of the person and of the track."""
+    frame, g, t, iou = hota_matches(scored)
+    tracks = len(scored.t_ids)
+    key, pair = np.unique(g * tracks + t, return_inverse=True)
+    g_count, t_count = np.bincount(scored.g_id)[key // tracks], np.bincount(scored.t_id)[key % tracks]
+    return frame, iou, pair, g_count, t_count
 
 
 def hota_matches(scored: ScoredSequence) -> tuple[np.ndarray, ...]:
