@@ -418,6 +418,13 @@ def test_detections_of_every_other_frame_are_named(tmp_path: Path) -> None:
     assert fl.track(detections, fl.SORTTracker(min_hits=1))["id"].tolist() == [1] * 5
 
 
+def test_a_text_file_of_detections_is_named_on_opening(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("1,-1,10,20,30,60,0.9\n2,-1,11,20,30,60,0.8\n")
+    assert fl.open_detections(tmp_path / "mine.txt").name == "mine"
+    named = fl.open_detections(tmp_path / "mine.txt", "MOT17-09-SDP")
+    assert (named.name, fl.track(named, "sort").attrs["sequence"]) == ("MOT17-09-SDP", "MOT17-09-SDP")
+
+
 def test_every_public_detection_file_opens(mot17: Path) -> None:
     for folder in sorted(mot17.iterdir()):
         detections = open_detections(folder)

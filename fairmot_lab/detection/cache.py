@@ -231,7 +231,7 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
     path
         A folder or `.tar` file that `detect()` wrote, a `det.txt`, or a sequence folder with `det/det.txt`.
     name
-        Which sequence, where the folder holds several.
+        Which sequence, where the folder holds several; of a text file, the name of its sequence.
 
     Returns
     -------
@@ -273,7 +273,7 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
         held = ", ".join(found)
         wanted = "several sequences" if name is None else f"no {name}"
         raise DetectionsError(f"{path} holds {wanted}; it holds {held}: name one, or its .tar file.")
-    return PublicDetections(path) if path.name.endswith((".txt", ".txt.gz")) else CachedDetections(path)
+    return PublicDetections(path, name) if path.name.endswith((".txt", ".txt.gz")) else CachedDetections(path)
 
 
 def as_detections(detections: Any) -> Detections:

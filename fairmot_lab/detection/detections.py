@@ -301,11 +301,13 @@ class PublicDetections(Detections):
         The text file. Name, length, size and frame rate come from a `seqinfo.ini` next to it or in the folder above;
         without one the name is that of the folder above det/, else the file's, the length the last frame with a
         detection, the frame rate 30.
+    name
+        Of the sequence, where the file does not say.
     """
 
     path: Path
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         super().__init__()
         self.path = Path(path)
         self.name, self.frame_rate, self.width, self.height, self.length = stem(self.path), 30.0, None, None, None
@@ -315,6 +317,7 @@ class PublicDetections(Detections):
                 self.name, self.frame_rate, self.length = info.name, float(info.frame_rate), info.length
                 self.width, self.height = info.width, info.height
                 break
+        self.name = name or self.name
         table = read_mot(self.path, kind="detections", length=self.length, width=self.width, height=self.height)
         table = table.sort_values(["frame", "score"], ascending=[True, False], kind="stable")
         self._grid = frame_grid(table["frame"].unique())
