@@ -265,7 +265,9 @@ def _combinations(grid: Any, base: Tracker) -> tuple[list[dict[str, Any]], list[
         choices_of_all = itertools.product(*values.values()) if values else ()
         settings = [dict(zip(values, choices, strict=True)) for choices in choices_of_all]
     else:
-        settings = [one.to_dict() if isinstance(one, Tracker) else dict(one) for one in grid]
+        settings = [one.to_dict() if isinstance(one, Tracker) else one for one in grid]
+        if odd := [one for one in settings if not isinstance(one, Mapping)]:
+            raise ConfigError(f"The grid lists {odd[0]!r}, which is not a tracker or a dict of settings; give those.")
     if not settings:
         raise ConfigError("The grid holds no setting to try; give for example {'conf_thres': [0.3, 0.4, 0.5]}.")
     checked: list[dict[str, Any]] = []
@@ -487,7 +489,9 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     """
     if metric not in table:
         raise ConfigError(f"The table has no column {metric}; its columns are {', '.join(map(str, table.columns))}.")
-    rows = table[table["sequence"] == OVERALL] if (table["sequence"] == OVERALL).any() else table
+    rows = table
+    if "sequence" in table and (table["sequence"] == OVERALL).any():
+        rows = table[table["sequence"] == OVERALL]
     rows = rows[rows[metric].notna()]
     if not len(rows):
         raise ConfigError(f"No row of the table has a figure in {metric}; evaluate with ground truth.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -76,8 +77,10 @@ class VideoWriter:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
             raise WriteError(f"{self.path} should be a video, but videos are written as .mp4; change its ending.")
-        if not frame_rate > 0:
-            raise WriteError(f"{self.path} cannot be written with {frame_rate} frames per second; it must be above 0.")
+        if not 0 < frame_rate < math.inf:
+            raise WriteError(
+                f"{self.path} cannot be written with {frame_rate} frames per second; give a finite number above 0."
+            )
         self.frame_rate = float(frame_rate)
         self.partial = self.path.with_name(f"{self.path.stem}.partial.mp4")
         for place in (self.path, self.partial):
@@ -112,6 +115,10 @@ class VideoWriter:
         time
             When it is shown, in seconds; later than the frame before. By default 1 / frame_rate after it.
         """
+        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+            raise WriteError(
+                f"{self.path} is made of images (height, width, 3) of uint8, blue first; give such arrays."
+            )
         if time is None:
             time = 0.0 if self.last_time is None else self.last_time + 1 / self.frame_rate
         height, width = image.shape[:2]

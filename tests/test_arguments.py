@@ -10,6 +10,7 @@ import pytest
 import fairmot_lab as fl
 from fairmot_lab.cli.main import main
 from fairmot_lab.errors import FairMOTLabError, FairMOTLabWarning
+from fairmot_lab.video_writer import VideoWriter
 
 SCENE = fl.example()
 RESULT = fl.evaluate(SCENE.tracks, SCENE.ground_truth)
@@ -85,6 +86,23 @@ REFUSED = {
         lambda path: fl.plots.person_strip(_life(), SCENE.source, count=0),
         "count is 0; give 1",
     ),
+    "a frame twice": (
+        lambda path: fl.Detections.from_frames([SCENE.detections.frame(1)] * 2),
+        "not in ascending order, each once",
+    ),
+    "boxes without scores": (
+        lambda path: fl.Detections.from_frames([fl.FrameDetections(1, np.zeros((2, 4)), np.zeros(1))]),
+        r"frame 1: boxes has the shape \(2, 4\) where \(1, 4\) was expected",
+    ),
+    "a list of names to try": (
+        lambda path: fl.sweep(SCENE.detections, "sort", ["max_age"], ground_truth=SCENE.ground_truth),
+        "lists 'max_age', which is not a tracker or a dict of settings",
+    ),
+    "a grey image in a video": (
+        lambda path: VideoWriter(path / "a.mp4", 10).write(np.zeros((48, 64), np.uint8)),
+        r"is made of images \(height, width, 3\) of uint8",
+    ),
+    "a video without end of speed": (lambda path: VideoWriter(path / "a.mp4", float("inf")), "inf frames per second"),
     "a mean of no frames": (lambda path: fl.plots.errors_over_time(RESULT, window=0), "window is 0; give 1 or more"),
 }
 

@@ -18,6 +18,7 @@ from ..errors import DetectionsError, FairMOTLabWarning
 from ..formats.base import stem
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
+from .detector import ShapeChecks
 
 if TYPE_CHECKING:
     from ..sources.base import Source
@@ -99,23 +100,30 @@ class Detections:
         name, frame_rate, width, height, class_names
             Of the sequence.
 
+        Raises
+        ------
+        DetectionsError
+            If arrays of a frame do not belong together, or the frames are not in ascending order.
+
         Examples
         --------
         >>> boxes, scores = np.array([[10, 10, 40, 80]]), np.array([0.9])
         >>> Detections.from_frames([FrameDetections(1, boxes, scores), FrameDetections(2, boxes, scores)])
         <Detections 'detections': 2 frames, 2 detections>
         """
-        self = Detections()
-        self._frames = {one.frame: one for one in frames}
-        numbers = np.array(list(self._frames), np.int64)
+        self, frames, check_shapes = Detections(), list(frames), ShapeChecks(name)
+        for one in frames:
+            check_shapes(one)
+        numbers = np.array([one.frame for one in frames], np.int64)
         if (np.diff(numbers) <= 0).any():
-            raise DetectionsError(f"{name}: the frames are not in ascending order; sort them by frame.")
+            raise DetectionsError(f"{name}: the frames are not in ascending order, each once; sort them by frame.")
+        self._frames = dict(zip(numbers.tolist(), frames, strict=True))
         self.name, self.frame_rate, self.width, self.height = name, float(frame_rate), width, height
         self.length = int(numbers[-1]) if len(numbers) else 0
         self.class_names = dict(class_names or {})
         self.fingerprint = {"name": name, "engine": "memory"}
-        self.has_heatmaps = any(one.heatmap is not None for one in self._frames.values())
-        self._held = join_frames(numbers, list(self._frames.values()))
+        self.has_heatmaps = any(one.heatmap is not None for one in frames)
+        self._held = join_frames(numbers, frames)
         return self
 
     def part(self, first: int, last: int) -> Detections:

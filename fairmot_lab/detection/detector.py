@@ -98,7 +98,7 @@ def run_detector(detector: Detector, frames: Iterable[Frame]) -> Iterator[tuple[
             yield frame
 
     results = iter(detector.run(remembered()))
-    checked = _Checks(detector.name)
+    check_shapes = ShapeChecks(detector.name)
     try:
         for detections in results:
             expected = waiting[0].number if waiting else None
@@ -109,7 +109,9 @@ def run_detector(detector: Detector, frames: Iterable[Frame]) -> Iterator[tuple[
                     f"{detector.name} gave detections of frame {given} where {wanted}; "
                     "run() must yield one FrameDetections per frame, in order."
                 )
-            yield waiting.popleft(), checked(detections)
+            check_shapes(detections)
+            _check_finite(detections, detector.name)
+            yield waiting.popleft(), detections
         if waiting:
             raise DetectionsError(
                 f"{detector.name} ended before frame {waiting[0].number}; run() must yield detections of each."
@@ -119,15 +121,31 @@ def run_detector(detector: Detector, frames: Iterable[Frame]) -> Iterator[tuple[
             results.close()
 
 
-class _Checks:
-    """Check the detections of one frame after another: what is there must be there in every frame."""
+def _check_finite(detections: FrameDetections, name: str) -> None:
+    for part in ("boxes", "scores", "embeddings", "heatmap"):
+        values = getattr(detections, part)
+        if values is not None and not np.isfinite(values).all():
+            raise DetectionsError(
+                f"{name}, frame {detections.frame}: {part} holds numbers that are not finite; correct the detector."
+            )
+
+
+class ShapeChecks:
+    """Check the detections of one frame after another: what is there must be there in every frame.
+
+    Parameters
+    ----------
+    name
+        What a message calls the detections.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._dimension: int | None = None  # of the embeddings; 0: none
         self._has_heatmap: bool | None = None
 
-    def __call__(self, detections: FrameDetections) -> FrameDetections:
+    def __call__(self, detections: FrameDetections) -> None:
+        """Raise a DetectionsError if arrays do not belong together."""
         place = f"{self.name}, frame {detections.frame}"
         count = len(detections.scores)
         shapes = {"boxes": (count, 4), "scores": (count,), "class_ids": (count,), "peaks": (count, 2)}
@@ -159,8 +177,3 @@ class _Checks:
         if has_heatmap and detections.letterbox is None:
             raise DetectionsError(f"{place} has a heatmap without a letterbox, which places its cells in the image.")
         self._has_heatmap = has_heatmap
-        for part in ("boxes", "scores", "embeddings", "heatmap"):
-            values = getattr(detections, part)
-            if values is not None and not np.isfinite(values).all():
-                raise DetectionsError(f"{place}: {part} holds numbers that are not finite; correct the detector.")
-        return detections
