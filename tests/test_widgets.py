@@ -173,6 +173,8 @@ def test_a_panel_begins_with_the_frame_asked_for_else_with_that_of_its_player(
     assert (player.frame, browser.frame) == (7, 7)
     inspector = fl.widgets.AssociationInspector(detections=detections, player=player, frame=9)
     assert (player.frame, inspector.frame) == (9, 9)
+    heat = fl.widgets.HeatmapInspector(None, detections=detections, player=player, frame=11)
+    assert (player.frame, heat.frame) == (11, 11)
     explorer = fl.widgets.EmbeddingExplorer(frames, detections=detections, ground_truth=truth, frame=5)
     assert (explorer.player.frame, explorer.frame, explorer.other_frame) == (5, 5, 6)
 

@@ -15,7 +15,7 @@ from ..formats.cvat import write_cvat
 from ..formats.mot import write_mot
 from .base import Panel, block, escape, html_table
 from .page import Page
-from .parts import counted, in_a_row
+from .parts import counted, file_field, in_a_row
 
 
 class Corrections:
@@ -200,12 +200,7 @@ class CorrectionPanel(Panel):
             self._edit("Undo", "take the last correction back", edits.undo),
             self._edit("Redo", "make it again", edits.redo),
         ]
-        self._path = ipywidgets.Text(
-            f"{name}-corrected.txt",
-            description="file",
-            tooltip=".txt: MOTChallenge; .zip: CVAT",
-            layout={"width": "auto", "flex": "1 1 200px", "max_width": "400px"},
-        )
+        self._path = file_field(f"{name}-corrected.txt", ".txt: MOTChallenge; .zip: CVAT")
         save = self._button("Save", "write the corrected tracks", self._write)
         self._log = ipywidgets.HTML()
         self.children = [

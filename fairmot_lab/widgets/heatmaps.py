@@ -130,6 +130,8 @@ class HeatmapInspector(Panel):
         }
         for trait, control in controls.items():
             self._tie(self, trait, control, "value")
+        if "frame" in traits:
+            self.player.frame = self.frame
         self._tie(self.player, "frame", self)
         self._tie(self, "threshold", self.player, "overlay_floor")
         self._tie(self, "opacity", self.player, "overlay_opacity")

@@ -53,6 +53,12 @@ def in_a_row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
     return ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
 
 
+def file_field(name: str, meaning: str) -> ipywidgets.Text:
+    """Make a field for the name of a file to write."""
+    layout = {"width": "auto", "flex": "1 1 200px", "max_width": "400px"}
+    return ipywidgets.Text(name, description="file", tooltip=meaning, layout=layout)
+
+
 def rows_of(table: pd.DataFrame, columns: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of a table as `TableView` takes them, with the columns that it shows."""
     return records(table[[column["key"] for column in columns]])

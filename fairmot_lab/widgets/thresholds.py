@@ -37,7 +37,7 @@ from .checks import refuse_other_sequence, refuse_other_table
 from .curves import CurveScan, Point, best_point, curve_svg, values_of
 from .packing import prepare
 from .page import Page
-from .parts import SWITCH_COLUMNS, TableView, beside, counted, heading, in_a_row, metric_text, rows_of
+from .parts import SWITCH_COLUMNS, TableView, beside, counted, file_field, heading, in_a_row, metric_text, rows_of
 from .people import track_measures
 from .player import TrackPlayer
 
@@ -154,8 +154,7 @@ class ThresholdLab(Panel):
         self._line = ipywidgets.HTML()
         pin = self._button("Pin as baseline", "compare with these settings from now on", self.pin)
         reset = self._button("Back to baseline", "move all sliders back", self.reset)
-        room = {"width": "auto", "flex": "1 1 200px", "max_width": "300px"}
-        self._path = ipywidgets.Text("tracker.json", description="file", tooltip="where Save writes", layout=room)
+        self._path = file_field("tracker.json", "where Save writes")
         save = self._button("Save as JSON", "write the settings to the file", lambda: self.save(self._path.value))
         self.players = [] if source is None else [TrackPlayer(source, frame=frame) for _ in range(2)]
         views = []

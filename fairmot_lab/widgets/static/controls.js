@@ -4,7 +4,7 @@ import { classColour, trackerColour } from "./colours.js";
 import { button, choice, h, icon } from "./dom.js";
 import { asPng, asSvg, download, fileName } from "./exporting.js";
 import { clamp } from "./numbers.js";
-import { savingSoon, setTraits } from "./scope.js";
+import { flip, savingSoon, setTraits } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {import("./types").Scope} Scope */
 /** @typedef {import("./painter.js").Painter} Painter */
@@ -201,18 +201,14 @@ export class Controls {
    */
   classToggle(name, index) {
     const { model } = this;
-    const flip = () => {
-      const hidden = new Set(model.get("hidden_classes"));
-      if (!hidden.delete(name)) hidden.add(name);
-      setTraits(model, { hidden_classes: [...hidden] });
-    };
+    const onclick = () => flip(model, "hidden_classes", name);
     const swatch = h("span", {
       class: "fml-swatch",
       style: `border-color: ${classColour(index)}`,
       "aria-hidden": "true",
     });
     const title = `Show or hide ${name}`;
-    return h("button", { type: "button", class: "fml-toggle", "data-class": name, title, onclick: flip }, swatch, name);
+    return h("button", { type: "button", class: "fml-toggle", "data-class": name, title, onclick }, swatch, name);
   }
 
   /** Which tracker is on show, and which it is compared with. */

@@ -58,17 +58,12 @@ export class FrameStore {
    * The picture saved with the notebook: what there is to see until, or without, a kernel that answers.
    */
   async poster() {
-    const view = this.model.get("poster");
-    if (!view || !view.byteLength) return;
     const frame = this.position.frame;
-    try {
-      const bitmap = await createImageBitmap(new Blob([octets(view)]));
-      if (this.dead || this.pictures.size) return bitmap.close();
-      this.keep(frame, { bitmap, overlay: null, poster: true });
-      this.arrived();
-    } catch {
-      // without a poster the canvas stays empty until the first frame
-    }
+    const bitmap = await bitmapOf(this.model.get("poster"));
+    if (!bitmap) return; // the canvas stays empty until the first frame
+    if (this.dead || this.pictures.size) return bitmap.close();
+    this.keep(frame, { bitmap, overlay: null, poster: true });
+    this.arrived();
   }
 
   /** The pictures are of something else now: keep only the one on show, until its successor is here. */

@@ -57,6 +57,18 @@ export function setTraits(model, values) {
 }
 
 /**
+ * Put a value into the list of a trait, or take it out.
+ * @param {Model} model
+ * @param {string} trait
+ * @param {string} value
+ */
+export function flip(model, trait, value) {
+  const values = new Set(model.get(trait));
+  if (!values.delete(value)) values.add(value);
+  setTraits(model, { [trait]: [...values] });
+}
+
+/**
  * A function that tells the kernel of changes at most every 60 milliseconds, so that sliders do not flood it.
  * @param {Model} model
  * @param {import("./types").Scope} scope

@@ -2,7 +2,7 @@
 import { caption, errorBanner, frameOf, noteOf } from "./chrome.js";
 import { h } from "./dom.js";
 import { counted } from "./numbers.js";
-import { setTraits, widgetOf } from "./scope.js";
+import { flip, setTraits, widgetOf } from "./scope.js";
 /** @typedef {import("./types").Model} Model */
 /** @typedef {import("./types").Scope} Scope */
 /** @typedef {import("./types").Column} Column */
@@ -190,11 +190,6 @@ class TableView {
       for (const row of rows) counts.set(String(row[filter]), (counts.get(String(row[filter])) || 0) + 1);
       const chosen = new Set(model.get("chosen"));
       for (const [value, count] of counts) {
-        const flip = () => {
-          const set = new Set(model.get("chosen"));
-          if (!set.delete(value)) set.add(value);
-          setTraits(model, { chosen: [...set] });
-        };
         parts.push(
           h(
             "button",
@@ -202,7 +197,7 @@ class TableView {
               type: "button",
               class: "fml-chip",
               "aria-pressed": String(chosen.has(value)),
-              onclick: flip,
+              onclick: () => flip(model, "chosen", value),
               "data-value": value,
             },
             `${value} (${count})`,
