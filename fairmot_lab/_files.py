@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -224,7 +225,7 @@ def file_name(name: str) -> str:
     """
     if not name.strip():
         raise WriteError("The name of the source is empty, so result files would have none; give one (name=, --name).")
-    clean = re.sub(r"[^-.=+@ ()\w]", "_", name)
+    clean = re.sub(r"[^-.=+@ ()\w]", "_", unicodedata.normalize("NFC", name))  # é of macOS is e and an accent
     clean = re.sub(r"^[.\s]|[.\s]$", "_", clean)
     if _RESERVED.fullmatch(clean):
         clean += "_"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairmot_lab.cli.main import main
 from fairmot_lab.contrib.counting import Counter, Line, Region, count, parse_line, parse_region
 from fairmot_lab.errors import ConfigError
 
@@ -194,3 +195,13 @@ def test_wrong_regions_and_settings() -> None:
         Counter(lines={"a": DOWN}, regions={"a": SQUARE})
     with pytest.raises(ConfigError, match="frame rate"):
         count(walk(1, (1, 1)))
+
+
+def test_points_that_are_shares_or_outside_are_told(tmp_path, capsys):
+    with pytest.raises(ConfigError, match=r"lies within one pixel.*multiply them by its width and height"):
+        parse_line("0.1,0.5,0.9,0.5")
+    counter = Counter(lines={"left": Line((-9, 0), (-1, 50))}, regions={"square": SQUARE})
+    assert counter.outside(640, 400) == ["left"]
+    assert counter.outside(100, 400) == ["left", "square"]
+    assert main(["track", str(tmp_path), "--line", "a=1,2,3,4", "--line", "a=5,6,7,8"]) == 2
+    assert "Two lines or regions are called a" in capsys.readouterr().err

@@ -430,6 +430,21 @@ def test_results_and_labels_in_unexpected_places(tmp_path):
         fl.evaluate(tracks, tmp_path / "none")
 
 
+def test_results_are_found_by_the_name_that_track_gives_them(tmp_path):
+    """A file name has no percent sign, and macOS writes é as e and an accent."""
+    tracks = pd.DataFrame(PEOPLE, columns=BOX)
+    for name, file in (("cam 50%", "cam 50_"), ("cafe\u0301", "caf\u00e9"), ("r\u00e9", "re\u0301")):
+        text = "".join(",".join(map(str, [*row, 1, 1, 1])) + "\n" for row in PEOPLE)
+        (tmp_path / "truth" / name / "gt").mkdir(parents=True)
+        (tmp_path / "truth" / name / "gt" / "gt.txt").write_text(text)
+        write_mot(tracks, tmp_path / "results" / f"{file}.txt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        result = fl.evaluate(tmp_path / "results", tmp_path / "truth")
+    assert result.overall["mota"] == 1
+    assert len(result.sequences) == 3
+
+
 def test_zips_are_read_where_they_are(tmp_path):
     tracks = pd.DataFrame(PEOPLE, columns=BOX)
     folder = make(tmp_path, "cvat")

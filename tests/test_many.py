@@ -78,6 +78,16 @@ def test_what_stands_for_several(data, tmp_path):
         several(["one/clip.mp4", "two/clip.mp4"])
 
 
+def test_images_that_a_shell_names_are_in_natural_order(tmp_path, monkeypatch, capsys):
+    def opened(paths, **_):
+        raise SourceError(" ".join(path.name for path in paths))
+
+    monkeypatch.setattr("fairmot_lab.sources.open.open_source", opened)
+    names = [str(tmp_path / name) for name in ("img1.png", "img10.png", "img2.png")]
+    assert main(["track", *names]) == 2
+    assert "img1.png img2.png img10.png" in capsys.readouterr().err
+
+
 def test_joined_tables_come_apart_as_they_were():
     a, b = pd.DataFrame({"frame": [1], "id": [3]}), pd.DataFrame({"frame": np.empty(0, int), "id": np.empty(0, int)})
     a.attrs, b.attrs = {"tracker": "jde", "length": 4}, {"tracker": "jde", "length": 9}
@@ -123,6 +133,9 @@ def test_detect_and_the_command_line(tmp_path, capsys):
     assert "1 of 3 sequences failed and are left out. SEQ-02: " in said.err
     assert "SEQ-03: 3 frames" in said.out
     assert sorted(path.name for path in (tmp_path / "out").glob("*.txt")) == ["SEQ-01.txt", "SEQ-03.txt"]
+    arguments[1:2] = [str(tmp_path / "data" / "SEQ-01"), str(tmp_path / "data" / "SEQ-03")]
+    assert main([*arguments, "--jobs", "1", "--resume"]) == 0
+    assert "SEQ-03: 3 frames" in capsys.readouterr().out
     assert main([*arguments, "--name", "x"]) == 2
     assert "--name goes with one sequence" in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
@@ -32,17 +32,22 @@ def _counter(options: argparse.Namespace, classes: Mapping[int, str] | None = No
     interval = options.count_interval
     if not (options.count or options.line or options.region or interval is not None):
         return None
-    lines = dict(_named(text, parse_line) for text in options.line)
-    regions = dict(_named(text, parse_region) for text in options.region)
+    lines = _named(options.line, parse_line)
+    regions = _named(options.region, parse_region)
     several = classes if classes and len(classes) > 1 else None
     return Counter(lines=lines, regions=regions, interval=10.0 if interval is None else interval, classes=several)
 
 
-def _named(text: str, parse: Callable[[str], Any]) -> tuple[str, Any]:
-    name, equals, points = text.partition("=")
-    if not (name and equals):
-        raise ConfigError(f"{text!r} has no name; write it as NAME=X1,Y1,X2,Y2,...")
-    return name, parse(points)
+def _named(texts: Iterable[str], parse: Callable[[str], Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, points = text.partition("=")
+        if not (name and equals):
+            raise ConfigError(f"{text!r} has no name; write it as NAME=X1,Y1,X2,Y2,...")
+        if name in found:
+            raise ConfigError(f"Two lines or regions are called {name}; give them different names.")
+        found[name] = parse(points)
+    return found
 
 
 def _class(text: str) -> str | int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from .._files import natural_order
+from ..errors import ConfigError, FairMOTLabWarning
 from .arguments import _counter, _overlap, _size, _terminated_as_interrupted, _tracker_of_file
 
 if TYPE_CHECKING:
@@ -22,8 +25,9 @@ def _add_track(commands: argparse._SubParsersAction, arguments: Sequence[str]) -
     parser = commands.add_parser("track", help="track a sequence, video, folder of images, camera or stream")
     parser.add_argument(
         "source",
+        nargs="+",
         metavar="SOURCE",
-        help="sequence folder, video, folder of images, camera number, address, or a folder of sequence folders",
+        help="sequence folder, video, folder of images, camera number, address, folder of sequence folders, or several",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="of a folder of sequences: processes (-1: one per core)")
     parser.add_argument("--model", metavar="M", help="a model's name or a weights file (default: the bundled one)")
@@ -140,15 +144,24 @@ def _run_track(options: argparse.Namespace) -> int | None:
     from ..sources.many import several
     from ..sources.open import open_source
 
-    _counter(options)  # a line that cannot be is refused before the model is loaded
+    counter = _counter(options)  # a line that cannot be is refused before the model is loaded
     tracker = options.chosen_tracker
-    given = {name: getattr(options, name) for name in tracker.Settings.settings()}
-    tracker = tracker.replace(**{name: value for name, value in given.items() if value is not None})
-    sequences = several(options.source)
+    settings = {name: getattr(options, name) for name in tracker.Settings.settings()}
+    tracker = tracker.replace(**{name: value for name, value in settings.items() if value is not None})
+    is_one = len(options.source) == 1
+    sequences = several(options.source[0] if is_one else options.source)
     if sequences is not None:
         return _track_several(options, sequences, tracker)
     live = {"retries": options.retries, "stall_seconds": options.stall_seconds}
-    source = open_source(options.source, name=options.name, **live, **_reading(options))
+    # a shell gives files in the order of their letters, img10 before img2
+    given = options.source[0] if is_one else natural_order(map(Path, options.source))
+    source = open_source(given, name=options.name, **live, **_reading(options))
+    if counter is not None and source.width and (beyond := counter.outside(source.width, source.height)):
+        warnings.warn(
+            f"{', '.join(beyond)} lies outside the image of {source.width}x{source.height} pixels and counts nobody.",
+            FairMOTLabWarning,
+            stacklevel=1,
+        )
     compare = read_tracks(options.compare, source) if options.compare else None
     if options.model is None and options.detector is None and options.reid is None:
         print(
@@ -182,7 +195,7 @@ def _track_several(options: argparse.Namespace, sequences: dict[str, Any], track
 
     for name in ("compare", "name", "line", "region", "count", "count-interval"):
         if getattr(options, name.replace("-", "_")):
-            raise ConfigError(f"--{name} goes with one sequence; {options.source} holds {len(sequences)}.")
+            raise ConfigError(f"--{name} goes with one sequence; {', '.join(options.source)} holds {len(sequences)}.")
     each = functools.partial(_track_one, options=options, tracker=tracker)
     with _terminated_as_interrupted():
         reports = run_each(each, sequences, n_jobs=options.jobs, description="track", progress=not options.quiet)

@@ -164,6 +164,19 @@ class Counter:
         self._events: list[dict[str, Any]] = []
         self._present: set[int] = set()
 
+    def outside(self, width: int, height: int) -> list[str]:
+        """Return the names of lines and regions that lie beyond one side of an image, where nobody is seen.
+
+        Examples
+        --------
+        >>> Counter(lines={"gate": Line((700, 0), (700, 400))}).outside(640, 400)
+        ['gate']
+        """
+        points = {name: [line.start, line.end] for name, line in self.lines.items()}
+        points |= {name: list(region.corners) for name, region in self.regions.items()}
+        corners = {name: (np.min(each, axis=0), np.max(each, axis=0)) for name, each in points.items()}
+        return [name for name, (low, high) in corners.items() if (low >= (width, height)).any() or (high <= 0).any()]
+
     def describe(self) -> dict[str, Any]:
         """Return all that decides the counts, as JSON."""
         lines = {name: [line.start, line.end] for name, line in self.lines.items()}
@@ -471,6 +484,11 @@ def _check_points(what: str, points: Sequence[Any], fewest: int) -> None:
     for point in points:
         if len(point) != 2 or not all(math.isfinite(value) for value in point):
             raise ConfigError(f"{what} has the point {point}; give x and y as finite numbers of pixels.")
+    if all(0 <= value <= 1 for point in points for value in point):
+        raise ConfigError(
+            f"{what} lies within one pixel ({points[0]} to {points[-1]}); if its points are shares of the image, "
+            "multiply them by its width and height."
+        )
 
 
 def _rows_of(tracks: FrameTracks | pd.DataFrame) -> tuple[list[int], list[list[float]], list[int]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._files import cannot_read, exists
+from .._files import cannot_read, exists, file_name
 from ..data import same_footage, split_sequences
 from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
 from ..formats.base import stem
@@ -56,6 +56,9 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None,
         if check_name and isinstance(tracks, str | os.PathLike | pd.DataFrame):
             _refuse_other_sequence(tracks, next(iter(results)), next(iter(truths)), ground_truth)
         results = dict(zip(truths, results.values(), strict=True))
+    else:  # files of results are called as `track` calls them
+        called = {file_name(name): name for name in truths if name not in results}
+        results = {called.get(file_name(name), name): load for name, load in results.items()}
     if sequences is not None:
         truths = {name: truths[name] for name in chosen_names(sequences, truths, "ground truth")}
         results = {name: load for name, load in results.items() if name in truths}

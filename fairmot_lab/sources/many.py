@@ -60,7 +60,9 @@ def several(source: Any) -> dict[str, Any] | None:
     names = [_name(item) for item in source]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise SourceError(f"Two sequences are called {twice[0]}; give a dict from name to sequence.")
+        raise SourceError(
+            f"Two sequences are called {twice[0]}; give a dict from name to sequence, or one at a time (--name)."
+        )
     return dict(zip(names, source, strict=True))
 
 
