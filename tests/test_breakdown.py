@@ -105,6 +105,16 @@ def test_detections_by_hand():
         fl.evaluate_detections(_boxes([(1, 0, 0.9)]), other)
 
 
+def test_a_box_on_two_people_finds_one_of_them_in_every_table():
+    truth = pd.DataFrame({"frame": 1, "id": [1, 2], "x": [0.0, 4.0]}).assign(y=100.0, w=40.0, h=100.0)
+    truth.attrs["sequence"] = "made"
+    found = fl.evaluate_detections(_boxes([(1, 4, 0.9)]), truth)
+    assert found.best["score"].tolist() == pytest.approx([np.nan, 0.9], nan_ok=True)
+    assert (
+        found.summary["recall_floor"] == found.by_height["recall_floor"].iloc[0] == found.curve["recall"].max() == 0.5
+    )
+
+
 def test_recall_at_the_floor_is_that_of_an_assignment(mot17_09):
     """Greedy matching finds almost as many people as the best assignment, which the tracker's evaluation uses."""
     from scipy.optimize import linear_sum_assignment

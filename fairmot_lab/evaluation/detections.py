@@ -36,11 +36,11 @@ class DetectionEvaluation:
     calibration : pandas.DataFrame
         By score, in tenths: low, high, num_detections, mean_score, precision.
     by_height : pandas.DataFrame
-        By height of the person: bin, num_objects, recall_floor, recall_threshold, and median_score of the best box on a
-        person (NaN where none).
+        By height of the person: bin, num_objects, recall_floor, recall_threshold, and median_score of those found (NaN
+        where none).
     best : pandas.DataFrame
-        One row per person and frame: frame, id, height, visibility, score of the best detection with enough overlap
-        (NaN where there is none).
+        One row per person and frame: frame, id, height, visibility, score of the detection that is theirs (NaN where
+        there is none: a box on two people who cover each other is of one of them).
     caption : str
     """
 
@@ -132,8 +132,6 @@ def evaluate_detections(
             continue
         overlap = iou(people[g], boxes[t])
         near = overlap >= min_iou
-        with np.errstate(invalid="ignore"):
-            best[g] = np.where(near.any(1), np.where(near, scores[t], -np.inf).max(1), np.nan)
         free = np.ones(len(g), bool)
         for column in np.argsort(-scores[t], kind="stable"):
             wanted = np.where(free & near[:, column], overlap[:, column], -1.0)
@@ -141,6 +139,7 @@ def evaluate_detections(
             if wanted[row] >= 0:
                 free[row] = False
                 true[t[column]] = True
+                best[g[row]] = scores[t[column]]
     return _summarise(scores, true, scored, truth, best, threshold, min_iou, protocol)
 
 

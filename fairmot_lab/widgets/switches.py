@@ -26,7 +26,7 @@ _NUMBER = {"kind": "number", "minor": True}
 _SHARE = {**_NUMBER, "digits": 2, "fixed": True}
 COLUMNS: list[dict[str, Any]] = [
     SWITCH_COLUMNS[0],
-    {"key": "time", "label": "time", "kind": "number", "digits": 2, "fixed": True, "help": "seconds"},
+    {"key": "time", "label": "time (s)", "kind": "number", "digits": 2, "fixed": True},
     *SWITCH_COLUMNS[1:],
     {**_NUMBER, "key": "gap", "label": "gap", "help": "frames since the last match"},
     {**_NUMBER, "key": "missed", "label": "missed", "help": "frames of the gap in which the person was missed"},
