@@ -146,6 +146,19 @@ def test_an_option_of_an_output_asks_for_the_output(option, made, tmp_path, caps
     assert f"walk{made}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["switches", "--gt", "gt", "--results", "out", "--what-if"], "--what-if goes with --detections"),
+        (["switches", "--gt", "gt", "--results", "out", "--tracker", "jde"], "--tracker goes with --detections"),
+        (["sweep", "det", "--tracker", "jde", "--set", "conf_thres=.3,.4", "--seed", "1"], "--seed goes with --random"),
+    ],
+)
+def test_an_option_that_needs_another_names_it(arguments, said, capsys):
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_an_option_that_a_detector_does_not_use_is_refused(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "1.png"), SCENE.source.image(1))
     assert main(["track", str(tmp_path), "--detector", "yolox.onnx", "--engine", "paddle"]) == 2

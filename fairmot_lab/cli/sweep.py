@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..errors import ConfigError
 from .arguments import _class, _tracker_of_file, _write_csv
 
 
@@ -32,7 +33,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--random", type=int, metavar="N", help="draw N settings; --set NAME then draws from the range it declares"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the random draws (default: 0)")
+    parser.add_argument("--seed", type=int, metavar="S", help="of the random draws (default: 0)")
     parser.add_argument("--config", metavar="FILE", help="the tracker with its other settings as JSON")
     parser.add_argument("--protocol", metavar="P", help="motchallenge, raw or paddle")
     parser.add_argument("--classes", nargs="+", type=_class, metavar="C", help="evaluate each of these, as of evaluate")
@@ -61,7 +62,9 @@ def _run_sweep(options: argparse.Namespace) -> None:
         tracker = open_material(packed).default_tracker
     grid: Any = grid_from_text(options.set, tracker, drawn=options.random is not None)
     if options.random is not None:
-        grid = random_search(grid, options.random, seed=options.seed, tracker=tracker)
+        grid = random_search(grid, options.random, seed=options.seed or 0, tracker=tracker)
+    elif options.seed is not None:
+        raise ConfigError("--seed goes with --random; settings that are all tried are not drawn.")
     table = sweep(
         detections,
         tracker,

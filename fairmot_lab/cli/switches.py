@@ -41,6 +41,9 @@ def _run_switches(options: argparse.Namespace) -> None:
     if options.detections:
         table, lines = _explained(options)
     else:
+        for flag, given in (("--what-if", options.what_if), ("--tracker", options.tracker)):
+            if given:
+                raise ConfigError(f"{flag} goes with --detections; name the folder that the tracks were written to.")
         result = evaluate(options.results, options.gt, **_comparison(options))
         table, lines = result.switches, describe(result.switches, result.caption)
     print("\n".join(wrapped(line, "    ") if len(line.split("  ")) == 1 else line for line in lines))
