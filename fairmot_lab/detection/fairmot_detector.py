@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..sources.base import Frame
 
 
+@dataclass(eq=False, repr=False)
 class FairMOTDetector:
     """A FairMOT network with its weights, ready to run: a `Detector`.
 
@@ -48,37 +50,26 @@ class FairMOTDetector:
         Whether it computes in half precision.
     """
 
-    def __init__(
-        self,
-        name: str,
-        architecture: str,
-        input_size: tuple[int, int],
-        embedding_dim: int,
-        weights_sha256: str,
-        run_engine: Engine,
-        nms_iou: float | None = None,
-        score_floor: float = 0.05,
-        max_per_frame: int = 500,
-        class_names: Mapping[int, str] | None = None,
-        default_tracker: Mapping[str, Any] | None = None,
-        half: bool = False,
-    ) -> None:
-        if not 0 < score_floor < 1:
-            raise ConfigError(f"score_floor is {score_floor}; it must lie between 0 and 1.")
-        if max_per_frame < 1:
-            raise ConfigError(f"max_per_frame is {max_per_frame}; it must be 1 or more.")
-        self.name = name
-        self.architecture = architecture
-        self.input_size = input_size
-        self.embedding_dim = embedding_dim
-        self.weights_sha256 = weights_sha256
-        self.nms_iou = nms_iou
-        self.score_floor = score_floor
-        self.max_per_frame = max_per_frame
+    name: str
+    architecture: str
+    input_size: tuple[int, int]
+    embedding_dim: int
+    weights_sha256: str
+    run_engine: InitVar[Engine]
+    nms_iou: float | None = None
+    score_floor: float = 0.05
+    max_per_frame: int = 500
+    class_names: Mapping[int, str] = field(default_factory=dict)
+    default_tracker: Mapping[str, Any] = field(default_factory=dict)
+    half: bool = False
+
+    def __post_init__(self, run_engine: Engine) -> None:
+        if not 0 < self.score_floor < 1:
+            raise ConfigError(f"score_floor is {self.score_floor}; it must lie between 0 and 1.")
+        if self.max_per_frame < 1:
+            raise ConfigError(f"max_per_frame is {self.max_per_frame}; it must be 1 or more.")
+        self.class_names, self.default_tracker = dict(self.class_names), dict(self.default_tracker)
         self.versions = library_versions(run_engine.libraries)
-        self.class_names = dict(class_names or {})
-        self.default_tracker = dict(default_tracker or {})
-        self.half = half
         self._engine = run_engine
 
     def __repr__(self) -> str:

@@ -149,7 +149,7 @@ def load_model(
         score_floor,
         _most_per_frame(max_per_frame, len(weights.class_names)),
         weights.class_names,
-        card.tracker if card else None,
+        card.tracker if card else {},
         half,
     )
 
