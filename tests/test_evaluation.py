@@ -406,7 +406,7 @@ def test_nothing_to_compare_gives_defined_figures(evaluator, tracks, truth, word
 
 
 def test_frames_choose_a_part_and_keep_their_numbers():
-    result = evaluate(TRACKS, TRUTH, frames=(4, 6))
+    result = evaluate(TRACKS, TRUTH, frames=np.array([4, 6]))
     assert result.per_frame["frame"].tolist() == [4, 5, 6]
     assert result.overall["num_objects"] == 3
     assert result.overall["num_switches"] == 1

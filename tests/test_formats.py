@@ -543,6 +543,14 @@ def test_ground_truth_without_class_1_is_told(tmp_path):
         fl.evaluate(cars.drop(columns="conf"), cars, classes="all")
 
 
+def test_labels_with_ids_that_count_from_0(tmp_path):
+    folder = make(tmp_path, "jde") / "train" / "S" / "img1"
+    there = quiet_labels(folder)
+    for number in (1, 2):
+        (folder / f"{number:06d}.txt").rename(folder / f"{number - 1:06d}.txt")
+    pd.testing.assert_frame_equal(quiet_labels(folder), there)  # as images that count from 0 are read
+
+
 def test_the_search_for_labels_ends(tmp_path):
     for number in range(30):
         (tmp_path / "home" / f"{number}").mkdir(parents=True)

@@ -327,6 +327,30 @@ def test_missing_numbers_in_a_folder_of_images_are_said(tmp_path: Path, present:
     assert [said in str(one.message) for one in caught] == ([True] if said else [])
 
 
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (["cover"], "names of its 5 images are of 2 kinds, such as 1.png, cover.png"),
+        ([f"{number}_mask" for number in range(1, 5)], "of 2 kinds, such as 1.png, 1_mask.png"),
+        (["5"], None),
+    ],
+)
+def test_images_that_may_be_no_frames_are_told(tmp_path: Path, other: list[str], said: str | None) -> None:
+    for name in ["1", "2", "3", "4", *other]:
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture(1))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert len(fl.open_source(tmp_path)) == 4 + len(other)
+    assert [said in str(one.message) for one in caught] == ([True] if said else [])
+
+
+@pytest.mark.parametrize("rate", ["25", Fraction(25), np.float32(25)])
+def test_a_frame_rate_is_any_number(rate: object) -> None:
+    assert str(fl.open_source([picture(1)], frame_rate=rate)).endswith("25 frames/s>")
+    with pytest.raises(SourceError, match="must be a positive number of frames per second, not 30 fps"):
+        fl.open_source([picture(1)], frame_rate="30 fps")
+
+
 def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     for name in ("1.png", "2.png", "2.jpg"):
         cv2.imwrite(str(tmp_path / name), picture(1))

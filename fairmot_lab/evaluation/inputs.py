@@ -369,7 +369,7 @@ def unlabelled_frames(tracks: pd.DataFrame, truth: GroundTruth, frames: tuple[in
     if not len(tracks) or not len(truth.frame):
         return None
     frame, labelled = tracks["frame"].to_numpy(), np.unique(truth.frame)
-    begin, end = frames or (1, LARGEST_FRAME)
+    begin, end = (1, LARGEST_FRAME) if frames is None else frames
     end = min(end, truth.length or int(max(frame.max(), labelled[-1])))
     outside = ~np.isin(frame, labelled)
     count = end - begin + 1

@@ -27,7 +27,8 @@ def read_jde(path: str | os.PathLike[str], *, width: int | None = None, height: 
     Parameters
     ----------
     path
-        The folder that holds 000001.txt, 000002.txt, ...: class, id, centre x, centre y, width, height.
+        The folder that holds 000001.txt, 000002.txt, ... (or 000000.txt, ...): class, id, centre x, centre y, width,
+        height.
     width, height
         Size of the image in pixels; by default that of the images in the folder of the same place in `images`.
 
@@ -53,8 +54,10 @@ def read_jde(path: str | os.PathLike[str], *, width: int | None = None, height: 
     if width is None or height is None:
         width, height = _size(path)
     rows = []
-    for file in _files(path):
-        frame = int(file.stem)
+    files = _files(path)
+    first = 0 if any(int(file.stem) == 0 for file in files) else 1
+    for file in files:
+        frame = int(file.stem) + 1 - first
         for place, fields in read_fields(file, (6,), "labels_with_ids has 6"):
             kind, track = whole(fields[0], "the class", place), whole(fields[1], "the id", place)
             x, y, w, h = (number(field, "a coordinate", place) for field in fields[2:])

@@ -107,9 +107,17 @@ class _Options:
 
 
 def _open(source: Any, options: _Options, retries: int, stall_seconds: float) -> Source:
-    frame_rate, name = options.frame_rate, options.name
-    if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate > 0):
-        raise SourceError(f"The frame rate must be a positive number of frames per second, not {frame_rate}.")
+    if (frame_rate := options.frame_rate) is not None:
+        try:
+            frame_rate = float(frame_rate)
+        except (TypeError, ValueError):
+            frame_rate = math.nan
+        if not (math.isfinite(frame_rate) and frame_rate > 0):
+            raise SourceError(
+                f"The frame rate must be a positive number of frames per second, not {options.frame_rate}."
+            )
+        options = replace(options, frame_rate=frame_rate)
+    name = options.name
     if isinstance(source, str) and not source:
         raise SourceError("The source is an empty text; give a path, a camera number or an address.")
     if isinstance(source, str) and re.fullmatch(r"[0-9]{1,3}", source) and not Path(source).exists():
@@ -266,6 +274,17 @@ def _check_names(files: list[Path], folder: Path) -> None:
                 f"{folder} holds {first[file.stem].name} and {file.name}, two images of one name; give those of one "
                 f"kind, such as {folder / '*'}{file.suffix}."
             )
+    kinds: dict[str, Path] = {}
+    for file in files:
+        kinds.setdefault(re.sub(r"[0-9]+", "0", file.stem.lower()), file)
+    if 1 < len(kinds) <= len(files) / 2:  # others are photos with names of their own
+        found = ", ".join(file.name for file in list(kinds.values())[:4])
+        warnings.warn(
+            f"{folder}: the names of its {len(files)} images are of {len(kinds)} kinds, such as {found}; all are read "
+            "as frames, so take out what is none.",
+            FairMOTLabWarning,
+            stacklevel=5,
+        )
     numbers = frame_numbers(files) or []
     grid = frame_grid(numbers)
     steps = np.diff(numbers)
