@@ -119,6 +119,13 @@ def test_the_best_settings_are_chosen_on_one_half(bench: lab.Notebook) -> None:
     pane(bench, "Settings")
     assert bench.kernel("lab = bench.panes['Settings']; print(lab.wait_curves())").strip() == "True"
     bench.page.locator(".fml-curve svg").first.wait_for()
+    ends = bench.page.evaluate(  # a value stands below its place on the slider
+        """() => ['.noUi-base', '.fml-curve svg'].map(part => {
+            const box = document.querySelector(`.fml-panes ${part}`).getBoundingClientRect();
+            return [box.left, box.right];
+        })"""
+    )
+    np.testing.assert_allclose(*ends, atol=3)
     before = bench.page.locator(".fml-panes", has_text="Best so far").inner_text()
     assert "on the second half" not in before
     choose = lambda label, value: (  # noqa: E731
