@@ -53,14 +53,15 @@ def _run_demo(options: argparse.Namespace) -> None:
         print(f"  {path}")
     ours = _command("fairmot-lab")
     print("Next:")
-    print(f"  {ours} switches --gt {files[0]} --results {files[1]}\n      what happened at each ID switch")
+    kept = f"--detections {options.output}"
+    print(f"  {ours} switches --gt {files[0]} --results {files[1]} {kept}\n      why each ID switch happened")
     print(f"  {ours} view {files[0]} --tracks {files[1]}\n      look at the tracks in the browser")
     print(f"  {ours} track VIDEO --video\n      track a video of your own")
     if Path("notebooks").is_dir():
         print(f"  {_command('jupyter')} lab notebooks\n      the tour: ten notebooks on this sequence")
     else:
         print(f"  {_command('jupyter')} lab\n      and in a notebook, after `import fairmot_lab as fl`:")
-        print(f'      fl.widgets.Workbench("{files[0]}", tracks=fl.read_mot("{files[1]}"))')
+        print(f'      fl.widgets.Workbench("{files[0]}", detections="{report.detections}")')
 
 
 def _draw_middle(source: Any, tracks: Any, path: Path) -> None:
