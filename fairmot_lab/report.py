@@ -32,7 +32,7 @@ from .diagnosis.person import person
 from .diagnosis.reasons import explain_switches
 from .diagnosis.retrace import one_sequence, tracker_of
 from .drawing import draw_tracks
-from .errors import EvaluationError
+from .errors import ConfigError, EvaluationError
 from .evaluation.breakdown import BINS
 from .evaluation.compare import compare
 from .evaluation.tables import to_html
@@ -91,6 +91,8 @@ def write_report(
 
     Raises
     ------
+    ConfigError
+        If `people` is below 0.
     EvaluationError
         If the detections and the tracker do not give the tracks that were evaluated, or the source is another sequence.
     WriteError
@@ -104,6 +106,8 @@ def write_report(
     >>> write_report(folder / "report.html", result, scene.detections, fl.JDETracker(), draws=50).name
     'report.html'
     """
+    if people < 0:
+        raise ConfigError(f"people is {people}; it must be 0 or more.")
     refuse_overwrite(path, evaluation, detections, source)
     detections = as_detections(detections)
     evaluated = one_sequence(evaluation, sequence, detections.name)

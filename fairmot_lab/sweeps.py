@@ -477,7 +477,7 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     Raises
     ------
     ConfigError
-        If the table has no such column, or no figure in it.
+        If the table has no such column, or no figure in it, or is of another tracker.
 
     Examples
     --------
@@ -500,7 +500,10 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
     if "tracker" in rows.columns:
         base = as_tracker(row["tracker"])
     else:
-        base = as_tracker(tracker or {"tracker": table.attrs.get("tracker", "jde"), **table.attrs.get("settings", {})})
+        swept = table.attrs.get("tracker", "jde")
+        base = as_tracker(tracker or {"tracker": swept, **table.attrs.get("settings", {})})
+        if base.name != table.attrs.get("tracker", base.name):
+            raise ConfigError(f"The table is of settings of {swept}, not of {base.name}; leave out tracker=.")
     return base.replace(**{name: row[name] for name in base.Settings.settings() if name in rows.columns})
 
 

@@ -10,10 +10,20 @@ import pytest
 import fairmot_lab as fl
 from fairmot_lab.cli.main import main
 from fairmot_lab.errors import FairMOTLabError, FairMOTLabWarning
+from fairmot_lab.formats import write_coco
 from fairmot_lab.video_writer import VideoWriter
 
 SCENE = fl.example()
 RESULT = fl.evaluate(SCENE.tracks, SCENE.ground_truth)
+
+
+def named(name: str) -> pd.DataFrame:
+    """Return the tracks of the scene, whose class has a name."""
+    tracks = SCENE.tracks.copy()
+    tracks.attrs["classes"] = {0: name}
+    return tracks
+
+
 BOTH = {"a": SCENE.tracks, "b": SCENE.tracks}
 REFUSED = {
     "settings of a source that is open": (
@@ -70,6 +80,28 @@ REFUSED = {
     "labels from any box": (
         lambda path: fl.diagnosis.label_detections(SCENE.detections, SCENE.ground_truth, min_iou=1.5),
         "min_iou is 1.5",
+    ),
+    "names of images that cannot be made": (
+        lambda path: write_coco(SCENE.tracks, path / "a.json", file_name="{video}.jpg"),
+        "file_name='{video}.jpg' cannot be filled in",
+    ),
+    "a class without a name": (
+        lambda path: write_coco(SCENE.tracks, path / "a.json", classes={5: "car"}),
+        "crossing has rows of class 0, which has no name",
+    ),
+    "a class of two names": (
+        lambda path: write_coco({"a": named("car"), "b": named("person")}, path / "a.json"),
+        "b calls class 0 person, another sequence car",
+    ),
+    "the best settings of another tracker": (
+        lambda path: fl.best_tracker(
+            fl.sweep(SCENE.detections, "sort", {"max_age": [1]}, ground_truth=SCENE.ground_truth), "mota", "jde"
+        ),
+        "The table is of settings of sort, not of jde",
+    ),
+    "fewer people than none": (
+        lambda path: fl.write_report(path / "a.html", RESULT, SCENE.detections, people=-1),
+        "people is -1",
     ),
     "bars of nobody": (lambda path: fl.plots.compare_trackers({}), "There is no tracker to draw"),
     "curves of nobody": (lambda path: fl.plots.hota_curves({}), "There is no tracker to draw"),

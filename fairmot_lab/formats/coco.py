@@ -13,7 +13,7 @@ import pandas as pd
 
 from .._files import natural_order, write_text
 from ..data import PERSON, by_sequence
-from ..errors import MotFileError
+from ..errors import ConfigError, EvaluationError, MotFileError
 from .base import Format, several_sequences, stem
 from .mot import check_table
 from .text import beginning
@@ -123,6 +123,10 @@ def write_coco(
 
     Raises
     ------
+    ConfigError
+        If the pattern asks for more than `sequence` and `frame`.
+    EvaluationError
+        If a class has no name, where others have one, or two sequences give it different names.
     MotFileError
         If a table breaks the rules of `read_mot`.
     WriteError
@@ -137,11 +141,12 @@ def write_coco(
     ['annotations', 'categories', 'images', 'videos']
     """
     tracks = by_sequence(tracks)
-    names: dict[int, str] = dict(classes or {})
-    if not names:
-        for table in tracks.values():
-            names |= table.attrs.get("classes") or {}
+    names = dict(classes or _names_of(tracks))
     is_named = bool(names)
+    try:
+        file_name.format(sequence="", frame=1)
+    except (LookupError, ValueError, AttributeError) as error:
+        raise ConfigError(f"file_name={file_name!r} cannot be filled in; use {{sequence}}, {{frame:06d}}.") from error
     videos: list[dict] = []
     images: list[dict] = []
     annotations: list[dict] = []
@@ -161,6 +166,8 @@ def write_coco(
         ]  # fmt: skip
         for row in table.sort_values("frame", kind="stable").to_dict("records"):
             kind = int(row.get("class_id", -1))
+            if is_named and kind not in names:
+                raise EvaluationError(f"{name} has rows of class {kind}, which has no name; pass classes=.")
             if not is_named:
                 kind = max(kind, 1)
                 names.setdefault(kind, PERSON if kind == 1 else f"class {kind}")
@@ -182,6 +189,18 @@ def write_coco(
         "categories": [{"id": number, "name": name} for number, name in sorted(names.items())],
     }
     return write_text(path, json.dumps(content) + "\n", tracks)
+
+
+def _names_of(tables: Mapping[str, pd.DataFrame]) -> dict[int, str]:
+    """Return the names of classes that tables of several sequences give."""
+    names: dict[int, str] = {}
+    for sequence, table in tables.items():
+        for class_id, name in (table.attrs.get("classes") or {}).items():
+            if names.setdefault(class_id, name) != name:
+                raise EvaluationError(
+                    f"{sequence} calls class {class_id} {name}, another sequence {names[class_id]}; pass classes=."
+                )
+    return names
 
 
 def _row_of(annotation: dict, crowd: int, place: Path) -> tuple[float, ...]:
