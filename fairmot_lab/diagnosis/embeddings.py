@@ -141,9 +141,11 @@ class EmbeddingDistances:
 
     def accepted(self, threshold: float) -> tuple[float, float]:
         """Return the shares of same and of different pairs whose distance is at most `threshold`; NaN without pairs."""
-        return tuple(
-            float((part <= threshold).mean()) if len(part) else float("nan") for part in (self.same, self.different)
-        )  # type: ignore[return-value]
+
+        def share(distances: np.ndarray) -> float:
+            return float((distances <= threshold).mean()) if len(distances) else float("nan")
+
+        return share(self.same), share(self.different)
 
 
 def embedding_distances(

@@ -287,7 +287,9 @@ def _by_file(images: list[dict]) -> list[dict]:
 
 def _unroll(annotations: list[dict], videos: dict, path: Path) -> tuple[list[dict], list[dict]]:
     """YouTube-VIS keeps one annotation for each track, with a box or null for each frame."""
-    images, rows, lengths = [], [], {}  # type: ignore[var-annotated]
+    images: list[dict] = []
+    rows: list[dict] = []
+    lengths: dict[Any, int] = {}
     for one in annotations:
         boxes = one.get("bboxes")
         if not isinstance(boxes, list):

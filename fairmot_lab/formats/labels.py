@@ -217,7 +217,7 @@ def read_truth(
 
 
 def _check_size(path: Path, said: tuple[int | None, ...], known: tuple[int | None, ...]) -> None:
-    if None not in (*said, *known) and sorted(said) != sorted(known):  # type: ignore[type-var]  # or turned
+    if None not in (*said, *known) and set(said) != set(known):  # or turned
         raise MotFileError(
             f"{path} is of frames of {said[0]}x{said[1]}, and these frames are {known[0]}x{known[1]}; give the labels "
             "of this sequence."

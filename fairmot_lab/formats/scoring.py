@@ -71,7 +71,6 @@ SCORING = {
     ),
     "MOTS": Scoring(classes=("car", "pedestrian")),
 }
-_PLAIN = Scoring()
 
 
 def scoring_of(table: pd.DataFrame) -> Scoring:
@@ -84,4 +83,4 @@ def scoring_of(table: pd.DataFrame) -> Scoring:
     >>> scoring_of(table).classes
     ('Car', 'Pedestrian')
     """
-    return SCORING.get(table.attrs.get("format", ""), _PLAIN)
+    return SCORING.get(table.attrs.get("format", ""), Scoring())
