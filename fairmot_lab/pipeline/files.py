@@ -179,9 +179,8 @@ def track_files(
     model = as_detector(model)
     tracker = chosen_tracker(tracker, model, source)
     camera = CameraInput(camera_motion, tracker, source)
-    run = _Run(source, model, tracker, camera, make_folder(folder), counter)
     names: dict[int, str] = dict(getattr(model, "class_names", None) or {})
-    run.settings = {
+    settings = {
         "source": str(source.path or source.name),
         "fingerprint": source.fingerprint(),
         "frame_rate": source.frame_rate,
@@ -194,6 +193,7 @@ def track_files(
         "camera_motion": camera_motion,
         "counting": None if counter is None else counter.describe(),
     }
+    run = _Run(source, model, tracker, camera, counter, make_folder(folder) / file_name(source.name), settings)
     if video:
         run.overlay = {**(overlay or {}), "compare": None if compare is None else _digest_of(*compare)}
         run.drawing = _Drawing({"class_names": names, **(overlay or {})}, compare, copy.deepcopy(counter))
@@ -203,25 +203,22 @@ def track_files(
         return run.go(keep_detections, resume, inputs, progress)
 
 
+@dataclasses.dataclass(eq=False)
 class _Run:
     """One call of `track_files`."""
 
-    def __init__(
-        self,
-        source: Source,
-        model: Detector,
-        tracker: Tracker,
-        camera: CameraInput,
-        folder: Path,
-        counter: FrameCounter | None,
-    ) -> None:
-        name = file_name(source.name)
-        self.source, self.model, self.tracker, self.camera, self.counter = source, model, tracker, camera, counter
-        self.stem = folder / name
-        self.report = TrackReport(name, 0, False, self._file(".txt"), self._file(".json"))
-        self.settings: dict[str, Any] = {}
-        self.overlay: dict[str, Any] | None = None
-        self.drawing: _Drawing | None = None
+    source: Source
+    model: Detector
+    tracker: Tracker
+    camera: CameraInput
+    counter: FrameCounter | None
+    stem: Path  # of its files
+    settings: dict[str, Any]  # all that decides the tracks
+    overlay: dict[str, Any] | None = None  # all that decides the video, where one is wanted
+    drawing: _Drawing | None = None
+
+    def __post_init__(self) -> None:
+        self.report = TrackReport(self.stem.name, 0, False, self._file(".txt"), self._file(".json"))
         self.video: VideoWriter | None = None  # where it is written as the frames come
         self._files: dict[str, str | None] = {}  # what runs of this name have made, with the digest of what is finished
         self._ids: set[int] = set()
