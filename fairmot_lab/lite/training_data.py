@@ -66,9 +66,15 @@ def prepare_footage(
     truth, count = source.ground_truth if truth is None else truth, len(source)
     if len(truth) and truth["frame"].max() > count:
         raise TrainingError(f"{source.name} has ground truth for frame {truth['frame'].max()}, but {count} frames.")
-    wanted = people_rows(truth) & ~(truth["visibility"].to_numpy() < VISIBLE)
+    are_people = people_rows(truth)
+    wanted = are_people & ~(truth["visibility"].to_numpy() < VISIBLE)
     if not wanted.any():
-        raise TrainingError(f"{source.name} has no person in its ground truth; leave it out of the training.")
+        why = class_notes(truth)
+        if are_people.any():
+            why += [f"Visibility (column 9) is below {VISIBLE:g} wherever a person is; write -1 where it is not known."]
+        raise TrainingError(
+            f"{source.name} has no person to learn from. {' '.join(why) or 'Leave it out of the training.'}"
+        )
     scale = min(1.0, HEIGHT / source.height)
     size = round(source.width * scale), round(source.height * scale)
     key = hashlib.sha256(f"{source.fingerprint()} {size[0]}x{size[1]}".encode()).hexdigest()[:16]

@@ -99,6 +99,23 @@ def test_ground_truth_is_sorted_as_motchallenge_means_it(tmp_path, monkeypatch):
         prepare_footage(source, tmp_path, truth=truth.assign(frame=9), progress=False)
 
 
+@pytest.mark.parametrize(
+    ("changed", "column"),
+    [
+        ({"class_id": 3}, r"class \(column 8\) is 3 and never 1"),
+        ({"conf": 0.0}, r"conf \(column 7\) is 0 in all 2 rows"),
+        ({"conf": 0.9}, r"conf \(column 7\) lies between 0 and 1"),
+        ({"visibility": 0.0}, r"Visibility \(column 9\) is below 0.15"),
+    ],
+)
+def test_the_column_is_named_that_hides_every_person(tmp_path, changed, column):
+    source = open_source([np.zeros((48, 64, 3), np.uint8)] * 2, name="street")
+    truth = pd.DataFrame({"frame": [1, 2], "id": 1, "x": 5.0, "y": 5.0, "w": 9.0, "h": 9.0, "class_id": 1, "conf": 1.0})
+    truth = truth.assign(visibility=1.0).assign(**changed)
+    with pytest.raises(TrainingError, match=rf"street has no person to learn from\. .*{column}"):
+        prepare_footage(source, tmp_path, truth=truth, progress=False)
+
+
 def test_scenes_fewer_than_none_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="scenes is -3"):
         training_data.rendered_footage(-3, tmp_path)
