@@ -253,6 +253,15 @@ def test_damage_names_the_frame(images: Path, tmp_path: Path) -> None:
     assert len(detections.frame(6)) > 0
 
 
+def test_a_bar_is_shown_while_there_is_something_to_do(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detect(images, make_model(), tmp_path)
+    assert "12/12" in capsys.readouterr().err
+    detect(images, make_model(), tmp_path)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_finished_file_cut_short_is_noticed_and_resumed(images: Path, tmp_path: Path) -> None:
     path = detect(images, make_model(), tmp_path, progress=False).path
     detections, whole = open_detections(path), path.read_bytes()

@@ -363,7 +363,8 @@ def detect(
         return run_each(each, sequences, n_jobs=n_jobs, description="detect", progress=progress)
     with DetectionWriter(source, model, folder, heatmaps=heatmaps) as writer:
         info = writer.info
-        bar = progress_bar(total=info.length, initial=writer.held, unit="frame", desc=info.name, disable=not progress)
+        off = not progress or writer.held == info.length  # nothing is left to do
+        bar = progress_bar(total=info.length, initial=writer.held, unit="frame", desc=info.name, disable=off)
         with bar:
             for _ in writer.run():
                 bar.update()
