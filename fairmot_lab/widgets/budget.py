@@ -175,7 +175,7 @@ class BudgetBrowser(PlayerPanel):
         who = f"{'track' if error['kind'] == 'FP' else 'person'} {error['id']}"
         words = f"Frame {error['frame']}, {who}: {self._meaning()}"
         if not pd.isna(error["number"]):
-            words += f" {as_sentence(error['measure'])[:-1]} {error['number']:.2f}"
+            words += f" {as_sentence(error['measure'])[:-1]} {error['number']:.4g}"
             words += f"; {error['setting']} decides." if error["setting"] else "."
         (jpeg,) = crops(self.source, [int(error["frame"])], error[BOX].to_numpy(float)[None], 140)
         picture = crop_html(jpeg, "") if jpeg else ""

@@ -313,7 +313,7 @@ class PeopleView {
     if (value === null || value === undefined) return h("td", { class: "fml-dim" }, "–");
     const text = Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
     const bar = name === "score" ? h("span", { class: "fml-gauge", style: `--share: ${value}` }) : null;
-    return h("td", {}, bar, text);
+    return h("td", { title: value.toFixed(4) }, bar, text);
   }
 }
 
