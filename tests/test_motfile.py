@@ -305,6 +305,12 @@ def test_detections_have_their_row_and_no_id(tmp_path):
         read(tmp_path, "2,-2,5,5,9,9,0.5\n", "detections")
 
 
+def test_detections_that_are_there_twice_are_told(tmp_path):
+    rows = ["1,-1,5,5,9,9,0.5", "1,-1,15,5,9,9,0.5", "2,-1,5,5,9,9,0.5", "1,-1,5,5,9,9,0.4"]
+    with pytest.warns(FairMOTLabWarning, match=r"SEQ\.txt, line 4: the frame has this box a second time.* 1 of 4 rows"):
+        assert len(read(tmp_path, text(rows), "detections")) == 4
+
+
 def test_real_files_are_read_as_python_reads_numbers(real_data):
     for pattern, kind in (("MOT15/train/*/gt/gt.txt", "ground_truth"), ("golden/*/MOT17-09*.txt", "results")):
         for path in sorted(real_data.glob(pattern)):

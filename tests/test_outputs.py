@@ -262,6 +262,13 @@ def test_a_bar_is_shown_while_there_is_something_to_do(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("name", "data"), [("a.json", b"[{}]"), ("a.npy", b"\x93NUMPY\1\0")])
+def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DetectionsError, match=rf"{name} is not a file of detections; give a \.tar"):
+        open_detections(tmp_path / name)
+
+
 def test_a_finished_file_cut_short_is_noticed_and_resumed(images: Path, tmp_path: Path) -> None:
     path = detect(images, make_model(), tmp_path, progress=False).path
     detections, whole = open_detections(path), path.read_bytes()

@@ -17,6 +17,7 @@ import contextlib
 import functools
 import json
 import os
+import tarfile
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -273,7 +274,13 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
         held = ", ".join(found)
         wanted = "several sequences" if name is None else f"no {name}"
         raise DetectionsError(f"{path} holds {wanted}; it holds {held}: name one, or its .tar file.")
-    return PublicDetections(path, name) if path.name.endswith((".txt", ".txt.gz")) else CachedDetections(path)
+    if path.name.endswith((".txt", ".txt.gz", ".csv")):
+        return PublicDetections(path, name)
+    if path.suffix != ".tar" and not tarfile.is_tarfile(path):
+        raise DetectionsError(
+            f"{path} is not a file of detections; give a .tar that detect() wrote, or text in the form of det.txt."
+        )
+    return CachedDetections(path)
 
 
 def as_detections(detections: Any) -> Detections:

@@ -69,8 +69,8 @@ def read_mot(
     Warns
     -----
     FairMOTLabWarning
-        If the file is empty, if boxes look like x1, y1, x2, y2 or like fractions of the image, or if ground truth of 10
-        columns looks as if it had classes.
+        If the file is empty, if boxes look like x1, y1, x2, y2 or like fractions of the image, if a frame has a
+        detection twice, or if ground truth of 10 columns looks as if it had classes.
 
     Examples
     --------
@@ -139,6 +139,13 @@ def table_of(
     table = _name_columns(values, kind, path, where)
     _check(table, kind, where, length)
     warn_about_corners(table, str(path), width, height)
+    if kind == "detections" and (copies := table.duplicated(["frame", *"xywh", "class_id"])).any():
+        warnings.warn(
+            f"{where(int(np.argmax(copies)))}: the frame has this box a second time, as have {int(copies.sum())} of "
+            f"{len(table)} rows; remove the copies, of which trackers make people of their own.",
+            FairMOTLabWarning,
+            stacklevel=3,
+        )
     if len(table) and (np.diff(table["frame"].to_numpy()) < 0).any():
         table = table.sort_values("frame", kind="stable", ignore_index=True)
         if kind == "detections":
