@@ -13,8 +13,8 @@ import numpy as np
 
 from ..errors import TrackingError
 from . import kalman_xywh
-from .bytetrack import ByteTrackTracker, check_low_score
-from .settings import TrackerSettings, lost_buffer, number, smallest_area, switch, widest_shape
+from .bytetrack import ByteTrackTracker
+from .settings import TrackerSettings, check_low_score, lost_buffer, number, smallest_area, switch, widest_shape
 
 if TYPE_CHECKING:
     from ..data import FrameDetections

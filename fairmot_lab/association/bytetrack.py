@@ -13,7 +13,6 @@ import numpy as np
 
 from .._jit import compiled
 from ..data import FrameTracks
-from ..errors import ConfigError
 from . import kalman_xyah, kalman_xywh
 from .assignment import pair
 from .checks import NO_FEATURES
@@ -32,7 +31,7 @@ from .lists import (
     unseen_and_found,
     without_duplicates,
 )
-from .settings import TrackerSettings, lost_buffer, number, smallest_area, switch, widest_shape
+from .settings import TrackerSettings, check_low_score, lost_buffer, number, smallest_area, switch, widest_shape
 
 if TYPE_CHECKING:
     from ..data import FrameDetections
@@ -61,18 +60,6 @@ LIMITS = np.dtype(  # what `_track` needs of the settings
 )
 _NO_WARP = np.empty((0, 3))
 _NO_COSTS, _NO_PLACES = np.empty((3, 3, 0, 0)), np.empty((3, 3, 0), np.int64)
-
-
-def check_low_score(low_name: str, low: float, high_name: str, high: float) -> None:
-    """Refuse thresholds that leave no detections to the second stage.
-
-    Raises
-    ------
-    ConfigError
-        Naming both settings.
-    """
-    if low >= high:
-        raise ConfigError(f"{low_name} is {low:g} and {high_name} is {high:g}; {low_name} must be the smaller.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from ..data import FrameDetections, FrameTracks
 from . import costs, kalman
 from .assignment import Pairs, pair
 from .base import warn
+from .kalman_xyah import boxes_of
 from .lists import (
     NO_EVENTS,
     NO_ROWS,
@@ -224,7 +225,7 @@ class JDETracker(ListTracker):
         iou = self._iou(tracked, lost)
         self._tracked, self._lost = without_duplicates(tracks, tracked, lost, iou, _DUPLICATE_COST, events)
         slots = confirmed_among(tracks, self._tracked)
-        boxes, _ = kalman.boxes_of(motion, slots)
+        boxes, _ = boxes_of(motion, slots)
         smallest, widest = float(settings.min_box_area), float(settings.vertical_ratio)
         shown = report(tracks, slots, boxes, detections.class_ids, smallest, widest, events)
         if self._record is not None:
@@ -274,7 +275,7 @@ class JDETracker(ListTracker):
     ) -> Pairs:
         cost = np.empty((len(slots), len(rows)))
         if cost.size:
-            _, corners = kalman.boxes_of(self._motion, slots)
+            _, corners = boxes_of(self._motion, slots)
             cost = costs.iou_cost(corners, frame.corners, rows)
         measures = {} if self._record is None else {"iou": 1 - cost}
         return self._pair(title, slots, rows, cost, max_cost, setting, **measures)
@@ -283,8 +284,8 @@ class JDETracker(ListTracker):
         """Return the IoU of tracked and lost tracks."""
         if not (len(tracked) and len(lost)):
             return np.empty((len(tracked), len(lost)))
-        _, corners = kalman.boxes_of(self._motion, tracked)
-        _, others = kalman.boxes_of(self._motion, lost)
+        _, corners = boxes_of(self._motion, tracked)
+        _, others = boxes_of(self._motion, lost)
         return 1.0 - costs.iou_cost(corners, others, np.arange(len(lost)))
 
     def _note_absence(self, pool: np.ndarray, number: int) -> None:

@@ -173,17 +173,3 @@ def measure(boxes):
         measurements[i, 2] = width / height
         measurements[i, 3] = height
     return corners, measurements
-
-
-@compiled
-def boxes_of(motion, slots):
-    """Return boxes x, y, w, h and corners left, top, right, bottom of tracks, each (n, 4) float32."""
-    boxes = np.empty((len(slots), 4), np.float32)
-    corners = np.empty((len(slots), 4), np.float32)
-    for i in range(len(slots)):
-        state = motion[slots[i]]
-        width, height = state[2] * state[3], state[3]
-        left, top = state[0] - width / _TWO, state[1] - height / _TWO
-        boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = left, top, width, height
-        corners[i, 0], corners[i, 1], corners[i, 2], corners[i, 3] = left, top, width + left, height + top
-    return boxes, corners

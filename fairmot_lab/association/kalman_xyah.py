@@ -17,6 +17,7 @@ MOTION_SIZE = 20
 
 _POSITION = 1.0 / 20  # standard deviations as shares of the box height
 _VELOCITY = 1.0 / 160
+_HALF = np.float32(0.5)  # keeps single precision where it is computed in
 
 
 @compiled(inline="always")
@@ -151,12 +152,12 @@ def warp(motion, slots, matrix):
 
 @compiled
 def boxes_of(motion, slots):
-    """Return boxes x, y, w, h and corners left, top, right, bottom of tracks, each (n, 4) float64."""
-    boxes, corners = np.empty((len(slots), 4)), np.empty((len(slots), 4))
+    """Return boxes x, y, w, h and corners left, top, right, bottom of tracks, each (n, 4), precise as `motion`."""
+    boxes, corners = np.empty((len(slots), 4), motion.dtype), np.empty((len(slots), 4), motion.dtype)
     for i in range(len(slots)):
         state = motion[slots[i]]
         width, height = state[2] * state[3], state[3]
-        left, top = state[0] - width / 2, state[1] - height / 2
+        left, top = state[0] - width * _HALF, state[1] - height * _HALF
         boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = left, top, width, height
         corners[i, 0], corners[i, 1], corners[i, 2], corners[i, 3] = left, top, width + left, height + top
     return boxes, corners

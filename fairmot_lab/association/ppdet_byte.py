@@ -10,10 +10,9 @@ import dataclasses
 
 import numpy as np
 
-from ..errors import ConfigError
 from .assignment import Pairs
 from .jde import JDETracker, Observations, PPDetSettings
-from .settings import number
+from .settings import check_low_score, number
 
 SECOND_COST = 0.4  # fixed in ppdet
 
@@ -28,11 +27,7 @@ class PPDetByteSettings(PPDetSettings):
 
     def check_together(self) -> None:
         """Refuse thresholds between which no score is low."""
-        if self.low_conf_thres >= self.conf_thres:
-            raise ConfigError(
-                f"low_conf_thres is {self.low_conf_thres:g} and conf_thres is {self.conf_thres:g}; "
-                "low_conf_thres must be the smaller, or no detection is of low score."
-            )
+        check_low_score("low_conf_thres", self.low_conf_thres, "conf_thres", self.conf_thres)
 
 
 class PPDetByteTracker(JDETracker):

@@ -236,6 +236,18 @@ class TrackerSettings:
         return {name: value for name, value in self.to_dict().items() if value != settings[name].default}
 
 
+def check_low_score(low_name: str, low: float, high_name: str, high: float) -> None:
+    """Refuse thresholds that leave no detections to the second stage.
+
+    Raises
+    ------
+    ConfigError
+        Naming both settings.
+    """
+    if low >= high:
+        raise ConfigError(f"{low_name} is {low:g} and {high_name} is {high:g}; {low_name} must be the smaller.")
+
+
 def check_frame_rate(frame_rate: Any) -> float:
     """Return the frame rate as a float.
 

@@ -158,7 +158,7 @@ class Matches:
     def of(cls, one: SequenceEvaluation) -> Matches:
         """Return the matches behind an evaluation, ordered by frame."""
         scored = one.scored
-        rows = np.flatnonzero(one.partner >= 0)
+        rows = np.flatnonzero(one.is_matched)
         frame = scored.g_index[rows]
         return cls(frame, scored.g_id[rows], scored.t_id[one.partner[rows]], scored)
 
@@ -180,9 +180,7 @@ def _grouped(code: np.ndarray, count: int) -> Callable[[int], np.ndarray]:
 def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
     scored, truth = one.scored, one.ground_truth
     matches = Matches.of(one)
-    of_person, of_track = matches.by_person(), matches.by_track()
-    reported = _grouped(pd.Index(scored.t_ids).get_indexer(one.tracks["id"]), len(scored.t_ids))
-    reported_frame = one.tracks["frame"].to_numpy()
+    of_person, history = matches.by_person(), _History(one, matches)
     present = _grouped(scored.g_id, len(scored.g_ids))
     frame_of_row = scored.g_index
     people = _People(truth)
@@ -197,7 +195,6 @@ def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
         later = matches.track[own[place:]] != track
         there = frame_of_row[present(person)]
         frame = int(scored.frames[now])
-        history = _History(matches, of_track, reported_frame, reported)
         box = truth.box[scored.g_rows[row]]
         rows.append(
             {
@@ -228,15 +225,10 @@ def _sequence_table(one: SequenceEvaluation) -> pd.DataFrame:
 class _History:
     """What track ids did around a switch."""
 
-    def __init__(
-        self,
-        matches: Matches,
-        of_track: Callable[[int], np.ndarray],
-        reported_frame: np.ndarray,
-        reported: Callable[[int], np.ndarray],
-    ) -> None:
-        self.matches, self.of_track = matches, of_track
-        self.reported_frame, self.reported = reported_frame, reported
+    def __init__(self, one: SequenceEvaluation, matches: Matches) -> None:
+        codes = pd.Index(one.scored.t_ids).get_indexer(one.tracks["id"])
+        self.matches, self.of_track = matches, matches.by_track()
+        self.reported, self.reported_frame = _grouped(codes, len(one.scored.t_ids)), one.tracks["frame"].to_numpy()
 
     def kind(self, person: int, old: int, new: int, last: int, now: int) -> str:
         """Return which of `KINDS` a switch from track `old` to `new` is."""
