@@ -115,37 +115,30 @@ def breakdown(table: pd.DataFrame, by: str, bins: list[float] | None = None) -> 
     place[values == edges[-1]] = len(edges) - 2
     inside = (place >= 0) & (place < len(edges) - 1) & ~np.isnan(values)
     kinds = table["kind"].to_numpy()
-    rows = []
-    errors = np.isin(kinds, ("missed", "switched", "false positive")) & inside
-    people = (kinds != "false positive") & inside
-    for index, (low, high) in enumerate(itertools.pairwise(edges)):
-        here = kinds[inside & (place == index)]
-        if not len(here):
-            continue
-        missed, switched, false = (int((here == kind).sum()) for kind in ("missed", "switched", "false positive"))
-        objects = len(here) - false
-        found = objects - missed
-        rows.append(
-            {
-                "bin": _words(low, high),
-                "low": low,
-                "high": high,
-                "num_objects": objects,
-                "num_detections": found,
-                "num_misses": missed,
-                "num_switches": switched,
-                "num_false_positives": false,
-                "recall": found / objects if objects else np.nan,
-                "precision": found / (found + false) if by in BOXES_TOO and found + false else np.nan,
-                "share_objects": objects / max(1, int(people.sum())),
-                "share_errors": (missed + switched + false) / max(1, int(errors.sum())),
-            }
-        )
-    columns = [
-        "bin", "low", "high", "num_objects", "num_detections", "num_misses", "num_switches", "num_false_positives",
-        "recall", "precision", "share_objects", "share_errors",
-    ]  # fmt: skip
-    result = pd.DataFrame(rows, columns=columns)
+
+    def count(rows: np.ndarray) -> np.ndarray:
+        return np.bincount(place[inside & rows], minlength=len(edges) - 1)
+
+    missed, switched, false = (count(kinds == kind) for kind in ("missed", "switched", "false positive"))
+    objects = count(kinds != "false positive")
+    found, errors = objects - missed, missed + switched + false
+    with np.errstate(invalid="ignore"):  # nan where there is nothing to divide by
+        recall, precision = found / objects, found / (found + false)
+    columns = {
+        "bin": [_words(low, high) for low, high in itertools.pairwise(edges)],
+        "low": edges[:-1],
+        "high": edges[1:],
+        "num_objects": objects,
+        "num_detections": found,
+        "num_misses": missed,
+        "num_switches": switched,
+        "num_false_positives": false,
+        "recall": recall,
+        "precision": precision if by in BOXES_TOO else np.nan,
+        "share_objects": objects / max(1, objects.sum()),
+        "share_errors": errors / max(1, errors.sum()),
+    }
+    result = pd.DataFrame(columns)[objects + false > 0].reset_index(drop=True)
     result.attrs = {"by": by, "unknown": int((~inside).sum())}
     return result
 

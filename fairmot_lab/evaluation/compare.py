@@ -420,10 +420,16 @@ def _chosen(metrics: str | Iterable[str]) -> list[str]:
     return wanted
 
 
+def _parts(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return counts (..., `WIDTH`) by name: those of HOTA's true positives and their scores are (..., 19)."""
+    sums, true, score = np.split(counts, [len(_COUNTS), len(_COUNTS) + _ALPHAS], axis=-1)
+    return {**dict(zip(_COUNTS, np.moveaxis(sums, -1, 0), strict=True)), "true": true, "score": score}
+
+
 def metrics_of(sums: np.ndarray, evaluator: str = "motmetrics") -> np.ndarray:
     """Return the metrics `COMPARED` (..., metrics) of summed counts (..., `WIDTH`)."""
-    part = dict(zip(_COUNTS, np.moveaxis(sums[..., : len(_COUNTS)], -1, 0), strict=True))
-    true, score = sums[..., len(_COUNTS) : len(_COUNTS) + _ALPHAS], sums[..., len(_COUNTS) + _ALPHAS :]
+    part = _parts(sums)
+    true, score = part["true"], part["score"]
 
     def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=b > 0)
@@ -453,9 +459,8 @@ def metrics_of(sums: np.ndarray, evaluator: str = "motmetrics") -> np.ndarray:
 
 def _influence(counts: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """What moves the ratios of each tracker, and their differences, frame by frame."""
-    part = dict(zip(_COUNTS, np.moveaxis(counts[..., : len(_COUNTS)], -1, 0), strict=True))
-    middle = _ALPHAS // 2
-    true, score = counts[..., len(_COUNTS) + middle], counts[..., len(_COUNTS) + _ALPHAS + middle]
+    part = _parts(counts)
+    true, score = part["true"][..., _ALPHAS // 2], part["score"][..., _ALPHAS // 2]
     ratios = [
         (part["misses"], part["objects"]),
         (part["false_positives"], part["predictions"]),
