@@ -230,7 +230,7 @@ class CauseFinder:
     ----------
     evaluated
         The evaluated sequence.
-    whole
+    trace
         The trace of the tracker that made its tracks.
     evaluation
         Of this sequence, and perhaps of others.
