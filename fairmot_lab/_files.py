@@ -100,8 +100,10 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     WriteError
-        If it cannot be made or written to.
+        If it has no name, or cannot be made or written to.
     """
+    if not os.fspath(path):
+        raise WriteError("The folder to write to is an empty text; give a path, or . for this folder.")
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -179,6 +179,8 @@ def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity
     colours = cv2.applyColorMap(np.rint(np.linspace(110, 255, 256)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     colours = cv2.LUT(cv2.cvtColor(scores, cv2.COLOR_GRAY2BGR), colours)
     # The square root keeps faint responses visible beside strong ones.
+    if not 0 <= opacity <= 1:
+        raise ConfigError(f"opacity is {opacity}; it must lie from 0 to 1.")
     shares = np.rint(255 * opacity * np.sqrt(np.arange(256) / 255)).astype(np.uint8)
     share = cv2.cvtColor(cv2.LUT(scores, shares), cv2.COLOR_GRAY2BGR)
     return cv2.add(cv2.multiply(image, 255 - share, scale=1 / 255), cv2.multiply(colours, share, scale=1 / 255))

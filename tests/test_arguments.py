@@ -15,6 +15,7 @@ from fairmot_lab.video_writer import VideoWriter
 
 SCENE = fl.example()
 RESULT = fl.evaluate(SCENE.tracks, SCENE.ground_truth)
+FRAME = SCENE.detections.frame(3)
 
 
 def named(name: str) -> pd.DataFrame:
@@ -56,6 +57,15 @@ REFUSED = {
     "switches of a sequence that is not there": (lambda path: RESULT.switches_of("x"), "'x' was not evaluated"),
     "a part of no frames": (lambda path: SCENE.detections.part(30, 20), "crossing holds no frames 30 to 20"),
     "a part after the end": (lambda path: SCENE.detections.part(41, 50), "it holds the frames 1 to 40"),
+    "a folder without a name": (lambda path: fl.detect(SCENE.source, "fairmot_lite", ""), "is an empty text"),
+    "a heatmap more than opaque": (
+        lambda path: fl.drawing.draw_heatmap(SCENE.source.image(3), FRAME.heatmap, FRAME.letterbox, opacity=2),
+        "opacity is 2",
+    ),
+    "a heatmap less than clear": (
+        lambda path: fl.plots.centre_heatmap(FRAME, SCENE.source.image(3), opacity=-1),
+        "opacity is -1",
+    ),
     "a page of no size": (
         lambda path: fl.widgets.TrackPlayer(SCENE.source).to_html(path / "a.html", max_mb=np.nan),
         "max_mb is nan",

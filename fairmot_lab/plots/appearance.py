@@ -164,7 +164,9 @@ def centre_heatmap(
     if detections.heatmap is None or detections.letterbox is None:
         raise PlotError(f"Frame {detections.frame} was kept without its heatmap; run detect(..., heatmaps=True).")
     heatmap = np.asarray(detections.heatmap, float)
-    opacities = np.sqrt(np.clip(heatmap, 0, 1)) * np.clip(opacity, 0, 1)
+    if not 0 <= opacity <= 1:
+        raise PlotError(f"opacity is {opacity}; it must lie from 0 to 1.")
+    opacities = np.sqrt(np.clip(heatmap, 0, 1)) * opacity
     _cells_over_frame(ax, heatmap, detections.letterbox, image, low=0, alpha=opacities)
     note = ""
     if threshold is not None:
