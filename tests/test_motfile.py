@@ -160,6 +160,7 @@ REFUSED = {
     "binary": (b"\x00\x01\x02garbage\n", "", "binary"),
     "UTF-16": (text(BASE).encode("utf-16"), "", "UTF-16"),
     "a picture": (b"\xff\xd8\xff\xe0JFIF", "", ""),
+    "seqinfo.ini": ("[Sequence]\nname=S\n", "line 1", "an ini file"),
     "HTML": ("<html><body>404</body></html>\n", "line 1", "a web page"),
     "JSON": ('{"frame": 1, "id": 2}\n', "line 1", "a JSON file"),
     "KITTI": ("0 1 Pedestrian 0 0 -0.2 16 8 19 17 1.7 0.6 0.8 1 1 9 0\n", "line 1", "a KITTI label file"),

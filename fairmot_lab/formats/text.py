@@ -258,6 +258,8 @@ def foreign_format(head: bytes) -> str | None:
     True
     """
     head = beginning(head)
+    if re.match(rb"\[[A-Za-z]+\]", head):
+        return "an ini file"
     if head[:1] in (b"{", b"["):
         known = {b'"_via': "a file of the VGG annotator", b'"shapes"': "a LabelMe file"}
         found = next((name for mark, name in known.items() if mark in head[:4000]), None)
@@ -294,15 +296,16 @@ WITHOUT_IDENTITIES = (
 )
 
 
+_REMEDIES = {
+    "a web page": "download the file itself", "a zip file": "unpack it", "an ini file": "give the text with the boxes",
+}  # fmt: skip
+
+
 def _check_first_line(fields: list[str], line: str, separator: str | None, place: str) -> None:
     foreign = foreign_format(line.encode())
     if foreign is not None:
-        remedy = "read_labels and evaluate take it as ground truth"
-        if foreign == "a web page":
-            remedy = "download the file itself"
-        elif foreign == "a zip file":
-            remedy = "unpack it"
-        elif foreign in FOR_DETECTION:
+        remedy = _REMEDIES.get(foreign, "read_labels and evaluate take it as ground truth")
+        if foreign in FOR_DETECTION:
             remedy = WITHOUT_IDENTITIES
         raise MotFileError(f"{place} shows that this is {foreign} ({short(line)!r}), not MOTChallenge text; {remedy}.")
     if line.startswith(("#", "//", "%")):

@@ -104,7 +104,7 @@ class VideoSource(Source):
         if others:
             self._warn(
                 f"it holds {len(others) + 1} videos, and the first is read; take out another by itself to read it "
-                f"(ffmpeg -i {path.name} -map 0:{others[0]} -c copy)"
+                f"(ffmpeg -i {path.name} -map 0:{others[0]} -c copy OTHER{path.suffix})"
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
