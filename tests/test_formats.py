@@ -402,6 +402,10 @@ def test_results_and_labels_in_unexpected_places(tmp_path):
     write_mot(tracks, tmp_path / "trk" / "data" / "S.txt")
     (tmp_path / "trk" / "pedestrian_summary.txt").write_text("HOTA DetA\n1 2\n")
     assert fl.evaluate(tmp_path / "trk", truth).overall["num_misses"] == 0
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "trk").symlink_to(tmp_path / "trk")
+    with pytest.raises(EvaluationError, match=r"holds no result file.* folder of one tracker, such as .*trk"):
+        fl.evaluate(tmp_path / "all", truth)
     (tmp_path / "trk" / "data").rename(tmp_path / "elsewhere")
     with pytest.raises(EvaluationError, match="holds TrackEval's summaries and no results"):
         fl.evaluate(tmp_path / "trk", truth)

@@ -200,7 +200,9 @@ def _result_loads(path: Path) -> tuple[dict[str, Load], bool]:
     if inside.is_dir() and all(name.endswith("_summary") for name in found):
         found = _result_files(inside)
     if not found:
-        raise EvaluationError(f"{path} holds no result file; it needs SEQUENCE.txt for each sequence.")
+        trackers = sorted({file.parent for pattern in ("*/*.txt", "*/data/*.txt") for file in path.glob(pattern)})
+        hint = f", or give the folder of one tracker, such as {trackers[0]}" if trackers else ""
+        raise EvaluationError(f"{path} holds no result file; it needs SEQUENCE.txt for each sequence{hint}.")
     if all(name.endswith("_summary") for name in found):
         raise EvaluationError(
             f"{path} holds TrackEval's summaries and no results; give the folder of the result files (TRACKER/data)."
