@@ -1,5 +1,11 @@
 """Every mistake a user can make has a class here, and its message is one sentence with the remedy in it."""
 
+import os
+import sys
+import warnings
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
+
 
 class FairMOTLabError(Exception):
     """Base of all errors that fairmot_lab raises on purpose; the command line prints one line and exits with 2."""
@@ -69,3 +75,15 @@ class TrainingError(FairMOTLabError):
 
 class FairMOTLabWarning(UserWarning):
     """Something was left out, or a figure needs a caveat: the message says what and how much."""
+
+
+def warn(message: str) -> None:
+    """Give a `FairMOTLabWarning` that names the line outside this package from which it was called."""
+    level = outside = 2
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        level += 1
+        if frame.f_code.co_filename.startswith(_PACKAGE):
+            outside = level
+        frame = frame.f_back
+    warnings.warn(message, FairMOTLabWarning, stacklevel=outside)

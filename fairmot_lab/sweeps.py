@@ -25,7 +25,7 @@ from ._progress import progress_bar
 from .association.base import Tracker
 from .association.registry import as_tracker, tracker_for, tracker_from_dict
 from .association.settings import Setting
-from .errors import ConfigError, FairMOTLabWarning
+from .errors import ConfigError, FairMOTLabWarning, warn
 from .evaluation.compare import summary_with_intervals
 from .evaluation.names import OVERALL, SMALLER_IS_BETTER
 from .evaluation.switches import compare_switches
@@ -146,11 +146,7 @@ def sweep(
         open_material.cache_clear()
     table = _table(settings, [done[_key(one)] for one in tried], base, list(material.detections))
     if table["num_predictions"].any() and not table[["num_matches", "num_switches"]].any(axis=None):
-        warnings.warn(
-            "Not one result of any setting matches the ground truth; are both of the same frames?",
-            FairMOTLabWarning,
-            stacklevel=2,
-        )
+        warn("Not one result of any setting matches the ground truth; are both of the same frames?")
     table.attrs["left_out"] = [setting for setting, _ in left_out]
     return table
 
@@ -177,11 +173,9 @@ def _warn_of(left_out: list[tuple[dict[str, Any], str]], tried: int) -> None:
         ", ".join(f"{name}={value}" for name, value in setting.items()) + f" ({reason.rstrip('.')})"
         for setting, reason in left_out[:3]
     )
-    warnings.warn(
+    warn(
         f"{len(left_out)} of {len(left_out) + tried} combinations contradict themselves and are left out: {shown}"
-        f"{'; ...' if len(left_out) > 3 else ''}. They are in the table's attrs['left_out'].",
-        FairMOTLabWarning,
-        stacklevel=3,
+        f"{'; ...' if len(left_out) > 3 else ''}. They are in the table's attrs['left_out']."
     )
 
 

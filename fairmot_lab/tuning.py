@@ -25,7 +25,7 @@ from ._progress import progress_bar
 from .association.base import Tracker
 from .association.registry import tracker_for
 from .association.settings import Setting
-from .errors import ConfigError, FairMOTLabWarning
+from .errors import ConfigError, FairMOTLabWarning, warn
 from .evaluation.compare import metric_intervals
 from .evaluation.evaluate import compute_metrics, evaluate, half_split
 from .evaluation.names import HOTA, MOTMETRICS, SMALLER_IS_BETTER
@@ -210,11 +210,7 @@ def tune(
     if len(table) == 1:
         raise ConfigError(f"Every trial was refused: {refusals[-1] if refusals else 'in an earlier run'}")
     if 2 * len(refusals) > trials:
-        warnings.warn(
-            f"{len(refusals)} of {trials} trials were settings that contradict each other, such as: {refusals[-1]}",
-            FairMOTLabWarning,
-            stacklevel=2,
-        )
+        warn(f"{len(refusals)} of {trials} trials were settings that contradict each other, such as: {refusals[-1]}")
     table.attrs.update(tracker=base.name, objective=names, split=split)
     best = table[f"train_{names[0]}"].astype(float)
     row = table.loc[best.idxmin() if names[0] in SMALLER_IS_BETTER else best.idxmax()]

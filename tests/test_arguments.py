@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -205,3 +207,17 @@ def test_an_option_that_a_detector_does_not_use_is_refused(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "1.png"), SCENE.source.image(1))
     assert main(["track", str(tmp_path), "--detector", "yolox.onnx", "--engine", "paddle"]) == 2
     assert "--engine goes with --model" in capsys.readouterr().err
+
+
+def test_warnings_name_the_line_that_called(tmp_path):
+    """However deep in the package they are given: here, in the reader of the images and in the evaluation."""
+    for number in (1, 3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), SCENE.source.image(1))
+    detections = fl.Detections.from_frames([fl.FrameDetections(1, np.ones((1, 4)), np.ones(1))])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fl.open_source(tmp_path)
+        fl.evaluate(SCENE.tracks, SCENE.ground_truth, frames=(30, 99))
+        fl.track(detections, "jde", progress=False)
+    assert len(caught) >= 3
+    assert {one.filename for one in caught} == {__file__}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ..errors import FairMOTLabWarning, TrackingError
+from ..errors import TrackingError
 from .checks import check_detections, check_warp, dimension, no_detections, no_tracks, own_copy
 from .records import FrameRecord, Stage
 from .settings import TrackerSettings, check_frame_rate
@@ -259,8 +258,3 @@ class Tracker:
         if self._given_rate is not None:
             changed["frame_rate"] = self._given_rate
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
-
-
-def warn(sentence: str) -> None:
-    """Give a `FairMOTLabWarning`."""
-    warnings.warn(sentence, FairMOTLabWarning, stacklevel=4)

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..data import FrameDetections, FrameTracks
+from ..errors import warn
 from . import costs, kalman
 from .assignment import Pairs, pair
-from .base import warn
 from .kalman_xyah import boxes_of
 from .lists import (
     NO_EVENTS,

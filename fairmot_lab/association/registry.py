@@ -12,12 +12,11 @@ import importlib.metadata
 import json
 import os
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, FairMOTLabWarning
+from ..errors import ConfigError, warn
 from .base import Tracker
 from .per_class import PerClass
 
@@ -52,7 +51,7 @@ def trackers() -> dict[str, type[Tracker]]:
         try:
             found[name] = tracker_class(name)
         except ConfigError as error:
-            warnings.warn(str(error), FairMOTLabWarning, stacklevel=2)
+            warn(str(error))
     return found
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._files import natural_order
-from ..errors import ConfigError, FairMOTLabWarning
+from ..errors import ConfigError, warn
 from .arguments import _counter, _overlap, _size, _terminated_as_interrupted, _tracker_of_file
 
 if TYPE_CHECKING:
@@ -157,11 +156,7 @@ def _run_track(options: argparse.Namespace) -> int | None:
     given = options.source[0] if is_one else natural_order(map(Path, options.source))
     source = open_source(given, name=options.name, **live, **_reading(options))
     if counter is not None and source.width and (beyond := counter.outside(source.width, source.height)):
-        warnings.warn(
-            f"{', '.join(beyond)} lies outside the image of {source.width}x{source.height} pixels and counts nobody.",
-            FairMOTLabWarning,
-            stacklevel=1,
-        )
+        warn(f"{', '.join(beyond)} lies outside the image of {source.width}x{source.height} pixels and counts nobody.")
     compare = read_tracks(options.compare, source) if options.compare else None
     if options.model is None and options.detector is None and options.reid is None:
         print(

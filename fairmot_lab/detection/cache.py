@@ -18,7 +18,6 @@ import functools
 import json
 import os
 import tarfile
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -33,7 +32,7 @@ from safetensors.numpy import load, save
 from .._files import cannot_read, exists, file_name, make_folder
 from .._progress import progress_bar
 from ..data import STRIDE, FrameDetections, Letterbox, frame_grid
-from ..errors import DetectionsError, FairMOTLabWarning, SourceError
+from ..errors import DetectionsError, SourceError, warn
 from ..sources.many import run_each, several
 from ..sources.open import open_source
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
@@ -125,11 +124,7 @@ class CachedDetections(Detections):
         self._has_heatmaps: bool | None = None
         if not self.complete and not is_being_written(self.path):
             of = "" if self.length is None else f" of {self.length}"
-            warnings.warn(
-                f"{self.path} is not finished: it holds {len(self)}{of} frames; call detect() again to resume.",
-                FairMOTLabWarning,
-                stacklevel=3,
-            )
+            warn(f"{self.path} is not finished: it holds {len(self)}{of} frames; call detect() again to resume.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CachedDetections, (self.path,), {"camera_motion": self.camera_motion} if self.camera_motion else None
@@ -597,7 +592,7 @@ def _compare(path: Path, held: DetectionsInfo, wanted: DetectionsInfo, closed: b
             f"{path} was begun with {changed}; resume with the same, or remove the file to start again."
         )
     if changed:
-        warnings.warn(f"{path} was made with {changed}; it is used unchanged.", FairMOTLabWarning, stacklevel=4)
+        warn(f"{path} was made with {changed}; it is used unchanged.")
 
 
 def _refuse_difference(path: Path, held: dict[str, Any], now: dict[str, Any]) -> None:

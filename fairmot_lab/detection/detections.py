@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +13,7 @@ import pandas as pd
 
 from ..boxes import BOX
 from ..data import FrameDetections, frame_grid, note_on_grid
-from ..errors import DetectionsError, FairMOTLabWarning
+from ..errors import DetectionsError, warn
 from ..formats.base import stem
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
@@ -330,7 +329,7 @@ class PublicDetections(Detections):
         table = table.sort_values(["frame", "score"], ascending=[True, False], kind="stable")
         self._grid = frame_grid(table["frame"].unique())
         if note := note_on_grid(self._grid):
-            warnings.warn(f"{self.path} has frames that are numbered in steps.{note}", FairMOTLabWarning, stacklevel=3)
+            warn(f"{self.path} has frames that are numbered in steps.{note}")
         if self.length is None:
             self.length = int(table["frame"].max()) if len(table) else 0
         numbers = np.arange(1, self.length + 1)

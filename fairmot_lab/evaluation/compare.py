@@ -14,7 +14,6 @@ from __future__ import annotations
 import html
 import itertools
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from .._terminal import in_columns, wrapped
-from ..errors import EvaluationError, FairMOTLabWarning
+from ..errors import EvaluationError, warn
 from . import trackeval
 from .evaluate import check_options, default_protocol, load_pairs, match_tracks, scored_for_hota
 from .events import SequenceEvaluation
@@ -198,11 +197,7 @@ def compare(
     pairs = len(counts) * (len(counts) - 1) // 2
     enough = math.ceil(2 * pairs / (1 - confidence))  # the smallest p-value of `draws` is 2 / (draws + 1)
     if draws < enough:
-        warnings.warn(
-            f"{draws} draws are too few to show a difference among {pairs} pairs of trackers; use draws={enough}.",
-            FairMOTLabWarning,
-            stacklevel=2,
-        )
+        warn(f"{draws} draws are too few to show a difference among {pairs} pairs of trackers; use draws={enough}.")
     drawn = bootstrap(stacked, evaluator, draws, block_frames, seed)
     return _tables(list(counts), drawn, confidence, draws, f"protocol {protocol}, evaluator {evaluator}")
 

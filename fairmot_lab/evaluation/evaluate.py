@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import EvaluationError, FairMOTLabWarning
+from ..errors import EvaluationError, FairMOTLabWarning, warn
 from . import trackeval
 from .classes import per_class, split_classes, without_class_notes
 from .events import SequenceEvaluation, event_table
@@ -96,7 +96,7 @@ def evaluate(
         loaded, of_classes = split_classes(loaded, classes)
         notes += of_classes
         for note in notes:
-            warnings.warn(note, FairMOTLabWarning, stacklevel=2)
+            warn(note)
     protocol = protocol or default_protocol(truth for truth, _ in loaded.values())
     result = _evaluate(loaded, protocol, evaluator, frames, wanted, notes)
     if classes is not None:
@@ -296,7 +296,7 @@ def load_pairs(
         )
     if not quiet:
         for note in notes:
-            warnings.warn(note, FairMOTLabWarning, stacklevel=3)
+            warn(note)
     return loaded, notes
 
 
@@ -332,7 +332,7 @@ def _evaluate(
         sequences[name] = _evaluate_sequence(name, truth, table, protocol, evaluator, frames, wanted)
     told = [note for one in sequences.values() for note in _caveats(one)]
     for note in told:
-        warnings.warn(note, FairMOTLabWarning, stacklevel=3)
+        warn(note)
     parts = {name: one.metrics for name, one in sequences.items()}
     detailed = curves = None
     if evaluator == "trackeval":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 
 from .._files import cannot_read, exists, file_name
 from ..data import same_footage, split_sequences
-from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
+from ..errors import EvaluationError, MotFileError, warn
 from ..formats.base import stem
 from ..formats.classes import class_notes, ignored_rows, people_classes
 from ..formats.labels import MOTCHALLENGE, find_labels, has_free_name, recognise
@@ -137,7 +136,7 @@ def _result_files(folder: Path) -> dict[str, Path]:
             continue
         first = found.setdefault(stem(path), path)
         if first != path and (path.suffix != ".json" or _holds_results(path)):  # others are records of runs
-            warnings.warn(f"{first} is read; {path.name} beside it is not.", FairMOTLabWarning, stacklevel=6)
+            warn(f"{first} is read; {path.name} beside it is not.")
     return found
 
 
@@ -218,21 +217,17 @@ def _result_loads(path: Path) -> tuple[dict[str, Load], bool]:
 def _warn_if_same(tracks: Any, ground_truth: Any) -> None:
     paths = [Path(each) for each in (tracks, ground_truth) if isinstance(each, str | os.PathLike)]
     if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
-        warnings.warn(
+        warn(
             f"{paths[0]} is given both as the results and as the ground truth, so every figure is perfect; give the "
-            "ground truth of the sequence.",
-            FairMOTLabWarning,
-            stacklevel=5,
+            "ground truth of the sequence."
         )
 
 
 def _warn_if_swapped(tracks: Any, ground_truth: Any) -> None:
     if _looks_like_truth(tracks) is True and _looks_like_truth(ground_truth) is False:
-        warnings.warn(
+        warn(
             "What is given as the tracks looks like ground truth, and the other way round; evaluate takes the tracks "
-            "first.",
-            FairMOTLabWarning,
-            stacklevel=5,
+            "first."
         )
 
 
@@ -313,7 +308,7 @@ def _load_truth(value: Any, *, name: str) -> GroundTruth:
         named = value.copy(deep=False)
         named.attrs = {"sequence": name, **value.attrs}
         for note in class_notes(named):
-            warnings.warn(note, FairMOTLabWarning, stacklevel=4)
+            warn(note)
         return prepare(value, name)
     if not hasattr(value, "ground_truth"):
         raise EvaluationError(
@@ -338,11 +333,9 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
             f"Results cannot be a {type(value).__name__}; give a table of tracks, a path, or a dict of these."
         )
     if truth.length is None and len(table) and len(truth.frame) and table["frame"].max() > truth.frame[-1]:
-        warnings.warn(
+        warn(
             f"{truth.name}: results reach frame {table['frame'].max()}, ground truth ends in frame {truth.frame[-1]} "
-            "and the length of the sequence is unknown, so all of them count.",
-            FairMOTLabWarning,
-            stacklevel=4,
+            "and the length of the sequence is unknown, so all of them count."
         )
     if "class_id" in table:
         names = table.attrs.get("classes")
@@ -353,12 +346,10 @@ def _load_tracks(value: Any, *, truth: GroundTruth) -> pd.DataFrame:
                 if names
                 else ""
             )
-            warnings.warn(
+            warn(
                 f"{truth.name}: {int(odd.sum())} results have {'another class' if names else 'a class other than 1'}"
                 f"{kinds} and are evaluated as pedestrians; with classes= (--classes) each class is evaluated by "
-                "itself.",
-                FairMOTLabWarning,
-                stacklevel=4,
+                "itself."
             )
     return table
 

@@ -6,7 +6,6 @@ https://docs.cvat.ai/docs/manual/advanced/formats
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 
 from .._files import write_zip
 from ..data import PERSON, column_of
-from ..errors import EvaluationError, FairMOTLabWarning, MotFileError
+from ..errors import EvaluationError, MotFileError, warn
 from .base import Format, one_sequence, stem
 from .classes import MOTCHALLENGE_CLASSES
 from .mot import check_table, named_classes, table_of
@@ -229,11 +228,9 @@ def read_cvat_video(path: str | os.PathLike[str]) -> pd.DataFrame:
             frame = whole(box.get("frame"), "a frame", place) + 1
             rows.append((frame, identity, left, top, right - left, bottom - top, 1.0, kind))
     if +unread:
-        warnings.warn(
+        warn(
             f"{path}: {', '.join(f'{count} {what}' for what, count in (+unread).items())} are not read; tracks of "
-            "upright rectangles are.",
-            FairMOTLabWarning,
-            stacklevel=3,
+            "upright rectangles are."
         )
     size = root.find("meta//original_size")
     width, height = (

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from .._files import cannot_read, exists
-from ..errors import FairMOTLabWarning, MotFileError
+from ..errors import MotFileError, warn
 from . import aicity, bdd100k, coco, cvat, detrac, jde, kitti, mots, uavdt, visdrone
 from .base import Format, Loader, first_line, one_sequence, stem
 from .mot import check_table, read_mot
@@ -44,11 +43,9 @@ def _read_mot(path: Path) -> pd.DataFrame:
     if info_file is None or not info_file.is_file():
         table = read_mot(path, "ground_truth")
         if info_file is not None and not (path.with_name("labels.txt").is_file() or _video_beside(path)):
-            warnings.warn(
+            warn(
                 f"{info_file} is missing: the length of {stem(path)} is unknown, and frames beyond its end go "
-                "unnoticed.",
-                FairMOTLabWarning,
-                stacklevel=4,
+                "unnoticed."
             )
     else:
         info = read_seqinfo(info_file)
@@ -299,7 +296,7 @@ def _is_copy(path: Path) -> bool:
     text = path.with_name(path.name.removesuffix(".gz"))
     if text == path or not _may_hold_labels(text):
         return False
-    warnings.warn(f"{text} is read; {path.name} beside it is not.", FairMOTLabWarning, stacklevel=5)
+    warn(f"{text} is read; {path.name} beside it is not.")
     return True
 
 

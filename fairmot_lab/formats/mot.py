@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pandas as pd
 
 from .._files import atomic_write
 from ..data import column_of
-from ..errors import FairMOTLabWarning, MotFileError
+from ..errors import MotFileError, warn
 from .base import stem
 from .text import LARGEST_FRAME, labels_in, read_bytes, read_numbers
 
@@ -123,28 +122,24 @@ def table_of(
 ) -> pd.DataFrame:
     """Return the table that `read_mot` makes of the numbers of a text; see there."""
     if len(values) == 0:
-        warnings.warn(f"{path} is empty: it holds no box at all.", FairMOTLabWarning, stacklevel=3)
+        warn(f"{path} is empty: it holds no box at all.")
     if kind == "ground_truth" and looks_like_visdrone(values) and (values[:, 7] == 0).any():
         raise MotFileError(
             f"{path} is a VisDrone-MOT file with ignored regions (class 0, score 0); read it with read_labels, or give "
             "the file to evaluate as ground truth."
         )
     if values.shape[1] > 10:
-        warnings.warn(
+        warn(
             f"{path} has {values.shape[1]} columns, MOTChallenge has 10 at most: those after the 10th are not read. If "
-            "decimals are written with commas, write points.",
-            FairMOTLabWarning,
-            stacklevel=3,
+            "decimals are written with commas, write points."
         )
     table = _name_columns(values, kind, path, where)
     _check(table, kind, where, length)
     warn_about_corners(table, str(path), width, height)
     if kind == "detections" and (copies := table.duplicated(["frame", *"xywh", "class_id"])).any():
-        warnings.warn(
+        warn(
             f"{where(int(np.argmax(copies)))}: the frame has this box a second time, as have {int(copies.sum())} of "
-            f"{len(table)} rows; remove the copies, of which trackers make people of their own.",
-            FairMOTLabWarning,
-            stacklevel=3,
+            f"{len(table)} rows; remove the copies, of which trackers make people of their own."
         )
     if len(table) and (np.diff(table["frame"].to_numpy()) < 0).any():
         table = table.sort_values("frame", kind="stable", ignore_index=True)
@@ -319,11 +314,9 @@ def _name_columns(values: np.ndarray, kind: str, path: Path, where: Where) -> pd
         table["visibility"] = np.where(visibility < 0, np.nan, visibility)  # -1 stands for what is not known
         odd = (visibility < 0) & (visibility != -1)
         if odd.any():
-            warnings.warn(
+            warn(
                 f"{path}: visibility (column 9) is below 0 in {int(odd.sum())} of {rows} rows, such as "
-                f"{visibility[odd][0]:g}, and is read as not known; write a share from 0 to 1, or -1.",
-                FairMOTLabWarning,
-                stacklevel=5,
+                f"{visibility[odd][0]:g}, and is read as not known; write a share from 0 to 1, or -1."
             )
         _number_regions(table)
     return pd.DataFrame(table, copy=False)
@@ -360,11 +353,9 @@ def looks_like_visdrone(values: np.ndarray) -> bool:
 def _warn_about_hidden_classes(values: np.ndarray, path: Path) -> None:
     eighth, ninth = values[:, 7], values[:, 8]
     if (eighth % 1 == 0).all() and eighth.min() >= 1 and eighth.max() <= 13 and ninth.min() >= 0 and ninth.max() <= 1:
-        warnings.warn(
+        warn(
             f"{path} has {values.shape[1]} columns and is read as MOT15 ground truth, without classes; if columns 8 "
-            "and 9 are class and visibility, keep 9 columns.",
-            FairMOTLabWarning,
-            stacklevel=5,
+            "and 9 are class and visibility, keep 9 columns."
         )
 
 
@@ -464,11 +455,9 @@ def warn_about_corners(table: pd.DataFrame, name: str, width: int | None, height
         return
     x, y, w, h = (table[column].to_numpy() for column in "xywh")
     if x.min() >= 0 and y.min() >= 0 and (x + w).max() <= 1 and (y + h).max() <= 1:
-        warnings.warn(
+        warn(
             f"{name}: every box lies within one pixel; if the coordinates are fractions of the image, multiply "
-            "them by its width and height.",
-            FairMOTLabWarning,
-            stacklevel=4,
+            "them by its width and height."
         )
         return
     hint = "if its columns are x1, y1, x2, y2, subtract to get widths and heights"
@@ -477,19 +466,11 @@ def warn_about_corners(table: pd.DataFrame, name: str, width: int | None, height
         inside = inside * np.clip(np.minimum(y + h, height) - np.maximum(y, 0), 0, None)
         share = float(np.mean(inside < 0.5 * w * h))
         if share > 0.2:
-            warnings.warn(
-                f"{name}: {share:.0%} of the boxes lie mostly outside the image of {width}x{height}; {hint}.",
-                FairMOTLabWarning,
-                stacklevel=4,
-            )
+            warn(f"{name}: {share:.0%} of the boxes lie mostly outside the image of {width}x{height}; {hint}.")
             return
     for start, size, side in ((x, w, "width"), (y, h, "height")):
         if np.mean(size > start) < 0.98 or np.median(start) <= np.ptp(size - start):
             continue
         if min(start.std(), size.std()) > 0 and np.corrcoef(start, size)[0, 1] > 0.9:
-            warnings.warn(
-                f"{name}: the {side} of nearly every box exceeds its left or upper edge and grows with it; {hint}.",
-                FairMOTLabWarning,
-                stacklevel=4,
-            )
+            warn(f"{name}: the {side} of nearly every box exceeds its left or upper edge and grows with it; {hint}.")
             return

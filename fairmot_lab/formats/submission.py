@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from .._files import write_zip
 from ..data import by_sequence
-from ..errors import EvaluationError, FairMOTLabWarning
+from ..errors import EvaluationError, warn
 from .mot import check_table, submitted_text
 from .motchallenge import BENCHMARKS, Benchmark
 
@@ -72,7 +71,7 @@ def write_submission(
     for name in sorted(tracks):
         check_table(tracks[name], name=f"tracks of {name}")
         if not len(tracks[name]):
-            warnings.warn(f"{name} has no track at all.", FairMOTLabWarning, stacklevel=2)
+            warn(f"{name} has no track at all.")
         texts[f"{name}.txt"] = submitted_text(tracks[name])
     return write_zip(path, texts, tracks)
 

@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from xml.parsers import expat
 import numpy as np
 import pandas as pd
 
-from ..errors import FairMOTLabWarning, MotFileError
+from ..errors import MotFileError, warn
 from . import text
 from .mot import LARGEST_ID, check_table
 from .text import NUMBER, read_bytes
@@ -78,11 +77,9 @@ def truth_table(
     flat = (values[:, 4] <= 0) | (values[:, 5] <= 0)
     if flat.any():
         first = values[np.argmax(flat)]
-        warnings.warn(
+        warn(
             f"{path}: {int(flat.sum())} of {len(values)} boxes have no area (the first in frame {first[0]:g}) and are "
-            "left out.",
-            FairMOTLabWarning,
-            stacklevel=4,
+            "left out."
         )
     order = np.flatnonzero(~flat)[np.argsort(values[~flat, 0], kind="stable")]
     values = values[order]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from .._files import atomic_write
 from .._progress import progress_bar
 from ..data import DISTRACTORS, PEDESTRIAN
 from ..detection.letterbox import GREY
-from ..errors import ConfigError, FairMOTLabWarning, TrainingError
+from ..errors import ConfigError, TrainingError, warn
 from ..formats.classes import class_notes, frames_without_labels, ignored_rows, motchallenge_classes, people_rows
 from ..sources.base import Source
 from ..sources.open import open_source
@@ -100,7 +99,7 @@ def prepare_footage(
     if len(empty):
         notes += [f"{source.name}: {len(empty)} of {count} frames have no ground truth; nothing is learnt from them."]
     for note in notes:
-        warnings.warn(note, FairMOTLabWarning, stacklevel=2)
+        warn(note)
     frames, people = np.load(path, mmap_mode="r"), by_frame(boxes, wanted)
     return Footage(source.name, frames, source.frame_rate, people, by_frame(ids, wanted), ignored)
 

@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +24,7 @@ from ..detection.cache import REPLACEABLE, DetectionWriter, open_detections
 from ..detection.detector import run_detector
 from ..detection.model import as_detector
 from ..drawing import FrameAnnotator, FrameRows, side_by_side
-from ..errors import ConfigError, FairMOTLabWarning, SourceError, WriteError
+from ..errors import ConfigError, SourceError, WriteError, warn
 from ..formats.mot import read_mot
 from ..sources.base import Frame, Source
 from ..sources.open import open_source
@@ -401,11 +400,7 @@ class _Run:
         self._write_record()
         dropped = getattr(self.source, "dropped", 0)
         if dropped:
-            warnings.warn(
-                f"{self.source.name}: {dropped} frames came while earlier ones were tracked, and were left out.",
-                FairMOTLabWarning,
-                stacklevel=4,
-            )
+            warn(f"{self.source.name}: {dropped} frames came while earlier ones were tracked, and were left out.")
 
     def _discard(self) -> None:
         for writer in self._writers():

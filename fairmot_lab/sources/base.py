@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import math
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from ..errors import FairMOTLabWarning, SourceError
+from ..errors import SourceError, warn
 from ..formats.labels import labels_beside, read_truth
 from .images import IMAGE_SUFFIXES, encode_jpeg
 
@@ -233,11 +232,9 @@ class Source(abc.ABC):
             return image
         if not self._rescaled:
             self._rescaled = True
-            warnings.warn(
+            warn(
                 f"{self.name} changes its size at frame {number} from {self.width}x{self.height} to {width}x{height}; "
-                f"frames of another size are scaled to {self.width}x{self.height}, and boxes are given in that size.",
-                FairMOTLabWarning,
-                stacklevel=3,
+                f"frames of another size are scaled to {self.width}x{self.height}, and boxes are given in that size."
             )
         shrinks = width * height > self.width * self.height
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

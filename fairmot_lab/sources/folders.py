@@ -17,7 +17,7 @@ import pandas as pd
 
 from .._files import cannot_read, natural_order
 from ..data import frame_grid, note_on_grid
-from ..errors import FairMOTLabWarning, SourceError
+from ..errors import SourceError, warn
 from ..formats.mot import read_mot
 from ..formats.seqinfo import read_seqinfo
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
@@ -100,11 +100,9 @@ class ImageSource(Source):
         self.height, self.width = self._read(1).shape[:2]
         pages = page_count(self.files[0]) if self.files else 1
         if pages > 1:
-            warnings.warn(
+            warn(
                 f"{self.files[0]} holds {pages} pages; of the files in a folder only the first page is read, so open "
-                "the file itself to read them all.",
-                FairMOTLabWarning,
-                stacklevel=6,
+                "the file itself to read them all."
             )
 
     def frames(self, first: int = 1, last: int | None = None) -> Iterator[Frame]:
@@ -298,11 +296,9 @@ class SequenceSource(ImageSource):
         gaps = sorted(set(range(1, last + 1)) - set(numbers))
         self._grid = frame_grid(numbers)
         said = f" (seqLength={length})" if last != length else ""
-        warnings.warn(
+        warn(
             f"{self.folder} holds {len(files)} images; by name they are frames {ranges(numbers)} of {last}{said}. "
-            f"Without an image: {ranges(gaps)}.{note_on_grid(self._grid)}",
-            FairMOTLabWarning,
-            stacklevel=6,
+            f"Without an image: {ranges(gaps)}.{note_on_grid(self._grid)}"
         )
         return dict(zip(numbers, files, strict=True)), last
 

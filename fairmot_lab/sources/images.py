@@ -21,7 +21,7 @@ import numpy as np
 import simplejpeg
 
 from .._files import cannot_read
-from ..errors import FairMOTLabWarning, SourceError
+from ..errors import SourceError, warn
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 ValueRange = tuple[float, float]
@@ -106,11 +106,9 @@ def own_range(images: Iterable[np.ndarray]) -> ValueRange:
 def warn_of_range(name: str, dtype: np.dtype, value_range: ValueRange) -> None:
     """Warn that values of more than 8 bits are scaled, and by which range."""
     bits = f"{8 * dtype.itemsize}-bit {'floats' if dtype.kind == 'f' else 'integers'}"
-    warnings.warn(
+    warn(
         f"{name} has {bits}; values from {value_range[0]:g} to {value_range[1]:g} are shown as 0 to 255 (for another "
-        "range: value_range=(low, high), --value-range LOW HIGH).",
-        FairMOTLabWarning,
-        stacklevel=7,
+        "range: value_range=(low, high), --value-range LOW HIGH)."
     )
 
 
@@ -277,7 +275,7 @@ def _decode_jpeg(data: bytes, path: Path) -> np.ndarray | None:
     except ValueError as error:
         if "extraneous bytes" not in str(error):  # those come from damage, but from some cameras as well
             raise SourceError(f"The image {path} is damaged ({error}); restore the file.") from error
-        warnings.warn(f"The image {path} may be damaged ({error}); it is used unchanged.", FairMOTLabWarning, 4)
+        warn(f"The image {path} may be damaged ({error}); it is used unchanged.")
         return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=False)
 
 

@@ -7,7 +7,6 @@ import re
 import sys
 import threading
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ import cv2
 import numpy as np
 
 from .._files import reason_of
-from ..errors import FairMOTLabWarning, SourceError
+from ..errors import SourceError, warn
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source
 from .video import upright
 
@@ -168,11 +167,7 @@ class LiveSource(Source):
                         f"{self._label} was lost after frame {self._number} ({lost}) and did not come back in "
                         f"{self.retries} tries; check it, or allow more (retries=, --retries)."
                     ) from lost
-                warnings.warn(
-                    f"{self._label} was lost after frame {self._number} ({lost}); try {failures} of {self.retries}.",
-                    FairMOTLabWarning,
-                    stacklevel=2,
-                )
+                warn(f"{self._label} was lost after frame {self._number} ({lost}); try {failures} of {self.retries}.")
                 self._stopped.wait(min(self.retry_seconds * 2 ** (failures - 1), 30.0))
                 continue
             failures = 0

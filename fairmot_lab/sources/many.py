@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 
 from .._files import exists
 from .._progress import progress_bar
-from ..errors import ConfigError, FairMOTLabError, FairMOTLabWarning, SourceError
+from ..errors import ConfigError, FairMOTLabError, SourceError, warn
 from ..formats.base import stem
 from .images import IMAGE_SUFFIXES
 
@@ -147,11 +146,7 @@ def run_each(
         raise next(failures[name] for name in sequences if name in failures)
     if failures:
         failed = "; ".join(f"{name}: {failures[name]}" for name in sequences if name in failures)
-        warnings.warn(
-            f"{len(failures)} of {len(sequences)} sequences failed and are left out. {failed}",
-            FairMOTLabWarning,
-            stacklevel=3,
-        )
+        warn(f"{len(failures)} of {len(sequences)} sequences failed and are left out. {failed}")
     return {name: results[name] for name in sequences if name in results}
 
 

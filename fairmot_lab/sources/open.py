@@ -7,7 +7,6 @@ import itertools
 import math
 import os
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from .._files import cannot_read, exists, natural_order
 from ..data import frame_grid, note_on_grid
-from ..errors import FairMOTLabWarning, MotFileError, SourceError
+from ..errors import MotFileError, SourceError, warn
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recognise, sequences_in
 from ..formats.mots import FORMAT, is_mask_folder
 from .arrays import ArraySource
@@ -279,21 +278,17 @@ def _check_names(files: list[Path], folder: Path) -> None:
         kinds.setdefault(re.sub(r"[0-9]+", "0", file.stem.lower()), file)
     if 1 < len(kinds) <= len(files) / 2:  # others are photos with names of their own
         found = ", ".join(file.name for file in list(kinds.values())[:4])
-        warnings.warn(
+        warn(
             f"{folder}: the names of its {len(files)} images are of {len(kinds)} kinds, such as {found}; all are read "
-            "as frames, so take out what is none.",
-            FairMOTLabWarning,
-            stacklevel=5,
+            "as frames, so take out what is none."
         )
     numbers = frame_numbers(files) or []
     grid = frame_grid(numbers)
     steps = np.diff(numbers)
     if grid or (len(steps) and steps.max() > 1 and 2 * len(steps) >= steps.sum()):  # others are no frames of a video
-        warnings.warn(
+        warn(
             f"{folder}: by name the images are numbers {ranges(numbers)}; they are counted as frames 1 to {len(files)}."
-            f"{note_on_grid(grid)}",
-            FairMOTLabWarning,
-            stacklevel=5,
+            f"{note_on_grid(grid)}"
         )
 
 

@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import re
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 from av.stream import Disposition
 
 from .._files import cannot_read, reason_of
-from ..errors import FairMOTLabWarning, SourceError
+from ..errors import SourceError, warn
 from .base import DEFAULT_FRAME_RATE, Frame, Kind, Source, ranges
 from .images import ValueRange, own_range, to_bgr
 
@@ -180,7 +179,7 @@ class VideoSource(Source):
         )
 
     def _warn(self, said: str) -> None:
-        warnings.warn(f"{self.path}: {said}.", FairMOTLabWarning, stacklevel=7)
+        warn(f"{self.path}: {said}.")
 
     def times(self) -> np.ndarray:
         """Return the seconds since the first frame, one for each frame."""
@@ -221,7 +220,7 @@ class VideoSource(Source):
         if faults:
             read = last - first + 1 - len(missing)
             message = f"{self.path}: {', '.join(faults)}; {read} frames were read."
-            warnings.warn(message, FairMOTLabWarning, stacklevel=2)
+            warn(message)
 
     def _check_unchanged(self, number: int) -> None:
         """Raise an error if the file is not what it was when it was opened: a fault may be over by the next try."""
@@ -353,7 +352,7 @@ class VideoSource(Source):
                 raise SourceError(
                     f"{said}; get the whole file, or use these frames alone (--allow-truncated, allow_truncated=True)."
                 )
-            warnings.warn(f"{said}; the rest is missing.", FairMOTLabWarning, stacklevel=6)
+            warn(f"{said}; the rest is missing.")
         return index
 
     def _lacking(self, container: InputContainer, stream: Any, count: int, end: int) -> str | None:
@@ -365,11 +364,7 @@ class VideoSource(Source):
                 return None
             rate = float(stream.average_rate or stream.guessed_rate or 0)
             if rate and (end - (stream.start_time or 0)) * base >= 0.99 * stream.frames / rate:
-                warnings.warn(
-                    f"{self.path} is damaged: {stream.frames - count} of {stream.frames} frames are lost in between.",
-                    FairMOTLabWarning,
-                    stacklevel=7,
-                )
+                warn(f"{self.path} is damaged: {stream.frames - count} of {stream.frames} frames are lost in between.")
                 return None
             return f" of {stream.frames}"
         if "mp4" in container.format.name:
