@@ -68,6 +68,14 @@ REFUSED = {
         lambda path: fl.plots.centre_heatmap(FRAME, SCENE.source.image(3), opacity=-1),
         "opacity is -1",
     ),
+    "another protocol than the evaluation's": (
+        lambda path: fl.compare({"a": RESULT, "b": RESULT}, protocol="raw"),
+        "a is evaluated already",
+    ),
+    "another part than the evaluation's": (
+        lambda path: fl.compare({"a": RESULT}, frames=(1, 9)),
+        "a is evaluated already",
+    ),
     "a page of no size": (
         lambda path: fl.widgets.TrackPlayer(SCENE.source).to_html(path / "a.html", max_mb=np.nan),
         "max_mb is nan",
@@ -163,7 +171,9 @@ def test_arguments_that_cannot_be_meant_are_refused(case, tmp_path):
         call(tmp_path)
 
 
-def test_one_name_stands_for_a_list_of_one():
+def test_one_name_stands_for_a_list_of_one(tmp_path):
+    made = fl.formats.write_cvat(SCENE.tracks.assign(class_id=1), tmp_path / "task.zip", labels="person")
+    assert fl.read_labels(made).attrs["classes"] == {1: "person"}
     assert fl.random_search("conf_thres", 2) == fl.random_search(["conf_thres"], 2)
     assert fl.plots.compare_trackers({"a": RESULT}, "idf1").get_xticklabels()[0].get_text() == "IDF1"
     table = pd.DataFrame(

@@ -175,6 +175,10 @@ def compare(
     for name, tracks in trackers.items():
         if isinstance(tracks, Evaluation):
             made, chosen, how, part = tracks.sequences, tracks.protocol, tracks.evaluator, tracks.frames
+            if protocol not in (None, chosen) or frames not in (None, part) or sequences is not None:
+                raise EvaluationError(
+                    f"{name} is evaluated already; leave out protocol, frames and sequences, or give its tracks."
+                )
         elif ground_truth is None:
             raise EvaluationError(f"Tracker {name} is given as tracks; give the ground truth too.")
         else:

@@ -60,6 +60,7 @@ def write_cvat(tracks: pd.DataFrame, path: str | os.PathLike[str], *, labels: It
     {1: 'person'}
     """
     check_table(tracks, name="the tracks")
+    labels = [labels] if isinstance(labels, str) else labels
     rows = tracks.sort_values(["frame", "id"], kind="stable")
     classes, names = _labels_of(rows, None if labels is None else list(labels))
     table = pd.DataFrame({name: rows[name].astype(np.int64) for name in ("frame", "id")})
