@@ -176,9 +176,8 @@ class VideoWriter:
         stream.codec_context.gop_size = max(1, round(2 * self.frame_rate))
         # With more threads x264 gives other bytes, by the number of cores and now and then from run to run.
         stream.codec_context.thread_count = 1
-        stream.options = {"preset": "veryfast", "crf": str(self._crf)}
-        if width < 128:  # with rows of so few blocks x264's tree of blocks gives other bytes now and then
-            stream.options = {**stream.options, "x264-params": "mbtree=0"}
+        # And with code for AVX-512 its macroblock tree reads memory that nothing was written to.
+        stream.options = {"preset": "veryfast", "crf": str(self._crf), "x264-params": "cpu-independent=1"}
 
     def _mux(self, container: Any, packets: list[Any]) -> None:
         for packet in packets:
