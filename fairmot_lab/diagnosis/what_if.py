@@ -74,8 +74,8 @@ class WhatIf:
         return f"{in_columns([list(shown), *cells])}\n{wrapped(self.caption)}"
 
     def _repr_html_(self) -> str:
-        shown = self.table().style.format("{:+.1f}", subset=["+MOTA", "+IDF1", "+HOTA"]).hide(axis="index")
-        return f"{shown.to_html()}<p>{html.escape(self.caption)}</p>"
+        shown = self.table().to_html(index=False, float_format="{:+.1f}".format)
+        return f"{shown}<p>{html.escape(self.caption)}</p>"
 
 
 def single_changes(tracker: Tracker) -> dict[str, Tracker]:
