@@ -31,6 +31,7 @@ from .evaluation.evaluate import compute_metrics, evaluate, half_split
 from .evaluation.names import HOTA, MOTMETRICS, SMALLER_IS_BETTER
 from .evaluation.protocols import GroundTruth, prepare
 from .material import Material, open_material, pack_material
+from .sources.many import check_jobs
 from .sweeps import checked_classes, is_range, plain, without_class_warnings
 
 if TYPE_CHECKING:
@@ -172,8 +173,7 @@ def tune(
     optuna = _optuna()
     if trials < 1:
         raise ConfigError(f"trials is {trials}; it must be a whole number from 1 up.")
-    if n_jobs == 0:
-        raise ConfigError("n_jobs is 0; give a number of processes, or -1 for one per core.")
+    check_jobs(n_jobs)
     if storage is not None:
         refuse_overwrite(storage, detections, ground_truth)
     names = [objective] if isinstance(objective, str) else list(objective)

@@ -246,14 +246,16 @@ def _model(options: argparse.Namespace) -> Detector:
             raise ConfigError("--half goes with --model; export the detector in half precision instead.")
         if options.engine != "auto":
             raise ConfigError("--engine goes with --model; a --detector runs in onnxruntime.")
-        overlap: Any = {"auto": 0.65, None: 1.0}.get(options.nms_iou, options.nms_iou)
+        given: dict[str, Any] = {}
+        if options.nms_iou != "auto":
+            given["nms_iou"] = 1.0 if options.nms_iou is None else options.nms_iou
         return load_detector(
             options.detector,
             reid=options.reid,
             device=options.device,
             threads=options.threads,
             input_size=options.input_size,
-            nms_iou=overlap,
+            **given,
         )
     return load_model(
         options.model or DEFAULT_MODEL,

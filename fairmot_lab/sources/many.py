@@ -78,10 +78,15 @@ def _name(item: Any) -> str:
     return str(item.name)
 
 
-def workers(n_jobs: int | None) -> joblib.Parallel:
-    """Return joblib's workers, which take one call at a time and give results as they come; ConfigError for none."""
+def check_jobs(n_jobs: int | None) -> None:
+    """Refuse to work with no process: ConfigError."""
     if n_jobs == 0:
         raise ConfigError("n_jobs is 0; give a number of processes, or -1 for one per core.")
+
+
+def workers(n_jobs: int | None) -> joblib.Parallel:
+    """Return joblib's workers, which take one call at a time and give results as they come; ConfigError for none."""
+    check_jobs(n_jobs)
     return joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
 
 
