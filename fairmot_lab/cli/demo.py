@@ -40,28 +40,27 @@ def _run_demo(options: argparse.Namespace) -> None:
     report = track_files(source, model=model, folder=options.output, progress=progress)
     seconds = time.perf_counter() - started
     tracks = read_mot(report.text)
-    files = [sequence, report.text, report.text.with_suffix(".png")]
-    _draw_middle(source, tracks, files[-1])
+    picture, film = report.text.with_suffix(".png"), report.text.with_suffix(".mp4")
+    _draw_middle(source, tracks, picture)
     if not options.no_video:
-        files.append(report.text.with_suffix(".mp4"))
-        render_video(source, tracks, files[-1], progress=progress)
+        render_video(source, tracks, film, progress=progress)
     row = evaluate(tracks, source, protocol="motchallenge").overall
     metrics = "  ".join(f"{name.upper()} {row[name]:.1%}" for name in ("mota", "idf1", "hota"))
     print(f"{metrics}  ID switches {row['num_switches']:.0f}")
     print(f"{len(source)} frames in {seconds:.1f} s: {len(source) / seconds:.1f} frames a second")
-    for path in files:
+    for path in (sequence, report.text, picture, *([] if options.no_video else [film])):
         print(f"  {path}")
     ours = _command("fairmot-lab")
     print("Next:")
-    kept = f"--detections {options.output}"
-    print(f"  {ours} switches --gt {files[0]} --results {files[1]} {kept}\n      why each ID switch happened")
-    print(f"  {ours} view {files[0]} --tracks {files[1]}\n      look at the tracks in the browser")
+    switches = f"switches --gt {sequence} --results {report.text} --detections {options.output}"
+    print(f"  {ours} {switches}\n      why each ID switch happened")
+    print(f"  {ours} view {sequence} --tracks {report.text}\n      look at the tracks in the browser")
     print(f"  {ours} track VIDEO --video\n      track a video of your own")
     if Path("notebooks").is_dir():
         print(f"  {_command('jupyter')} lab notebooks\n      the tour: ten notebooks on this sequence")
     else:
         print(f"  {_command('jupyter')} lab\n      and in a notebook, after `import fairmot_lab as fl`:")
-        print(f'      fl.widgets.Workbench("{files[0]}", detections="{report.detections}")')
+        print(f'      fl.widgets.Workbench("{sequence}", detections="{report.detections}")')
 
 
 def _draw_middle(source: Any, tracks: Any, path: Path) -> None:
