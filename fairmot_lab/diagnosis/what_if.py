@@ -65,7 +65,7 @@ class WhatIf:
         return (
             f"{helped} of {len(self.switches)} ID switches are avoided by at least one of {tried} single changes; the "
             f"{tried - len(self.table())} that alter nothing are left out. avoided: the person keeps the id; gone, "
-            "added: ID switches that are no longer, or newly, there; +: the metric's change, in points."
+            "added: ID switches that no longer happen, and new ones; +: how many points the metric changes."
         )
 
     def __repr__(self) -> str:

@@ -399,7 +399,7 @@ def match_tracks(
     Raises
     ------
     EvaluationError
-        If there is no such protocol or evaluator.
+        If the protocol or the evaluator does not exist.
     """
     check_options(protocol, evaluator, None)
     return _evaluate_sequence(ground_truth.name, ground_truth, tracks, protocol, evaluator, None, ())

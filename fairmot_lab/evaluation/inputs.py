@@ -262,7 +262,7 @@ def _other_sequence(ours: str, theirs: str) -> EvaluationError:
 def names_another_sequence(name: str, truth: str, ground_truth: Any) -> bool:
     """Return whether a name is that of another sequence than the ground truth's; most, such as a tracker's, are none.
 
-    A name is a sequence's if a benchmark has it, or if a sequence of that name lies beside the ground truth.
+    A name belongs to a sequence if a benchmark lists it, or if a sequence of that name lies beside the ground truth.
     """
     known = sequence_names()
     is_known = name in known and truth in known
