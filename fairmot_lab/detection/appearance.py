@@ -17,10 +17,7 @@ ACROSS = (1 - WIDTH) / 2 + WIDTH * (np.arange(COLUMNS) + 0.5) / COLUMNS
 COLOURS = np.array([[1 / 3, 1 / 3, 1 / 3], [1, -1, 0], [1 / 2, 1 / 2, -1]], np.float32)
 # borders of the bins of brightness, red - green and yellow - blue: narrow near grey, where clothes are
 _OPPONENT = (-0.3, -0.15, -0.08, -0.03, 0, 0.03, 0.08, 0.15, 0.3)
-KNOTS = tuple(
-    np.array(knots, np.float32)
-    for knots in ((0, 0.06, 0.12, 0.18, 0.25, 0.33, 0.42, 0.52, 0.64, 0.8, 1), _OPPONENT, _OPPONENT)
-)
+KNOTS = ((0, 0.06, 0.12, 0.18, 0.25, 0.33, 0.42, 0.52, 0.64, 0.8, 1), _OPPONENT, _OPPONENT)
 BINS = STRIPS * sum(map(len, KNOTS))
 # times this the colours of 8-bit images are whole numbers from -510 to 765; each has a place among the bins of a strip:
 # 2.25 counts three quarters in bin 2 and a quarter in bin 3

@@ -110,12 +110,15 @@ class CellGrid(NamedTuple):
     places : (2, A) float32
         Column and row of each cell in its level.
     strides : (A,) float32
+    centres : (A, 2) float32
+        x, y in pixels of the input.
     covering : (3, H, W) int64
         The cells, one of each level, that cover a cell of the finest level.
     """
 
     places: np.ndarray
     strides: np.ndarray
+    centres: np.ndarray
     covering: np.ndarray
 
 
@@ -137,6 +140,6 @@ def cell_grid(columns: int, rows: int) -> CellGrid:
         strides.append(np.full(row.size, stride))
         covering.append((first + row * row.shape[1] + column).repeat(times, 0).repeat(times, 1))
         first += row.size
-    return CellGrid(
-        np.concatenate(places, axis=1, dtype=np.float32), np.concatenate(strides, dtype=np.float32), np.stack(covering)
-    )
+    place = np.concatenate(places, axis=1, dtype=np.float32)
+    each = np.concatenate(strides, dtype=np.float32)
+    return CellGrid(place, each, ((place + 0.5) * each).T.copy(), np.stack(covering))

@@ -26,21 +26,14 @@ DIMENSION = 64  # of an embedding
 
 
 class Convolution(nn.Conv2D):  # type: ignore[name-defined]
-    """nn.Conv2D, twice as fast in training: paddle's CPU kernels add a bias slowly, and have none for 1x1."""
+    """nn.Conv2D, whose bias is added apart: within it paddle's CPU kernels take twice as long in training."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
         self.settings = {"stride": stride, "padding": (kernel - 1) // 2, "groups": groups}
         super().__init__(inputs, outputs, kernel, **self.settings)
 
     def forward(self, x):
-        if not self.training:
-            return super().forward(x)
-        if self.weight.shape[2] == 1:
-            batch, channels, height, width = x.shape
-            product = paddle.matmul(self.weight.flatten(1), x.reshape([batch, channels, height * width]))
-            product = product.reshape([batch, -1, height, width])
-        else:
-            product = functional.conv2d(x, self.weight, **self.settings)
+        product = functional.conv2d(x, self.weight, **self.settings)
         return product + self.bias.reshape([1, -1, 1, 1]).expand(product.shape)
 
 
@@ -130,15 +123,7 @@ class CompactNetwork(Layer):
 
     def forward(self, image):
         """Return maps (N, 6, h, w) of strides 8, 16 and 32 for (N, 3, H, W): red, green, blue, 0 to 1."""
-        return self.later(self.early(image))
-
-    def early(self, image):
-        """Return the map of stride 4, of edges and colours: what training leaves as it is."""
-        return self.stage2(self.stem(image))
-
-    def later(self, stride4):
-        """Return what follows from it."""
-        stride8 = self.stage3(stride4)
+        stride8 = self.stage3(self.stage2(self.stem(image)))
         stride16 = self.stage4(stride8)
         top5 = self.lateral5(self.stage5(stride16))
         top4 = self.lateral4(self.down4(paddle.concat([self.doubled(top5), stride16], axis=1)))
@@ -167,7 +152,6 @@ def load_network(path: str | os.PathLike[str]) -> CompactNetwork:
         if name not in tensors or list(tensors[name].shape) != parameter.shape:
             raise WeightsError(f"{path} has no {name} of shape {parameter.shape}; give a file that training wrote.")
         parameter.set_value(tensors[name])
-    network.eval()
     return network
 
 
@@ -202,6 +186,5 @@ def save_network(network: CompactNetwork, path: str | os.PathLike[str], about: d
         if tensor.name in weights:
             kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
             tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name].numpy().astype(kind), tensor.name))
-    del model.metadata_props[:]
     helper.set_model_props(model, {"architecture": "fairmot_lite", **(about or {})})
     write_sealed(path, model.SerializeToString())

@@ -23,9 +23,11 @@ import numpy as np
 import pandas as pd
 
 from .._files import atomic_write, write_text
+from .._progress import progress_bar
 from ..data import PEDESTRIAN
 from ..errors import ConfigError
 from ..formats.seqinfo import write_seqinfo
+from ..sources.images import encode_jpeg
 from .people import Actor, dress
 from .street import ALWAYS, Camera, Light, Occluder, RenderedFrame, SceneConfig, Way, paint_background, smooth_noise
 
@@ -65,9 +67,6 @@ def write_sequence(seed: int, config: SceneConfig, folder: str | os.PathLike[str
     The folder is made, with img1/, gt/gt.txt, det/det.txt (people at least 0.3 visible, with jitter, misses and false
     alarms), seqinfo.ini (written last: a folder that has one is complete), and scene.json with seed and config.
     """
-    from .._progress import progress_bar
-    from ..sources.images import encode_jpeg
-
     folder, recipe = Path(folder), json.dumps({"seed": seed} | dataclasses.asdict(config), indent=1)
     if folder.exists():
         note = folder / "scene.json"

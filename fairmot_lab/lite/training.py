@@ -21,23 +21,27 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from scipy.linalg import eigh
 
 from .._files import atomic_write, make_folder, refuse_overwrite, write_text
 from .._progress import progress_bar
 from ..boxes import iou
 from ..detection.appearance import BINS, colour_histograms
-from ..detection.compact import STRIDES, cell_grid
+from ..detection.compact import STRIDES, CellGrid, cell_grid
 from ..detection.letterbox import letterbox
 from ..detection.model import load_model
 from ..detection.zoo import BUNDLED
 from ..errors import ConfigError, TrainingError
 from ..evaluation.evaluate import evaluate
 from ..pipeline import track
+from ..plots import learning_curve, save
 from ..sources.base import Source
 from .network import DIMENSION, CompactNetwork, functional, load_network, paddle, save_network
 from .training_data import Footage, View, draw_views
 
 INPUT_SIZE = (576, 320)
+entropy = functional.binary_cross_entropy_with_logits
 SHRINKAGE = 0.5  # of the scatter within a person towards its mean variance, in parts of it
 PARTS = ("network", "average", "optimizer")  # of a trainer, kept in checkpoints
 LONGEST = 2.0  # seconds between two looks at a person that count as the same clothes in the same light
@@ -75,50 +79,40 @@ class TrainingConfig:
         return self.learning_rate * warm * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / self.steps)))
 
 
-class Cells:
-    """The cells of all levels for inputs of (width, height), level by level, row by row; float32, in pixels."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        grid = cell_grid(size[0] // STRIDES[0], size[1] // STRIDES[0])
-        self.place = grid.places.T.copy()  # (A, 2): column and row, in cells
-        self.stride = grid.strides[:, None]  # (A, 1)
-        self.centre = (self.place + 0.5) * self.stride  # (A, 2): x, y
-
-    def inside(self, boxes: np.ndarray) -> np.ndarray:
-        """Return (B, A) bool: which cells have their centres in which boxes."""
-        upper, lower = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
-        return ((self.centre > upper) & (self.centre < lower)).all(2)
+def inside(boxes: np.ndarray, cells: CellGrid) -> np.ndarray:
+    """Return (B, A) bool: which cells have their centres in which boxes."""
+    upper, lower = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
+    return ((cells.centres > upper) & (cells.centres < lower)).all(2)
 
 
-def assign(output: np.ndarray, boxes: np.ndarray, cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def assign(output: np.ndarray, boxes: np.ndarray, cells: CellGrid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Choose the cells that are to tell of each person: YOLOX's SimOTA.
 
     Takes what the network says of each cell (A, 6) and the people's boxes (P, 4); returns the chosen cells (C,), whom
     each tells of (C,), and the IoU of its box and that person's (C,).
     """
-    near = (np.abs(cells.centre - (boxes[:, None, :2] + boxes[:, None, 2:] / 2)) < 2.5 * cells.stride).all(2)
-    inside = cells.inside(boxes)
-    candidates = np.flatnonzero((inside | near).any(0))
-    output, stride = output[candidates], cells.stride[candidates]
+    reach = 2.5 * cells.strides[:, None]
+    near = (np.abs(cells.centres - (boxes[:, None, :2] + boxes[:, None, 2:] / 2)) < reach).all(2)
+    within = inside(boxes, cells)
+    candidates = np.flatnonzero((within | near).any(0))
+    output, stride = output[candidates], cells.strides[candidates, None]
     size = np.exp(np.clip(output[:, 2:4], -8, 8)) * stride
-    corner = (output[:, :2] + cells.place[candidates]) * stride - size / 2
+    corner = (output[:, :2] + cells.places.T[candidates]) * stride - size / 2
     overlap = iou(boxes, np.concatenate((corner, size), axis=1))
     score = np.sqrt((1 / (1 + np.exp(-np.clip(output[:, 4:], -20, 20)))).prod(1))
-    cost = -np.log(score) - 3 * np.log(overlap + 1e-8) + 1e5 * ~(inside & near)[:, candidates]
+    cost = -np.log(score) - 3 * np.log(overlap + 1e-8) + 1e5 * ~(within & near)[:, candidates]
     matched = np.zeros(cost.shape, bool)
     for row, (overlaps, costs) in enumerate(zip(overlap, cost, strict=True)):
         count = max(1, int(np.sort(overlaps)[-10:].sum()))
         matched[row, np.argsort(costs, kind="stable")[:count]] = True
-    contested = np.flatnonzero(matched.sum(0) > 1)
-    cheapest = cost[:, contested].argmin(0)
-    matched[:, contested] = False
-    matched[cheapest, contested] = True
+    cheapest = cost.argmin(0) == np.arange(len(boxes))[:, None]
+    matched = np.where(matched.sum(0) > 1, cheapest, matched)
     chosen = np.flatnonzero(matched.any(0))
     person = matched[:, chosen].argmax(0)
     return candidates[chosen], person, overlap[person, chosen]
 
 
-def label_loss(outputs, views: Sequence[View], cells: Cells):
+def label_loss(outputs, views: Sequence[View], cells: CellGrid):
     """Return YOLOX's loss of outputs (N, A, 6) for the people of N views, per assigned cell."""
     said, count = outputs.numpy(), outputs.shape[1]
     if not np.isfinite(said).all():
@@ -127,21 +121,20 @@ def label_loss(outputs, views: Sequence[View], cells: Cells):
     rows, boxes, overlaps = [], [np.empty((0, 4))], [np.empty(0)]
     for number, view in enumerate(views):
         if len(view.ignored):
-            weight[number][cells.inside(view.ignored).any(0)] = 0
+            weight[number][inside(view.ignored, cells).any(0)] = 0
         if len(view.people):
             chosen, person, overlap = assign(said[number], view.people, cells)
             wanted[number, chosen] = weight[number, chosen] = 1
             rows.append(number * count + chosen)
             boxes.append(view.people[person])
             overlaps.append(overlap)
-    entropy = functional.binary_cross_entropy_with_logits
     total = (entropy(outputs[:, :, 4], paddle.to_tensor(wanted), reduction="none") * paddle.to_tensor(weight)).sum()
     if rows:
         row = np.concatenate(rows)
         target = paddle.to_tensor(np.concatenate(boxes).astype(np.float32))
         overlap = paddle.to_tensor(np.concatenate(overlaps).astype(np.float32))
         chosen = outputs.reshape([-1, 6]).index_select(paddle.to_tensor(row))
-        stride, place = (paddle.to_tensor(value[row % count]) for value in (cells.stride, cells.place))
+        stride, place = (paddle.to_tensor(value[row % count]) for value in (cells.strides[:, None], cells.places.T))
         size = paddle.exp(chosen[:, 2:4]) * stride
         corner = (chosen[:, :2] + place) * stride - size / 2
         edges = paddle.minimum(corner + size, target[:, :2] + target[:, 2:]) - paddle.maximum(corner, target[:, :2])
@@ -154,7 +147,6 @@ def label_loss(outputs, views: Sequence[View], cells: Cells):
 def anchor_loss(outputs, before):
     """Measure how far outputs (N, A, 6) moved from those before training, by the people seen then; 0 at best."""
     seen = functional.sigmoid(before[:, :, 4:])
-    entropy = functional.binary_cross_entropy_with_logits
     moved = entropy(outputs[:, :, 4:], seen, reduction="none") - entropy(before[:, :, 4:], seen, reduction="none")
     score = seen.prod(2)
     boxes = (outputs[:, :, :4] - before[:, :, :4]).abs().sum(2)
@@ -170,19 +162,17 @@ class Trainer:
     def __init__(self, footages: Sequence[Footage], config: TrainingConfig, start: str | os.PathLike[str]) -> None:
         if not footages:
             raise TrainingError("There is nothing to train on; name at least one sequence or some rendered scenes.")
-        self.config, self.step_number, self.cells = config, 0, Cells(config.size)
+        self.config, self.step_number = config, 0
+        self.cells = cell_grid(*(side // STRIDES[0] for side in config.size))
         self.kinds = [[one for one in footages if one.rendered], [one for one in footages if not one.rendered]]
         self.names = [one.name for one in footages]
         self.settings = json.dumps([dataclasses.asdict(config), self.names])
         self.network, self.average, self.before = (load_network(start) for _ in range(3))
-        for network in (self.network, self.before):
-            network.train()  # which is only a matter of speed: nothing in it behaves otherwise in training
         for name, parameter in self.network.named_parameters():
             parameter.name = name  # the optimizer's state is kept under it
-            parameter.stop_gradient = name.startswith(("stem.", "stage2."))
-        trained = [parameter for parameter in self.network.parameters() if not parameter.stop_gradient]
+            parameter.stop_gradient = name.startswith(("stem.", "stage2."))  # edges and colours are left as they are
         settings = {"weight_decay": 1e-4, "grad_clip": paddle.nn.ClipGradByGlobalNorm(10.0)}
-        self.optimizer = paddle.optimizer.AdamW(config.learning_rate, parameters=trained, **settings)
+        self.optimizer = paddle.optimizer.AdamW(config.learning_rate, parameters=self.network.parameters(), **settings)
 
     def step(self) -> dict[str, float]:
         """Train on one batch; the losses by name."""
@@ -192,16 +182,15 @@ class Trainer:
         views = draw_views(rendered, drawn, config.size, rng) if drawn else []
         if real:
             views += draw_views(real, config.views - drawn, config.size, rng)
-        images = np.stack([view.image[:, :, ::-1].transpose(2, 0, 1) for view in views]).astype(np.float32) / 255
-        with paddle.no_grad():
-            early = self.network.early(paddle.to_tensor(images))
-        outputs = _flat(self.network.later(early))
+        pixels = np.stack([view.image[:, :, ::-1].transpose(2, 0, 1) for view in views])
+        images = paddle.to_tensor(pixels.astype(np.float32) / 255)
+        outputs = _flat(self.network(images))
         losses = {}
         if drawn:
             losses["rendered"] = label_loss(outputs[:drawn], views[:drawn], self.cells)
         if real:
             with paddle.no_grad():
-                before = _flat(self.before.later(early[drawn:]))
+                before = _flat(self.before(images[drawn:]))
             losses["anchor"] = config.anchor * anchor_loss(outputs[drawn:], before)
             losses["labels"] = config.labels * label_loss(outputs[drawn:], views[drawn:], self.cells)
         loss = sum(losses.values())
@@ -261,8 +250,6 @@ def fit_projection(footages: Sequence[Footage], *, step: int = 3, seed: int = 0)
     have a cosine around 0. Every footage with several people counts alike. Every `step`-th frame is looked at; of
     rendered ones, which are short, each.
     """
-    from scipy.linalg import eigh
-
     rng = np.random.default_rng(seed)
     same, different, mean, counted = np.zeros((BINS, BINS)), np.zeros((BINS, BINS)), np.zeros(BINS), 0.0
     for footage in footages:
@@ -379,10 +366,6 @@ def measure(network: CompactNetwork, sources: Sequence[Source]) -> dict[str, flo
 
 
 def _write_curve(curve: pd.DataFrame, folder: Path) -> None:
-    from matplotlib.figure import Figure  # not through pyplot, which would keep it
-
-    from ..plots import learning_curve, save
-
     write_text(folder / "curve.csv", curve.to_csv(index=False))
-    ax = Figure(figsize=(7, 4), layout="constrained").subplots()
+    ax = Figure(figsize=(7, 4), layout="constrained").subplots()  # pyplot would keep the figure
     save(learning_curve(curve, ax=ax), folder / "curve.png", dpi=110)

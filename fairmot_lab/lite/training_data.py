@@ -125,11 +125,11 @@ def draw_views(footages: Sequence[Footage], count: int, size: tuple[int, int], r
     """Draw views of (width, height); a footage is drawn as often as the root of its length is large."""
     weights = np.sqrt([len(footage.frames) for footage in footages])
     chosen = rng.choice(len(footages), count, p=weights / weights.sum())
-    return [_recoloured(_cut(footages[which], size, rng), rng) for which in chosen]
+    return [_cut(footages[which], size, rng) for which in chosen]
 
 
 def _cut(footage: Footage, size: tuple[int, int], rng: np.random.Generator) -> View:
-    """A part of a frame, magnified 0.8 to 2.2 times as much as if the whole frame filled the view; maybe mirrored."""
+    """A part of a frame, magnified 0.8 to 2.2 times as much as a view of the whole; maybe mirrored, and recoloured."""
     number = rng.integers(len(footage.frames))
     frame = np.asarray(footage.frames[number])
     whole = np.array(frame.shape[1::-1])
@@ -151,12 +151,11 @@ def _cut(footage: Footage, size: tuple[int, int], rng: np.random.Generator) -> V
     inside = (upper - lower).prod(1) / people[:, 2:].prod(1)
     clear = (inside >= 0.4) & (people[:, 3] >= 8)
     ignored = np.concatenate((ignored, people[~clear & (inside > 0)]))
-    return View(image[:, ::-1].copy() if mirrored else image, people[clear], ignored)
+    return View(_recoloured(image[:, ::-1].copy() if mirrored else image, rng), people[clear], ignored)
 
 
-def _recoloured(view: View, rng: np.random.Generator) -> View:
+def _recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Change exposure and colour balance, sometimes sharpness and noise."""
-    image = view.image
     if rng.random() < 0.8:
         levels = np.arange(256)[:, None] / 255
         gamma, gain, balance = np.exp(rng.uniform(-0.35, 0.35)), rng.uniform(0.75, 1.3), rng.uniform(0.94, 1.06, 3)
@@ -166,4 +165,4 @@ def _recoloured(view: View, rng: np.random.Generator) -> View:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2))
     if rng.random() < 0.2:
         image = np.clip(image + rng.normal(0, rng.uniform(2, 8), image.shape), 0, 255).astype(np.uint8)
-    return replace(view, image=image)
+    return image

@@ -10,6 +10,7 @@ import pytest
 
 from fairmot_lab.boxes import iou
 from fairmot_lab.detection.appearance import BINS, colour_histograms, embed
+from fairmot_lab.detection.compact import cell_grid
 from fairmot_lab.detection.zoo import BUNDLED
 from fairmot_lab.errors import ConfigError, TrainingError
 
@@ -19,13 +20,13 @@ from fairmot_lab.cli.main import main  # noqa: E402
 from fairmot_lab.lite.network import load_network  # noqa: E402
 from fairmot_lab.lite.scenes import SceneConfig, write_sequence  # noqa: E402
 from fairmot_lab.lite.training import (  # noqa: E402
-    Cells,
     Trainer,
     TrainingConfig,
     _scatter,
     anchor_loss,
     assign,
     fit_projection,
+    inside,
     label_loss,
     train,
 )
@@ -33,6 +34,8 @@ from fairmot_lab.lite.training_data import View, prepare_footage  # noqa: E402
 from fairmot_lab.sources.open import open_source  # noqa: E402
 
 SIZE = (128, 96)
+CELLS = cell_grid(SIZE[0] // 8, SIZE[1] // 8)
+STRIDES, PLACES = CELLS.strides[:, None], CELLS.places.T  # a row for each cell
 QUICK = TrainingConfig(steps=4, views=2, size=SIZE, evaluate_every=4, save_every=2)
 
 
@@ -52,65 +55,63 @@ def weights_of(path) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in load_network(path).state_dict().items()}
 
 
-def output_for(boxes, cells, score=0.5):
+def output_for(boxes, score=0.5):
     """(A, 6): every cell tells of the same box."""
     x, y, w, h = boxes
-    place = np.array([x + w / 2, y + h / 2]) / cells.stride - cells.place
-    size = np.log(np.broadcast_to([w, h], place.shape) / cells.stride)
+    place = np.array([x + w / 2, y + h / 2]) / STRIDES - PLACES
+    size = np.log(np.broadcast_to([w, h], place.shape) / STRIDES)
     logits = np.full((len(place), 2), np.log(score / (1 - score)))
     return np.concatenate((place, size, logits), axis=1).astype(np.float32)
 
 
 def test_cells_lie_where_the_levels_have_them():
-    cells = Cells(SIZE)
-    assert len(cells.centre) == 16 * 12 + 8 * 6 + 4 * 3
-    assert cells.centre[[0, 17, 192, 240]].tolist() == [[4, 4], [12, 12], [8, 8], [16, 16]]
-    inside = cells.inside(np.array([[0, 0, 17, 9]]))[0]
-    assert cells.centre[inside].tolist() == [[4, 4], [12, 4], [8, 8]]
+    assert len(CELLS.centres) == 16 * 12 + 8 * 6 + 4 * 3
+    assert CELLS.centres[[0, 17, 192, 240]].tolist() == [[4, 4], [12, 12], [8, 8], [16, 16]]
+    here = inside(np.array([[0, 0, 17, 9]]), CELLS)[0]
+    assert CELLS.centres[here].tolist() == [[4, 4], [12, 4], [8, 8]]
 
 
 def test_each_person_gets_the_cells_that_know_it_best():
     """Two people far apart, every cell telling of the first: it gets as many as IoUs sum to, the other one at least."""
-    cells, people = Cells(SIZE), np.array([[10, 10, 30, 60], [90, 20, 20, 40]], float)
-    chosen, person, overlap = assign(output_for(people[0], cells), people, cells)
+    people = np.array([[10, 10, 30, 60], [90, 20, 20, 40]], float)
+    chosen, person, overlap = assign(output_for(people[0]), people, CELLS)
     assert (person == 0).sum() in (9, 10)  # the largest ten IoUs, all 1, summed and rounded down
     assert (person == 1).sum() == 1
     assert len(set(chosen)) == len(chosen)
     assert np.allclose(overlap[person == 0], 1, atol=1e-4)
-    near = np.abs(cells.centre[chosen] - (people[person, :2] + people[person, 2:] / 2)) < 2.5 * cells.stride[chosen]
+    near = np.abs(CELLS.centres[chosen] - (people[person, :2] + people[person, 2:] / 2)) < 2.5 * STRIDES[chosen]
     assert near.all()
 
 
 def test_label_loss_is_the_sum_that_yolox_takes():
     """Against plain numpy, cell by cell, for the assignment that was tested above."""
-    cells, rng = Cells(SIZE), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     people, ignored = np.array([[20, 10, 30, 60], [90, 20, 20, 40]], float), np.array([[0, 70, 40, 26]], float)
-    output = np.stack([output_for(people[0], cells), rng.normal(0, 1, (len(cells.centre), 6))]).astype(np.float32)
+    output = np.stack([output_for(people[0]), rng.normal(0, 1, (len(CELLS.centres), 6))]).astype(np.float32)
     views = [View(np.zeros(0), people, ignored), View(np.zeros(0), np.empty((0, 4)), np.empty((0, 4)))]
 
     def entropy(logit, wanted):
         return np.log1p(np.exp(-np.abs(logit))) + np.maximum(logit, 0) - logit * wanted
 
-    chosen, person, _ = assign(output[0], people, cells)
+    chosen, person, _ = assign(output[0], people, CELLS)
     wanted = np.zeros(output.shape[:2])
     wanted[0, chosen] = 1
     counts = np.ones(output.shape[:2])
-    counts[0, cells.inside(ignored)[0]] = 0
+    counts[0, inside(ignored, CELLS)[0]] = 0
     counts[0, chosen] = 1
     expected = (entropy(output[:, :, 4], wanted) * counts).sum()
     for cell, who in zip(chosen, person, strict=True):
-        size = np.exp(output[0, cell, 2:4]) * cells.stride[cell]
-        corner = (output[0, cell, :2] + cells.place[cell]) * cells.stride[cell] - size / 2
+        size = np.exp(output[0, cell, 2:4]) * STRIDES[cell]
+        corner = (output[0, cell, :2] + PLACES[cell]) * STRIDES[cell] - size / 2
         overlap = iou([[*corner, *size]], people[who : who + 1])[0, 0]
         expected += entropy(output[0, cell, 5], overlap) + 5 * (1 - overlap**2)
-    found = float(label_loss(paddle.to_tensor(output), views, cells))
+    found = float(label_loss(paddle.to_tensor(output), views, CELLS))
     assert found == pytest.approx(expected / len(chosen), rel=1e-4)
 
 
 def test_label_loss_has_a_gradient_where_boxes_do_not_meet():
-    cells = Cells(SIZE)
-    output = paddle.to_tensor(output_for((100, 70, 10, 10), cells)[None], stop_gradient=False)
-    label_loss(output, [View(np.zeros(0), np.array([[5, 5, 20, 40.0]]), np.empty((0, 4)))], cells).backward()
+    output = paddle.to_tensor(output_for((100, 70, 10, 10))[None], stop_gradient=False)
+    label_loss(output, [View(np.zeros(0), np.array([[5, 5, 20, 40.0]]), np.empty((0, 4)))], CELLS).backward()
     assert np.isfinite(output.grad.numpy()).all()
 
 

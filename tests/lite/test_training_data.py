@@ -31,7 +31,7 @@ def coloured_footage(frames: int = 8) -> Footage:
 @pytest.fixture
 def plain(monkeypatch):
     """Views in the footage's own colours."""
-    monkeypatch.setattr(training_data, "_recoloured", lambda view, rng: view)
+    monkeypatch.setattr(training_data, "_recoloured", lambda image, rng: image)
 
 
 def test_boxes_stay_on_the_pixels_they_belong_to(plain):
