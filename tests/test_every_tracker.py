@@ -195,7 +195,7 @@ def test_a_tracker_of_another_package(monkeypatch):
 def test_a_model_brings_the_tracker_it_was_published_with():
     from fairmot_lab.pipeline import recommended_tracker
 
-    assert recommended_tracker("fairmot_lite").to_dict() == fl.JDETracker(det_thresh=0.5, track_buffer=90).to_dict()
+    assert recommended_tracker("fairmot_lite").to_dict() == fl.JDETracker(det_thresh=0.6, track_buffer=90).to_dict()
     byte = recommended_tracker("fairmot_dla34_30e_1088x608_bytetracker")
     assert byte.to_dict() == fl.PPDetByteTracker().to_dict()
     given = ["track", "x.mp4", "--model", "fairmot_dla34_30e_1088x608_airplane"]
@@ -209,16 +209,16 @@ def test_kept_detections_are_tracked_as_their_model_was_published(tmp_path):
     kept = fl.detect(scene.source, "fairmot_lite", tmp_path, progress=False)
     streamed, tracks = fl.track(scene.source, progress=False), fl.track(kept)
     assert tracks.attrs["settings"] == streamed.attrs["settings"]
-    assert (tracks.attrs["settings"]["det_thresh"], tracks.attrs["settings"]["track_buffer"]) == (0.5, 90)
+    assert (tracks.attrs["settings"]["det_thresh"], tracks.attrs["settings"]["track_buffer"]) == (0.6, 90)
     assert fl.trace(kept).tracks.equals(tracks)
     tracks.attrs.clear()  # as if read from a file
     fl.explain_switches(fl.evaluate(tracks, scene.ground_truth), kept)
     assert fl.track(scene.detections).attrs["settings"] == fl.JDETracker().settings.to_dict()
     given = {"ground_truth": scene.ground_truth, "progress": False}
     swept = fl.sweep(kept, None, {"conf_thres": [0.4]}, **given)
-    assert (swept.attrs["settings"]["det_thresh"], swept.attrs["settings"]["track_buffer"]) == (0.5, 90)
+    assert (swept.attrs["settings"]["det_thresh"], swept.attrs["settings"]["track_buffer"]) == (0.6, 90)
     tuned = fl.tune(kept, trials=1, search=["conf_thres"], **given)
-    assert (tuned.best.settings.det_thresh, tuned.best.settings.track_buffer) == (0.5, 90)
+    assert (tuned.best.settings.det_thresh, tuned.best.settings.track_buffer) == (0.6, 90)
 
 
 def test_weights_of_another_name_keep_the_tracker_of_their_kind(tmp_path):

@@ -142,7 +142,7 @@ def _card(name: str, published: str, classes: tuple[str, ...] = ("pedestrian",),
 def _cards() -> Iterator[ModelCard]:
     """Figures and settings: PaddleDetection, configs/mot/{fairmot,vehicle,pedestrian,headtracking21,mcfairmot}."""
     dla, hrnet = "fairmot_dla34_30e_1088x608", "fairmot_hrnetv2_w18_dlafpn_30e"
-    lite = {"det_thresh": 0.5, "track_buffer": 90}  # better in the mean of four sequences: see there
+    lite = {"det_thresh": 0.6, "track_buffer": 90}  # better in the mean of four sequences: see there
     yield ModelCard("fairmot_lite", "lite", _SMALL, "weights CC BY-NC-SA 3.0; docs/models/fairmot_lite.md", 2.1, lite)
     yield _card(dla, "MOT16 train 83.2 / 83.1 / 499, MOT16 test 75.0 / 74.7 / 919")
     yield _card("fairmot_dla34_30e_864x480", "MOT16 train 80.8 / 81.1 / 561, MOT16 test 73.0 / 72.6 / 977")
