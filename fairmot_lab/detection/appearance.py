@@ -24,7 +24,7 @@ BINS = STRIPS * sum(map(len, KNOTS))
 _WHOLE = np.array([[765], [255], [510]], np.float32)
 _PLACES = np.stack(
     [
-        first + np.interp(np.arange(-510, 766) / whole, knots, np.arange(len(knots)))
+        first + np.interp(np.arange(-510, 766) / whole, np.array(knots, np.float32), np.arange(len(knots)))
         for first, whole, knots in zip((0, 11, 20), _WHOLE, KNOTS, strict=True)
     ]
 )
