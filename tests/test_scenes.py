@@ -124,6 +124,20 @@ def test_sequence_is_in_mot17_format(scene, tmp_path):
         assert (folder / name).read_bytes() == (again / name).read_bytes()
 
 
+def test_sequence_that_another_program_begins_is_written_too(tmp_path):
+    """The other one has made the folder, and has written nothing yet; what is visible is somebody's."""
+    folder = tmp_path / "street"
+    folder.mkdir()
+    (folder / ".scene-abc.json").write_text("")
+    tiny = dataclasses.replace(SMALL, length=2)
+    assert (write_sequence(4, tiny, folder, progress=False) / "seqinfo.ini").exists()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="other holds something else"):
+        write_sequence(4, tiny, other, progress=False)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("length", 0), ("people", 0), ("clutter", 1.5), ("companions", -0.1), ("nearest", 0), ("width", -5)],

@@ -68,7 +68,7 @@ def write_sequence(seed: int, config: SceneConfig, folder: str | os.PathLike[str
     alarms), seqinfo.ini (written last: a folder that has one is complete), and scene.json with seed and config.
     """
     folder, recipe = Path(folder), json.dumps({"seed": seed} | dataclasses.asdict(config), indent=1)
-    if folder.exists():
+    if any(folder.glob("[!.]*")):  # hidden files alone: another program begins to draw the same
         note = folder / "scene.json"
         if not note.exists() or note.read_text(encoding="utf-8") != recipe:
             raise ConfigError(f"{folder} holds something else than the scene that is asked for; move it or remove it.")

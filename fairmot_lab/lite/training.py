@@ -24,7 +24,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.linalg import eigh
 
-from .._files import atomic_write, make_folder, refuse_overwrite, write_text
+from .._files import atomic_write, lock, make_folder, refuse_overwrite, write_text
 from .._progress import progress_bar
 from ..boxes import iou
 from ..detection.appearance import BINS, colour_histograms
@@ -315,40 +315,41 @@ def train(
     Raises
     ------
     TrainingError
-        If the checkpoint belongs to other settings or footage, or the loss is no longer finite.
+        If the checkpoint is of other settings or footage, another training writes there, or the loss becomes infinite.
     """
     folder = make_folder(folder)
     weights, checkpoint, curve = folder / "fairmot_lite.onnx", folder / "checkpoint.npz", folder / "curve.csv"
     for path in (weights, checkpoint):
         refuse_overwrite(path, start)
-    trainer = Trainer(footages, config, start)
-    rows: list[dict] = []
-    recent: list[dict[str, float]] = []
-    if checkpoint.exists():
-        trainer.load(checkpoint)
-        known = pd.read_csv(curve) if curve.exists() else pd.DataFrame({"step": []})
-        rows = known[known["step"] <= trainer.step_number].to_dict("records")
-    elif config.appearance:
-        trainer.average.projection.set_value(fit_projection(footages, seed=config.seed))
-        trainer.network.projection.set_value(trainer.average.projection)
-    about = {"trained_on": ", ".join(trainer.names), "config": json.dumps(dataclasses.asdict(config))}
-    with progress_bar(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
-        while trainer.step_number < config.steps:
-            if not rows:
-                rows.append({"step": 0} | measure(trainer.average, held_out))
-            recent.append(trainer.step())
-            bar.update()
-            bar.set_postfix(loss=f"{recent[-1]['loss']:.2f}")
-            step, last = trainer.step_number, trainer.step_number == config.steps
-            if step % config.evaluate_every == 0 or last:
-                rows.append({"step": step} | pd.DataFrame(recent).mean().to_dict() | measure(trainer.average, held_out))
-                recent = []
-                save_network(trainer.average, weights, about | {"step": str(step)})
-                _write_curve(pd.DataFrame(rows), folder)
-            if step % config.save_every == 0 or last:
-                trainer.save(checkpoint)
-    if not weights.exists():  # removed after the run had ended
-        save_network(trainer.average, weights, about | {"step": str(config.steps)})
+    with lock(weights, f"Another training writes to {folder}; give this one a folder of its own.", TrainingError):
+        trainer = Trainer(footages, config, start)
+        rows: list[dict] = []
+        recent: list[dict[str, float]] = []
+        if checkpoint.exists():
+            trainer.load(checkpoint)
+            known = pd.read_csv(curve) if curve.exists() else pd.DataFrame({"step": []})
+            rows = known[known["step"] <= trainer.step_number].to_dict("records")
+        elif config.appearance:
+            trainer.average.projection.set_value(fit_projection(footages, seed=config.seed))
+            trainer.network.projection.set_value(trainer.average.projection)
+        about = {"trained_on": ", ".join(trainer.names), "config": json.dumps(dataclasses.asdict(config))}
+        with progress_bar(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
+            while trainer.step_number < config.steps:
+                if not rows:
+                    rows.append({"step": 0} | measure(trainer.average, held_out))
+                recent.append(trainer.step())
+                bar.update()
+                bar.set_postfix(loss=f"{recent[-1]['loss']:.2f}")
+                step, last = trainer.step_number, trainer.step_number == config.steps
+                if step % config.evaluate_every == 0 or last:
+                    losses, recent = pd.DataFrame(recent).mean().to_dict(), []
+                    rows.append({"step": step} | losses | measure(trainer.average, held_out))
+                    save_network(trainer.average, weights, about | {"step": str(step)})
+                    _write_curve(pd.DataFrame(rows), folder)
+                if step % config.save_every == 0 or last:
+                    trainer.save(checkpoint)
+        if not weights.exists():  # removed after the run had ended
+            save_network(trainer.average, weights, about | {"step": str(config.steps)})
     return weights
 
 

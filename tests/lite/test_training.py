@@ -209,6 +209,20 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path,
         train([footage], tmp_path / "cut", config, progress=False)
 
 
+def test_two_trainings_do_not_share_a_folder(footage, tmp_path, monkeypatch):
+    plain = Trainer.step
+
+    def step(trainer):
+        monkeypatch.setattr(Trainer, "step", plain)
+        with pytest.raises(TrainingError, match=f"Another training writes to {tmp_path}; give this one a folder"):
+            train([footage], tmp_path, QUICK, progress=False)
+        return plain(trainer)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    assert train([footage], tmp_path, QUICK, progress=False).exists()
+    assert Trainer.step is plain
+
+
 def test_it_learns_labels_and_the_anchor_holds(footage):
     """On one batch over and over the loss on labels falls, by less where the anchor is strong."""
     falls = {}
