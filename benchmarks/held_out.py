@@ -4,12 +4,14 @@
 
 One sequence at a time is held out: DIR/A1.onnx was trained with seed 1 without MOT17-09, B1 without TUD-Stadtmitte, C1
 without KITTI-17, D1 without PETS09-S2L1. With --train those that are not there are trained first, as the bundled
-weights were (seven CPU minutes each); without it they are left out. The head of a table says over how many trainings a
-figure is the mean; the lowest and the highest follow. The demo scenes are measured with the A.
+weights were (six CPU minutes each); without it they are left out. The head of a table says over how many trainings a
+figure is the mean; behind it stands half the distance from the lowest to the highest. The mean of the sequences is
+taken for each seed. The demo scenes are measured with the A.
 
-With --choose the settings of the tracker are chosen without the sequence too: of eighteen candidates, and of the six
-that are JDE's, the one with the largest mean of MOTA and IDF1 over the other three sequences and the demo scenes (which
-count once). Weights that were trained on what is measured are refused.
+Beside the trained network stands YOLOX-nano as it was before training, with the same appearance. The settings tried on
+the tracker one at a time have a table of their own. With --choose the settings are chosen without the sequence too: of
+eighteen candidates, and of the six that are JDE's, the one with the largest mean of MOTA and IDF1 over the other three
+sequences and the demo scenes (which count once). Weights that were trained on what is measured are refused.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from fairmot_lab.boxes import BOX
 from fairmot_lab.cli.main import main as command
 from fairmot_lab.diagnosis.embeddings import embedding_distances, label_detections
 from fairmot_lab.lite.demo import make_sequence
+from fairmot_lab.lite.network import load_network, save_network
 
 HELD_OUT = {"A": "MOT17-09", "B": "TUD-Stadtmitte", "C": "KITTI-17", "D": "PETS09-S2L1"}
 FOLDERS = {
@@ -39,8 +42,17 @@ PETS = ("video/vtest.avi", "MOT15/train/PETS09-S2L1/gt/gt.txt")
 RECIPE = "--scenes 120 --steps 400 --learning-rate 2e-4 --labels 0.5 --appearance"
 HEIGHTS = {"under 60 px": (0, 60), "60 to 100 px": (60, 100), "over 100 px": (100, np.inf)}
 METRICS = ("mota", "idf1", "hota")
-Figures = dict[tuple[str, int], dict[tuple[str, str], float]]  # by sequence and seed, then by tracker and metric
 TRACKERS = ("jde", "ppdet_byte", "bytetrack", "ocsort", "botsort", "deepsort")
+JDE: list[dict[str, float]] = [
+    {"det_thresh": start, "track_buffer": buffer} for buffer in (60, 90, 120) for start in (0.5, 0.6)
+]
+TRIED: list[dict[str, float]] = [
+    *({"track_buffer": buffer} for buffer in (60, 90, 120)),
+    *({"det_thresh": start} for start in (0.5, 0.6, 0.65)),
+    *({"conf_thres": least} for least in (0.3, 0.5)),
+    *({"tracked_thresh": most} for most in (0.3, 0.5, 0.7)),
+    *({"r_tracked_thresh": most} for most in (0.4, 0.6)),
+]
 
 
 def train(data: Path, weights: Path, letter: str, seed: int) -> None:
@@ -90,62 +102,74 @@ def detected(detections: fl.Detections, truth: pd.DataFrame, scale: float) -> di
     return figures
 
 
+def named(name: str, settings: dict[str, float]) -> str:
+    """A tracker with its settings, as the tables call it."""
+    return ", ".join((name, *(f"{key} {value:g}" for key, value in settings.items())))
+
+
 def candidates() -> dict[str, fl.Tracker]:
     """Trackers to choose among; PaddleDetection's BYTE lets detections from `conf_thres` + 0.1 on start tracks."""
-    settings: list[tuple[str, dict[str, float]]] = []
-    for buffer in (60, 90, 120):
-        for start in (0.5, 0.6):
-            settings.append(("jde", {"det_thresh": start, "track_buffer": buffer}))
-            for low in (0.1, 0.2):
-                byte = {"conf_thres": start - 0.1, "low_conf_thres": low, "track_buffer": buffer}
-                settings.append(("ppdet_byte", byte))
-    return {
-        ", ".join((name, *(f"{key} {value:g}" for key, value in one.items()))): fl.get_tracker(name, **one)
-        for name, one in settings
-    }
+    every = [("jde", settings) for settings in JDE]
+    for one in JDE:
+        for low in (0.1, 0.2):
+            byte = {"conf_thres": one["det_thresh"] - 0.1, "low_conf_thres": low, "track_buffer": one["track_buffer"]}
+            every.append(("ppdet_byte", byte))
+    return {named(name, settings): fl.get_tracker(name, **settings) for name, settings in every}
 
 
-def chosen_without(real: Figures, demo: Figures, names: list[str]) -> str:
+def chosen_without(real: pd.DataFrame, demo: pd.DataFrame, names: list[str]) -> str:
     """A Markdown table: each sequence with the one of these candidates that is best without it."""
-    means = pd.DataFrame(real).T.groupby(level=0, sort=False).mean()
-    every = pd.concat([means, pd.DataFrame(demo).T.mean().to_frame("demo scenes").T])[names]
+    means = real.groupby(level=0, sort=False).mean()
+    every = pd.concat([means, demo.mean().to_frame("demo scenes").T])[names]
     scores = every.loc[:, (slice(None), ["mota", "idf1"])].T.groupby(level=0).mean().T
-    rows = {}
+    rows, parts = {}, []
     for name in means.index:
         title = scores.drop(name).mean().idxmax()
-        rows[name] = [title, " / ".join(number(means.loc[name, (title, metric)]) for metric in METRICS)]
+        parts.append(real.xs(name)[title])
+        rows[name] = [title, three(parts[-1])]
+    rows["mean"] = ["", three(sum(parts) / len(parts))]
+    rows["none"] = [scores.mean().idxmax(), ""]
     return markdown("left out", rows, ["chosen on the others", "MOTA / IDF1 / HOTA"])
 
 
-def measure(data: Path, weights: Path, name: str, cache: Path, choose: bool) -> dict[tuple[str, str], float]:
+def untrained(data: Path, weights: Path, to: Path) -> Path:
+    """YOLOX-nano with the appearance of trained weights, as a file of its own."""
+    about = {entry.key: entry.value for entry in onnx.load(weights).metadata_props}
+    network = load_network(data / "pretrained" / "yolox_nano_coco.onnx")
+    network.projection.set_value(load_network(weights).projection)
+    to.mkdir(parents=True, exist_ok=True)
+    save_network(network, to / weights.name, {"trained_on": about["trained_on"]})
+    return to / weights.name
+
+
+def measure(data: Path, weights: Path, name: str, cache: Path, trackers: dict[str, fl.Tracker]) -> pd.Series:
     """All figures of one file of weights on one sequence, by tracker and metric."""
     source, truth = open_sequence(data, name)
     about = {entry.key: entry.value for entry in onnx.load(weights).metadata_props}
-    if source.name in about.get("trained_on", "").split(", "):
+    if source.name in about["trained_on"].split(", "):
         raise SystemExit(f"{weights} was trained on {source.name}; its figures there would not be held out.")
-    detections = fl.detect(source, weights, cache / weights.stem, progress=False)
-    trackers = {title: fl.get_tracker(title) for title in TRACKERS}
-    trackers["botsort, with_reid"] = fl.get_tracker("botsort", with_reid=True)
-    trackers |= candidates() if choose else {}
-    trackers["default"] = fl.pipeline.recommended_tracker("fairmot_lite")
+    detections = fl.detect(source, weights, cache, progress=False)
     figures = {
         (title, metric): value
         for title, tracker in trackers.items()
         for metric, value in tracked(detections, truth, tracker).items()
     }
     scale = min(576 / source.width, 320 / source.height)
-    return figures | {("", metric): value for metric, value in detected(detections, truth, scale).items()}
+    figures |= {("", metric): value for metric, value in detected(detections, truth, scale).items()}
+    return pd.Series(figures)
 
 
-def number(value: float) -> str:
-    """Percent, with one decimal; a dash where there is none."""
-    return "-" if np.isnan(value) else f"{100 * value:.1f}"
+def number(values: pd.Series) -> str:
+    """Percent: the mean, and half the distance from the lowest to the highest; a dash where there is none."""
+    if values.isna().any():
+        return "-"
+    spread = 50 * (values.max() - values.min())
+    return f"{100 * values.mean():.1f}" + (f" ±{spread:.1f}" if len(values) > 1 else "")
 
 
-def spread(values: pd.Series) -> str:
-    """Mean, and lowest to highest where they differ."""
-    low, high = number(values.min()), number(values.max())
-    return number(values.mean()) + (f" ({low} to {high})" if low != high else "")
+def three(values: pd.DataFrame) -> str:
+    """MOTA, IDF1 and HOTA of the rows."""
+    return " / ".join(number(values[metric]) for metric in METRICS)
 
 
 def markdown(title: str, rows: dict[str, list[str]], heads: list[str]) -> str:
@@ -154,32 +178,28 @@ def markdown(title: str, rows: dict[str, list[str]], heads: list[str]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("| --- |", "|---|").replace(" --- |", "---|")
 
 
-def tables(figures: Figures) -> str:
-    """Three tables of figures."""
-    table = pd.DataFrame(figures).T.rename_axis(["sequence", "training"])
-    groups = table.groupby("sequence", sort=False)
-    means, low, high = groups.mean(), groups.min(), groups.max()
-    heads = [f"{name} ({count})" for name, count in groups.size().items()]
-    titles = sorted({title for title, _ in table.columns if title}, key=lambda one: (one != "default", one))
-
-    def three(frame: pd.DataFrame, title: str) -> list[str]:
-        return [" / ".join(number(row[title, metric]) for metric in METRICS) for _, row in frame.iterrows()]
-
-    every = pd.concat([means, means.mean().to_frame("mean").T])
-    trackers = {title: three(every, title) for title in titles}
-    ends = {name: three(frame, "default") for name, frame in (("lowest", low), ("highest", high))}
+def tables(figures: pd.DataFrame, tried: list[str]) -> str:
+    """Figures by sequence and seed as three tables: trackers, what was tried, and what the detector finds."""
+    groups = figures.groupby(level=0, sort=False)
+    parts = {f"{name} ({len(part)})": part.droplevel(0) for name, part in groups}
+    parts["mean"] = figures.groupby(level=1).mean()
+    titles = [title for title in figures.columns.unique(level=0) if title and title not in tried]
     rows = {metric: ("default", metric) for metric in ("precision", "recall")} | {
         metric: ("", metric) for metric in (*HEIGHTS, "rank-1")
     }
-    details = {
-        label: [spread(part[column]) for _, part in groups] + [spread(means[column].dropna())]
-        for label, column in rows.items()
-    }
     return "\n\n".join(
         (
-            markdown("MOTA / IDF1 / HOTA", trackers, [*heads, "mean"]),
-            markdown("default", ends, heads),
-            markdown("mean (lowest to highest)", details, [*heads, "mean of the sequences"]),
+            markdown(
+                "MOTA / IDF1 / HOTA",
+                {title: [three(part[title]) for part in parts.values()] for title in titles},
+                [*parts],
+            ),
+            markdown("tried", {title: [three(part[title]) for part in parts.values()] for title in tried}, [*parts]),
+            markdown(
+                "default",
+                {label: [number(part[column]) for part in parts.values()] for label, column in rows.items()},
+                [*parts],
+            ),
         )
     )
 
@@ -194,21 +214,31 @@ def main() -> None:
     parser.add_argument("--choose", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    real: Figures = {}
-    demo: Figures = {}
+    default = {"default": fl.pipeline.recommended_tracker("fairmot_lite")}
+    trackers = default | {title: fl.get_tracker(title) for title in TRACKERS}
+    trackers["botsort, with_reid"] = fl.get_tracker("botsort", with_reid=True)
+    tried = {named("jde", settings): fl.get_tracker("jde", **settings) for settings in TRIED}
+    trackers |= tried | (candidates() if options.choose else {})
+    rows: dict[tuple[str, int], pd.Series] = {}
     for letter, name in HELD_OUT.items():
         for seed in options.seeds:
-            weights = options.weights / f"{letter}{seed}.onnx"
+            weights, kept = options.weights / f"{letter}{seed}.onnx", options.weights / "kept"
             if options.train and not weights.exists():
                 train(options.data, options.weights, letter, seed)
             if not weights.exists():
                 continue
-            where = options.weights / "kept"
-            real[name, seed] = measure(options.data, weights, name, where, options.choose)
-            for scene in range(5 if letter == "A" else 0):
-                demo[f"demo-{scene}", seed] = measure(options.weights, weights, f"demo-{scene}", where, options.choose)
+            before = untrained(options.data, weights, options.weights / "before")
+            for one in (name, *(f"demo-{scene}" for scene in range(5 if letter == "A" else 0))):
+                data = options.weights if one.startswith("demo-") else options.data
+                figures = measure(data, weights, one, kept / weights.stem, trackers)
+                start = measure(data, before, one, kept / f"before-{weights.stem}", default)["default"]
+                start.index = pd.MultiIndex.from_product([["YOLOX-nano before training"], start.index])
+                rows[one, seed] = pd.concat([figures, start])
+    table = pd.DataFrame(rows).T
+    of_demo = table.index.get_level_values(0).str.startswith("demo-")
+    real, demo = table[~of_demo], table[of_demo]
     for figures in (real, demo):
-        print(tables(figures), end="\n\n")
+        print(tables(figures, list(tried)), end="\n\n")
     if options.choose:
         names = list(candidates())
         for part in (names, [name for name in names if name.startswith("jde")]):
