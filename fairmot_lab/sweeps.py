@@ -20,7 +20,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ._files import refuse_overwrite, write_error
+from ._files import lock, make_folder, refuse_overwrite, write_error
 from ._progress import progress_bar
 from .association.base import Tracker
 from .association.registry import as_tracker, tracker_for, tracker_from_dict
@@ -104,7 +104,7 @@ def sweep(
     ------
     ConfigError
         If a setting does not exist or is out of range, before anything is computed; if the file belongs to another
-        sweep; if a worker process dies (the rows in the file are kept).
+        sweep, or one is writing to it; if a worker process dies (the rows in the file are kept).
     EvaluationError
         If ground truth is missing, or a named sequence does not exist.
     DetectionsError, TrackingError, MotFileError
@@ -132,16 +132,16 @@ def sweep(
         tried = [_tracker_of(setting, base) for setting in settings]
         for one in {type(one): one for one in tried}.values():
             one.check_embeddings(material.has_embeddings)
-        record = _Record(file, material, intervals, classes) if file is not None else None
-        done = dict(record.rows) if record else {}
-        pending = {key: one for key, one in zip(map(_key, tried), tried, strict=True) if key not in done}
-        calls = [joblib.delayed(_run)(packed, key, one, intervals, classes) for key, one in pending.items()]
-        with progress_bar(total=len(pending), disable=not progress, unit="setting") as bar:
-            for key, rows in _run_all(calls, n_jobs, file):
-                done[key] = rows
-                if record:
-                    record.append(key, rows)
-                bar.update()
+        with _record(file, material, intervals, classes) as record:
+            done = dict(record.rows) if record else {}
+            pending = {key: one for key, one in zip(map(_key, tried), tried, strict=True) if key not in done}
+            calls = [joblib.delayed(_run)(packed, key, one, intervals, classes) for key, one in pending.items()]
+            with progress_bar(total=len(pending), disable=not progress, unit="setting") as bar:
+                for key, rows in _run_all(calls, n_jobs, file):
+                    done[key] = rows
+                    if record:
+                        record.append(key, rows)
+                    bar.update()
     finally:
         open_material.cache_clear()
     table = _table(settings, [done[_key(one)] for one in tried], base, list(material.detections))
@@ -582,6 +582,19 @@ def _key(tracker: Tracker) -> str:
     return json.dumps(tracker.to_dict(), sort_keys=True)
 
 
+@contextlib.contextmanager
+def _record(
+    file: str | os.PathLike[str] | None, material: Material, intervals: bool, classes: Any
+) -> Iterator[_Record | None]:
+    """Hold the file of a sweep, if there is one, and give its rows."""
+    if file is None:
+        yield None
+        return
+    make_folder(Path(file).parent)
+    with lock(file, f"Another sweep writes to {file}; wait for it, or name another file.", ConfigError):
+        yield _Record(file, material, intervals, classes)
+
+
 class _Record:
     """Rows on disk, one line of JSON per setting after a first line that says what was replayed."""
 
@@ -597,7 +610,6 @@ class _Record:
             "classes": classes,
         }
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
             lines = text.splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]  # a kill can leave half a line

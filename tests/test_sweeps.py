@@ -17,6 +17,7 @@ from crowds import crowd
 
 import fairmot_lab as fl
 from fairmot_lab import sweeps
+from fairmot_lab._files import lock
 from fairmot_lab.cli import main as cli
 from fairmot_lab.errors import ConfigError, DetectionsError, EvaluationError, FairMOTLabWarning, TrackingError
 from fairmot_lab.evaluation.switches import _partners
@@ -157,6 +158,19 @@ def test_a_sweep_that_was_killed_goes_on(tree, tmp_path, monkeypatch):
     more = fl.sweep(tree, None, {"conf_thres": [0.3, 0.4], "ppdet_quirks": [False]}, file=file, progress=False)
     assert len(ran) == 4, "a wider grid takes the rows that are there"
     assert len(more) == 2 * 3
+
+
+def test_one_sweep_writes_to_a_file(tree, tmp_path):
+    file = tmp_path / "new" / "rows.jsonl"
+    file.parent.mkdir()
+    with (
+        lock(file, "held"),
+        pytest.raises(ConfigError, match=r"Another sweep writes to .*rows\.jsonl; wait for it, or name another file"),
+    ):
+        fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, file=file, progress=False)
+    assert not file.exists()
+    fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, file=file, progress=False)
+    assert sorted(one.name for one in file.parent.iterdir()) == ["rows.jsonl"]
 
 
 def test_a_file_of_another_sweep_is_refused(tree, tmp_path):
