@@ -134,11 +134,11 @@ def chosen_without(real: pd.DataFrame, demo: pd.DataFrame, names: list[str]) -> 
 
 def untrained(data: Path, weights: Path, to: Path) -> Path:
     """YOLOX-nano with the appearance of trained weights, as a file of its own."""
-    about = {entry.key: entry.value for entry in onnx.load(weights).metadata_props}
+    trained_on = {entry.key: entry.value for entry in onnx.load(weights).metadata_props}.get("trained_on", "")
     network = load_network(data / "pretrained" / "yolox_nano_coco.onnx")
     network.projection.set_value(load_network(weights).projection)
     to.mkdir(parents=True, exist_ok=True)
-    save_network(network, to / weights.name, {"trained_on": about["trained_on"]})
+    save_network(network, to / weights.name, {"trained_on": trained_on})
     return to / weights.name
 
 
@@ -146,8 +146,8 @@ def measure(data: Path, weights: Path, name: str, cache: Path, trackers: dict[st
     """All figures of one file of weights on one sequence, by tracker and metric."""
     source, truth = open_sequence(data, name)
     about = {entry.key: entry.value for entry in onnx.load(weights).metadata_props}
-    if source.name in about["trained_on"].split(", "):
-        raise SystemExit(f"{weights} was trained on {source.name}; its figures there would not be held out.")
+    if source.name in about.get("trained_on", source.name).split(", "):
+        raise SystemExit(f"{weights} was trained on {source.name}, or does not say on what; that is not held out.")
     detections = fl.detect(source, weights, cache, progress=False)
     figures = {
         (title, metric): value
@@ -234,6 +234,8 @@ def main() -> None:
                 start = measure(data, before, one, kept / f"before-{weights.stem}", default)["default"]
                 start.index = pd.MultiIndex.from_product([["YOLOX-nano before training"], start.index])
                 rows[one, seed] = pd.concat([figures, start])
+    if not rows:
+        raise SystemExit(f"{options.weights} holds no weights such as A0.onnx; --train makes them.")
     table = pd.DataFrame(rows).T
     of_demo = table.index.get_level_values(0).str.startswith("demo-")
     real, demo = table[~of_demo], table[of_demo]
