@@ -167,6 +167,11 @@ def number(values: pd.Series) -> str:
     return f"{100 * values.mean():.1f}" + (f" ±{spread:.1f}" if len(values) > 1 else "")
 
 
+def ends(values: pd.Series) -> str:
+    """The lowest and the highest, in percent."""
+    return f"{100 * values.min():.1f} to {100 * values.max():.1f}"
+
+
 def three(values: pd.DataFrame) -> str:
     """MOTA, IDF1 and HOTA of the rows."""
     return " / ".join(number(values[metric]) for metric in METRICS)
@@ -197,8 +202,11 @@ def tables(figures: pd.DataFrame, tried: list[str]) -> str:
             markdown("tried", {title: [three(part[title]) for part in parts.values()] for title in tried}, [*parts]),
             markdown(
                 "default",
-                {label: [number(part[column]) for part in parts.values()] for label, column in rows.items()},
-                [*parts],
+                {
+                    label: [*(number(part[column]) for part in parts.values()), ends(groups[[column]].mean()[column])]
+                    for label, column in rows.items()
+                },
+                [*parts, "lowest and highest"],
             ),
         )
     )
