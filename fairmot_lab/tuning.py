@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import pickle
 import warnings
@@ -173,6 +174,8 @@ def tune(
     optuna = _optuna()
     if trials < 1:
         raise ConfigError(f"trials is {trials}; it must be a whole number from 1 up.")
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}; it must be a whole number from 0 up.")
     check_jobs(n_jobs)
     if storage is not None:
         refuse_overwrite(storage, detections, ground_truth)
@@ -192,7 +195,8 @@ def tune(
         searched = {name: values for name, (_, values) in space.items()}
         wanted = {
             "tracker": base.to_dict(), "objective": names, "material": material.digest, "split": split,
-            "range of settings": searched, "classes": classes,
+            "range of settings": searched, "classes": classes, "protocol": material.protocol,
+            "choice of intervals": intervals,
         }  # fmt: skip
         study = _study(optuna, storage, seed, wanted, n_jobs)
         measure = functools.partial(_measure, packed, names=names, intervals=intervals, classes=classes)
@@ -305,10 +309,11 @@ def _run_trials(
 
 def _study(optuna: Any, storage: Any, seed: int, wanted: dict[str, Any], n_jobs: int | None) -> Any:
     """Return a new study, or that in the storage if it is of the same search."""
-    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=n_jobs not in (None, 1), multivariate=True)
+    sampler = _sampler(optuna, seed, constant_liar=n_jobs not in (None, 1), multivariate=True)
+    storage_of_trials = _storage(optuna, storage)
     try:
         study = optuna.create_study(
-            storage=_storage(optuna, storage),
+            storage=storage_of_trials,
             study_name="fairmot_lab",
             sampler=sampler,
             directions=["minimize" if name in SMALLER_IS_BETTER else "maximize" for name in wanted["objective"]],
@@ -327,12 +332,44 @@ def _study(optuna: Any, storage: Any, seed: int, wanted: dict[str, Any], n_jobs:
     return study
 
 
+def _sampler(optuna: Any, seed: int, **options: Any) -> Any:
+    """Return a sampler that draws each trial's settings from (seed, trial number) and the trials before.
+
+    So a search that goes on, here or on another machine, does not draw again what is held.
+    """
+
+    @functools.lru_cache(maxsize=1)
+    def of_trial(number: int) -> Any:
+        drawn = np.random.SeedSequence((seed, number)).generate_state(1)
+        return optuna.samplers.TPESampler(seed=int(drawn[0]), **options)
+
+    class OfTrial(optuna.samplers.BaseSampler):
+        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
+            return of_trial(trial.number).infer_relative_search_space(study, trial)
+
+        def sample_relative(self, study: Any, trial: Any, space: Any) -> Any:
+            return of_trial(trial.number).sample_relative(study, trial, space)
+
+        def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+            return of_trial(trial.number).sample_independent(study, trial, name, distribution)
+
+    return OfTrial()
+
+
 def _storage(optuna: Any, storage: Any) -> Any:
     if storage is None or "://" in os.fspath(storage):
         return storage
     from optuna.storages.journal import JournalFileBackend
 
     path = os.path.abspath(storage)
+    if os.path.exists(path) and os.path.getsize(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                json.loads(file.readline())["op_code"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{storage} cannot hold the trials: it has other lines than a search writes; name another file."
+            ) from error
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return optuna.storages.JournalStorage(JournalFileBackend(path))
 

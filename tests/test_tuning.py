@@ -86,6 +86,14 @@ def test_a_search_is_resumed_from_its_storage(data, tmp_path):
         fl.tune(data, "bytetrack", trials=3, storage=kept, progress=False)
 
 
+def test_a_resumed_search_is_the_one_that_was_not_stopped(data, tmp_path):
+    options = {"objective": "mota", "search": ["track_thresh", "match_thresh"], "progress": False}
+    fl.tune(data, "bytetrack", trials=3, storage=tmp_path / "kept.log", **options)
+    resumed = fl.tune(data, "bytetrack", trials=12, storage=tmp_path / "kept.log", **options).table
+    assert resumed["track_thresh"].nunique() == 13
+    pd.testing.assert_frame_equal(resumed, fl.tune(data, "bytetrack", trials=12, **options).table)
+
+
 def test_several_objectives_give_a_front(data):
     found = fl.tune(
         data, "bytetrack", objective=["idf1", "num_switches"], trials=6, progress=False, search=["track_thresh"]
@@ -146,9 +154,15 @@ def test_storages_that_do_not_fit(data, tmp_path):
     with pytest.raises(ConfigError, match="holds the search of another range of settings"):
         fl.tune(data, "sort", search=["max_age"], storage=kept, **given)
     (tmp_path / "bad.log").write_text("hello\n")
+    with pytest.raises(ConfigError, match="another protocol"):
+        fl.tune(data, "sort", storage=kept, protocol="motchallenge", **given)
+    with pytest.raises(ConfigError, match="another choice of intervals"):
+        fl.tune(data, "sort", storage=kept, intervals=True, **given)
+    held = (tmp_path / "bad.log").read_bytes()
     for storage in (tmp_path / "bad.log", "nosuch://database"):
         with pytest.raises(ConfigError, match=f"{storage} cannot hold the trials"):
             fl.tune(data, "sort", storage=storage, **given)
+    assert (tmp_path / "bad.log").read_bytes() == held
 
 
 def test_without_optuna_it_says_what_to_do(monkeypatch):
