@@ -589,6 +589,20 @@ LAYOUTS = {
 }
 
 
+def test_a_sequence_has_its_own_labels_not_those_of_its_folder(tmp_path):
+    """A clip in the folder of a sequence: its own gt.txt, or none."""
+    outer, clip = tmp_path / "SEQ", tmp_path / "SEQ" / "clip"
+    for folder in (outer / "gt", outer / "img1", clip / "gt", clip / "img1"):
+        folder.mkdir(parents=True)
+    for home in (outer, clip):
+        (home / "gt" / "gt.txt").write_text("1,1,10,10,20,40,1,1,1\n")
+    assert labels_beside(outer / "img1") == outer / "gt" / "gt.txt"
+    assert labels_beside(clip) == labels_beside(clip / "img1") == clip / "gt" / "gt.txt"
+    (clip / "gt" / "gt.txt").unlink()
+    assert labels_beside(clip) is None
+    assert labels_beside(clip / "img1") is None
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_frames_and_labels_find_each_other(tmp_path, name):
     make(tmp_path, name)

@@ -66,7 +66,7 @@ MOTCHALLENGE = Format(
     recognise=_is_mot,
     sequences=one_sequence(_read_mot),
     frames=("../img1", "../vdo.avi"),
-    labels=("../gt/gt.txt", "gt/gt.txt"),
+    labels=("gt/gt.txt", "../gt/gt.txt"),  # a sequence's own first; the other is for the frames in its img1/
     protocol="MOTChallenge: pedestrians; results on distractors (classes 2, 7, 8, 12) are dropped",
 )
 FORMATS = (
@@ -344,6 +344,8 @@ def labels_beside(frames: str | os.PathLike[str]) -> Path | None:
     home = frames if frames.is_dir() else frames.parent
     for format in FORMATS:
         for pattern in format.labels:
+            if pattern.startswith("../gt/") and (home / "img1").is_dir():
+                continue  # a sequence in the folder of another
             path = Path(os.path.normpath(home / pattern.format(sequence=home.name)))
             if path.is_file() and format.recognise(path, _head(path)):
                 return path
