@@ -144,7 +144,7 @@ def sweep(
                     bar.update()
     finally:
         open_material.cache_clear()
-    table = _table(settings, [done[_key(one)] for one in tried], base, list(material.detections))
+    table = _table(settings, tried, [done[_key(one)] for one in tried], base, list(material.detections))
     if table["num_predictions"].any() and not table[["num_matches", "num_switches"]].any(axis=None):
         warn("Not one result of any setting matches the ground truth; are both of the same frames?")
     table.attrs["left_out"] = [setting for setting, _ in left_out]
@@ -200,19 +200,22 @@ def _run_all(
 
 
 def _table(
-    settings: list[dict[str, Any]], results: list[list[dict[str, Any]]], base: Tracker, sequences: list[str]
+    settings: list[dict[str, Any]],
+    tried: list[Tracker],
+    results: list[list[dict[str, Any]]],
+    base: Tracker,
+    sequences: list[str],
 ) -> pd.DataFrame:
     names = list(dict.fromkeys(name for setting in settings for name in setting))
-    defaults = base.settings.to_dict()
     rows = []
-    for number, (setting, figures) in enumerate(zip(settings, results, strict=True)):
-        swept = {name: setting.get(name, defaults.get(name)) for name in names}
+    for number, (setting, one, figures) in enumerate(zip(settings, tried, results, strict=True)):
+        held = {"tracker": setting.get("tracker", base.name)} | one.settings.to_dict()
+        swept = {name: held.get(name) for name in names}
         rows += [{"setting": number, **swept, **row} for row in figures]
     table = pd.DataFrame(rows)
     table.attrs["sequences"] = sequences
-    if "tracker" not in names:
-        table.attrs["tracker"] = base.name
-        table.attrs["settings"] = {name: value for name, value in defaults.items() if name not in names}
+    table.attrs["tracker"] = base.name
+    table.attrs["settings"] = {name: value for name, value in base.settings.to_dict().items() if name not in names}
     return table
 
 
@@ -491,14 +494,18 @@ def best_tracker(table: pd.DataFrame, metric: str = "idf1", tracker: Tracker | s
         raise ConfigError(f"No row of the table has a figure in {metric}; evaluate with ground truth.")
     figures = rows[metric].to_numpy(float)
     row = rows.iloc[int(figures.argmin() if metric in SMALLER_IS_BETTER else figures.argmax())]
+    swept = table.attrs.get("tracker")
     if "tracker" in rows.columns:
-        base = as_tracker(row["tracker"])
+        settings = table.attrs.get("settings", {}) if row["tracker"] == swept else {}
+        base = as_tracker({"tracker": row["tracker"], **settings})
+    elif tracker is None and swept is None:
+        raise ConfigError("The table does not say which tracker it is of (CSV does not keep that); give tracker=.")
     else:
-        swept = table.attrs.get("tracker", "jde")
         base = as_tracker(tracker or {"tracker": swept, **table.attrs.get("settings", {})})
-        if base.name != table.attrs.get("tracker", base.name):
+        if base.name != (swept or base.name):
             raise ConfigError(f"The table is of settings of {swept}, not of {base.name}; leave out tracker=.")
-    return base.replace(**{name: row[name] for name in base.Settings.settings() if name in rows.columns})
+    given = {name: row[name] for name in base.Settings.settings() if name in rows.columns}
+    return base.replace(**{name: value for name, value in given.items() if not pd.isna(value)})
 
 
 def compare_settings(
@@ -615,6 +622,8 @@ class _Record:
             whole = [line for line in lines if line.endswith("\n")]  # a kill can leave half a line
             if whole:
                 self._read(whole, header)
+            elif not json.dumps(header).startswith(text):
+                raise self._foreign("it holds other lines than a sweep writes")
             with self.path.open("a", encoding="utf-8") as file:
                 file.truncate(sum(len(line.encode()) for line in whole))
                 if not whole:

@@ -160,6 +160,41 @@ def test_a_sweep_that_was_killed_goes_on(tree, tmp_path, monkeypatch):
     assert len(more) == 2 * 3
 
 
+def test_the_best_of_several_trackers_is_the_one_that_was_measured(tree):
+    base = fl.ByteTrackTracker(track_thresh=0.35)
+    table = fl.sweep(tree, base, [{"track_thresh": 0.5}, {"tracker": "sort"}, {"tracker": "bytetrack"}], progress=False)
+    overall = table[table["sequence"] == "OVERALL"]
+    assert overall["tracker"].tolist() == ["bytetrack", "sort", "bytetrack"]
+    assert overall["track_thresh"].fillna(-1).tolist() == [0.5, -1, 0.35]
+    for row, wanted in enumerate((base.replace(track_thresh=0.5), fl.SORTTracker(), base)):
+        one = table[table["setting"] == row]
+        one.attrs = table.attrs
+        assert fl.best_tracker(one).to_dict() == wanted.to_dict()
+
+
+def test_a_table_of_an_unknown_tracker_needs_its_name(tree, tmp_path):
+    fl.sweep(tree, "bytetrack", {"track_thresh": [0.5]}, progress=False).to_csv(tmp_path / "rows.csv", index=False)
+    table = pd.read_csv(tmp_path / "rows.csv")
+    with pytest.raises(ConfigError, match="does not say which tracker"):
+        fl.best_tracker(table)
+    assert fl.best_tracker(table, tracker="bytetrack").settings.track_thresh == 0.5
+
+
+def test_a_file_of_somebody_else_is_left_as_it_is(tree, tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("no line ends here")
+    with pytest.raises(ConfigError, match="does not belong to this sweep"):
+        fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, file=mine, progress=False)
+    assert mine.read_text() == "no line ends here"
+    rows = tmp_path / "rows.jsonl"
+    arguments = ["sweep", str(tree / "ONE"), "--set", "conf_thres=.3", "--file", str(rows), "--csv", str(rows)]
+    assert cli.main(arguments) == 2
+    assert not rows.exists()
+    fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, file=rows, progress=False)
+    rows.write_text(rows.read_text()[:40])  # killed in its first line
+    assert len(fl.sweep(tree / "ONE", None, {"conf_thres": [0.3]}, file=rows, progress=False))
+
+
 def test_one_sweep_writes_to_a_file(tree, tmp_path):
     file = tmp_path / "new" / "rows.jsonl"
     file.parent.mkdir()

@@ -47,11 +47,14 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_sweep(options: argparse.Namespace) -> None:
+    from .._files import refuse_overwrite
     from ..association.registry import get_tracker
     from ..evaluation.tables import aligned
     from ..material import open_material, pack_material
     from ..sweeps import grid_from_text, random_search, sweep
 
+    if options.csv:
+        refuse_overwrite(options.csv, options.file)
     detections = options.detections[0] if len(options.detections) == 1 else options.detections
     if options.config:
         tracker = _tracker_of_file(options.config, options.tracker, "jde")
