@@ -86,8 +86,12 @@ def export_model(
     if weights.path.suffix == ".onnx":
         if format != "onnx":
             raise ConfigError(f"{weights.name} is an ONNX file without separate weights; give format='onnx'.")
+        if input_size is not None:
+            raise ConfigError(f"{weights.name} is an ONNX file, whose input stays as it is; leave out the input size.")
         with atomic_write(target) as temporary:
-            temporary.write_bytes(weights.path.read_bytes())
+            temporary.write_bytes(_in_half(weights.path) if half else weights.path.read_bytes())
+            if half:
+                check_half(temporary, weights.path, weights.input_size)
     elif format == "safetensors":
         _write_safetensors(weights, target)
     else:
@@ -118,6 +122,15 @@ def description(weights: Weights, size: tuple[int, int]) -> dict[str, Any]:
             "y, x] has unit length"
         ),
     }
+
+
+def _in_half(path: Path) -> bytes:
+    import onnx
+
+    model = to_half(path)
+    about = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props if entry.key != "sha256"}
+    onnx.helper.set_model_props(model, about)
+    return sealed(model.SerializeToString())
 
 
 def _write_safetensors(weights: Weights, target: Path) -> None:

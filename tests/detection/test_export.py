@@ -104,7 +104,24 @@ def test_a_safetensors_export_holds_the_same_tensors(weights: Path, tmp_path: Pa
     assert all(np.array_equal(given[name], written[name]) for name in given)
 
 
+def test_the_bundled_network_is_exported_in_half_precision(tmp_path: Path) -> None:
+    path = export_model("fairmot_lite", tmp_path / "half.onnx", half=True)
+    photographs = fl.open_source([IMAGE, IMAGE])
+    ours, theirs, whole = (
+        fl.detect(photographs, model, tmp_path / str(number), progress=False)
+        for number, model in enumerate((fl.load_model(path), fl.load_model(half=True), fl.load_model()))
+    )
+    assert ours.scores.tolist() == theirs.scores.tolist() != whole.scores.tolist()
+    assert np.array_equal(ours.embeddings(), theirs.embeddings())
+    with pytest.raises(WeightsError, match="half"):
+        damaged = path.read_bytes().replace(b"fairmot_lite", b"fairmot_rite", 1)
+        (tmp_path / "half-damaged.onnx").write_bytes(damaged)
+        fl.load_model(tmp_path / "half-damaged.onnx")
+
+
 def test_what_cannot_be_exported_is_one_sentence(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="fairmot_lite is an ONNX file, whose input stays as it is"):
+        export_model("fairmot_lite", tmp_path / "x.onnx", input_size=(320, 192))
     with pytest.raises(ConfigError, match="format is 'pickle'"):
         export_model(weights, format="pickle")
     with pytest.raises(ConfigError, match="fairmot_lite is an ONNX file without separate weights"):
