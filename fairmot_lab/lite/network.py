@@ -16,7 +16,7 @@ from .._paddle import import_paddle
 from ..detection.appearance import BINS
 from ..detection.weights import check_seal, write_sealed
 from ..detection.zoo import BUNDLED
-from ..errors import WeightsError
+from ..errors import TrainingError, WeightsError
 
 paddle: Any = import_paddle()
 nn, functional = paddle.nn, paddle.nn.functional
@@ -184,7 +184,9 @@ def save_network(network: CompactNetwork, path: str | os.PathLike[str], about: d
     model, weights = onnx.load(os.fspath(BUNDLED)), network.state_dict()
     for tensor in model.graph.initializer:
         if tensor.name in weights:
-            kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-            tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name].numpy().astype(kind), tensor.name))
+            values = weights[tensor.name].numpy().astype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
+            if not np.isfinite(values).all():
+                raise TrainingError(f"{tensor.name} is no longer finite in half precision; lower learning_rate.")
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     helper.set_model_props(model, {"architecture": "fairmot_lite", **(about or {})})
     write_sealed(path, model.SerializeToString())

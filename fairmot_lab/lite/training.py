@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -31,6 +32,7 @@ from ..detection.appearance import BINS, colour_histograms
 from ..detection.compact import STRIDES, CellGrid, cell_grid
 from ..detection.letterbox import letterbox
 from ..detection.model import load_model
+from ..detection.weights import file_sha256
 from ..detection.zoo import BUNDLED
 from ..errors import ConfigError, TrainingError
 from ..evaluation.evaluate import evaluate
@@ -65,13 +67,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "views", "learning_rate", "evaluate_every", "save_every"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value above 0.")
-        if not 0 <= self.ema < 1:
-            raise ConfigError(f"ema is {self.ema}; it goes from 0 to below 1.")
-        for name in ("labels", "anchor", "seed"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value from 0 on.")
+        for name, most in (("ema", 1), ("labels", math.inf), ("anchor", math.inf), ("seed", math.inf)):
+            if not 0 <= getattr(self, name) < most:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it goes from 0 to below {most}.")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0: a cosine that leads to 2 %."""
@@ -166,7 +166,8 @@ class Trainer:
         self.cells = cell_grid(*(side // STRIDES[0] for side in config.size))
         self.kinds = [[one for one in footages if one.rendered], [one for one in footages if not one.rendered]]
         self.names = [one.name for one in footages]
-        self.settings = json.dumps([dataclasses.asdict(config), self.names])
+        seen = joblib.hash([(one.frames[0], one.people, one.identities, one.ignored) for one in footages])
+        self.settings = json.dumps([dataclasses.asdict(config), self.names, seen, file_sha256(Path(start))])
         self.network, self.average, self.before = (load_network(start) for _ in range(3))
         for name, parameter in self.network.named_parameters():
             parameter.name = name  # the optimizer's state is kept under it
@@ -228,7 +229,7 @@ class Trainer:
             reason = f"is damaged, or no checkpoint of a training run ({error})"
             raise TrainingError(f"{path} {reason}; restore it, or remove it to start again.") from error
         if settings != self.settings:
-            raise TrainingError(f"{path} belongs to other settings or sequences; resume with those, or remove it.")
+            raise TrainingError(f"{path} belongs to other settings, weights or data; resume with those, or remove it.")
         with paddle.utils.unique_name.guard():
             for part in PARTS:
                 names = [name for name in tensors if name.startswith(f"{part}.")]
@@ -247,8 +248,7 @@ def fit_projection(footages: Sequence[Footage], *, step: int = 3, seed: int = 0)
 
     Fisher's linear discriminant over pairs: sought are directions in which people of one frame differ much, and one
     person at two times (at most two seconds apart) differs little. It is centred, so that vectors of different people
-    have a cosine around 0. Every footage with several people counts alike. Every `step`-th frame is looked at; of
-    rendered ones, which are short, each.
+    have a cosine around 0. Footages with several people count alike. Every `step`-th frame is seen, each rendered one.
     """
     rng = np.random.default_rng(seed)
     same, different, mean, counted = np.zeros((BINS, BINS)), np.zeros((BINS, BINS)), np.zeros(BINS), 0.0
@@ -323,20 +323,22 @@ def train(
         refuse_overwrite(path, start)
     with lock(weights, f"Another training writes to {folder}; give this one a folder of its own.", TrainingError):
         trainer = Trainer(footages, config, start)
+        trainer.settings += ", ".join(one.name for one in held_out)  # one curve is of the same sequences
         rows: list[dict] = []
-        recent: list[dict[str, float]] = []
+        recent: list[dict] = []
         if checkpoint.exists():
             trainer.load(checkpoint)
-            known = pd.read_csv(curve) if curve.exists() else pd.DataFrame({"step": []})
-            rows = known[known["step"] <= trainer.step_number].to_dict("records")
+            rows = pd.read_csv(curve).to_dict("records") if curve.exists() else []
+            rows = [row for row in rows if row["step"] <= trainer.step_number]
         elif config.appearance:
             trainer.average.projection.set_value(fit_projection(footages, seed=config.seed))
             trainer.network.projection.set_value(trainer.average.projection)
+        trainer.before.projection.set_value(trainer.average.projection)
         about = {"trained_on": ", ".join(trainer.names), "config": json.dumps(dataclasses.asdict(config))}
         with progress_bar(total=config.steps, initial=trainer.step_number, disable=not progress, unit="step") as bar:
             while trainer.step_number < config.steps:
                 if not rows:
-                    rows.append({"step": 0} | measure(trainer.average, held_out))
+                    rows.append({"step": 0} | measure(trainer.before, held_out))
                 recent.append(trainer.step())
                 bar.update()
                 bar.set_postfix(loss=f"{recent[-1]['loss']:.2f}")
@@ -345,7 +347,9 @@ def train(
                     losses, recent = pd.DataFrame(recent).mean().to_dict(), []
                     rows.append({"step": step} | losses | measure(trainer.average, held_out))
                     save_network(trainer.average, weights, about | {"step": str(step)})
-                    _write_curve(pd.DataFrame(rows), folder)
+                    write_text(curve, pd.DataFrame(rows).to_csv(index=False))
+                    ax = Figure(figsize=(7, 4), layout="constrained").subplots()  # pyplot would keep the figure
+                    save(learning_curve(pd.DataFrame(rows), ax=ax), folder / "curve.png", dpi=110)
                 if step % config.save_every == 0 or last:
                     trainer.save(checkpoint)
         if not weights.exists():  # removed after the run had ended
@@ -364,9 +368,3 @@ def measure(network: CompactNetwork, sources: Sequence[Source]) -> dict[str, flo
     summary = evaluate(tracks, {source.name: source for source in sources}).summary
     each = summary[summary["sequence"] != "OVERALL"]
     return {name: float(each[name].mean()) for name in ("mota", "idf1", "recall")}
-
-
-def _write_curve(curve: pd.DataFrame, folder: Path) -> None:
-    write_text(folder / "curve.csv", curve.to_csv(index=False))
-    ax = Figure(figsize=(7, 4), layout="constrained").subplots()  # pyplot would keep the figure
-    save(learning_curve(curve, ax=ax), folder / "curve.png", dpi=110)

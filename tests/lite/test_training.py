@@ -17,7 +17,7 @@ from fairmot_lab.errors import ConfigError, TrainingError
 paddle = pytest.importorskip("paddle")
 
 from fairmot_lab.cli.main import main  # noqa: E402
-from fairmot_lab.lite.network import load_network  # noqa: E402
+from fairmot_lab.lite.network import load_network, save_network  # noqa: E402
 from fairmot_lab.lite.scenes import SceneConfig, write_sequence  # noqa: E402
 from fairmot_lab.lite.training import (  # noqa: E402
     Trainer,
@@ -160,7 +160,13 @@ def test_a_training_that_has_left_the_finite_says_so(footage, tmp_path):
 
 
 def test_settings_out_of_range_are_refused():
-    for wrong in ({"steps": 0}, {"ema": 1.0}, {"anchor": -1}, {"labels": float("nan")}):
+    for wrong in (
+        {"steps": 0},
+        {"learning_rate": float("inf")},
+        {"ema": 1.0},
+        {"anchor": -1},
+        {"labels": float("nan")},
+    ):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             TrainingConfig(**wrong)
     rates = [TrainingConfig(steps=1000).rate(step) for step in (0, 99, 500, 999)]
@@ -207,6 +213,46 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path,
     checkpoint.write_bytes(b"broken")
     with pytest.raises(TrainingError, match="no checkpoint of a training run"):
         train([footage], tmp_path / "cut", config, progress=False)
+
+
+def test_a_folder_of_other_weights_or_labels_is_not_continued(footage, source, tmp_path):
+    train([footage], tmp_path, QUICK, progress=False)
+    other = tmp_path / "other.onnx"
+    save_network(load_network(BUNDLED), other, {"note": "the same weights in another file"})
+    moved = dataclasses.replace(footage, people=[boxes + 1 for boxes in footage.people])
+    for changed in ({"start": other}, {"footages": [moved]}, {"held_out": [source]}):
+        with pytest.raises(TrainingError, match="other settings, weights or data"):
+            train(**({"footages": [footage], "folder": tmp_path, "config": QUICK, "progress": False} | changed))
+
+
+def test_the_first_point_of_a_resumed_curve_is_the_start(footage, tmp_path, monkeypatch):
+    def total(network, sources):
+        return {"mota": float(sum(value.abs().sum() for value in network.state_dict().values()))}
+
+    monkeypatch.setattr("fairmot_lab.lite.training.measure", total)
+    config = dataclasses.replace(QUICK, steps=4, save_every=2, learning_rate=1e-3, ema=0.0)
+    train([footage], tmp_path / "whole", config, progress=False)
+    plain = Trainer.step
+
+    def stopped(trainer):
+        if trainer.step_number == 2:
+            raise KeyboardInterrupt
+        return plain(trainer)
+
+    monkeypatch.setattr(Trainer, "step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train([footage], tmp_path / "cut", config, progress=False)
+    monkeypatch.setattr(Trainer, "step", plain)
+    train([footage], tmp_path / "cut", config, progress=False)
+    first, second = (pd.read_csv(tmp_path / name / "curve.csv") for name in ("whole", "cut"))
+    assert first[["step", "mota"]].equals(second[["step", "mota"]])
+    assert first.mota[0] != first.mota[1]
+
+
+def test_weights_that_have_left_the_finite_are_not_written(footage, tmp_path):
+    with pytest.raises(TrainingError, match="no longer finite"):
+        train([footage], tmp_path, dataclasses.replace(QUICK, steps=1, learning_rate=1e20, ema=0.0), progress=False)
+    assert not (tmp_path / "fairmot_lite.onnx").exists()
 
 
 def test_two_trainings_do_not_share_a_folder(footage, tmp_path, monkeypatch):
