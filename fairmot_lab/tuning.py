@@ -195,7 +195,7 @@ def tune(
         searched = {name: values for name, (_, values) in space.items()}
         wanted = {
             "tracker": base.to_dict(), "objective": names, "material": material.digest, "split": split,
-            "range of settings": searched, "classes": classes, "protocol": material.protocol,
+            "range of settings": searched, "classes": classes, "protocol": material.protocol or "of the data",
             "choice of intervals": intervals,
         }  # fmt: skip
         study = _study(optuna, storage, seed, wanted, n_jobs)

@@ -155,7 +155,7 @@ def test_storages_that_do_not_fit(data, tmp_path):
         fl.tune(data, "sort", search=["max_age"], storage=kept, **given)
     (tmp_path / "bad.log").write_text("hello\n")
     with pytest.raises(ConfigError, match="another protocol"):
-        fl.tune(data, "sort", storage=kept, protocol="motchallenge", **given)
+        fl.tune(data, "sort", storage=kept, protocol="raw", **given)
     with pytest.raises(ConfigError, match="another choice of intervals"):
         fl.tune(data, "sort", storage=kept, intervals=True, **given)
     held = (tmp_path / "bad.log").read_bytes()
