@@ -28,6 +28,7 @@ from fairmot_lab.errors import (
     SourceError,
     ViewError,
 )
+from fairmot_lab.widgets import curves, thresholds
 from fairmot_lab.widgets.modules import STATIC, bundle
 from fairmot_lab.widgets.overlay import Overlay
 from fairmot_lab.widgets.packing import COLUMNS
@@ -889,3 +890,32 @@ def test_nobody_tracked_is_no_error() -> None:
         bench = fl.widgets.Workbench(scene.images(truth), tracks=nobody, ground_truth=truth)
     assert bench.player.frame == 1
     bench.close()
+
+
+def test_a_comparison_from_python_has_a_second_tracker():
+    scene = fl.example()
+    tracks = {"A": scene.tracks, "B": scene.tracks, "C": scene.tracks}
+    for player in (
+        fl.widgets.TrackPlayer(scene.source, tracks=tracks, compare_mode="split"),
+        fl.widgets.TrackPlayer(scene.source, tracks=tracks),
+    ):
+        player.compare_mode = "split"
+        assert player.compared == 1
+        player.compare_mode, player.compared = "off", 2
+        player.compare_mode = "overlay"
+        assert player.compared == 2
+        player.close()
+    alone = fl.widgets.TrackPlayer(scene.source, tracks=scene.tracks, compare_mode="split")
+    assert alone.compared == -1
+    alone.close()
+
+
+def test_curves_try_what_a_slider_can_hold():
+    for tracker in map(fl.get_tracker, fl.trackers()):
+        for name, setting in tracker.Settings.settings().items():
+            if setting.kind != "float" or len(setting.search) < 2:
+                continue
+            control = thresholds._control(setting, getattr(tracker.settings, name))
+            for value in curves.values_of(setting, getattr(tracker.settings, name)):
+                steps = (value - control.min) / control.step
+                assert abs(steps - round(steps)) < 1e-6, (tracker.name, name, value)

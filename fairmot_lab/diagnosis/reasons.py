@@ -419,7 +419,8 @@ def _far(stage: Stage, row: int, column: int) -> str:
     """Say in numbers why a pair was not allowed."""
     cost = float(stage.cost[row, column])
     if stage.outcome(row, column) == "outside the gate" and stage.mahalanobis is not None:
-        return f"squared Mahalanobis distance {stage.mahalanobis[row, column]:.1f} against a gate of {stage.gate:.1f}"
+        distance = number_beside(float(stage.mahalanobis[row, column]), stage.gate)
+        return f"squared Mahalanobis distance {distance} against a gate of {stage.gate:.2f}"
     if np.isinf(cost):
         return "the pair is forbidden" + ("" if stage.iou is None else f" with an IoU of {stage.iou[row, column]:.2f}")
     if stage.appearance is not None:

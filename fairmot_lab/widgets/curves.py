@@ -44,8 +44,13 @@ class Point:
     held_out: Mapping[str, float]
 
 
+def slider_step(high: float) -> float:
+    """Return the step of a slider that ends at this value."""
+    return 0.01 if high <= 10 else 1.0
+
+
 def values_of(setting: Setting, present: float) -> list[float]:
-    """Return values of a number to try: seven evenly over its search range, and the present one.
+    """Return values of a number to try: seven over its search range, where its slider can stand, and the present one.
 
     Examples
     --------
@@ -55,7 +60,8 @@ def values_of(setting: Setting, present: float) -> list[float]:
     """
     kind = int if setting.kind == "int" else float
     low, high = setting.search[:2]
-    spread = [kind(round(float(v), 4)) for v in np.linspace(low, high, 7)]
+    digits = 2 if slider_step(2 * high) < 1 else 0
+    spread = [kind(round(float(v), digits)) for v in np.linspace(low, high, 7)]
     return sorted({*spread, kind(present)})
 
 

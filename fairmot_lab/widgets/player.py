@@ -186,6 +186,7 @@ class TrackPlayer(View):
             "export": self._export,
         }
         self._click_observers: list[Callable[[int, float, float], None]] = []
+        self.observe(self._choose_other, ["compare_mode", "trackers"])
         if ground_truth is True and self.source is not None:
             ground_truth = self.source.ground_truth
         self.show(tracks, None if isinstance(ground_truth, bool) else ground_truth, evaluation)
@@ -228,6 +229,11 @@ class TrackPlayer(View):
             self.switches = prepared.switches
             self.note = prepared.note
         self._tables = prepared.tables
+
+    def _choose_other(self, _: Any) -> None:
+        """Compare with the next tracker, where nobody said which."""
+        if self.compare_mode != "off" and len(self.trackers) > 1 and self.compared in (-1, self.tracker):
+            self.compared = (self.tracker + 1) % len(self.trackers)
 
     def refresh(self) -> None:
         """Fetch frames and overlays anew: what the overlay shows has changed."""

@@ -34,7 +34,7 @@ from ..evaluation.switches import compare_switches
 from .background import LatestWins, Post
 from .base import Panel, block, escape, sentence
 from .checks import refuse_other_sequence, refuse_other_table
-from .curves import CurveScan, Point, best_point, curve_svg, values_of
+from .curves import CurveScan, Point, best_point, curve_svg, slider_step, values_of
 from .packing import prepare
 from .page import Page
 from .parts import SWITCH_COLUMNS, TableView, beside, counted, file_field, heading, in_a_row, metric_text, rows_of
@@ -421,7 +421,7 @@ class ThresholdLab(Panel):
         """In the background, once the hand rests: ID switches, the boxes for the player, intervals of differences."""
         found, spans = self._evaluated(replayed), {}
         if self.baseline.evaluation is not None and found.evaluation is not None:
-            rows = compare({"now": found.evaluation, "baseline": self.baseline.evaluation}, draws=500).differences
+            rows = compare({"now": found.evaluation, "baseline": self.baseline.evaluation}).differences
             spans = {row.metric: (row.low, row.high) for row in rows[rows["sequence"] == OVERALL].itertuples()}
         if not self.players:
             return found, None, spans
@@ -537,8 +537,7 @@ def _control(setting: Setting, value: Any) -> ipywidgets.Widget:
     low, high = min(low, value), max(high, value)
     if setting.kind == "int":
         return ipywidgets.IntSlider(value, min=int(low), max=int(high), layout=layout, **common)
-    step = 0.01 if high <= 10 else 1.0
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, layout=layout, **common)
+    return ipywidgets.FloatSlider(value, min=low, max=high, step=slider_step(high), layout=layout, **common)
 
 
 def _words(text: str) -> str:

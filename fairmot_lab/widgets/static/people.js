@@ -311,7 +311,7 @@ class PeopleView {
    */
   measure(name, value) {
     if (value === null || value === undefined) return h("td", { class: "fml-dim" }, "–");
-    const text = Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+    const text = Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(name === "score" ? 3 : 2);
     const bar = name === "score" ? h("span", { class: "fml-gauge", style: `--share: ${value}` }) : null;
     return h("td", { title: value.toFixed(4) }, bar, text);
   }
