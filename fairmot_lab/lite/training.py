@@ -68,7 +68,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "views", "learning_rate", "evaluate_every", "save_every"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} is {getattr(self, name)}; training needs a value above 0.")
+                raise ConfigError(f"{name} is {getattr(self, name)}; training needs a finite value above 0.")
         for name, most in (("ema", 1), ("labels", math.inf), ("anchor", math.inf), ("seed", math.inf)):
             if not 0 <= getattr(self, name) < most:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it goes from 0 to below {most}.")
