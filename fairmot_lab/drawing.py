@@ -138,10 +138,32 @@ def draw_tracks(
         corner, opposite = _corners(boxes[row])
         cv2.rectangle(canvas, corner, opposite, _RIM, line + 2)
         cv2.rectangle(canvas, corner, opposite, colour, line)
-    for row in np.flatnonzero(drawn):  # above all boxes, so that every id can be read
-        text = " ".join([str(ids[row]), *names[row], *([] if values is None or not scores else [f"{values[row]:.2f}"])])
-        draw_label(canvas, text, _corners(boxes[row])[0], id_color(ids[row]), above=True)
+    rows = np.flatnonzero(drawn)  # above all boxes, so that every id can be read
+    texts = [
+        " ".join([str(ids[row]), *names[row], *([] if values is None or not scores else [f"{values[row]:.2f}"])])
+        for row in rows
+    ]
+    sizes = np.array([_label_size(canvas, text)[0] for text in texts]).reshape(-1, 2)
+    corners = np.array([_corners(boxes[row])[0] for row in rows]).reshape(-1, 2)
+    for row, text, place in zip(rows, texts, _apart(corners, sizes, canvas.shape[1::-1]).tolist(), strict=True):
+        draw_label(canvas, text, tuple(place), id_color(ids[row]), above=False)
     return canvas
+
+
+def _apart(corners: np.ndarray, sizes: np.ndarray, picture: tuple[int, ...]) -> np.ndarray:
+    """Return where labels go: on the upper edges of their boxes, moved up or down by some heights off those before."""
+    places = np.zeros_like(sizes)
+    for row, (corner, size) in enumerate(zip(corners, sizes, strict=True)):
+        candidates = corner + np.array([[0, step] for step in (-1, -2, 0, -3, 1, 2)]) * size
+        candidates = np.clip(candidates, 0, np.maximum(0, np.array(picture) - size))
+        before, their_sizes = places[:row], sizes[:row]
+        low, high = (
+            np.maximum(candidates[:, None], before),
+            np.minimum(candidates[:, None] + size, before + their_sizes),
+        )
+        covered = np.maximum(high - low, 0).prod(2).sum(1)
+        places[row] = candidates[covered.argmin()]
+    return places
 
 
 def draw_heatmap(image: np.ndarray, heatmap: np.ndarray, box: Letterbox, opacity: float = 0.7) -> np.ndarray:
@@ -209,6 +231,15 @@ def side_by_side(left: np.ndarray, right: np.ndarray, titles: tuple[str, str] = 
     return canvas
 
 
+def _label_size(canvas: np.ndarray, text: str) -> tuple[tuple[int, int], float, int, int, int]:
+    """Return width and height of a label, and the scale, stroke, margin and height of its text."""
+    size = max(0.35, min(canvas.shape[:2]) / 1300)
+    line = max(1, round(size * 1.6))
+    (text_width, text_height), base = cv2.getTextSize(text, _FONT, size, line)
+    pad = max(1, round(4 * size))
+    return (text_width + 2 * pad, text_height + base + pad), size, line, pad, text_height
+
+
 def draw_label(
     canvas: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int], *, above: bool
 ) -> None:
@@ -222,11 +253,7 @@ def draw_label(
     True
     """
     height, width = canvas.shape[:2]
-    size = max(0.35, min(height, width) / 1300)
-    line = max(1, round(size * 1.6))
-    (text_width, text_height), base = cv2.getTextSize(text, _FONT, size, line)
-    pad = max(1, round(4 * size))
-    box_width, box_height = text_width + 2 * pad, text_height + base + pad
+    (box_width, box_height), size, line, pad, text_height = _label_size(canvas, text)
     x = max(0, min(corner[0], width - box_width))
     y = max(0, min(corner[1] - box_height if above else corner[1], height - box_height))
     cv2.rectangle(canvas, (x, y), (x + box_width, y + box_height), colour, -1)

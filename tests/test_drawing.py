@@ -10,6 +10,7 @@ import pytest
 from videos import picture
 
 import fairmot_lab as fl
+from fairmot_lab import drawing
 from fairmot_lab.drawing import (
     PALETTE,
     FrameAnnotator,
@@ -157,3 +158,18 @@ def test_render_frames_of_a_run_and_the_ground_truth() -> None:
     assert (drawn[0][1][30, 64 + 10] == id_color(2)).all()
     with pytest.raises(ValueError, match="One or two tables"):
         next(render_frames(source, {}))
+
+
+def test_labels_of_a_crowd_do_not_cover_each_other():
+    """Ten people in a row, closer than their labels are wide: where each label is, its colour is found."""
+    table = rows(*((i + 1, 60 + 14 * i, 100, 30, 70, 0.9) for i in range(10)))
+    sizes = np.full((10, 2), (46, 12))
+    places = drawing._apart(table[["x", "y"]].to_numpy(int), sizes, (300, 200))
+    for i in range(10):
+        for j in range(i):
+            assert (np.abs(places[i] - places[j]) >= sizes[0]).any(), (i, j)
+    assert (places >= 0).all()
+    assert (places + sizes <= (300, 200)).all()
+    alone = drawing._apart(np.array([[60, 100]]), sizes[:1], (300, 200))
+    assert alone.tolist() == [[60, 88]], "on the upper edge of the box"
+    assert not np.array_equal(draw_tracks(GREY, table), GREY)
