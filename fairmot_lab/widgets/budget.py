@@ -38,7 +38,7 @@ CAUSE_COLUMNS: list[dict[str, Any]] = [
 ERROR_COLUMNS: list[dict[str, Any]] = [
     {"key": "frame", "label": "frame", "kind": "number"},
     {"key": "who", "label": "who", "kind": "text"},
-    {"key": "number", "label": "number", "kind": "number", "digits": 2, "fixed": True, "help": "that decided"},
+    {"key": "number", "label": "number", "kind": "number", "digits": 3, "fixed": True, "help": "that decided"},
     {"key": "measure", "label": "of what", "kind": "text"},
     {"key": "setting", "label": "setting", "kind": "text", "help": "that would have changed it"},
 ]
