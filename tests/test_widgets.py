@@ -345,7 +345,7 @@ def test_the_lab_shows_what_the_library_says(
     assert known.to_dict() == pytest.approx({name: expected[name] for name in shown}, abs=1e-12)
     assert lab.code == "JDETracker(conf_thres=0.3)"
     before, now = (fl.evaluate(fl.track(detections, one), truth) for one in (fl.JDETracker(), lab.tracker))
-    rows = fl.compare({"now": now, "before": before}, draws=500).differences
+    rows = fl.compare({"now": now, "before": before}).differences
     rows = rows[rows["sequence"] == "OVERALL"].set_index("metric")
     spans = lab.figures.set_index("metric")
     for name in shown:
@@ -355,6 +355,15 @@ def test_the_lab_shows_what_the_library_says(
     assert (lab.figures["difference"] == 0).all()
     path = lab.save(tmp_path / "tracker.json")
     assert fl.load_tracker(path).to_dict() == lab.tracker.to_dict()
+    lab._path.value, written = str(path), path.read_bytes()
+    lab.tracker = lab.tracker.replace(conf_thres=0.35)
+    (press,) = (one for one in lab._buttons.children if one.description == "Save as JSON")
+    press.click()
+    assert "exists and is not overwritten" in lab.error
+    assert path.read_bytes() == written
+    lab._path.value = str(tmp_path / "another.json")
+    press.click()
+    assert fl.load_tracker(tmp_path / "another.json").settings.conf_thres == 0.35
     lab.close()
 
 

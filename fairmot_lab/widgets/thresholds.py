@@ -155,7 +155,7 @@ class ThresholdLab(Panel):
         pin = self._button("Pin as baseline", "compare with these settings from now on", self.pin)
         reset = self._button("Back to baseline", "move all sliders back", self.reset)
         self._path = file_field("tracker.json", "where Save writes")
-        save = self._button("Save as JSON", "write the settings to the file", lambda: self.save(self._path.value))
+        save = self._button("Save as JSON", "write the settings to the file", self._save_new)
         self.players = [] if source is None else [TrackPlayer(source, frame=frame) for _ in range(2)]
         views = []
         for title, player in zip(("Baseline", "Now"), self.players, strict=False):
@@ -395,6 +395,12 @@ class ThresholdLab(Panel):
         written = write_text(path, self._tracker.to_json(), self)
         self._status.value = _words(f"Saved as {path}.")
         return written
+
+    def _save_new(self) -> None:
+        """Save to the file of the field, unless it is there: a click is no second look."""
+        if Path(self._path.value.strip() or ".").is_file():
+            raise ConfigError(f"{self._path.value} exists and is not overwritten; choose another name.")
+        self.save(self._path.value)
 
     # -- replays ------------------------------------------------------------------------------------------------------
 
