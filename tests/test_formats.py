@@ -23,6 +23,7 @@ from fairmot_lab.formats.classes import ignored_rows, motchallenge_classes, peop
 from fairmot_lab.formats.labels import find_labels, frames_beside, label_files, labels_beside, read_labels, recognise
 from fairmot_lab.formats.mot import write_mot
 from fairmot_lab.formats.mots import mask_box
+from fairmot_lab.formats.trackeval import write_trackeval
 
 BOX = ["frame", "id", "x", "y", "w", "h"]
 
@@ -983,3 +984,63 @@ def test_a_csv_file_is_called_as_it_is_without_its_ending(tmp_path):
     truth = tracks.assign(conf=1.0)
     truth.attrs = {"sequence": "street"}
     assert fl.evaluate(tracks, truth).overall["mota"] == 1
+
+
+def test_crowds_of_bdd100k_are_known_by_either_spelling(tmp_path):
+    tables = []
+    for key in ("crowd", "Crowd"):
+        labels = [
+            {
+                "id": str(i),
+                "category": "pedestrian",
+                "box2d": {"x1": i, "y1": 0, "x2": i + 5, "y2": 9},
+                "attributes": {key: i == 2},
+            }
+            for i in (1, 2)
+        ]
+        frames = [{"name": f"{v}{k}.jpg", "videoName": v, "labels": labels} for v in "ab" for k in range(2)]
+        (tmp_path / f"{key}.json").write_text(json.dumps(frames))
+        tables.append({name: read_labels(tmp_path / f"{key}.json", sequence=name) for name in "ab"})
+    for name in "ab":
+        first, second = (each[name] for each in tables)
+        first.attrs = second.attrs
+        pd.testing.assert_frame_equal(first, second)
+        assert first["conf"].tolist() == [1, 0, 1, 0]
+        assert first["frame"].tolist() == [1, 1, 2, 2], "each video counts its own frames"
+
+
+def test_images_of_one_number_are_refused(tmp_path):
+    images = [{"id": 1, "video_id": video, "frame_id": 1} for video in (1, 2)]
+    content = {"videos": [{"id": 1, "name": "A"}, {"id": 2, "name": "B"}], "images": images}
+    content |= {"annotations": [], "categories": [{"id": 1, "name": "person"}]}
+    (tmp_path / "both.json").write_text(json.dumps(content))
+    with pytest.raises(MotFileError, match="two images have the id 1"):
+        read_coco(tmp_path / "both.json")
+
+
+def test_ground_truth_of_motchallenge_keeps_its_classes_as_coco_and_is_refused_as_kitti(tmp_path):
+    """A result on a distractor is dropped; as a class of another name it would be a false positive."""
+    rows = [(1, 1, 10, 1, 1), (1, 2, 200, 0, 8), (2, 1, 10, 1, 1)]
+    truth = pd.DataFrame(rows, columns=["frame", "id", "x", "conf", "class_id"]).assign(y=10.0, w=20.0, h=50.0)
+    path = write_coco({"S": truth}, tmp_path / "truth.json")
+    results = truth[["frame", "id", "x", "y", "w", "h"]]
+    for labels in ({"S": truth}, path):
+        overall = fl.evaluate({"S": results}, labels, protocol="motchallenge").overall
+        assert (overall["mota"], overall["num_false_positives"]) == (1.0, 0)
+    with pytest.raises(EvaluationError, match="Class '8' is not a type"):
+        write_kitti(truth, tmp_path / "S.txt")
+    with pytest.raises(EvaluationError, match="1 rows have conf 0"):
+        write_kitti(truth.assign(class_id=1), tmp_path / "S.txt")
+    apart = pd.DataFrame({"frame": 1, "id": [1, 2], "x": 1.0, "y": 1.0, "w": 5.0, "h": 5.0, "class_id": [0, 1]})
+    assert read_labels(write_coco({"S": apart}, tmp_path / "two.json")).class_id.nunique() == 2
+
+
+def test_trackeval_gets_checked_tracks_and_all_sequences(tmp_path):
+    tracks = pd.DataFrame({"frame": [1, 2], "id": 1, "x": 1.0, "y": 1.0, "w": 5.0, "h": 5.0})
+    truth = tracks.assign(conf=1.0, class_id=1)
+    with pytest.raises(MotFileError, match="tracks of S"):
+        write_trackeval({"S": tracks.assign(w=[5.0, -5.0])}, {"S": truth}, tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
+    write_trackeval({"S1": tracks, "S2": tracks}, {"S1": truth, "S2": truth}, tmp_path, tracker="A")
+    write_trackeval({"S1": tracks}, {"S1": truth}, tmp_path, tracker="B")
+    assert (tmp_path / "gt/seqmaps/MOT17-train.txt").read_text().split() == ["name", "S1", "S2"]

@@ -61,8 +61,11 @@ def read_bdd100k(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     rows: dict[str, list[tuple]] = {}
     lengths: dict[str, int] = {}
     codes: dict[str, dict[str, int]] = {}
-    for position, frame in enumerate(frames):
+    positions: dict[str, int] = {}
+    for frame in frames:
         video = str(frame.get("videoName") or frame.get("video_name") or stem(path))
+        position = positions.setdefault(video, 0)
+        positions[video] += 1
         index = whole(first_of(frame, ("frameIndex", "frame_index", "index"), position), "frameIndex", path) + 1
         lengths[video] = max(lengths.get(video, 0), index)
         there = rows.setdefault(video, [])
@@ -77,7 +80,7 @@ def read_bdd100k(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
             name = str(label.get("category", "")).lower()
             kind = numbers.setdefault(name, len(numbers))
             attributes = label.get("attributes") or {}
-            crowd = isinstance(attributes, dict) and bool(attributes.get("crowd"))
+            crowd = isinstance(attributes, dict) and bool(first_of(attributes, ("crowd", "Crowd")))
             track = _id(label.get("id"), codes.setdefault(video, {}), place)
             rest = (0.0, 0) if crowd else (1.0, kind)
             there.append((index, -1 if crowd else track, x1, y1, x2 - x1, y2 - y1, *rest))

@@ -15,6 +15,7 @@ from .._files import natural_order, write_text
 from ..data import PERSON, by_sequence
 from ..errors import ConfigError, EvaluationError, MotFileError
 from .base import Format, several_sequences, stem
+from .classes import MOTCHALLENGE_CLASSES
 from .mot import check_table
 from .text import beginning
 from .truth import first_of, number, read_json, truth_table, whole
@@ -143,6 +144,8 @@ def write_coco(
     tracks = by_sequence(tracks)
     names = dict(classes or _names_of(tracks))
     is_named = bool(names)
+    people = any((table["class_id"] == 1).any() for table in tracks.values() if "class_id" in table)
+    lowest = 0 if people else 1  # where there is no class 1, that of a detector with one class may be 0
     try:
         file_name.format(sequence="", frame=1)
     except (LookupError, ValueError, AttributeError) as error:
@@ -169,8 +172,9 @@ def write_coco(
             if is_named and kind not in names:
                 raise EvaluationError(f"{name} has rows of class {kind}, which has no name; pass classes=.")
             if not is_named:
-                kind = max(kind, 1)
-                names.setdefault(kind, PERSON if kind == 1 else f"class {kind}")
+                kind = 1 if kind < lowest else kind
+                known = MOTCHALLENGE_CLASSES if "conf" in row else {}
+                names.setdefault(kind, PERSON if kind == 1 else known.get(kind, f"class {kind}"))
             box = [float(row[side]) for side in "xywh"]
             one = {
                 "id": len(annotations) + 1, "image_id": first + int(row["frame"]), "category_id": kind,
@@ -270,7 +274,10 @@ def _frames_of(images: list[dict], videos: dict, path: Path) -> tuple[dict, dict
         seen[video] = seen.get(video, 0) + 1
         frame = seen[video] if given is None else whole(given, "the frame of an image", path)
         counts_from_0 = counts_from_0 or frame == 0
-        numbers[_key(image.get("id"))] = (video, frame)
+        key = _key(image.get("id"))
+        if key in numbers:
+            raise MotFileError(f"{path}: two images have the id {image.get('id')}; number them through.")
+        numbers[key] = (video, frame)
     lengths: dict[Any, int] = {}
     for image_id, (video, frame) in numbers.items():
         numbers[image_id] = (video, frame + counts_from_0)

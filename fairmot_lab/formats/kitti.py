@@ -95,7 +95,7 @@ def write_kitti(
     Raises
     ------
     EvaluationError
-        If a class is not one of KITTI's types.
+        If a class is not one of KITTI's types, or rows other than regions to ignore have conf 0.
     MotFileError
         If the table breaks the rules of `read_mot`.
     WriteError
@@ -113,13 +113,19 @@ def write_kitti(
     names = dict(classes or tracks.attrs.get("classes") or {})
     rows = tracks.sort_values(["frame", "id"], kind="stable")
     class_id = column_of(rows, "class_id", -1)
-    types = [str(names.get(int(each), "Pedestrian" if not names else each)) for each in class_id]
+    people = () if names else (-1, 0, 1)  # of tables whose classes have no names
+    types = ["Pedestrian" if each in people else str(names.get(int(each), each)) for each in class_id]
     types = ["Pedestrian" if each.lower() in ("person", "pedestrian") else each for each in types]
     odd = next((each for each in types if each not in _NUMBERS), None)
     if odd is not None:
         raise EvaluationError(
             f"Class {odd!r} is not a type of KITTI's; pass classes= with one of "
             f"{', '.join(KITTI_CLASSES.values())} for each class."
+        )
+    apart = (column_of(rows, "conf", 1.0) == 0) & (np.array(types) != "DontCare")
+    if apart.any():
+        raise EvaluationError(
+            f"{int(apart.sum())} rows have conf 0 (not to be evaluated), which KITTI cannot say; leave them out."
         )
     x, y, w, h = (rows[name].to_numpy(float) for name in "xywh")
     right, bottom = _far(x, w), _far(y, h)

@@ -78,9 +78,12 @@ def write_trackeval(
     for path in (seqmap, *texts.values(), *(home / file for home in homes.values() for file in _FILES)):
         refuse_overwrite(path, tracks, ground_truth)
     for name, table in tracks.items():
+        length = ground_truth[name].attrs.get("length")
+        check_table(ground_truth[name], "ground_truth", name=f"ground truth of {name}", length=length)
+        check_table(table, name=f"the tracks of {name}", length=length)
+    for name, table in tracks.items():
         truth, home = ground_truth[name], homes[name]
         known = truth.attrs
-        check_table(truth, "ground_truth", name=f"ground truth of {name}", length=known.get("length"))
         if benchmark != "MOT15" and not (motchallenge_classes(truth) >= 1).any():
             raise EvaluationError(
                 f"{name} has no classes, and TrackEval needs them for {benchmark}; use benchmark='MOT15'."
@@ -90,7 +93,8 @@ def write_trackeval(
         size = known.get("width") or 1, known.get("height") or 1
         write_seqinfo(home / _FILES[1], name, known.get("frame_rate") or 30, known.get("length") or last, size)
         write_text(texts[name], submitted_text(table))
-    write_text(seqmap, "\n".join(["name", *tracks, ""]))
+    before = seqmap.read_text(encoding="utf-8").split()[1:] if seqmap.exists() else []
+    write_text(seqmap, "\n".join(["name", *dict.fromkeys((*before, *tracks)), ""]))
     return folder
 
 
