@@ -224,6 +224,7 @@ def test_nothing_is_left_behind(loaded: list, clip: Path, tmp_path: Path) -> Non
     pictures = tmp_path / "mot_result" / "mot_outputs" / "clip.one"
     pictures.mkdir(parents=True)
     (pictures / "00011.jpg").write_bytes(b"of an earlier run")
+    (pictures / "00000000.jpg").write_bytes(b"of an earlier run, a number that is not written now")
     (pictures / "00400.jpg").write_bytes(b"of an earlier, longer run")
     (pictures / "notes.jpg").write_bytes(b"of the user")
     hub.Module(name="fairmot_dla34").tracking(str(clip))

@@ -1074,6 +1074,16 @@ def test_files_of_detections_are_no_source(tmp_path: Path, name: str) -> None:
         fl.open_source(tmp_path / name)
 
 
+def test_fingerprint_of_arrays_knows_every_frame() -> None:
+    frames = [np.full((8, 8, 3), number, np.uint8) for number in range(40)]
+    known = fl.open_source(frames).fingerprint()
+    assert fl.open_source([frame.copy() for frame in frames]).fingerprint() == known
+    for number in range(40):
+        changed = list(frames)
+        changed[number] = np.full((8, 8, 3), 200, np.uint8)
+        assert fl.open_source(changed).fingerprint() != known, number
+
+
 def test_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_path: Path) -> None:
     before = fl.open_source(folder).fingerprint()
     moved = folder.rename(tmp_path / "elsewhere")

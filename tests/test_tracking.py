@@ -202,6 +202,34 @@ def test_counts_are_written_and_drawn(folder: Path, tmp_path: Path) -> None:
     assert crossing["frame"] == 22  # 110 + 2 * 22 = 154 is the first beyond the margin of 3
 
 
+@pytest.mark.filterwarnings("ignore::fairmot_lab.errors.FairMOTLabWarning")
+def test_counts_of_a_second_run_leave_missing_frames_out_too(tmp_path: Path) -> None:
+    images = tmp_path / "gaps" / "img1"
+    images.mkdir(parents=True)
+    for number in {*range(1, 41)} - {5, 6, 20}:
+        cv2.imwrite(str(images / f"{number:06d}.jpg"), picture(number))
+    (tmp_path / "gaps" / "seqinfo.ini").write_text(
+        "[Sequence]\nname=gaps\nimDir=img1\nframeRate=10\nseqLength=40\nimWidth=64\nimHeight=48\nimExt=.jpg\n"
+    )
+    counts = []
+    for _ in range(2):
+        with_door = counter(interval=1)
+        report = track_files(
+            tmp_path / "gaps", None, tmp_path / "out", model=FakeModel(), counter=with_door, progress=False
+        )
+        counts.append(pd.read_csv(report.counts))
+    assert counts[0]["frames"].sum() == 37
+    pd.testing.assert_frame_equal(*counts)
+
+
+def test_tables_of_the_user_are_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / f"{fl.open_source(folder).name}.counts.csv"
+    mine.write_text("mine")
+    with pytest.raises(WriteError, match="is there already and was not written by a run"):
+        track_files(folder, None, tmp_path, model=FakeModel(), counter=counter(interval=1), progress=False)
+    assert mine.read_text() == "mine"
+
+
 def test_comparison_is_drawn_beside_the_result(folder: Path, tmp_path: Path) -> None:
     tracks = fl.track(folder, model=FakeModel(), progress=False)
     fl.write_mot(tracks, tmp_path / "other.txt")

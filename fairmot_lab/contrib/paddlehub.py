@@ -342,7 +342,7 @@ class _Files:
             make_folder(self._pictures)
             self._video = MotionJpegWriter(film, frame_rate)
         self._overlay = FrameAnnotator(trails=0)
-        self._last = 0
+        self._written: set[str] = set()
 
     def __enter__(self) -> _Files:
         return self
@@ -358,11 +358,12 @@ class _Files:
 
     def _add(self, frame: Frame, tracks: FrameTracks) -> None:
         self._text.append(dataclasses.replace(tracks, class_ids=np.full(len(tracks), -1)))
-        self._last = frame.number
         if self._video is None:
             return
         image = self._overlay.draw(frame, tracks)
-        with atomic_write(self._pictures / f"{frame.number - 1:05d}.jpg") as path:
+        name = f"{frame.number - 1:05d}.jpg"
+        self._written.add(name)
+        with atomic_write(self._pictures / name) as path:
             path.write_bytes(encode_jpeg(image, quality=95))
         self._video.write(image)
 
@@ -379,7 +380,7 @@ class _Files:
 
     def _remove_pictures_of_earlier_runs(self) -> None:
         for file in self._pictures.iterdir():
-            if re.fullmatch(r"[0-9]{5,}\.jpg", file.name) and int(file.stem) >= self._last:
+            if re.fullmatch(r"[0-9]{5,}\.jpg", file.name) and file.name not in self._written:
                 with contextlib.suppress(OSError):
                     file.unlink()
 

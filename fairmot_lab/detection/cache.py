@@ -436,9 +436,10 @@ class DetectionWriter:
     def __exit__(self, *_: object) -> None:
         self._archive.close()
 
-    def read(self, number: int) -> FrameDetections:
-        """Return the detections of a frame that an earlier run kept."""
-        return _unpack(self._archive.read(number), number, self.info, self.path)
+    def read(self, number: int) -> FrameDetections | None:
+        """Return the detections of a frame that an earlier run kept; None where it kept the frame as missing."""
+        members = self._archive.read(number)
+        return _unpack(members, number, self.info, self.path) if "safetensors" in members else None
 
     def run(self) -> Iterator[tuple[Frame, FrameDetections]]:
         """Run the detector over the frames that are not held, and yield each after it is kept.

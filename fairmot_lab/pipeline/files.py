@@ -279,8 +279,8 @@ class _Run:
                 "since); choose another folder, or another name (name=, --name)."
             )
         made = earlier["files"] if earlier is not None else {}
-        for path in (self.report.text, self._file(".mp4") if self.overlay is not None else None):
-            if path is not None and path.name not in made and path.exists():
+        for path in map(self._file, [ending for ending in outputs if ending in (".txt", ".mp4") or ".csv" in ending]):
+            if path.name not in made and path.exists():
                 raise WriteError(
                     f"{path} is there already and was not written by a run that is recorded in "
                     f"{self.report.record.name}; choose another folder or name, or remove it."
@@ -367,7 +367,9 @@ class _Run:
                 frame = None
                 if image is not None and image.number == number:
                     frame, image = image, next(images, None)
-                yield frame, kept.read(number)
+                found = kept.read(number)
+                if found is not None:  # a missing frame is not one without people
+                    yield frame, found
             results = kept.run()
         with contextlib.closing(results):
             yield from results

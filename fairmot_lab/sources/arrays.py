@@ -76,8 +76,8 @@ class ArraySource(Source):
         if self._list is None:
             return f"arrays-{self._token}"
         digest = hashlib.sha256(f"arrays\0{len(self)}\0{self.width}x{self.height}\0".encode())
-        for index in np.unique(np.linspace(0, len(self) - 1, 8).astype(int)):
-            digest.update(np.ascontiguousarray(self._checked(self._list[index], int(index) + 1)).tobytes())
+        for index in range(len(self)):
+            digest.update(np.ascontiguousarray(self._checked(self._list[index], index + 1)).tobytes())
         return digest.hexdigest()
 
     def _checked(self, image: Any, number: int) -> np.ndarray:
