@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import fairmot_lab as fl
 from fairmot_lab._progress import progress_bar
 from fairmot_lab._terminal import wrapped
+from fairmot_lab.cli.main import main
 from fairmot_lab.evaluation.tables import aligned
 
 TABLE = pd.DataFrame({"sequence": ["MOT17-09-FRCNN", "OVERALL"], "mota": [0.5, 0.7512], "idf1": 1.0, "num_misses": 7})
@@ -77,3 +79,13 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     said = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), said) == (141, "")
+
+
+@pytest.mark.parametrize("option", [["--classes", "7"], ["--evaluator", "trackeval"], ["--format", "latex"]])
+def test_all_protocols_side_by_side_refuse_what_they_do_not_show(
+    option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = fl.write_mot(fl.example().tracks, tmp_path / "crossing.txt")
+    arguments = ["evaluate", "--compare", "--gt", str(path), "--results", str(path)]
+    assert main([*arguments, *option]) == 2
+    assert f"leave out {option[0]}" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..boxes import BOX
-from ..data import join_sequences, split_sequences
+from ..data import frame_grid, join_sequences, split_sequences
 from ..errors import ConfigError, TrackingError
 from ..formats.mot import check_table
 from .assignment import assign
@@ -112,6 +112,8 @@ def postprocess(
     if isinstance(detections, dict):
         detections = detections.get(attrs.get("sequence"))
     table = tracks.sort_values(["id", "frame"], kind="stable").reset_index(drop=True)
+    first, step = frame_grid(np.unique(table["frame"]).tolist()) or (1, 1)
+    table["frame"] = (table["frame"] - first) // step + 1  # frames between the images are nobody's gaps
     if link:
         table["id"] = _linked(table, detections, link_gap, link_reach, link_appearance)
         table = table.sort_values(["id", "frame"], kind="stable").reset_index(drop=True)
@@ -126,6 +128,7 @@ def postprocess(
     if interpolate == "gaussian":
         table = _smoothed(table, tau)
         done.append(f"Gaussian smoothing, tau {tau:g}")
+    table["frame"] = (table["frame"] - 1) * step + first
     table = table.sort_values(["frame", "id"], kind="stable").reset_index(drop=True)
     table.attrs = {**attrs, "offline": [*attrs.get("offline", []), *done]}
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..errors import ConfigError
 from .arguments import _add_comparison, _class, _comparison, _write_csv
 
 
@@ -32,6 +33,11 @@ def _run_evaluate(options: argparse.Namespace) -> None:
     from ..evaluation.tables import aligned
 
     if options.compare:
+        given = _comparison(options)
+        odd = [name for name in ("protocol", "evaluator") if given.get(name) not in (None, "motmetrics")]
+        odd += ["classes"] * (options.classes is not None) + ["format"] * (options.format in ("markdown", "latex"))
+        if odd:
+            raise ConfigError(f"--compare shows all protocols as text or CSV; leave out --{odd[0]}, or --compare.")
         part = {name: value for name, value in _comparison(options).items() if name in ("sequences", "frames")}
         table = compare_protocols(options.results, options.gt, **part)
         shown = ["sequence", "protocol", "evaluator", *SHOWN[1:], "num_dropped"]

@@ -143,3 +143,20 @@ def test_detections_of_another_video_are_refused():
         postprocess(tracks, scene.detections, link=True)
     with pytest.raises(ConfigError, match="max_gap is '20'; it must be a number from 0 up"):
         postprocess(tracks, max_gap="20")
+
+
+def test_frames_between_images_are_no_gaps():
+    """Every third frame has an image: tracks come out as those of the images numbered through."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (f, i, 10.0 * f + rng.normal(), 30.0 * i, 8.0, 20.0)
+        for i in (1, 2)
+        for f in range(1, 21)
+        if (f, i) not in {(7, 1), (8, 1)}
+    ]
+    through = pd.DataFrame(rows, columns=["frame", "id", "x", "y", "w", "h"])
+    apart = through.assign(frame=3 * through["frame"] - 2)
+    for options in ({}, {"interpolate": "gaussian", "link": True}, {"max_gap": 1}):
+        wanted, found = postprocess(through, **options), postprocess(apart, **options)
+        pd.testing.assert_frame_equal(found, wanted.assign(frame=3 * wanted["frame"] - 2))
+    assert len(postprocess(apart)) == 40
