@@ -122,7 +122,7 @@ def write_kitti(
             f"Class {odd!r} is not a type of KITTI's; pass classes= with one of "
             f"{', '.join(KITTI_CLASSES.values())} for each class."
         )
-    apart = (column_of(rows, "conf", 1.0) == 0) & (np.array(types) != "DontCare")
+    apart = (column_of(rows, "conf", 1.0) == 0) & (np.array(types, str) != "DontCare")
     if apart.any():
         raise EvaluationError(
             f"{int(apart.sum())} rows have conf 0 (not to be evaluated), which KITTI cannot say; leave them out."

@@ -93,7 +93,7 @@ def write_trackeval(
         size = known.get("width") or 1, known.get("height") or 1
         write_seqinfo(home / _FILES[1], name, known.get("frame_rate") or 30, known.get("length") or last, size)
         write_text(texts[name], submitted_text(table))
-    before = seqmap.read_text(encoding="utf-8").split()[1:] if seqmap.exists() else []
+    before = seqmap.read_text(encoding="utf-8").splitlines()[1:] if seqmap.exists() else []
     write_text(seqmap, "\n".join(["name", *dict.fromkeys((*before, *tracks)), ""]))
     return folder
 
