@@ -77,14 +77,16 @@ def main() -> None:
     first, second = (half(sequence, number, folder) for number in (1, 2))
     source = fl.open_source(second)
     rows: dict[str, list] = {"before": [], "after": []}
+    starts = {number: options.weights / f"{options.letter}{number}.onnx" for number in options.seeds}
+    before_any = {number: measure(source, start, folder / "kept" / start.stem) for number, start in starts.items()}
     for number, again in itertools.product(options.seeds, range(options.each)):
-        start, seed = options.weights / f"{options.letter}{number}.onnx", number + 10 * again
+        start, seed = starts[number], number + 10 * again
         output = folder / f"{start.stem}-{options.steps}-{seed}{'-appearance' * options.appearance}"
         arguments = ["finetune", str(first), "--from", str(start), "--steps", str(options.steps), "--seed", str(seed)]
         arguments += ["--output", str(output), "--cache", str(folder / "cache")] + ["--appearance"] * options.appearance
         if command(arguments):
             raise SystemExit(f"{start} was not fine-tuned.")
-        rows["before"].append(measure(source, start, folder / "kept" / start.stem))
+        rows["before"].append(before_any[number])
         rows["after"].append(measure(source, output / "fairmot_lite.onnx", folder / "kept" / output.name))
     for place, title in enumerate(("default", "mean of eleven settings")):
         before, after = (pd.DataFrame([one[place] for one in rows[name]]) for name in ("before", "after"))

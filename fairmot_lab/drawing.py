@@ -156,11 +156,8 @@ def _apart(corners: np.ndarray, sizes: np.ndarray, picture: tuple[int, ...]) -> 
     for row, (corner, size) in enumerate(zip(corners, sizes, strict=True)):
         candidates = corner + np.array([[0, step] for step in (-1, -2, 0, -3, 1, 2)]) * size
         candidates = np.clip(candidates, 0, np.maximum(0, np.array(picture) - size))
-        before, their_sizes = places[:row], sizes[:row]
-        low, high = (
-            np.maximum(candidates[:, None], before),
-            np.minimum(candidates[:, None] + size, before + their_sizes),
-        )
+        low = np.maximum(candidates[:, None], places[:row])
+        high = np.minimum(candidates[:, None] + size, places[:row] + sizes[:row])
         covered = np.maximum(high - low, 0).prod(2).sum(1)
         places[row] = candidates[covered.argmin()]
     return places

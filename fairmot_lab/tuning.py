@@ -335,7 +335,7 @@ def _study(optuna: Any, storage: Any, seed: int, wanted: dict[str, Any], n_jobs:
 def _sampler(optuna: Any, seed: int, **options: Any) -> Any:
     """Return a sampler that draws each trial's settings from (seed, trial number) and the trials before.
 
-    So a search that goes on, here or on another machine, does not draw again what is held.
+    So a resumed search, here or on another machine, draws no trial twice.
     """
 
     @functools.lru_cache(maxsize=1)

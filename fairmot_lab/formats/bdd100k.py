@@ -6,6 +6,7 @@ https://doc.bdd100k.com/format.html
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,11 @@ def read_bdd100k(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     rows: dict[str, list[tuple]] = {}
     lengths: dict[str, int] = {}
     codes: dict[str, dict[str, int]] = {}
-    positions: dict[str, int] = {}
+    positions: Counter[str] = Counter()
     for frame in frames:
         video = str(frame.get("videoName") or frame.get("video_name") or stem(path))
-        position = positions.setdefault(video, 0)
+        index = whole(first_of(frame, ("frameIndex", "frame_index", "index"), positions[video]), "frameIndex", path) + 1
         positions[video] += 1
-        index = whole(first_of(frame, ("frameIndex", "frame_index", "index"), position), "frameIndex", path) + 1
         lengths[video] = max(lengths.get(video, 0), index)
         there = rows.setdefault(video, [])
         for label in frame.get("labels") or ():

@@ -145,7 +145,7 @@ def write_coco(
     names = dict(classes or _names_of(tracks))
     is_named = bool(names)
     people = any((table["class_id"] == 1).any() for table in tracks.values() if "class_id" in table)
-    lowest = 0 if people else 1  # where there is no class 1, that of a detector with one class may be 0
+    lowest = 0 if people else 1  # without a class 1, people may be class 0, as detectors with one class have it
     try:
         file_name.format(sequence="", frame=1)
     except (LookupError, ValueError, AttributeError) as error:

@@ -77,7 +77,7 @@ class ArraySource(Source):
             return f"arrays-{self._token}"
         digest = hashlib.sha256(f"arrays\0{len(self)}\0{self.width}x{self.height}\0".encode())
         for index in range(len(self)):
-            digest.update(np.ascontiguousarray(self._checked(self._list[index], index + 1)).tobytes())
+            digest.update(np.ascontiguousarray(self._checked(self._list[index], index + 1)).data)
         return digest.hexdigest()
 
     def _checked(self, image: Any, number: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,12 @@ def refuse_unknown(view: str, given: Iterable[str], known: Iterable[str]) -> Non
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"help(fl.widgets.{view}) lists its options."
             raise ViewError(f"{view} has no option {name}; {hint}")
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise a ViewError if a file is there: a click is no second look."""
+    if path.exists():
+        raise ViewError(f"{path} exists and is not overwritten; choose another name.")
 
 
 def refuse_other_sequence(what: str, theirs: str | None, name: str) -> None:

@@ -14,6 +14,7 @@ from ..errors import ViewError
 from ..formats.cvat import write_cvat
 from ..formats.mot import write_mot
 from .base import Panel, block, escape, html_table
+from .checks import refuse_existing
 from .page import Page
 from .parts import counted, file_field, in_a_row
 
@@ -132,8 +133,7 @@ class Corrections:
         path = Path(str(path).strip() or ".")
         if path.is_dir():
             raise ViewError("The file to save the corrected tracks in has no name; give one, such as corrected.txt.")
-        if path.exists():
-            raise ViewError(f"{path} exists and is not overwritten; choose another name.")
+        refuse_existing(path)
         if path.suffix == ".zip":
             return write_cvat(self.table.assign(class_id=-1), path)
         write_mot(self.table, path)

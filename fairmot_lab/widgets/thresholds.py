@@ -33,7 +33,7 @@ from ..evaluation.protocols import prepare as prepare_truth
 from ..evaluation.switches import compare_switches
 from .background import LatestWins, Post
 from .base import Panel, block, escape, sentence
-from .checks import refuse_other_sequence, refuse_other_table
+from .checks import refuse_existing, refuse_other_sequence, refuse_other_table
 from .curves import CurveScan, Point, best_point, curve_svg, slider_step, values_of
 from .packing import prepare
 from .page import Page
@@ -397,9 +397,9 @@ class ThresholdLab(Panel):
         return written
 
     def _save_new(self) -> None:
-        """Save to the file of the field, unless it is there: a click is no second look."""
-        if Path(self._path.value.strip() or ".").is_file():
-            raise ConfigError(f"{self._path.value} exists and is not overwritten; choose another name.")
+        """Save to the file of the field, unless it is there."""
+        if self._path.value.strip():
+            refuse_existing(Path(self._path.value))
         self.save(self._path.value)
 
     # -- replays ------------------------------------------------------------------------------------------------------

@@ -176,6 +176,21 @@ def test_settings_out_of_range_are_refused():
         Trainer([], QUICK, BUNDLED)
 
 
+def stop_training(monkeypatch, number, footage, folder, config):
+    """Train until a step, and interrupt it there."""
+    plain = Trainer.step
+
+    def stopped(trainer):
+        if trainer.step_number == number:
+            raise KeyboardInterrupt
+        return plain(trainer)
+
+    monkeypatch.setattr(Trainer, "step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train([footage], folder, config, progress=False)
+    monkeypatch.setattr(Trainer, "step", plain)
+
+
 def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path, monkeypatch):
     config = dataclasses.replace(QUICK, appearance=True)
     whole = weights_of(train([footage], tmp_path / "whole", config, held_out=[source], progress=False))
@@ -183,17 +198,7 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(footage, source, tmp_path,
     assert curve["step"].tolist() == [0, 4]
     assert {"loss", "anchor", "labels", "mota", "idf1", "recall"} <= set(curve)
     assert (tmp_path / "whole" / "curve.png").stat().st_size > 5000
-    plain = Trainer.step
-
-    def stopped(trainer):
-        if trainer.step_number == 3:
-            raise KeyboardInterrupt
-        return plain(trainer)
-
-    monkeypatch.setattr(Trainer, "step", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        train([footage], tmp_path / "cut", config, progress=False)
-    monkeypatch.setattr(Trainer, "step", plain)
+    stop_training(monkeypatch, 3, footage, tmp_path / "cut", config)
     again = train([footage], tmp_path / "cut", config, progress=False)
     resumed = weights_of(again)
     for name, value in whole.items():
@@ -232,17 +237,7 @@ def test_the_first_point_of_a_resumed_curve_is_the_start(footage, tmp_path, monk
     monkeypatch.setattr("fairmot_lab.lite.training.measure", total)
     config = dataclasses.replace(QUICK, steps=4, save_every=2, learning_rate=1e-3, ema=0.0)
     train([footage], tmp_path / "whole", config, progress=False)
-    plain = Trainer.step
-
-    def stopped(trainer):
-        if trainer.step_number == 2:
-            raise KeyboardInterrupt
-        return plain(trainer)
-
-    monkeypatch.setattr(Trainer, "step", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        train([footage], tmp_path / "cut", config, progress=False)
-    monkeypatch.setattr(Trainer, "step", plain)
+    stop_training(monkeypatch, 2, footage, tmp_path / "cut", config)
     train([footage], tmp_path / "cut", config, progress=False)
     first, second = (pd.read_csv(tmp_path / name / "curve.csv") for name in ("whole", "cut"))
     assert first[["step", "mota"]].equals(second[["step", "mota"]])
