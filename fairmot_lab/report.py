@@ -6,6 +6,7 @@ All text that comes from files is escaped; the page loads nothing and runs no sc
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import io
 import os
@@ -35,6 +36,7 @@ from .drawing import draw_tracks
 from .errors import ConfigError, EvaluationError
 from .evaluation.breakdown import BINS
 from .evaluation.compare import compare
+from .evaluation.names import OVERALL
 from .evaluation.tables import to_html
 from .plots.errors import error_budget as plot
 from .plots.errors import error_map, person_strip
@@ -42,6 +44,7 @@ from .video_writer import VideoWriter
 
 if TYPE_CHECKING:
     from .detection.detections import Detections
+    from .evaluation.events import SequenceEvaluation
     from .evaluation.result import Evaluation
     from .sources.base import Source
 
@@ -115,6 +118,8 @@ def write_report(
         raise EvaluationError(
             f"The source is {source.name} and {evaluated.name} was evaluated; give the same sequence."
         )
+    if len(evaluation.sequences) > 1:
+        evaluation = _of_one(evaluation, evaluated)
     tracker = tracker_of(evaluated.tracks, detections, tracker)
     budget = error_budget(evaluation, detections, tracker, sequence=evaluated.name)
     switches = explain_switches(evaluation, detections, tracker, sequence=evaluated.name)
@@ -141,6 +146,18 @@ def write_report(
         f"<title>{html.escape(evaluated.name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
     return write_text(path, page)
+
+
+def _of_one(evaluation: Evaluation, evaluated: SequenceEvaluation) -> Evaluation:
+    """Return the evaluation of one of its sequences: OVERALL is that sequence too."""
+    row = evaluation.summary[evaluation.summary["sequence"] == evaluated.name]
+    others = tuple(f"{name}:" for name in evaluation.sequences if name != evaluated.name)
+    return dataclasses.replace(
+        evaluation,
+        summary=pd.concat([row, row.assign(sequence=OVERALL)], ignore_index=True),
+        sequences={evaluated.name: evaluated},
+        notes=[note for note in evaluation.notes if not note.startswith(others)],
+    )
 
 
 def _section(title: str, body: str) -> str:

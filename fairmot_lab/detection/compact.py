@@ -20,7 +20,6 @@ from .fairmot_detector import FairMOTDetector
 from .letterbox import letterbox
 
 STRIDES = (8, 16, 32)
-MOST = 200  # boxes that are compared by suppression, which takes the square of their number
 CALIBRATION = -0.2  # added to the scores' logits: the tracker's default threshold then lies where it is best
 
 
@@ -54,7 +53,7 @@ class CompactDetector(FairMOTDetector):
     def _compute(self, blob: np.ndarray, box: Letterbox, frame: int) -> FrameDetections:
         boxes, scores, projection = self.infer(blob, frame)
         candidates = np.flatnonzero(scores >= self.score_floor)
-        order = candidates[np.argsort(-scores[candidates], kind="stable")[:MOST]]
+        order = candidates[np.argsort(-scores[candidates], kind="stable")]
         if self.nms_iou is not None:
             order = order[best_boxes(boxes[order], scores[order], self.nms_iou)]
         order = order[: self.max_per_frame]

@@ -18,8 +18,9 @@ def oracle_detections(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str 
     """Return the boxes of the ground truth with the ids that the tracker gave: perfect detection, its association.
 
     From one ID switch to the next a person keeps one id, also while the tracker missed them: that of the track that
-    carries them, or a new one where somebody else has that id in the same frames. So there are no more switches than
-    the tracker has; what remains wrong is association. A person that was never found has an id of their own.
+    carries them, or a new one where somebody else has that id in the same frames. What remains wrong is association.
+    A person that was never found has an id of their own. There are hardly ever more switches than the tracker has: one
+    can be added where motmetrics leaves an id on the person who had it, by whom another stands with an IoU of 0.5.
 
     Parameters
     ----------
@@ -126,8 +127,8 @@ def oracle_study(tracks: pd.DataFrame, ground_truth: Any, *, protocol: str | Non
     -------
     pandas.DataFrame
         Rows "tracker", "perfect detection", "perfect association": `tracks`, and what `compute_metrics` gives. What the
-        second row lacks to 1 is the cost of association, what the third lacks that of detection. With perfect
-        detection there are at most as many ID switches as the tracker has.
+        second row lacks to 1 is the cost of association, what the third lacks that of detection. ID
+        switches of the second row: see `oracle_detections`.
 
     Examples
     --------

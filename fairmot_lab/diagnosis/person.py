@@ -144,7 +144,8 @@ def follow(
             }
         )
     frames = pd.DataFrame(rows, columns=_COLUMNS)
-    events = _events(frames, gt_id, evaluation, SwitchDiagnosis(evaluated, trace), evaluated.name)
+    present = evaluated.ground_truth.present[scored.g_rows[scored.g_id == codes[0]][0]].tolist()
+    events = _events(frames, gt_id, evaluation, SwitchDiagnosis(evaluated, trace), evaluated.name, present)
     return PersonLife(evaluated.name, gt_id, frames, events, _sentence(frames, events, gt_id, evaluated.name))
 
 
@@ -176,12 +177,19 @@ def _of_detection(record: FrameRecord | None, box: np.ndarray, chosen: int) -> d
 
 
 def _events(
-    frames: pd.DataFrame, gt_id: int, evaluation: Evaluation, diagnosis: SwitchDiagnosis, name: str
+    frames: pd.DataFrame,
+    gt_id: int,
+    evaluation: Evaluation,
+    diagnosis: SwitchDiagnosis,
+    name: str,
+    present: tuple[int, int],
 ) -> pd.DataFrame:
-    """Return when the person entered, was lost and found, changed the id, and left."""
+    """Return when the person entered, was lost and found, changed the id, and left; `present`: first and last frame."""
     switches = evaluation.switches_of(name)
-    first, last = frames.iloc[0], frames.iloc[-1]
-    events = [(int(first["frame"]), "enters", f"enters in frame {first['frame']}")]
+    first, last = int(frames["frame"].iloc[0]), int(frames["frame"].iloc[-1])
+    before, after = present if evaluation.frames else (first, last)
+    words = f"is there since frame {before}; frames from {first} on are evaluated"
+    events = [(first, "enters", words if before < first else f"enters in frame {first}")]
     missed = frames["state"] == "missed"
     starts = frames.index[missed & ~missed.shift(fill_value=False)]
     ends = frames.index[missed & ~missed.shift(-1, fill_value=False)]
@@ -202,7 +210,8 @@ def _events(
         why = diagnosis.reason(switch)["why"]
         text = f"changes from track {switch.from_id} to {switch.to_id} in frame {switch.frame}: {why}"
         events.append((switch.frame, "switched", text))
-    events.append((int(last["frame"]), "leaves", f"is last seen in frame {last['frame']}"))
+    words = f"is there until frame {after}; frames up to {last} are evaluated"
+    events.append((last, "leaves", words if after > last else f"is last seen in frame {last}"))
     order = {"enters": 0, "found": 1, "switched": 2, "lost": 3, "leaves": 4}
     table = pd.DataFrame(events, columns=["frame", "event", "text"])
     return table.sort_values(

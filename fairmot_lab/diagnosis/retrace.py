@@ -74,10 +74,8 @@ def evaluated_part(evaluated: SequenceEvaluation, tracks: pd.DataFrame) -> pd.Da
         attributes = tracks.attrs
         tracks = tracks[tracks["class_id"].isin(evaluated.tracks.attrs["class_ids"])].reset_index(drop=True)
         tracks.attrs = attributes
-    frames = np.concatenate([evaluated.ground_truth.frame, evaluated.tracks["frame"].to_numpy()])
-    if not len(frames):
-        return tracks
-    part = tracks[tracks["frame"].between(frames.min(), frames.max())].reset_index(drop=True)
+    first, last = evaluated.part or (1, evaluated.ground_truth.length or np.inf)
+    part = tracks[tracks["frame"].between(first, last)].reset_index(drop=True)
     part.attrs = tracks.attrs
     return part
 

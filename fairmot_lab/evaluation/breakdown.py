@@ -48,7 +48,7 @@ def box_table(one: SequenceEvaluation) -> pd.DataFrame:
     people.insert(2, "id", scored.g_ids[scored.g_id])
     people["visibility"] = truth.visibility[scored.g_rows]
     by_person = people.groupby("id")
-    people["time since entry"] = people["frame"] - by_person["frame"].transform("min")
+    people["time since entry"] = people["frame"] - truth.present[scored.g_rows, 0]
     centre = people[["x", "y"]].to_numpy() + people[["w", "h"]].to_numpy() / 2
     step = pd.DataFrame(centre).groupby(people["id"].to_numpy()).diff().to_numpy()
     passed = by_person["frame"].diff().to_numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,8 @@ def split_classes(loaded: Loaded, classes: Iterable[str | int]) -> tuple[Loaded,
             table.attrs = {**truth.table.attrs, "classes": _ROLES}
             own_tracks = tracks[mine].reset_index(drop=True)
             own_tracks.attrs = {**tracks.attrs, "class_ids": _numbers(own, track_names)}
-            result[f"{name}:{each}"] = prepare(table, truth.name), own_tracks.assign(class_id=_OBJECT)
+            one = replace(prepare(table, truth.name), present=truth.present[roles >= 0])
+            result[f"{name}:{each}"] = one, own_tracks.assign(class_id=_OBJECT)
         if elsewhere.any():
             notes.append(f"{name}: {int(elsewhere.sum())} results are of none of these classes and do not count.")
     if absent := [each for each in wanted if str(each) not in found]:

@@ -28,6 +28,7 @@ from .evaluate import check_options, default_protocol, load_pairs, match_tracks,
 from .events import SequenceEvaluation
 from .matching import MATCH, SWITCH
 from .names import OVERALL, PERCENT, SHORT
+from .protocols import GroundTruth
 from .result import Evaluation
 
 COMPARED = (
@@ -35,6 +36,7 @@ COMPARED = (
     "num_false_positives", "num_misses",
 )  # fmt: skip
 _COUNTS = ("objects", "predictions", "misses", "false_positives", "switches", "distance", "idtp", "dets", "truths")
+_FEWEST_BLOCKS = 3  # that tell how a metric varies
 _ALPHAS = len(trackeval.ALPHAS)
 WIDTH = len(_COUNTS) + 2 * _ALPHAS
 
@@ -107,7 +109,7 @@ def compare(
     ground_truth: Any = None,
     *,
     protocol: str | None = None,
-    evaluator: str = "motmetrics",
+    evaluator: str | None = None,
     sequences: Iterable[str] | None = None,
     frames: tuple[int, int] | None = None,
     draws: int = 1000,
@@ -169,24 +171,35 @@ def compare(
         raise EvaluationError(f"draws={draws} and confidence={confidence} must be at least 1, and between 0 and 1.")
     if block_frames is not None and block_frames < 1:
         raise EvaluationError(f"block_frames={block_frames} must be at least 1; leave it out to have it chosen.")
-    check_options(protocol, evaluator, frames)
+    check_options(protocol, evaluator or "motmetrics", frames)
+    if ground_truth is not None and all(isinstance(tracks, Evaluation) for tracks in trackers.values()):
+        raise EvaluationError("All trackers are evaluated already; leave out the ground truth, or give their tracks.")
     counts: dict[str, dict[str, np.ndarray]] = {}
+    truths: dict[str, GroundTruth] = {}
     ways: set[tuple[str, str, tuple[int, ...]]] = set()
     for name, tracks in trackers.items():
         if isinstance(tracks, Evaluation):
             made, chosen, how, part = tracks.sequences, tracks.protocol, tracks.evaluator, tracks.frames
-            if protocol not in (None, chosen) or frames not in (None, part) or sequences is not None:
+            given = protocol in (None, chosen) and evaluator in (None, how) and frames in (None, part)
+            if not given or sequences is not None:
                 raise EvaluationError(
-                    f"{name} is evaluated already; leave out protocol, frames and sequences, or give its tracks."
+                    f"{name} is evaluated already; leave out protocol, evaluator, frames and sequences, or give its "
+                    "tracks."
                 )
         elif ground_truth is None:
             raise EvaluationError(f"Tracker {name} is given as tracks; give the ground truth too.")
         else:
             loaded, _ = load_pairs(tracks, ground_truth, sequences, frames)
-            chosen, how, part = protocol or default_protocol(truth for truth, _ in loaded.values()), evaluator, frames
+            chosen, part = protocol or default_protocol(truth for truth, _ in loaded.values()), frames
+            how = evaluator or "motmetrics"
             made = {key: match_tracks(table, truth, chosen, how) for key, (truth, table) in loaded.items()}
         counts[name] = {key: frame_counts(one, chosen, how, part) for key, one in made.items()}
         ways.add((chosen, how, tuple(part or ())))
+        for key, one in made.items():
+            if len(ways) == 1 and not _same_truth(truths.setdefault(key, one.ground_truth), one.ground_truth):
+                raise EvaluationError(
+                    f"{name} was evaluated with other ground truth of {key} than the trackers before it; use the same."
+                )
     first = next(iter(counts))
     for name, found in counts.items():
         if set(found) != set(counts[first]):
@@ -199,6 +212,12 @@ def compare(
     ((protocol, evaluator, _),) = ways
     stacked = {key: _stack([found[key] for found in counts.values()]) for key in counts[first]}
     pairs = len(counts) * (len(counts) - 1) // 2
+    few = [key for key, table in stacked.items() if len(table) < _FEWEST_BLOCKS * (block_frames or 1)]
+    if few:
+        warn(
+            f"{', '.join(few)}: fewer than {_FEWEST_BLOCKS} blocks of {block_frames or 1} frames, which say nothing of "
+            "how a metric varies; there are no intervals, and no differences are shown."
+        )
     enough = math.ceil(2 * pairs / (1 - confidence))  # the smallest p-value of `draws` is 2 / (draws + 1)
     if draws < enough:
         warn(f"{draws} draws are too few to show a difference among {pairs} pairs of trackers; use draws={enough}.")
@@ -271,8 +290,8 @@ def frame_counts(
     scored, hota = one.scored, scored_for_hota(one, protocol, evaluator)
     first = frames[0] if frames else 1
     reach = [part[-1] for part in (scored.frames, hota.frames) if len(part)]
-    last = min(frames[1], one.ground_truth.length or frames[1]) if frames else one.ground_truth.length or 0
-    counts = np.zeros((max([last, *reach]) - first + 1, WIDTH))
+    last = min(one.ground_truth.length or 0, frames[1] if frames else np.inf)
+    counts = np.zeros((int(max([last, first, *reach])) - first + 1, WIDTH))
 
     def add(column: int, frame: np.ndarray, weights: np.ndarray | float = 1.0) -> None:
         np.add.at(counts[:, column], frame - first, weights)
@@ -299,6 +318,13 @@ def frame_counts(
         add(len(_COUNTS) + index, hota.frames[frame_h[true]])
         add(len(_COUNTS) + _ALPHAS + index, hota.frames[frame_h[true]], score[index][true])
     return counts
+
+
+def _same_truth(one: GroundTruth, other: GroundTruth) -> bool:
+    return one is other or all(
+        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name != "frame")
+        for name in ("frame", "box", "conf", "class_id")
+    )
 
 
 def _stack(parts: list[np.ndarray]) -> np.ndarray:
@@ -403,7 +429,7 @@ def bootstrap(
         spread = np.sqrt(frames / (frames - size) if frames > size else 1.0)
         sums = np.maximum(whole + (sums - whole) * spread, 0)  # counts
         values[name], drawn[name] = metrics_of(whole, evaluator), metrics_of(sums, evaluator)
-        freedom[name], lengths[name] = 1.5 * (frames / size - 1), size
+        freedom[name], lengths[name] = 1.5 * (frames / size - 1) if frames >= _FEWEST_BLOCKS * size else 0.0, size
         total, total_drawn = total + whole, total_drawn + sums
     values[OVERALL], drawn[OVERALL] = metrics_of(total, evaluator), metrics_of(total_drawn, evaluator)
     freedom[OVERALL] = sum(freedom.values())
@@ -538,13 +564,15 @@ def _widen(value: np.ndarray, drawn: np.ndarray, freedom: float, confidence: flo
 def interval(value: Any, drawn: np.ndarray, freedom: float, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper ends of the interval of a value from its draws (first axis)."""
     wide = _widen(value, drawn, freedom, confidence)
+    if not freedom:
+        return np.full(np.shape(value), np.nan), np.full(np.shape(value), np.nan)
     low, high = np.quantile(wide, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return low, high
 
 
 def p_value(difference: float, drawn: np.ndarray, freedom: float) -> float:
     """Return the two-sided p-value of a difference from its draws: how often they lie on the other side of 0."""
-    if difference == 0 and not drawn.any():
+    if not freedom or (difference == 0 and not drawn.any()):
         return 1.0
     wide = _widen(np.asarray(difference), drawn, freedom)
     sides = min((wide <= 0).sum(), (wide >= 0).sum()) + 1

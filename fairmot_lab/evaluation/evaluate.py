@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
@@ -23,7 +25,7 @@ from .motmetrics import (
     ratios_of_sums,
 )
 from .names import HOTA, MOTMETRICS, OVERALL, SHOWN
-from .protocols import EVALUATORS, PROTOCOLS, GroundTruth, Overlaps, ScoredSequence, prepare
+from .protocols import EVALUATORS, PROTOCOLS, GroundTruth, Overlaps, ScoredSequence, part_of
 from .result import Evaluation
 
 
@@ -240,7 +242,10 @@ def check_options(protocol: str | None, evaluator: str, frames: tuple[int, int] 
         raise EvaluationError(
             "protocol='paddle' is what PaddleDetection does, with motmetrics; use evaluator='motmetrics'."
         )
-    if frames is not None and (not hasattr(frames, "__len__") or len(frames) != 2 or not 1 <= frames[0] <= frames[1]):
+    if frames is None:
+        return
+    whole = hasattr(frames, "__len__") and len(frames) == 2 and all(isinstance(one, Integral) for one in frames)
+    if not whole or not 1 <= frames[0] <= frames[1]:
         raise EvaluationError(f"frames={frames!r} must be (first, last) with 1 <= first <= last, both included.")
 
 
@@ -304,19 +309,19 @@ def _part(
     truth: GroundTruth, tracks: pd.DataFrame, frames: tuple[int, int], notes: list[str]
 ) -> tuple[GroundTruth, pd.DataFrame]:
     first, last = frames
+    if truth.length is None:
+        truth = replace(truth, length=int(max([0, *truth.frame[-1:], *tracks["frame"]])) or None)
     if truth.length is not None and first > truth.length:
         raise EvaluationError(f"frames={frames}: {truth.name} has {truth.length} frames; choose a part inside it.")
     if truth.length is not None and last > truth.length:
         notes.append(f"{truth.name} has {truth.length} frames: {first} to {truth.length} are evaluated, not {last}.")
-    table = truth.table[(truth.frame >= first) & (truth.frame <= last)].reset_index(drop=True)
-    table.attrs = dict(truth.table.attrs)
     inside = tracks["frame"].between(first, last)
     if len(tracks) and not inside.any():
         notes.append(
             f"{truth.name}: no result lies in frames {first} to {last}; if the results count from 1 inside this part, "
             f"add {first - 1} to their frames."
         )
-    return prepare(table, truth.name), tracks[inside].reset_index(drop=True)
+    return part_of(truth, first, last), tracks[inside].reset_index(drop=True)
 
 
 def _evaluate(
@@ -382,7 +387,7 @@ def _evaluate_sequence(
         metrics = motmetrics_metrics(event_table(scored, events), named) if named else {}
         if any(key in HOTA for key in wanted):
             metrics["hota_fields"] = trackeval.hota(overlaps.scored(protocol, "trackeval"))
-    return SequenceEvaluation(name, truth, overlaps.tracks, scored, events, partner, switched, count, metrics)
+    return SequenceEvaluation(name, truth, overlaps.tracks, scored, events, partner, switched, count, metrics, frames)
 
 
 def _length(overlaps: Overlaps, frames: tuple[int, int] | None) -> int:

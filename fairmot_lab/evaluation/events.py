@@ -58,7 +58,8 @@ class SequenceEvaluation:
     """One evaluated sequence: its inputs, what was scored of them, and the events.
 
     partner : scored result row matched with each scored ground-truth row, -1 for none.  switched : whether the match is
-    an ID switch.  frames : number of frames that the sequence has, or that were asked for.
+    an ID switch.  frames : number of frames that the sequence has, or that were asked for.  part : the first and the
+    last frame that were asked for, None for all.
     """
 
     name: str
@@ -70,6 +71,7 @@ class SequenceEvaluation:
     switched: np.ndarray
     frames: int
     metrics: dict[str, Any]
+    part: tuple[int, int] | None = None
 
     @property
     def is_matched(self) -> np.ndarray:

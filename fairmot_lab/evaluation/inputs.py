@@ -21,6 +21,7 @@ from ..formats.classes import class_notes, ignored_rows, people_classes
 from ..formats.labels import MOTCHALLENGE, find_labels, has_free_name, recognise
 from ..formats.mot import LARGEST_FRAME, check_table, read_mot, warn_about_corners
 from ..formats.motchallenge import sequence_names
+from .names import OVERALL
 from .protocols import GroundTruth, prepare
 
 Load = Callable[..., Any]
@@ -67,6 +68,8 @@ def find_inputs(tracks: Any, ground_truth: Any, sequences: Iterable[str] | None,
                 f"The results of {name} have no ground truth (gt/gt.txt); {_nearest(name, truths)}, or name the "
                 "sequences to evaluate."
             )
+    if OVERALL in truths:
+        raise EvaluationError(f"{OVERALL} is the row of all sequences together; give this sequence another name.")
     pairs = {name: (truths[name], results[name]) for name in truths if name in results}
     missing = [name for name in truths if name not in results]
     if not pairs:

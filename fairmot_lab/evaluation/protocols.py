@@ -12,7 +12,7 @@ docs/evaluation-protocols.md compares them, and what motmetrics and TrackEval do
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,7 @@ class GroundTruth:
 
     Made by `prepare`. Arrays have one entry per row of `table`, which is ordered by frame. `class_id` is in
     MOTChallenge's numbers, whatever the table's own are; `ignored` marks regions in which results count for nothing;
+    `present` (rows, 2) has the first and the last frame of that id, those outside an evaluated part included;
     `scoring` is what the protocol of the table's format adds.
     """
 
@@ -62,13 +63,15 @@ class GroundTruth:
     width: int | None
     height: int | None
     ignored: np.ndarray
+    present: np.ndarray
+    classes_known: bool
     scoring: Scoring = field(default_factory=Scoring)
     _sides: dict[tuple[str, str], _Side] = field(default_factory=dict, repr=False)
 
     @property
     def has_classes(self) -> bool:
         """Whether the ground truth tells pedestrians from distractors (MOT16, MOT17, MOT20; not MOT15)."""
-        return bool((self.class_id >= 1).any())
+        return self.classes_known
 
     @functools.cached_property
     def is_person(self) -> np.ndarray:
@@ -131,8 +134,34 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
         width=attrs.get("width"),
         height=attrs.get("height"),
         ignored=ignored,
+        present=_present(frame, table["id"].to_numpy()),
+        classes_known=bool((class_id >= 1).any()),
         scoring=scoring,
     )
+
+
+def part_of(truth: GroundTruth, first: int, last: int) -> GroundTruth:
+    """Return ground truth of some of its frames, which still knows what the whole says of classes and of who is there.
+
+    Parameters
+    ----------
+    truth
+        The whole.
+    first, last
+        Frames, both included.
+    """
+    inside = (truth.frame >= first) & (truth.frame <= last)
+    table = truth.table[inside].reset_index(drop=True)
+    table.attrs = dict(truth.table.attrs)
+    same = {name: getattr(truth, name) for name in ("length", "classes_known")}
+    return replace(prepare(table, truth.name), present=truth.present[inside], **same)
+
+
+def _present(frame: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The first and the last frame (N, 2) of the id of each row; rows are ordered by frame."""
+    _, first, code = np.unique(ids, return_index=True, return_inverse=True)
+    last = len(ids) - 1 - np.unique(ids[::-1], return_index=True)[1]
+    return np.column_stack((frame[first], frame[last]))[code].reshape(-1, 2)
 
 
 @dataclass(frozen=True, eq=False)

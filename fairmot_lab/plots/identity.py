@@ -26,6 +26,7 @@ from .style import (
     _ink,
     _kind_style,
     _kinds,
+    _named,
     _one_sequence,
     _part_of,
     _table,
@@ -150,7 +151,7 @@ def switch_kinds(switches: Any, *, ax: Axes | None = None) -> Axes:
         for number, name in enumerate(sequences):
             part = table[table["sequence"] == name]
             width = np.array([(part.kind == kind).sum() for kind in kinds], float)
-            ax.barh(rows, width, left=left, **_fill(number), edgecolor="white", linewidth=0.5, label=name)
+            ax.barh(rows, width, left=left, **_fill(number), edgecolor="white", linewidth=0.5, label=_named(name))
             left += width
         ax.legend(fontsize=7, frameon=False)
     else:
@@ -360,10 +361,12 @@ def errors_over_time(
     at, _, unit = _time_axis(frame_rate)
     time = at(table.frame)
     window = _at_least(1, window=window)
+    first, last = (int(table["frame"].min()), int(table["frame"].max())) if len(table) else (1, 0)
+    errors = table.set_index("frame")[list(columns[1:3])].reindex(range(first, last + 1), fill_value=0)
     for column, colour, style in (("num_misses", ORANGE, "-"), ("num_false_positives", BLUE, "--")):
-        smooth = table[column].rolling(window, center=True, min_periods=1).mean()
+        smooth = errors[column].rolling(window, center=True, min_periods=1).mean()
         label = f"{LABELS[column]} ({int(table[column].sum())})"
-        ax.plot(time, smooth, color=colour, linestyle=style, linewidth=1.4, label=label)
+        ax.plot(at(errors.index.to_numpy()), smooth, color=colour, linestyle=style, linewidth=1.4, label=label)
     ax.set_ylim(bottom=0)
     switched = table.num_switches > 0
     ax.plot(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import PlotError
-from ..evaluation.names import PERCENT
+from ..evaluation.names import PERCENT, SMALLER_IS_BETTER
 from .style import (
     BLUE,
     COLOURS,
@@ -22,6 +22,7 @@ from .style import (
     _label_with_unit,
     _legend_of_both,
     _line,
+    _named,
     _names,
     _number,
     _overall,
@@ -81,7 +82,7 @@ def metric_against_threshold(
         colour = COLOURS[number % len(COLOURS)]
         if (high > low).any():
             target.fill_between(middle.index, low, high, color=colour, alpha=0.18, linewidth=0)
-        target.plot(middle.index, middle, markersize=5, label=name, **_line(number))
+        target.plot(middle.index, middle, markersize=5, label=_named(name), **_line(number))
     lines = []
     if default is not None:
         lines.append((ax.axvline(default, color=_ink(), linestyle=":", linewidth=1), f"default {default:g}"))
@@ -101,7 +102,7 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
     x, y
         The two settings.
     metric
-        The column to show; of counts of errors the smallest is the best.
+        The column to show; of errors (`evaluation.names.SMALLER_IS_BETTER`) the smallest is the best.
 
     Examples
     --------
@@ -111,8 +112,8 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
     """
     ax = _axes(ax, (6, 4.2))
     table = _overall(_table(table, "summary", (x, y, metric)))
-    rate = metric in PERCENT
-    cells = table.pivot_table(index=y, columns=x, values=metric, aggfunc="max" if rate else "min", dropna=False)
+    rate, larger = metric in PERCENT, _larger_is_better(table, metric)
+    cells = table.pivot_table(index=y, columns=x, values=metric, aggfunc="max" if larger else "min", dropna=False)
     values = cells.to_numpy(float) * _scale(metric)
     image = ax.imshow(values, origin="lower", aspect="auto", cmap="cividis")
     ax.set_xticks(range(len(cells.columns)), [_number(v) for v in cells.columns])
@@ -126,7 +127,7 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
                 text = f"{value:.1f}" if rate else f"{value:.0f}"
                 ink = "black" if value > middle else "white"
                 ax.text(column, row, text, ha="center", va="center", fontsize=8, color=ink)
-        best = np.nanargmax(values) if rate else np.nanargmin(values)
+        best = np.nanargmax(values) if larger else np.nanargmin(values)
         row, column = np.unravel_index(best, values.shape)
         from matplotlib.patches import Rectangle
 
@@ -136,6 +137,13 @@ def setting_heatmap(table: pd.DataFrame, x: str, y: str, metric: str = "idf1", *
     bar.outline.set_visible(False)  # type: ignore[operator]
     note = " (best over the other settings)" if len(table) > finite.sum() else ""
     return _finish(ax, f"{_label(metric)} over {x} and {y}{note}", x, y, grid="")
+
+
+def _larger_is_better(table: pd.DataFrame, metric: str) -> bool:
+    """Whether the best run has the most of a metric; motp is a distance for motmetrics and an IoU for TrackEval."""
+    if metric == "motp" and "evaluator" in table:
+        return bool((table["evaluator"] == "trackeval").all())
+    return metric not in (*SMALLER_IS_BETTER, "idfp", "idfn", "num_transfer", "num_ascend", "num_migrate")
 
 
 def parallel_coordinates(
@@ -176,7 +184,7 @@ def parallel_coordinates(
     )
     lines = np.stack(columns, axis=1)
     colours = matplotlib.colormaps["viridis_r"](norm(score))
-    order = np.argsort(score if metric in PERCENT else -score, kind="stable")
+    order = np.argsort(score if _larger_is_better(table, metric) else -score, kind="stable")
     for row in order:
         best = row == order[-1]
         ax.plot(lines[row], color=colours[row], linewidth=3.5 if best else 1, alpha=1 if best else 0.6)
@@ -302,7 +310,7 @@ def learning_curve(
     right = _right_axis(ax, "loss")
     known = curve[curve[loss].notna()]
     name = "loss" if loss == "loss" else f"loss: {loss}"
-    right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"{name} (right)")
+    right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"{_named(name)} (right)")
     right.set_zorder(ax.get_zorder() - 1)
     ax.patch.set_visible(False)
     _legend_of_both(ax, right, loc="center right")

@@ -151,10 +151,25 @@ def _ink() -> Any:
     return INK if rcParams["text.color"] == "black" else rcParams["text.color"]
 
 
+def _named(name: Any) -> str:
+    """A name as the entry of a legend; matplotlib leaves out those that begin with an underscore."""
+    return f" {name}" if str(name).startswith("_") else str(name)
+
+
+def _as_written(ax: Axes) -> None:
+    """Show every text of a figure as it is: names come from files, and dollar signs in them are no formulas."""
+    from matplotlib.text import Text
+
+    ax.get_xticklabels(), ax.get_yticklabels()  # which makes them
+    for text in ax.findobj(Text):
+        text.set_parse_math(False)  # type: ignore[attr-defined]
+
+
 def _finish(ax: Axes, title: str, xlabel: str, ylabel: str, grid: str = "both") -> Axes:
-    ax.set_title(title, loc="left", fontsize=11)
+    ax.set_title(title, loc="left", fontsize=11, wrap=True)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
+    _as_written(ax)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     ax.set_axisbelow(True)

@@ -15,6 +15,7 @@ from .style import (
     BLUE,
     COLOURS,
     ORANGE,
+    _as_written,
     _axes,
     _few,
     _fill,
@@ -22,6 +23,7 @@ from .style import (
     _ink,
     _label,
     _line,
+    _named,
     _names,
     _number,
     _one_sequence,
@@ -75,10 +77,11 @@ def compare_trackers(
         raise PlotError(f"kind is 'bars' or 'radar', not {kind!r}.")
     results = _by_tracker(results)
     for key in ("protocol", "evaluator"):
-        found = {value for value in (getattr(result, key, None) for result in results.values()) if value is not None}
+        found = {value for result in results.values() for value in _ways(result, key)}
         if len(found) > 1:
             raise PlotError(f"Metrics of different {key}s ({', '.join(sorted(found))}) cannot be compared in one plot.")
-    lists = [sorted(names) for names in (getattr(result, "sequences", None) for result in results.values()) if names]
+    evaluations = [result for result in results.values() if not isinstance(result, pd.DataFrame)]
+    lists = [sorted(names) for names in (getattr(result, "sequences", None) for result in evaluations) if names]
     for names in lists:
         if len(names) != len(lists[0]) or not all(map(same_footage, names, lists[0])):
             raise PlotError(
@@ -89,6 +92,13 @@ def compare_trackers(
     values = values.reshape(len(results), len(metrics))
     labels = [_label(metric) for metric in metrics]
     return (_radar if kind == "radar" else _bars)(values, list(results), labels, ax)
+
+
+def _ways(result: Any, key: str) -> set[str]:
+    """The protocol or evaluator (`key`) of an evaluation, or of the rows of its summary."""
+    if isinstance(result, pd.DataFrame):
+        return set(result[key]) if key in result else set()
+    return {getattr(result, key)} if hasattr(result, key) else set()
 
 
 def _by_tracker(results: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -128,7 +138,9 @@ def hota_curves(curves: Any, *, part: str = "hota", ax: Axes | None = None) -> A
         title = "HOTA and its parts over the localisation threshold"
     for number, (name, table, column) in enumerate(lines):
         percent = table[column] * 100
-        ax.plot(table.alpha, percent, **_line(number), markersize=4, label=f"{name} (mean {percent.mean():.1f})")
+        ax.plot(
+            table.alpha, percent, **_line(number), markersize=4, label=f"{_named(name)} (mean {percent.mean():.1f})"
+        )
     ax.legend(frameon=False, fontsize=8)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 100)
@@ -186,7 +198,7 @@ def differences(
     ax.set_yticks(range(len(rows)), names, fontsize=8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     count = sum(row.verdict != "not a difference" for row in rows)
-    title = f"Differences with 95 % intervals: {count} of {len(rows)} are differences"
+    title = f"Differences with their intervals: {count} of {len(rows)} are differences"
     return _finish(ax, title, "percentage points", "", grid="x")
 
 
@@ -227,7 +239,7 @@ def local_metrics(tables: Any, metric: str = "ata", *, sequence: str = "OVERALL"
     }
     places = sorted({horizon for table in rows.values() for horizon in table["horizon"]})
     for number, (name, table) in enumerate(rows.items()):
-        ax.plot(table["horizon"].map(places.index), 100 * table[metric], **_line(number), label=name)
+        ax.plot(table["horizon"].map(places.index), 100 * table[metric], **_line(number), label=_named(name))
     ax.set_xticks(range(len(places)), ["all" if np.isinf(place) else f"{place:g}" for place in places])
     ax.set_ylim(0, 100)
     if isinstance(tables, Mapping):
@@ -261,7 +273,7 @@ def association_growth(table: pd.DataFrame, *, x: str = "people", ax: Axes | Non
     curves = {str(name): part.groupby(x).y.median() for name, part in table.groupby("engine", sort=False)}
     slowest = max(curves, key=lambda name: float(curves[name].max()), default="")
     for number, (name, curve) in enumerate(curves.items()):
-        ax.plot(curve.index, curve, **_line(number), label=name)
+        ax.plot(curve.index, curve, **_line(number), label=_named(name))
         if name == slowest:
             continue
         ratios = (curves[slowest] / curve).dropna()
@@ -315,7 +327,7 @@ def _bars(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes | 
     width = 0.8 / max(len(trackers), 1)
     for number, tracker in enumerate(trackers):
         at = np.arange(len(names)) + (number - (len(trackers) - 1) / 2) * width
-        ax.bar(at, np.nan_to_num(values[number]), width * 0.92, **_fill(number), label=tracker)
+        ax.bar(at, np.nan_to_num(values[number]), width * 0.92, **_fill(number), label=_named(tracker))
         for x, value in zip(at, values[number], strict=True):
             text = "n/a" if np.isnan(value) else f"{value:.1f}"
             side = -1 if value < 0 else 1
@@ -347,14 +359,21 @@ def _radar(values: np.ndarray, trackers: list[str], names: list[str], ax: Axes |
     angles = np.linspace(0, 2 * np.pi, len(names), endpoint=False)
     below = [tracker for tracker, row in zip(trackers, values, strict=True) if (row < 0).any()]
     for number, tracker in enumerate(trackers):
-        row = np.clip(values[number], 0, 100)
-        ax.plot(np.append(angles, angles[0]), np.append(row, row[0]), **_line(number), label=tracker)
-        ax.fill(angles, np.nan_to_num(row), color=COLOURS[number % len(COLOURS)], alpha=0.08)
-    ax.set_xticks(angles, names)
+        row = np.clip(values[number], 0, 100)  # NaN stays: the line is left open
+        ax.plot(np.append(angles, angles[0]), np.append(row, row[0]), **_line(number), label=_named(tracker))
+        if not np.isnan(row).any():
+            ax.fill(angles, row, color=COLOURS[number % len(COLOURS)], alpha=0.08)
+    unknown = np.isnan(values)
+    marked = [
+        f"{name}\nn/a: {', '.join(np.array(trackers)[here])}" if here.any() else name
+        for name, here in zip(names, unknown.T, strict=True)
+    ]
+    ax.set_xticks(angles, marked)
     ax.set_ylim(0, 100)
     ax.set_yticks([20, 40, 60, 80, 100])
     ax.tick_params(axis="y", labelsize=7)
     ax.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
     note = f" ({', '.join(below)}: below 0 drawn at 0)" if below else ""
     ax.set_title(f"Trackers side by side, percent{note}", loc="left", fontsize=11)
+    _as_written(ax)
     return ax
