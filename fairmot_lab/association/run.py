@@ -170,6 +170,8 @@ class _Sequence:
                 raise ConfigError(f"camera_motion is of {named[0]}, and the detections are of {detections.name}.")
             motions = motions[detections.name]
         self.frames, self.offsets = detections.frames, detections.offsets
+        missing = np.isin(self.frames, detections.missing)
+        self.before = set(self.frames[: int(np.argmin(np.append(missing, False)))].tolist())
         embeddings = detections.embeddings() if detections.has_embeddings else None
         whole = FrameDetections(0, detections.boxes, detections.scores, embeddings, detections.class_ids)
         try:
@@ -191,6 +193,8 @@ class _Sequence:
     def step(self, tracker: Tracker, index: int) -> FrameTracks:
         """Put the frame of an index through a tracker."""
         frame = int(self.frames[index])
+        if frame in self.before:  # as a tracker that is fed from the source, it begins with the first image
+            return tracker._leave_out(self._frame(frame, index))
         if self.warps and tracker._frame is not None:  # the camera moves on in frames without detections
             for missing in range(max(tracker._frame + 1, frame - tracker.max_time_lost - 4), frame):
                 tracker._update(no_detections(missing), self.warps.get(missing))

@@ -186,11 +186,13 @@ def _run_track(options: argparse.Namespace) -> int | None:
 
 def _track_several(options: argparse.Namespace, sequences: dict[str, Any], tracker: Tracker) -> int | None:
     """Track the sequences of a folder; failures are reported at the end and give the exit status 2."""
+    from ..detection.download import download_first
     from ..sources.many import run_each
 
     for name in ("compare", "name", "line", "region", "count", "count-interval"):
         if getattr(options, name.replace("-", "_")):
             raise ConfigError(f"--{name} goes with one sequence; {', '.join(options.source)} holds {len(sequences)}.")
+    download_first(options.model)
     each = functools.partial(_track_one, options=options, tracker=tracker)
     with _terminated_as_interrupted():
         reports = run_each(each, sequences, n_jobs=options.jobs, description="track", progress=not options.quiet)

@@ -14,12 +14,13 @@ The file of a sequence is `FOLDER/NAME.tar` (see `archive` for how it is kept wh
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import json
 import os
 import tarfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -38,6 +39,7 @@ from ..sources.open import open_source
 from .archive import ArchiveScan, ArchiveWriter, is_being_written
 from .detections import Columns, Detections, PublicDetections, join_frames
 from .detector import Detector, check_detector, run_detector
+from .download import download_first
 from .model import as_detector
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ class CachedDetections(Detections):
         self.name, self.frame_rate, self.length = info.name, info.frame_rate, info.length
         self.width, self.height = info.width, info.height
         self.class_names = {int(key): name for key, name in info.class_names.items()}
-        self.fingerprint = {**asdict(info), **info.detector}
+        self.fingerprint = {**info.detector, **asdict(info)}
         self._maps: OrderedDict[int, np.ndarray] = OrderedDict()
         self._has_heatmaps: bool | None = None
         if not self.complete and not is_being_written(self.path):
@@ -138,8 +140,9 @@ class CachedDetections(Detections):
     def has_heatmaps(self) -> bool:  # type: ignore[override]
         """Whether heatmaps are kept, read from the first frame that is not missing."""
         if self._has_heatmaps is None and len(self):
-            known = next((one for one in self if one.frame not in self.missing), None)
-            self._has_heatmaps = known is not None and known.heatmap is not None
+            self._columns()  # which tells what is missing
+            known = next((number for number in self.frames.tolist() if number not in set(self.missing)), None)
+            self._has_heatmaps = known is not None and self.frame(known).heatmap is not None
         return bool(self._has_heatmaps)
 
     @property
@@ -361,7 +364,10 @@ def detect(
     """
     sequences = several(source)
     if sequences is not None:
-        each = functools.partial(_detect_one, model=model, folder=folder, heatmaps=heatmaps)
+        download_first(model)
+        each = functools.partial(
+            _detect_one, model=model, folder=folder, heatmaps=heatmaps, named=isinstance(source, Mapping)
+        )
         return run_each(each, sequences, n_jobs=n_jobs, description="detect", progress=progress)
     with DetectionWriter(source, model, folder, heatmaps=heatmaps) as writer:
         info = writer.info
@@ -373,7 +379,10 @@ def detect(
     return CachedDetections(writer.path)
 
 
-def _detect_one(name: str, source: Any, **options: Any) -> CachedDetections:
+def _detect_one(name: str, source: Any, *, named: bool, **options: Any) -> CachedDetections:
+    if named:
+        source = copy.copy(open_source(source))
+        source.name = name
     return detect(source, progress=False, **options)
 
 
@@ -581,12 +590,15 @@ def _compare(path: Path, held: DetectionsInfo, wanted: DetectionsInfo, closed: b
     """Refuse to resume with another source, detector or setting; a finished file may come from another engine."""
     before, now = asdict(held), asdict(wanted)
     for part in (before, now):
-        for name in ("model", "class_names", "tracker"):  # the same weights may be known by a name or by a path
-            del part[name]
-        part.update(part.pop("detector"))
+        del part["model"]  # the same weights may be known by a name or by a path
+        detector = part.pop("detector")
+        part.update({f"{key} of the detector" if key in part else key: value for key, value in detector.items()})
     if closed and not now["heatmaps"]:
         now["heatmaps"] = before["heatmaps"]  # more than was asked for may be there
+    kept = [{name: part.pop(name) for name in ("class_names", "tracker")} for part in (before, now)]
     _refuse_difference(path, _essential(before), _essential(now))
+    if changed := _differences(*kept):
+        warn(f"{path} was made with {changed}; it is used unchanged: for the new, choose another folder.")
     changed = _differences(*({key: part.get(key) for key in REPLACEABLE} for part in (before, now)))
     if changed and not closed:
         raise DetectionsError(

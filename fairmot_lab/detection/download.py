@@ -95,6 +95,18 @@ def download(name: str, *, progress: bool = True, timeout: float = 30.0, attempt
     return card.path
 
 
+def download_first(model: object) -> None:
+    """Bring the weights of a model of the zoo, given by name, before several processes ask for them.
+
+    Examples
+    --------
+    >>> download_first("fairmot_lite")  # the bundled model is never fetched
+    """
+    if isinstance(model, str) and not Path(model).exists():
+        with contextlib.suppress(UnknownModelError):
+            download(model)
+
+
 class _SlowError(Exception):
     """A connection that is alive but brings almost nothing."""
 

@@ -18,6 +18,7 @@ from ..association.run import track_detections, tracks_table
 from ..data import FrameTracks, join_sequences
 from ..detection.cache import open_detections
 from ..detection.detections import Detections
+from ..detection.download import download_first
 from ..detection.model import as_detector
 from ..errors import ConfigError
 from ..formats.classes import people_rows
@@ -88,6 +89,7 @@ def track(
     check_threshold("score_threshold", score_threshold)
     sequences = several(source)
     if sequences is not None:
+        download_first(model)
         named = isinstance(camera_motion, str) or camera_motion is None
         each = functools.partial(
             _track_one,

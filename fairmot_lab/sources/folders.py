@@ -73,6 +73,27 @@ def frame_numbers(files: Sequence[Path]) -> list[int] | None:
     return None
 
 
+def kinds_of_names(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Return one file for each kind of name, "000001", "cover", "000001 copy"; refuse two images of one name.
+
+    Raises
+    ------
+    SourceError
+        Naming the two.
+    """
+    first: dict[str, Path] = {}
+    for file in files:
+        if first.setdefault(file.stem, file) is not file:
+            raise SourceError(
+                f"{folder} holds {first[file.stem].name} and {file.name}, two images of one name; give those of one "
+                f"kind, such as {folder / '*'}{file.suffix}."
+            )
+    kinds: dict[str, Path] = {}
+    for file in files:
+        kinds.setdefault(re.sub(r"[0-9]+", "0", file.stem.lower()), file)
+    return list(kinds.values())
+
+
 class ImageSource(Source):
     """Image files, one a frame.
 
@@ -281,7 +302,13 @@ class SequenceSource(ImageSource):
     def _numbered(self, files: list[Path], ini: Path) -> tuple[dict[int, Path], int]:
         """Return the images by frame number, and the number of the last frame."""
         length = self.info.length
-        numbers = frame_numbers(files)
+        numbers, kinds = frame_numbers(files), kinds_of_names(files, self.folder)
+        if numbers is None and 1 < len(kinds) <= len(files) / 2:
+            found = ", ".join(file.name for file in kinds[:4])
+            raise SourceError(
+                f"{self.folder} holds images whose names are of {len(kinds)} kinds, such as {found}, so their frames "
+                "are not known; take out what is no frame."
+            )
         plain = numbers is None or numbers in (list(range(1, len(files) + 1)), list(range(len(files))))
         if files and len(files) != length and (plain or len(files) > length):
             raise SourceError(

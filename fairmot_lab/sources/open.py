@@ -23,7 +23,7 @@ from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, recog
 from ..formats.mots import FORMAT, is_mask_folder
 from .arrays import ArraySource
 from .base import Source, ranges
-from .folders import ImageSource, PageSource, SequenceSource, frame_numbers, image_files, page_count
+from .folders import ImageSource, PageSource, SequenceSource, frame_numbers, image_files, kinds_of_names, page_count
 from .images import IMAGE_SUFFIXES, ValueRange, checked_range
 from .live import CameraSource, StreamSource
 from .video import VideoSource
@@ -266,18 +266,9 @@ def _refuse_masks(folder: Path) -> None:
 
 def _check_names(files: list[Path], folder: Path) -> None:
     """Refuse two images of one name; warn if numbers are missing, since frames are counted without gaps."""
-    first: dict[str, Path] = {}
-    for file in files:
-        if first.setdefault(file.stem, file) is not file:
-            raise SourceError(
-                f"{folder} holds {first[file.stem].name} and {file.name}, two images of one name; give those of one "
-                f"kind, such as {folder / '*'}{file.suffix}."
-            )
-    kinds: dict[str, Path] = {}
-    for file in files:
-        kinds.setdefault(re.sub(r"[0-9]+", "0", file.stem.lower()), file)
+    kinds = kinds_of_names(files, folder)
     if 1 < len(kinds) <= len(files) / 2:  # others are photos with names of their own
-        found = ", ".join(file.name for file in list(kinds.values())[:4])
+        found = ", ".join(file.name for file in kinds[:4])
         warn(
             f"{folder}: the names of its {len(files)} images are of {len(kinds)} kinds, such as {found}; all are read "
             "as frames, so take out what is none."
