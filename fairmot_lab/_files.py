@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 import unicodedata
 import zipfile
@@ -28,7 +29,8 @@ def atomic_write(path: str | os.PathLike[str], *inputs: Any) -> Iterator[Path]:
     Parameters
     ----------
     path
-        The file to make or replace. Its folder is made if it is missing.
+        The file to make or replace. Its folder is made if it is missing. A link stays, and what it leads to is
+        replaced; a pipe or a device stays, and gets the whole content at the end.
     *inputs
         What the file is made from, as for `refuse_overwrite`.
 
@@ -55,14 +57,22 @@ def atomic_write(path: str | os.PathLike[str], *inputs: Any) -> Iterator[Path]:
     temporary: Path | None = None
     refuse_overwrite(path, *inputs)
     try:
+        if path.is_symlink():
+            path = path.resolve()
+        to_device = path.exists() and not path.is_file() and not path.is_dir()
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:30]}-", suffix=path.suffix)
+        folder = None if to_device else path.parent
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.stem[:30]}-", suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         os.chmod(temporary, 0o666 & ~_umask())
         yield temporary
-        os.replace(temporary, path)
-        temporary = None
+        if to_device:
+            with temporary.open("rb") as content, path.open("wb") as device:
+                shutil.copyfileobj(content, device)
+        else:
+            os.replace(temporary, path)
+            temporary = None
     except OSError as error:
         raise write_error(path, error) from error
     finally:

@@ -1,8 +1,11 @@
 """Every mistake a user can make has a class here, and its message is one sentence with the remedy in it."""
 
+import contextlib
+import contextvars
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 
 _PACKAGE = os.path.dirname(__file__) + os.sep
 
@@ -77,8 +80,25 @@ class FairMOTLabWarning(UserWarning):
     """Something was left out, or a figure needs a caveat: the message says what and how much."""
 
 
+_COLLECTED: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("notes", default=None)
+
+
+@contextlib.contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Give a list that takes what this thread warns of in the block; the filters of `warnings` are of all threads."""
+    notes: list[str] = []
+    token = _COLLECTED.set(notes)
+    try:
+        yield notes
+    finally:
+        _COLLECTED.reset(token)
+
+
 def warn(message: str) -> None:
     """Give a `FairMOTLabWarning` that names the line outside this package from which it was called."""
+    if (notes := _COLLECTED.get()) is not None:
+        notes.append(message)
+        return
     level = outside = 2
     frame = sys._getframe(1)
     while frame.f_back is not None:

@@ -171,3 +171,10 @@ def test_detections_agree_with_pycocotools(mot17_09):
     ours = np.append(best, 0.0)[np.minimum(at, len(best))]
     np.testing.assert_allclose(ours, peer.eval["precision"][0, :, 0, 0, 0], atol=1e-9)
     assert found.summary["ap"] == pytest.approx(ours.mean(), abs=0.01)
+
+
+def test_time_since_entry_is_that_of_the_whole_sequence():
+    truth = pd.DataFrame({"frame": range(1, 101), "id": 1, "x": 10.0, "y": 10.0, "w": 20.0, "h": 50.0})
+    truth.attrs.update(sequence="long", length=100)
+    by = fl.evaluate(truth, truth, frames=(51, 100)).by("time since entry").set_index("bin")["num_objects"]
+    assert by.to_dict() == {"30 to 90": 40, "from 90": 10}  # frames 51 to 90 and 91 to 100 are 50 to 99 after the entry

@@ -221,3 +221,37 @@ def test_metrics_that_are_not_compared_are_refused():
     for show in (found.table, found.sentences):
         with pytest.raises(EvaluationError, match="'moda' is not a metric that is compared; choose among"):
             show(["moda"])
+
+
+def test_what_was_evaluated_with_other_ground_truth_is_refused():
+    gt = truth(40)
+    made = tracked(gt, 0, 0.1)
+    half = gt[gt["frame"] <= 20]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        whole, part = fl.evaluate(made, gt), fl.evaluate(made, half)
+        with pytest.raises(EvaluationError, match="other ground truth of"):
+            fl.compare({"whole": whole, "part": part})
+        with pytest.raises(EvaluationError, match="evaluated already; leave out the ground truth"):
+            fl.compare({"whole": whole}, gt)
+        with pytest.raises(EvaluationError, match="leave out protocol, evaluator"):
+            fl.compare({"whole": whole}, evaluator="trackeval")
+
+
+def test_frames_beyond_the_end_change_nothing():
+    gt = truth(60)
+    gt.attrs.clear()
+    made = {"a": tracked(gt, 0, 0.1), "b": tracked(gt, 1, 0.3)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        expected = fl.compare(made, gt, frames=(1, 60), draws=50).differences
+        pd.testing.assert_frame_equal(fl.compare(made, gt, frames=(1, 6000), draws=50).differences, expected)
+
+
+def test_one_frame_shows_no_difference():
+    gt = truth(1)
+    with pytest.warns(FairMOTLabWarning, match="fewer than 3 blocks"):
+        found = fl.compare({"all": gt, "half": gt[:2]}, gt, draws=50)
+    assert (found.differences["verdict"] == "not a difference").all()
+    assert found.metrics["low"].isna().all()
+    assert "nan" in repr(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fairmot_lab as fl
 from fairmot_lab.data import STRIDE, Letterbox
 from fairmot_lab.detection.decode import decode, find_peaks
 from fairmot_lab.detection.letterbox import letterbox
@@ -150,3 +152,12 @@ def test_the_limit_keeps_the_best() -> None:
 def test_heatmap_and_image_coordinates_are_inverse(width: int, height: int, x: float, y: float) -> None:
     box = Letterbox.fit((width, height), (1088, 608))
     np.testing.assert_allclose(box.to_image(box.to_heatmap(np.array([x, y]))), [x, y], atol=1e-6)
+
+
+def test_everybody_in_a_crowd_is_found(real_data: Path) -> None:
+    """A frame with six people, twelve times side by side: as many boxes for each, and the weak ones too."""
+    image = cv2.imread(str(real_data / "MOT15" / "train" / "TUD-Stadtmitte" / "img1" / "000001.jpg"))
+    model = fl.load_model("fairmot_lite", input_size=(1088, 608), max_per_frame=1000)
+    found = model(np.tile(image, (3, 4, 1)))
+    assert (found.scores >= 0.4).sum() == 72
+    assert found.scores.min() < 0.1

@@ -245,3 +245,44 @@ def test_a_frame_that_the_source_leaves_out_is_marked(
     detections = fl.detect(source, DetectorAndReID(), tmp_path, progress=False)
     assert detections.has_embeddings
     assert (detections.missing, len(detections.frame(5)), detections.has_embeddings) == ((5, 40), 0, True)
+
+
+class Described:
+    """A detector with a box as wide as the first pixel is bright, and a description that is given."""
+
+    name = "mine"
+
+    def __init__(self, description: dict[str, Any], class_names: dict[int, str] | None = None) -> None:
+        self.description, self.class_names = description, class_names or {}
+
+    def describe(self) -> dict[str, Any]:
+        return self.description
+
+    def run(self, frames: Any) -> Iterator[fl.FrameDetections]:
+        for one in frames:
+            box = np.array([[one.image[0, 0, 0], 1, 20, 40]], np.float32)
+            yield fl.FrameDetections(one.number, box, np.array([0.9], np.float32))
+
+
+def clip(value: int, name: str = "clip") -> fl.Source:
+    return fl.open_source([np.full((48, 64, 3), value, np.uint8)] * 3, name=name)
+
+
+def test_a_description_hides_nothing_of_the_source(tmp_path: Path) -> None:
+    detector = Described({"source": "https://example.org/me", "width": 640, "frame_rate": 7})
+    made = fl.detect(clip(10), detector, tmp_path, progress=False)
+    assert (made.fingerprint["width"], made.frame_rate) == (64, clip(10).frame_rate)
+    with pytest.raises(DetectionsError, match="made from something else: source"):
+        fl.detect(clip(30), detector, tmp_path, progress=False)
+
+
+def test_other_names_of_classes_are_told(tmp_path: Path) -> None:
+    fl.detect(clip(10), Described({}, {0: "person"}), tmp_path, progress=False)
+    with pytest.warns(FairMOTLabWarning, match=r"class_names \{'0': 'person'\}"):
+        fl.detect(clip(10), Described({}, {0: "car"}), tmp_path, progress=False)
+
+
+def test_the_names_of_a_dict_are_those_of_the_files(tmp_path: Path) -> None:
+    made = fl.detect({"A": clip(10), "B": clip(30)}, Described({}), tmp_path, n_jobs=1, progress=False)
+    assert {name: one.boxes[0, 0] for name, one in made.items()} == {"A": 10, "B": 30}
+    assert sorted(path.name for path in tmp_path.glob("*.tar")) == ["A.tar", "B.tar"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -661,3 +662,46 @@ def test_vace_equals_trackeval(golden, mot17):
             fields = result.sequences[name].metrics
             assert fields["STDA"] == pytest.approx(row["STDA"], abs=1e-9)
             assert fields["VACE_IDs"] == row["VACE_IDs"]
+
+
+def test_overall_is_no_name_of_a_sequence():
+    one = table((1, 1, 0), name="OVERALL")
+    with pytest.raises(EvaluationError, match="give this sequence another name"):
+        fl.evaluate(one, one)
+
+
+@pytest.mark.parametrize("frames", [(1.5, 3.5), ("1", "3"), (1, None)])
+def test_frames_are_whole_numbers(frames):
+    one = table((1, 1, 0))
+    with pytest.raises(EvaluationError, match="first <= last"):
+        fl.evaluate(one, one, frames=frames)
+
+
+def test_a_part_behind_the_last_frame_is_refused():
+    one = table(*((f, 1, 0) for f in range(1, 11)))
+    with pytest.raises(EvaluationError, match="10 frames"):
+        fl.evaluate(one, one, frames=(11, 20), evaluator="trackeval")
+
+
+def test_a_part_without_people_has_the_classes_of_the_whole():
+    truth = table(*((f, 1, 10) for f in range(5, 11)), length=10, classes=True)
+    tracks = table((2, 9, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FairMOTLabWarning)
+        assert fl.evaluate(tracks, truth, frames=(1, 4)).protocol == "motchallenge"
+        assert fl.evaluate(tracks, truth, frames=(1, 4), protocol="paddle").overall["num_false_positives"] == 1
+
+
+def test_notes_are_of_the_sequence_in_threads():
+    rows = [(f, 1, 10.0, 20.0, 40.0, 90.0) for f in range(1, 6)]
+    truth = pd.DataFrame(rows, columns=["frame", "id", "x", "y", "w", "h"])
+
+    def notes(number: int) -> list[str]:
+        mine = truth.assign(conf=0.5)
+        mine.attrs["sequence"] = f"s{number}"
+        return [note.split(":")[0] for note in fl.evaluate(mine.drop(columns="conf"), mine).notes]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with ThreadPoolExecutor(4) as pool:
+            assert all(set(found) == {f"s{n}"} for n, found in enumerate(pool.map(notes, range(60))))

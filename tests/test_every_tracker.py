@@ -295,3 +295,20 @@ def test_whatever_takes_detections_takes_a_path_of_them(tmp_path):
         fl.compare(scene.tracks, scene.ground_truth)
     with pytest.raises(ConfigError, match="score_threshold is high; it must lie from 0 to 1"):
         fl.track(kept, "bytetrack", score_threshold="high")
+
+
+def test_what_if_counts_false_positives_where_nobody_is_labelled():
+    frames = [
+        fl.FrameDetections(f, np.array([[20 + 3 * f, 40, 30, 80]]), np.array([0.9 if 10 < f < 31 else 0.35]))
+        for f in range(1, 41)
+    ]
+    detections = fl.Detections.from_frames(frames, name="w", frame_rate=10.0, width=320, height=160)
+    rows = [(f, 1, 20.0 + 3 * f, 40.0, 30.0, 80.0) for f in range(11, 31)]
+    truth = pd.DataFrame(rows, columns=["frame", "id", *"xywh"])
+    truth.attrs = {"sequence": "w", "length": 40}
+    tracker = fl.JDETracker()
+    result = fl.evaluate(fl.track(detections, tracker), truth)
+    tried = fl.what_if(result, detections, tracker, changes={"conf_thres": [0.3]}, progress=False).changes.iloc[1]
+    expected = fl.evaluate(fl.track(detections, tracker.replace(conf_thres=0.3)), truth).overall
+    assert expected["num_false_positives"] > 5
+    assert (tried["mota"], tried["num_false_positives"]) == (expected["mota"], expected["num_false_positives"])

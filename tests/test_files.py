@@ -21,6 +21,7 @@ from fairmot_lab._files import (
     private_folder,
     refuse_overwrite,
     user_cache,
+    write_text,
 )
 from fairmot_lab.cli.main import main
 from fairmot_lab.errors import FairMOTLabError, WriteError
@@ -225,3 +226,17 @@ def test_a_path_that_the_system_refuses_is_one_sentence(read, tmp_path):
     """A name that is too long stands for folders that others have closed, which tests by root cannot make."""
     with pytest.raises(FairMOTLabError, match=r"cannot be read \(File name too long\); make it readable"):
         read(str(tmp_path / ("x" * 300)))
+
+
+def test_links_stay_and_pipes_are_written_to(tmp_path):
+    real, link, pipe = tmp_path / "real.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    real.write_text("old")
+    link.symlink_to(real)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        write_text(pipe, "all of it")
+        assert reader.communicate(timeout=30)[0] == "all of it"
+    assert pipe.is_fifo()

@@ -465,3 +465,13 @@ def test_mistakes_of_hub_are_one_line(
     assert error.startswith("hub: ")
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_images_of_two_sizes_in_one_call_are_refused(tmp_path: Path) -> None:
+    images = [np.zeros((48, 64, 3), np.uint8), np.zeros((24, 32, 3), np.uint8)]
+    module = hub.Module(name="fairmot_dla34", weights="fairmot_lite")
+    with module.stream_mode(output_dir=str(tmp_path / "h"), visualization=False) as tracker:
+        with pytest.raises(HubError, match="Image 2 is 32x24"):
+            tracker.predict(images)
+        with pytest.raises(HubError, match="no list of images"):
+            tracker.predict(None)

@@ -15,6 +15,7 @@ import fairmot_lab as fl
 from fairmot_lab.cli.main import main
 from fairmot_lab.data import join_sequences, split_sequences
 from fairmot_lab.errors import ConfigError, FairMOTLabWarning, SourceError, TrackingError
+from fairmot_lab.lite import scenes
 from fairmot_lab.sources.many import run_each, several
 from fairmot_lab.video_writer import VideoWriter
 
@@ -159,3 +160,27 @@ def test_open_videos_and_models_are_handed_to_other_processes(tmp_path):
 def test_what_no_other_process_can_have_is_refused():
     with pytest.raises(ConfigError, match="cannot be handed to other processes; give names and paths"):
         run_each(lambda name, one: name, {"a": threading.Lock(), "b": 1}, n_jobs=2, progress=False)
+
+
+def test_kept_detections_that_begin_late_give_the_tracks_of_the_source(tmp_path):
+    first = tmp_path / "first"
+    scenes.write_sequence(3, scenes.SceneConfig(length=12, people=8), first, progress=False)
+    late = tmp_path / "late"
+    late.mkdir()
+    (late / "img1").mkdir()
+    images = sorted((first / "img1").iterdir())
+    for image in images[3:]:
+        (late / "img1" / image.name).write_bytes(image.read_bytes())
+    ini = (first / "seqinfo.ini").read_text().replace(f"name={first.name}", "name=late")
+    (late / "seqinfo.ini").write_text(ini)
+    with pytest.warns(FairMOTLabWarning, match="Without an image: 1-3"):
+        source = fl.open_source(late)
+    model = fl.load_model("fairmot_lite")
+    for tracker in ("jde", "bytetrack", "ocsort"):
+        live = fl.track(source, tracker, model=model, progress=False)
+        kept = fl.detect(source, model, tmp_path / "kept", progress=False)
+        assert len(live)
+        pd.testing.assert_frame_equal(fl.track(kept, tracker)[["frame", "id"]], live[["frame", "id"]])
+    again = fl.open_detections(tmp_path / "kept")
+    assert again.has_heatmaps
+    assert again.missing == (1, 2, 3)

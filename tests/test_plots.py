@@ -742,3 +742,30 @@ if __name__ == "__main__":
     target.mkdir(parents=True, exist_ok=True)
     made = {name: render(name, draw, target / f"{name}.png") for name, (draw, _) in FIGURES.items()}
     (target / "texts.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
+    table = pd.DataFrame({"mota": [0.5], "idf1": [0.5], "hota": [0.4], "sequence": "OVERALL"})
+    ax = plots.compare_trackers({"_baseline": table, "a$^$b": table}, ["mota", "idf1", "hota"])
+    assert [text.get_text().strip() for text in ax.get_legend().get_texts()] == ["_baseline", "a$^$b"]
+    plots.save(ax, tmp_path / "names.png")
+
+
+def test_the_best_run_has_the_most_of_what_is_good() -> None:
+    table = pd.DataFrame({"a": [1, 2], "b": [1, 1], "mostly_tracked": [20, 5], "num_misses": [9, 7]})
+    for metric, best in (("mostly_tracked", -0.5), ("num_misses", 0.5)):
+        ax = plots.setting_heatmap(table.assign(sequence="OVERALL"), "a", "b", metric)
+        assert ax.patches[-1].get_x() == best
+
+
+def test_frames_without_errors_are_drawn_at_zero() -> None:
+    table = pd.DataFrame({"frame": [1, 100], "num_false_positives": 0, "num_misses": 5, "num_switches": 0})
+    x, y = plots.errors_over_time(table).lines[0].get_data()
+    assert (len(x), y[0], y[50], y[-1]) == (100, 5, 0, 5)
+
+
+def test_what_is_unknown_is_left_open_on_a_radar() -> None:
+    known = pd.DataFrame({"mota": [0.5], "idf1": [0.5], "hota": [0.4], "sequence": "OVERALL"})
+    ax = plots.compare_trackers({"a": known, "b": known.drop(columns="hota")}, ["mota", "idf1", "hota"], kind="radar")
+    assert "n/a: b" in ax.get_xticklabels()[2].get_text()
+    assert np.isnan(ax.lines[1].get_ydata()).any()

@@ -80,3 +80,18 @@ def test_from_the_command_line(scene, tmp_path, capsys):
     assert main(["report", str(run / "crossing.txt"), "--gt", str(truth), "--output", str(tmp_path / "p.html")]) == 2
     assert "crossing.txt is not a folder; give the one that" in capsys.readouterr().err
     assert main(["report", str(tmp_path / "none"), "--gt", str(truth), "--output", str(tmp_path / "p.html")]) == 2
+
+
+def test_of_several_sequences_the_page_is_of_one(scene, tmp_path):
+    other = scene.ground_truth.assign(id=scene.ground_truth["id"] + 10)
+    other.attrs = {**scene.ground_truth.attrs, "sequence": "other"}
+    tracks = fl.track(scene.detections, fl.JDETracker())
+    alone = fl.evaluate(tracks, scene.ground_truth)
+    name = next(iter(alone.sequences))
+    both = fl.evaluate({name: tracks, "other": other}, {name: scene.ground_truth, "other": other})
+    pages = [
+        write_report(tmp_path / f"{n}.html", one, scene.detections, fl.JDETracker(), draws=50, progress=False)
+        for n, one in enumerate((alone, both))
+    ]
+    parts = [re.search(r"<h2>Metrics</h2>.*?<h2>Where in the image", page.read_text(), re.S)[0] for page in pages]
+    assert [re.sub(r'src="[^"]*"', "", part) for part in parts[:1]] == [re.sub(r'src="[^"]*"', "", parts[1])]

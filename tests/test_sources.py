@@ -1219,3 +1219,14 @@ def test_password_of_an_address_is_not_shown() -> None:
     with pytest.raises(SourceError, match="cannot be opened") as error:
         fl.open_source("tcp://user:secret@127.0.0.1:9", stall_seconds=1)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("stray", ["cover.jpg", "000004 copy.jpg", "000004(1).jpg", "000001.png"])
+def test_a_stray_image_in_a_sequence_is_refused(stray: str, tmp_path: Path) -> None:
+    (tmp_path / "img1").mkdir()
+    for name in ("000001.jpg", "000002.jpg", "000004.jpg", stray):
+        cv2.imwrite(str(tmp_path / "img1" / name), np.zeros((48, 64, 3), np.uint8))
+    ini = "[Sequence]\nname=s\nimDir=img1\nframeRate=25\nseqLength=4\nimWidth=64\nimHeight=48\nimExt=.jpg\n"
+    (tmp_path / "seqinfo.ini").write_text(ini)
+    with pytest.raises(SourceError, match=r"take out what is no frame|two images of one name"):
+        fl.open_source(tmp_path)

@@ -30,25 +30,44 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
         If the arrays do not belong together.
     """
     number = getattr(detections, "frame", 0)
-    frame = int(number)
-    if frame != number:
+    try:
+        frame = int(number)
+    except (TypeError, ValueError, OverflowError):
+        frame = None
+    if frame is None or frame != number:
         raise TrackingError(f"Frame {number} is not a whole number; number the frames 1, 2, 3, ...")
     try:
         boxes = np.array(detections.boxes, np.float32, order="C")
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            boxes = boxes.reshape(-1, 4)
+        if not boxes.size:
+            boxes = boxes.reshape(0, 4)
         scores = np.array(detections.scores, np.float32, order="C").ravel()
         embeddings = getattr(detections, "embeddings", None)
         class_ids = getattr(detections, "class_ids", None)
         if embeddings is not None:
             embeddings = np.array(embeddings, np.float32, order="C")
-            embeddings = embeddings.reshape(len(scores), -1) if len(scores) else None
+            embeddings = embeddings if len(scores) else None
         if class_ids is not None:
-            class_ids = np.array(class_ids).reshape(-1).astype(np.int64)
+            given = np.array(class_ids).reshape(-1)
+            class_ids = given.astype(np.int64) if np.isfinite(given).all() else np.full(len(given), -1)
+            if (class_ids != given).any():
+                odd = given[class_ids != given][0]
+                raise TrackingError(f"{place or f'Frame {frame}'} has the class id {odd}; class ids are whole numbers.")
     except ValueError as error:
         place = place or f"Frame {frame}"
         raise TrackingError(f"{place}: the arrays do not belong together ({error}); see FrameDetections.") from error
     count = len(scores)
+    for what, array, wanted in (("boxes", boxes, "N, 4"), ("embeddings", embeddings, "N, D")):
+        if array is not None and (array.ndim != 2 or (what == "boxes" and array.shape[1] != 4)):
+            shape = ", ".join(map(str, array.shape))
+            raise TrackingError(
+                f"{place or f'Frame {frame}'}: the arrays do not belong together ({what} of shape ({shape}), not "
+                f"({wanted})); see FrameDetections."
+            )
+    if embeddings is not None and len(embeddings) != count:
+        raise TrackingError(
+            f"{place or f'Frame {frame}'} has {len(embeddings)} embeddings and {count} scores; each detection needs "
+            "one of each."
+        )
     if len(boxes) != count or (class_ids is not None and len(class_ids) != count):
         place, kinds = place or f"Frame {frame}", count if class_ids is None else len(class_ids)
         raise TrackingError(

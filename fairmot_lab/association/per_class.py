@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import FrameDetections, FrameTracks
 from ..errors import ConfigError
-from .base import Tracker
+from .base import Tracker, check_frame_rate
 from .checks import no_tracks
 from .records import FrameRecord, Note
 
@@ -72,7 +72,10 @@ class PerClass(Tracker):
 
     def clone(self, frame_rate: float | None = None) -> Self:
         """Return a tracker with the same settings that has seen nothing."""
-        fresh = type(self)(self.tracker, frame_rate=self._given_rate or frame_rate)
+        fresh = type(self)(self.tracker, frame_rate=self._given_rate)
+        if self._given_rate is None:
+            fresh.frame_rate = self.frame_rate if frame_rate is None else check_frame_rate(frame_rate)
+            fresh._reset()
         fresh.frame_grid = self.frame_grid
         return fresh
 

@@ -21,6 +21,9 @@ Run = Callable[[argparse.Namespace], int | None]
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)  # options are looked at before they are parsed, too
+
     def error(self, message: str) -> None:  # type: ignore[override]
         """Say what is wrong in one line, without the usage text."""
         self.exit(2, f"{self.prog}: {message}\n")

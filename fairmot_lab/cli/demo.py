@@ -71,7 +71,7 @@ def _draw_middle(source: Any, tracks: Any, path: Path) -> None:
     from ..drawing import render_frames
 
     people = source.ground_truth.query("class_id == 1 and visibility > 0").drop(columns="score")
-    middle = len(source) // 2
+    middle = max(1, len(source) // 2)
     tables = {"tracked by fairmot_lite": tracks, "ground truth": people}
     *_, (_, drawn) = render_frames(source, tables, first=max(1, middle - 30), last=middle)
     with atomic_write(path) as temporary:

@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when it went well, 2 for a user's mistake, 130 when interrupted, 141 when nobody reads the output any more.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stdout is None:  # closed, as by >&-
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # consoles of Windows and containers may have another encoding
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -91,6 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has enough, as `| head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"fairmot-lab: the output cannot be written ({error.strerror or error})", file=sys.stderr)
+        return 2
     except FairMOTLabError as error:
         print(f"fairmot-lab: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -269,9 +269,12 @@ class FairmotTracker_1088x608:
         """
         if self._session is None:
             raise HubError("predict() works inside the stream mode; write: with tracker.stream_mode(...) as tracker.")
+        if images is None:
+            raise HubError("predict() was given no list of images; give one, which may be empty.")
         if len(images) == 0:
             print("No images provided.")  # noqa: T201, PaddleHub's words
             return None
+        self._session.check_sizes(images)
         source = open_source(images if isinstance(images, np.ndarray) else list(images))
         return [self._session.step(source.image(number)) for number in range(1, len(source) + 1)]
 
@@ -297,6 +300,17 @@ class _Session:
         self.draw_threshold = draw_threshold
         self._count = 0
         self._size: tuple[int, ...] | None = None
+
+    def check_sizes(self, images: Any) -> None:
+        """Refuse images of another size than the first of the block."""
+        sizes = [np.shape(image)[:2] for image in images]
+        first = self._size[:2] if self._size else sizes[0]
+        for number, size in enumerate(sizes, self._count + 1):
+            if size != first and len(size) == 2:
+                raise HubError(
+                    f"Image {number} is {size[1]}x{size[0]}, but those before are {first[1]}x{first[0]}; give images "
+                    "of one size, or begin a new block."
+                )
 
     def step(self, image: np.ndarray) -> tuple[int, list[np.ndarray], list[float], list[int]]:
         self._size = self._size or image.shape

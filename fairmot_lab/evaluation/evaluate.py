@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from numbers import Integral
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import EvaluationError, FairMOTLabWarning, warn
+from ..errors import EvaluationError, collected_warnings, warn
 from . import trackeval
 from .classes import per_class, split_classes, without_class_notes
 from .events import SequenceEvaluation, event_table
@@ -191,9 +191,7 @@ def compare_protocols(
     for evaluator, protocol in itertools.product(EVALUATORS, PROTOCOLS):
         if protocol == "paddle" and (evaluator == "trackeval" or not has_classes):
             continue
-        with warnings.catch_warnings():
-            if tables:
-                warnings.simplefilter("ignore", FairMOTLabWarning)
+        with collected_warnings() if tables else contextlib.nullcontext():  # they are the same each time
             result = _evaluate(loaded, protocol, evaluator, frames, (*HOTA, *MOTMETRICS), notes)
         tables.append(result.summary)
     table = pd.concat(tables, ignore_index=True)
@@ -280,11 +278,10 @@ def load_pairs(
         notes.append(f"no results for {', '.join(inputs.without_results)}: not evaluated.")
     loaded: Loaded = {}
     for name, (load_truth, load_tracks) in inputs.pairs.items():
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", FairMOTLabWarning)
+        with collected_warnings() as caught:
             truth = load_truth(name=name)
             table = load_tracks(truth=truth)
-        notes += [str(one.message) for one in caught]
+        notes += caught
         if frames is not None:
             truth, table = _part(truth, table, frames, notes)
         unlabelled = unlabelled_frames(table, truth, frames)

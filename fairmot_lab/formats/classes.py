@@ -205,13 +205,14 @@ def class_notes(table: pd.DataFrame) -> list[str]:
             share = f"{int(between.sum())} of {len(conf)} rows"
             notes.append(
                 f"{name}: conf (column 7) lies between 0 and 1 in {share}, such as {conf[between][0]:g}; ground truth "
-                "has 1 for what is scored and 0 for what is not, so the benchmark leaves these rows out: write 1 to "
-                "score them" + (", unless this is a result file." if between.mean() > 0.5 else ".")
+                "has 1 for what is scored and 0 for what is not. The benchmark leaves these rows out, as do HOTA and "
+                "TrackEval; motmetrics by protocol raw scores them. Write 1 to score them"
+                + (", unless this is a result file." if between.mean() > 0.5 else ".")
             )
         elif len(conf) and not (conf >= SURE).any():
             notes.append(
-                f"{name}: conf (column 7) is {conf[0]:g} in all {len(conf)} rows, so none is scored; write 1 for what "
-                "is to be scored."
+                f"{name}: conf (column 7) is {conf[0]:g} in all {len(conf)} rows, so none is scored, unless the "
+                "protocol is raw; write 1 for what is to be scored."
             )
     if "visibility" in table and (table["visibility"] > 1).any():
         above = int((table["visibility"] > 1).sum())

@@ -18,7 +18,7 @@ from golden_scenes import random_scenes
 import fairmot_lab as fl
 from fairmot_lab.association.explanation import explain
 from fairmot_lab.association.registry import TRACKERS, get_tracker, tracker_class
-from fairmot_lab.errors import ConfigError
+from fairmot_lab.errors import ConfigError, TrackingError
 
 SCENE = random_scenes()["crowded"]
 FRAMES = [
@@ -137,3 +137,20 @@ def test_frames_in_steps_are_taken_as_consecutive_ones(name):
             np.testing.assert_array_equal(got.boxes, wanted.boxes)
         if with_empty:
             assert [record.frame for record in stepped.records] == list(range(1, 80))
+
+
+@pytest.mark.parametrize(
+    ("boxes", "embeddings", "class_ids"),
+    [
+        (np.ones((4, 3)), None, None),
+        (np.ones((2, 4)), np.ones((1, 4)), None),
+        (np.ones((3, 4)), np.ones((8, 3)), None),
+        (np.ones((3, 4)), None, [0, np.nan, 0]),
+        (np.ones((3, 4)), None, [0, 1.7, 0]),
+    ],
+)
+def test_arrays_of_another_shape_are_refused(boxes, embeddings, class_ids):
+    scores = np.full(2 if len(boxes) == 2 else 3, 0.9)
+    frame = SimpleNamespace(frame=1, boxes=boxes, scores=scores, embeddings=embeddings, class_ids=class_ids)
+    with pytest.raises(TrackingError, match=r"do not belong together|embeddings and|whole numbers"):
+        fl.get_tracker("jde").update(frame)

@@ -103,3 +103,10 @@ def test_sequences_clones_settings_and_descriptions() -> None:
 def test_a_tracker_by_itself_says_what_to_use() -> None:
     with pytest.raises(TrackingError, match=r"is of class \d, .*track each class by itself with PerClass"):
         fl.JDETracker().update(frames()[0])
+
+
+def test_the_rate_of_the_detections_is_no_setting():
+    frames = [fl.FrameDetections(1, np.array([[1, 2, 30, 60]], np.float32), np.array([0.9]), None, np.array([0]))]
+    tracks = fl.track(fl.Detections.from_frames(frames, frame_rate=10), "per_class:bytetrack")
+    assert "frame_rate" not in tracks.attrs["settings"]
+    assert fl.get_tracker("per_class:bytetrack").clone(10).clone(30).frame_rate == 30
