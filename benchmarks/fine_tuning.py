@@ -23,7 +23,6 @@ from held_out import FOLDERS, HELD_OUT, METRICS, markdown, three, tracked
 
 import fairmot_lab as fl
 from fairmot_lab.cli.main import main as command
-from fairmot_lab.evaluation.evaluate import half_split
 from fairmot_lab.formats.seqinfo import write_seqinfo
 
 AROUND: list[dict[str, float]] = [
@@ -32,15 +31,15 @@ AROUND: list[dict[str, float]] = [
 ]
 
 
-def half(sequence: Path, part: str, folder: Path) -> Path:
-    """Make a sequence of a half of another ("train" or "val"), with links to its frames, and return it."""
+def half(sequence: Path, number: int, folder: Path) -> Path:
+    """Make a sequence of a half of another, with links to its frames, and return it."""
     source = fl.open_source(sequence)
-    first, last = half_split(len(source))[part]
-    half = folder / f"{source.name}-{part}"
+    first, last = [(1, len(source) // 2), (len(source) // 2 + 1, len(source))][number - 1]
+    half = folder / f"{source.name}-{number}"
     if (half / "seqinfo.ini").exists():
         return half
-    for name in ("img1", "gt"):
-        (half / name).mkdir(parents=True, exist_ok=True)
+    for part in ("img1", "gt"):
+        (half / part).mkdir(parents=True, exist_ok=True)
     for frame in range(first, last + 1):
         link = half / "img1" / f"{frame - first + 1:06d}.jpg"
         link.unlink(missing_ok=True)
@@ -75,7 +74,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     folder = options.weights / "fine-tuning"
     sequence = options.data / FOLDERS[HELD_OUT[options.letter]]
-    first, second = (half(sequence, part, folder) for part in ("train", "val"))
+    first, second = (half(sequence, number, folder) for number in (1, 2))
     source = fl.open_source(second)
     rows: dict[str, list] = {"before": [], "after": []}
     starts = {number: options.weights / f"{options.letter}{number}.onnx" for number in options.seeds}

@@ -127,7 +127,7 @@ def draw_tracks(
     """
     canvas = image.copy()
     ids, boxes, values = _columns(tracks)
-    drawn = np.ones(len(ids), bool) if values is None else values >= draw_threshold
+    drawn = np.ones(len(ids), bool) if values is None else ~(values < draw_threshold)  # unknown ones too
     line = max(1, round(min(canvas.shape[:2]) / 400))
     names = _class_labels(tracks, class_names, len(ids))
     if trails is not None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import fairmot_lab as fl
+from fairmot_lab.data import Letterbox
 from fairmot_lab.detection.detector import run_detector
 from fairmot_lab.errors import ConfigError, DetectionsError, FairMOTLabError, FairMOTLabWarning
 
@@ -286,3 +287,29 @@ def test_the_names_of_a_dict_are_those_of_the_files(tmp_path: Path) -> None:
     made = fl.detect({"A": clip(10), "B": clip(30)}, Described({}), tmp_path, n_jobs=1, progress=False)
     assert {name: one.boxes[0, 0] for name, one in made.items()} == {"A": 10, "B": 30}
     assert sorted(path.name for path in tmp_path.glob("*.tar")) == ["A.tar", "B.tar"]
+
+
+def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    class Odd(Described):
+        def run(self, frames: Any) -> Iterator[fl.FrameDetections]:
+            for one in super().run(frames):
+                one.heatmap = self.description["heatmap"]
+                one.letterbox = Letterbox.fit((64, 48), (64, 48))
+                one.class_ids[:] = self.description["class"]
+                yield one
+
+        def describe(self) -> dict[str, Any]:
+            return {}
+
+    wide = Odd({"heatmap": np.full(Letterbox.fit((64, 48), (64, 48)).heatmap_size[::-1], 1.5, np.float32), "class": 0})
+    with pytest.raises(DetectionsError, match=r"heatmap from 1\.5 to 1\.5"):
+        fl.detect(clip(10), wide, tmp_path / "a", progress=False)
+    with pytest.raises(DetectionsError, match="class id 70000"):
+        fl.detect(clip(10), Odd({"heatmap": None, "class": 70000}), tmp_path / "b", progress=False)
+
+
+@pytest.mark.parametrize("name", ["a[1]", "50 %", "it's", " blank "])
+def test_kept_detections_are_found_by_any_name(name: str, tmp_path: Path) -> None:
+    fl.detect(clip(10, name), Described({}), tmp_path, progress=False)
+    fl.detect(clip(10, "other"), Described({}), tmp_path, progress=False)
+    assert fl.open_detections(tmp_path, name).name == name

@@ -173,3 +173,9 @@ def test_labels_of_a_crowd_do_not_cover_each_other():
     alone = drawing._apart(np.array([[60, 100]]), sizes[:1], (300, 200))
     assert alone.tolist() == [[60, 88]], "on the upper edge of the box"
     assert not np.array_equal(draw_tracks(GREY, table), GREY)
+
+
+def test_boxes_without_a_known_score_are_drawn():
+    tracks = fl.example().tracks.query("frame == 5").assign(score=np.nan)
+    image = fl.example().source.image(5)
+    assert (draw_tracks(image, tracks) != image).any()

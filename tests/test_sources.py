@@ -1230,3 +1230,12 @@ def test_a_stray_image_in_a_sequence_is_refused(stray: str, tmp_path: Path) -> N
     (tmp_path / "seqinfo.ini").write_text(ini)
     with pytest.raises(SourceError, match=r"take out what is no frame|two images of one name"):
         fl.open_source(tmp_path)
+
+
+def test_a_changed_image_of_the_same_size_changes_the_fingerprint(tmp_path: Path) -> None:
+    for number in range(1, 31):
+        cv2.imwrite(str(tmp_path / f"{number:06d}.bmp"), np.full((48, 64, 3), number, np.uint8))
+    before = fl.open_source(tmp_path).fingerprint()
+    assert fl.open_source(tmp_path).fingerprint() == before
+    cv2.imwrite(str(tmp_path / "000003.bmp"), np.full((48, 64, 3), 200, np.uint8))
+    assert fl.open_source(tmp_path).fingerprint() != before

@@ -261,8 +261,9 @@ def open_detections(path: str | os.PathLike[str], name: str | None = None) -> De
         found = {file.stem: file for file in sorted(path.glob("*.tar"))}
         if name is None and len(found) == 1:
             name = next(iter(found))
-        if name in found:
-            return CachedDetections(found[name])  # type: ignore[index]
+        known = found.get(name or "") or found.get(file_name(name or "-"))
+        if known is not None:
+            return CachedDetections(known)
         if (path / "det" / "det.txt").is_file():
             return PublicDetections(path / "det" / "det.txt")
         if not found:
@@ -500,6 +501,15 @@ def _json(description: Any, name: str) -> dict[str, Any]:
 
 
 def _pack(detections: FrameDetections, info: DetectionsInfo) -> dict[str, bytes]:
+    ids, heatmap = np.asarray(detections.class_ids), detections.heatmap
+    if len(ids) and not -(2**15) <= ids.min() <= ids.max() < 2**15:
+        odd = ids[np.abs(ids).argmax()]
+        raise DetectionsError(f"Frame {detections.frame} has the class id {odd}; ids up to {2**15 - 1} can be kept.")
+    if info.heatmaps and heatmap is not None and not (np.min(heatmap) >= -0.002 and np.max(heatmap) <= 1.002):
+        raise DetectionsError(
+            f"Frame {detections.frame} has a heatmap from {np.min(heatmap):g} to {np.max(heatmap):g}; those that are "
+            "kept go from 0 to 1 (or leave them out: heatmaps=False)."
+        )
     arrays = {
         "boxes": np.asarray(detections.boxes, np.float32),
         "scores": np.asarray(detections.scores, np.float32),
@@ -512,7 +522,8 @@ def _pack(detections: FrameDetections, info: DetectionsInfo) -> dict[str, bytes]
         arrays["peaks"] = np.asarray(detections.peaks, np.uint16)
     members = {"safetensors": save({key: np.ascontiguousarray(value) for key, value in arrays.items()})}
     if info.heatmaps and detections.heatmap is not None:
-        members["png"] = cv2.imencode(".png", np.rint(detections.heatmap * 255).astype(np.uint8))[1].tobytes()
+        pixels = np.rint(np.clip(detections.heatmap, 0, 1) * 255).astype(np.uint8)
+        members["png"] = cv2.imencode(".png", pixels)[1].tobytes()
         if detections.letterbox is not None and detections.letterbox != info.letterbox:
             members["json"] = json.dumps({"letterbox": asdict(detections.letterbox)}).encode() + b"\n"
     return members
