@@ -240,3 +240,12 @@ def test_links_stay_and_pipes_are_written_to(tmp_path):
         write_text(pipe, "all of it")
         assert reader.communicate(timeout=30)[0] == "all of it"
     assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_full_disk_behind_the_output_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([sys.executable, "-m", "fairmot_lab", "models", "list"], stdout=full, stderr=-1, text=True)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "the output cannot be written (No space left on device)" in run.stderr

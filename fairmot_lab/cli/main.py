@@ -7,6 +7,7 @@ A user's mistake is one line on stderr and exit status 2.
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import logging
 import os
@@ -94,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"fairmot-lab: the output cannot be written ({error.strerror or error})", file=sys.stderr)
         return 2
