@@ -180,7 +180,11 @@ def test_kept_detections_that_begin_late_give_the_tracks_of_the_source(tmp_path)
         live = fl.track(source, tracker, model=model, progress=False)
         kept = fl.detect(source, model, tmp_path / "kept", progress=False)
         assert len(live)
-        pd.testing.assert_frame_equal(fl.track(kept, tracker)[["frame", "id"]], live[["frame", "id"]])
+        again = fl.track(kept, tracker)
+        pd.testing.assert_frame_equal(again[["frame", "id"]], live[["frame", "id"]])
+        for tracks in (live, again):
+            assert tracks.attrs["missing"] == [1, 2, 3]
+            assert fl.contrib.counting.count(tracks).per_frame["frame"].tolist() == list(range(4, 13))
     again = fl.open_detections(tmp_path / "kept")
     assert again.has_heatmaps
     assert again.missing == (1, 2, 3)

@@ -45,7 +45,8 @@ def track_detections(
     pandas.DataFrame
         `frame`, `id`, `x`, `y`, `w`, `h` (pixels, top-left), `score`, `class_id`, and `det`: the row of the detection
         that the track took in `detections.table()`, -1 where a predicted box is reported. Sorted by frame; `attrs`
-        hold sequence, frame_rate, tracker, settings, length (in frames), and classes and files where they are known.
+        hold sequence, frame_rate, tracker, settings, length (in frames), and missing (frames without an image), classes
+        and files where there are such.
 
     Raises
     ------
@@ -222,6 +223,8 @@ class _Sequence:
             "settings": tracker.arguments(),
             "length": source.length or (int(self.frames[-1]) if len(self.frames) else 0),
         }
+        if source.missing:
+            tracks.attrs["missing"] = list(source.missing)
         if source.class_names:
             tracks.attrs["classes"] = source.class_names
         if files := files_of(source):

@@ -397,7 +397,7 @@ def count(
         Frames per second; `tracks.attrs["frame_rate"]` unless given.
     length
         Frames of the sequence, those without people included; `tracks.attrs["length"]`, or the last frame with people,
-        unless given.
+        unless given. Frames that have no image (`tracks.attrs["missing"]`) are left out.
     classes
         Names by class id, to count each class by itself too; `tracks.attrs["classes"]` where it names several, unless
         given. {} counts all as one.
@@ -425,7 +425,8 @@ def count(
     counter = Counter(lines=lines, regions=regions, interval=interval, margin=margin, classes=classes)
     rows = FrameRows(tracks)
     frames = []
-    for frame in range(1, length + 1):
+    missing = set(tracks.attrs.get("missing", ()))
+    for frame in (number for number in range(1, length + 1) if number not in missing):
         time = (frame - 1) / frame_rate
         counter.update(frame, time, rows.at(frame))
         frames.append((frame, time, counter.in_frame, counter.unique))

@@ -151,6 +151,8 @@ def _track_source(
         "settings": tracker.arguments(),
         "files": source.table_files(),
     }
+    if missing := set(range(1, (source.length or 0) + 1)) - {one.frame for one in kept}:
+        tracks.attrs["missing"] = sorted(missing)
     if names := getattr(model, "class_names", None):
         tracks.attrs["classes"] = dict(names)
     return tracks
