@@ -222,12 +222,16 @@ class Tracker:
         frame_rate
             Frames per second, used unless the tracker was made with its own.
         """
-        fresh = type(self)(frame_rate=self._given_rate, **self.settings.to_dict())
+        fresh = self._made_again()
         if self._given_rate is None:
             fresh.frame_rate = self.frame_rate if frame_rate is None else check_frame_rate(frame_rate)
             fresh._reset()
         fresh.frame_grid = self.frame_grid
         return fresh
+
+    def _made_again(self) -> Self:
+        """Return a tracker made with the same arguments."""
+        return type(self)(**self.arguments())
 
     def replace(self, **changes: Any) -> Self:
         """Return a tracker with some settings changed that has seen nothing.

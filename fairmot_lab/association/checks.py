@@ -36,6 +36,7 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
         frame = None
     if frame is None or frame != number:
         raise TrackingError(f"Frame {number} is not a whole number; number the frames 1, 2, 3, ...")
+    place = place or f"Frame {frame}"
     try:
         boxes = np.array(detections.boxes, np.float32, order="C")
         if not boxes.size:
@@ -44,32 +45,29 @@ def own_copy(detections: Any, place: str | None = None) -> FrameDetections:
         embeddings = getattr(detections, "embeddings", None)
         class_ids = getattr(detections, "class_ids", None)
         if embeddings is not None:
-            embeddings = np.array(embeddings, np.float32, order="C")
-            embeddings = embeddings if len(scores) else None
+            embeddings = np.array(embeddings, np.float32, order="C") if len(scores) else None
         if class_ids is not None:
             given = np.array(class_ids).reshape(-1)
             class_ids = given.astype(np.int64) if np.isfinite(given).all() else np.full(len(given), -1)
             if (class_ids != given).any():
                 odd = given[class_ids != given][0]
-                raise TrackingError(f"{place or f'Frame {frame}'} has the class id {odd}; class ids are whole numbers.")
+                raise TrackingError(f"{place} has the class id {odd}; class ids are whole numbers.")
     except ValueError as error:
-        place = place or f"Frame {frame}"
         raise TrackingError(f"{place}: the arrays do not belong together ({error}); see FrameDetections.") from error
     count = len(scores)
     for what, array, wanted in (("boxes", boxes, "N, 4"), ("embeddings", embeddings, "N, D")):
         if array is not None and (array.ndim != 2 or (what == "boxes" and array.shape[1] != 4)):
             shape = ", ".join(map(str, array.shape))
             raise TrackingError(
-                f"{place or f'Frame {frame}'}: the arrays do not belong together ({what} of shape ({shape}), not "
+                f"{place}: the arrays do not belong together ({what} of shape ({shape}), not "
                 f"({wanted})); see FrameDetections."
             )
     if embeddings is not None and len(embeddings) != count:
         raise TrackingError(
-            f"{place or f'Frame {frame}'} has {len(embeddings)} embeddings and {count} scores; each detection needs "
-            "one of each."
+            f"{place} has {len(embeddings)} embeddings and {count} scores; each detection needs one of each."
         )
     if len(boxes) != count or (class_ids is not None and len(class_ids) != count):
-        place, kinds = place or f"Frame {frame}", count if class_ids is None else len(class_ids)
+        kinds = count if class_ids is None else len(class_ids)
         raise TrackingError(
             f"{place} has {len(boxes)} boxes, {count} scores and {kinds} classes; each detection needs one of each."
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import FrameDetections, FrameTracks
 from ..errors import ConfigError
-from .base import Tracker, check_frame_rate
+from .base import Tracker
 from .checks import no_tracks
 from .records import FrameRecord, Note
 
@@ -70,14 +70,8 @@ class PerClass(Tracker):
         """Warn or refuse as the tracker does."""
         self.tracker.check_embeddings(present)
 
-    def clone(self, frame_rate: float | None = None) -> Self:
-        """Return a tracker with the same settings that has seen nothing."""
-        fresh = type(self)(self.tracker, frame_rate=self._given_rate)
-        if self._given_rate is None:
-            fresh.frame_rate = self.frame_rate if frame_rate is None else check_frame_rate(frame_rate)
-            fresh._reset()
-        fresh.frame_grid = self.frame_grid
-        return fresh
+    def _made_again(self) -> Self:
+        return type(self)(self.tracker, frame_rate=self._given_rate)
 
     def replace(self, **changes: Any) -> Self:
         """Return a tracker with some settings changed that has seen nothing."""

@@ -38,7 +38,7 @@ def _run_evaluate(options: argparse.Namespace) -> None:
         odd += ["classes"] * (options.classes is not None) + ["format"] * (options.format in ("markdown", "latex"))
         if odd:
             raise ConfigError(f"--compare shows all protocols as text or CSV; leave out --{odd[0]}, or --compare.")
-        part = {name: value for name, value in _comparison(options).items() if name in ("sequences", "frames")}
+        part = {name: value for name, value in given.items() if name in ("sequences", "frames")}
         table = compare_protocols(options.results, options.gt, **part)
         shown = ["sequence", "protocol", "evaluator", *SHOWN[1:], "num_dropped"]
         print(table.to_csv(index=False) if options.format == "csv" else aligned(table, shown, keys=3))

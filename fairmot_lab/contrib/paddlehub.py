@@ -304,7 +304,7 @@ class _Session:
     def check_sizes(self, images: Any) -> None:
         """Refuse images of another size than the first of the block."""
         sizes = [np.shape(image)[:2] for image in images]
-        first = self._size[:2] if self._size else sizes[0]
+        first = self._size or sizes[0]
         for number, size in enumerate(sizes, self._count + 1):
             if size != first and len(size) == 2:
                 raise HubError(
@@ -313,12 +313,8 @@ class _Session:
                 )
 
     def step(self, image: np.ndarray) -> tuple[int, list[np.ndarray], list[float], list[int]]:
-        self._size = self._size or image.shape
-        if image.shape != self._size:
-            raise HubError(
-                f"Image {self._count + 1} is {image.shape[1]}x{image.shape[0]}, but those before are "
-                f"{self._size[1]}x{self._size[0]}; give images of one size, or begin a new block."
-            )
+        self.check_sizes([image])
+        self._size = image.shape[:2]
         self._count += 1
         outputs = self.model(image, frame=self._count)
         tracks = above(self.tracker.update(outputs), self.draw_threshold)

@@ -140,9 +140,8 @@ class CachedDetections(Detections):
     def has_heatmaps(self) -> bool:  # type: ignore[override]
         """Whether heatmaps are kept, read from the first frame that is not missing."""
         if self._has_heatmaps is None and len(self):
-            self._columns()  # which tells what is missing
-            known = next((number for number in self.frames.tolist() if number not in set(self.missing)), None)
-            self._has_heatmaps = known is not None and self.frame(known).heatmap is not None
+            known = np.setdiff1d(self.frames, self.missing)
+            self._has_heatmaps = len(known) > 0 and self.frame(int(known[0])).heatmap is not None
         return bool(self._has_heatmaps)
 
     @property
@@ -178,7 +177,7 @@ class CachedDetections(Detections):
                     parts.append(_unpack(members, number, self.info, self.path, heatmap=False))
                     if "safetensors" not in members:
                         missing.append(number)
-            self._held, self.missing = join_frames(self.frames, parts), tuple(missing)
+            self._held, self._missing = join_frames(self.frames, parts), tuple(missing)
             self._grid = frame_grid(np.setdiff1d(self.frames, missing)) if missing else None  # type: ignore[arg-type]
         return self._held
 

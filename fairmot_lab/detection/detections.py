@@ -76,7 +76,7 @@ class Detections:
         self._inputs: list[Path] = []
         self._frames: dict[int, FrameDetections] = {}
         self.class_names: dict[int, str] = {}
-        self.missing: tuple[int, ...] = ()
+        self._missing: tuple[int, ...] = ()
         self._grid: tuple[int, int] | None = None
 
     @classmethod
@@ -178,9 +178,15 @@ class Detections:
         return self._columns().frames
 
     @property
+    def missing(self) -> tuple[int, ...]:
+        """Frames that the source could not give."""
+        self._columns()  # which frames are missing is known once all are read
+        return self._missing
+
+    @property
     def frame_grid(self) -> tuple[int, int] | None:
         """First number and step, where frames are numbered in steps (1, 3, 5): trackers take them as consecutive."""
-        self._columns()  # which frames are missing is known once all are read
+        self._columns()
         return self._grid
 
     @property

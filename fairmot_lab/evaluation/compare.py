@@ -212,8 +212,8 @@ def compare(
     ((protocol, evaluator, _),) = ways
     stacked = {key: _stack([found[key] for found in counts.values()]) for key in counts[first]}
     pairs = len(counts) * (len(counts) - 1) // 2
-    few = [key for key, table in stacked.items() if len(table) < _FEWEST_BLOCKS * (block_frames or 1)]
-    if few:
+    drawn = bootstrap(stacked, evaluator, draws, block_frames, seed)
+    if few := [key for key in stacked if not drawn.freedom[key]]:
         warn(
             f"{', '.join(few)}: fewer than {_FEWEST_BLOCKS} blocks of {block_frames or 1} frames, which say nothing of "
             "how a metric varies; there are no intervals, and no differences are shown."
@@ -221,7 +221,6 @@ def compare(
     enough = math.ceil(2 * pairs / (1 - confidence))  # the smallest p-value of `draws` is 2 / (draws + 1)
     if draws < enough:
         warn(f"{draws} draws are too few to show a difference among {pairs} pairs of trackers; use draws={enough}.")
-    drawn = bootstrap(stacked, evaluator, draws, block_frames, seed)
     return _tables(list(counts), drawn, confidence, draws, f"protocol {protocol}, evaluator {evaluator}")
 
 
@@ -563,9 +562,9 @@ def _widen(value: np.ndarray, drawn: np.ndarray, freedom: float, confidence: flo
 
 def interval(value: Any, drawn: np.ndarray, freedom: float, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper ends of the interval of a value from its draws (first axis)."""
-    wide = _widen(value, drawn, freedom, confidence)
-    if not freedom:
+    if not freedom:  # too few blocks
         return np.full(np.shape(value), np.nan), np.full(np.shape(value), np.nan)
+    wide = _widen(value, drawn, freedom, confidence)
     low, high = np.quantile(wide, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return low, high
 

@@ -47,6 +47,7 @@ class GroundTruth:
 
     Made by `prepare`. Arrays have one entry per row of `table`, which is ordered by frame. `class_id` is in
     MOTChallenge's numbers, whatever the table's own are; `ignored` marks regions in which results count for nothing;
+    `has_classes`: whether it tells pedestrians from distractors (not in MOT15), maybe in other frames;
     `present` (rows, 2) has the first and the last frame of that id, those outside an evaluated part included;
     `scoring` is what the protocol of the table's format adds.
     """
@@ -64,14 +65,9 @@ class GroundTruth:
     height: int | None
     ignored: np.ndarray
     present: np.ndarray
-    classes_known: bool
+    has_classes: bool
     scoring: Scoring = field(default_factory=Scoring)
     _sides: dict[tuple[str, str], _Side] = field(default_factory=dict, repr=False)
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether the ground truth tells pedestrians from distractors (MOT16, MOT17, MOT20; not MOT15)."""
-        return self.classes_known
 
     @functools.cached_property
     def is_person(self) -> np.ndarray:
@@ -135,7 +131,7 @@ def prepare(ground_truth: pd.DataFrame | GroundTruth, name: str | None = None) -
         height=attrs.get("height"),
         ignored=ignored,
         present=_present(frame, table["id"].to_numpy()),
-        classes_known=bool((class_id >= 1).any()),
+        has_classes=bool((class_id >= 1).any()),
         scoring=scoring,
     )
 
@@ -153,8 +149,8 @@ def part_of(truth: GroundTruth, first: int, last: int) -> GroundTruth:
     inside = (truth.frame >= first) & (truth.frame <= last)
     table = truth.table[inside].reset_index(drop=True)
     table.attrs = dict(truth.table.attrs)
-    same = {name: getattr(truth, name) for name in ("length", "classes_known")}
-    return replace(prepare(table, truth.name), present=truth.present[inside], **same)
+    part = prepare(table, truth.name)
+    return replace(part, length=truth.length, present=truth.present[inside], has_classes=truth.has_classes)
 
 
 def _present(frame: np.ndarray, ids: np.ndarray) -> np.ndarray:

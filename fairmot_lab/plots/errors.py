@@ -24,7 +24,6 @@ from .style import (
     _finish,
     _ink,
     _label,
-    _named,
     _one_sequence,
     _table,
 )
@@ -68,15 +67,7 @@ def error_budget(budget: ErrorBudget, metric: str = "mota", *, ax: Axes | None =
     for kind, (name, colour, hatch) in _KINDS.items():
         mine = (table["kind"] == kind).to_numpy()
         if mine.any():
-            ax.barh(
-                places[mine],
-                lost[mine],
-                color=colour,
-                hatch=hatch,
-                edgecolor="white",
-                linewidth=0.5,
-                label=_named(name),
-            )
+            ax.barh(places[mine], lost[mine], color=colour, hatch=hatch, edgecolor="white", linewidth=0.5, label=name)
     for place, value, errors in zip(places, lost, table["errors"], strict=True):
         ax.text(max(value, 0), place, f" {errors}", va="center", fontsize=8)
     ax.set_yticks(places, table["cause"].tolist(), fontsize=8)
@@ -202,7 +193,7 @@ def detection_recall(found: DetectionEvaluation, *, ax: Axes | None = None) -> A
         scores = best["score"].to_numpy(float)[rows]
         share = [100 * np.mean(scores >= limit) if len(scores) else np.nan for limit in grid]
         colour = (_ink(), ORANGE, BLUE)[number]
-        ax.plot(grid, share, color=colour, linestyle=LINES[number], label=f"{_named(name)} ({len(scores)})")
+        ax.plot(grid, share, color=colour, linestyle=LINES[number], label=f"{name} ({len(scores)})")
     floor, limit = (100 * float((best["score"] >= low).mean()) for low in (-np.inf, threshold))
     ax.axvline(threshold, color=_ink(), linestyle=":", label=f"threshold {threshold:g}")
     ax.legend(frameon=False, fontsize=8)

@@ -22,7 +22,6 @@ from .style import (
     _label_with_unit,
     _legend_of_both,
     _line,
-    _named,
     _names,
     _number,
     _overall,
@@ -82,7 +81,7 @@ def metric_against_threshold(
         colour = COLOURS[number % len(COLOURS)]
         if (high > low).any():
             target.fill_between(middle.index, low, high, color=colour, alpha=0.18, linewidth=0)
-        target.plot(middle.index, middle, markersize=5, label=_named(name), **_line(number))
+        target.plot(middle.index, middle, markersize=5, label=name, **_line(number))
     lines = []
     if default is not None:
         lines.append((ax.axvline(default, color=_ink(), linestyle=":", linewidth=1), f"default {default:g}"))
@@ -310,7 +309,7 @@ def learning_curve(
     right = _right_axis(ax, "loss")
     known = curve[curve[loss].notna()]
     name = "loss" if loss == "loss" else f"loss: {loss}"
-    right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"{_named(name)} (right)")
+    right.plot(known[x], known[loss], color=GREY, linewidth=1, label=f"{name} (right)")
     right.set_zorder(ax.get_zorder() - 1)
     ax.patch.set_visible(False)
     _legend_of_both(ax, right, loc="center right")

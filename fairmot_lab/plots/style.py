@@ -157,10 +157,10 @@ def _named(name: Any) -> str:
 
 
 def _as_written(ax: Axes) -> None:
-    """Show every text of a figure as it is: names come from files, and dollar signs in them are no formulas."""
+    """Show every text of a figure as it is: a dollar sign in a name from a file does not begin a formula."""
     from matplotlib.text import Text
 
-    ax.get_xticklabels(), ax.get_yticklabels()  # which makes them
+    ax.get_xticklabels(), ax.get_yticklabels()  # makes the labels, which findobj would miss
     for text in ax.findobj(Text):
         text.set_parse_math(False)  # type: ignore[attr-defined]
 

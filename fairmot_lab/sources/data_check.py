@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError
+from ..errors import FairMOTLabError, FairMOTLabWarning, SourceError, collected_warnings
 from ..formats.base import Format
 from ..formats.classes import class_notes, frames_without_labels, people_rows
 from ..formats.labels import MOTCHALLENGE, expected_frames, frames_beside, read_truth, sequences_in
@@ -348,16 +348,14 @@ def _check_other(name: str, file: Path, format: Format) -> _Found:
 
 def _read(found: _Found, read: Callable[..., pd.DataFrame], *arguments: Any, **options: Any) -> pd.DataFrame | None:
     """Read a table, and note what is wrong or odd about it; None where it cannot be read."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FairMOTLabWarning)
+    with collected_warnings() as caught:
         try:
             table = read(*arguments, **options)
         except FairMOTLabError as error:
             found.note(str(error), odd=True)
             return None
-    for warning in caught:
-        if issubclass(warning.category, FairMOTLabWarning):
-            found.note(str(warning.message), odd=True)
+    for note in caught:
+        found.note(note, odd=True)
     return table
 
 
